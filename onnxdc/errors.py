@@ -1,0 +1,39 @@
+"""The errors that onnxdc raises for what a user can cause. Each message is one line: where, what was expected, what was found."""
+
+
+class OnnxdcError(Exception):
+    """Base of every error that onnxdc raises on purpose. The command line prints it in one line and exits with 1."""
+
+
+class ModelError(OnnxdcError):
+    """The model cannot be read, is not valid ONNX, or does not have what the call needs."""
+
+
+class FormatError(OnnxdcError):
+    """A compressed weight breaks a rule of docs/format.md section 6.
+
+    Attributes:
+        rule: the name of the rule, as in the format's table (``"kraft"``, ``"checksum"``, ...).
+    """
+
+    def __init__(self, rule: str, detail: str, where: str = "") -> None:
+        self.rule = rule
+        self.detail = detail
+        self.where = where
+        super().__init__(f"{where}: {rule}: {detail}" if where else f"{rule}: {detail}")
+
+    def at(self, where: str) -> "FormatError":
+        """The same error, with the name of the weight or node that it concerns."""
+        return FormatError(self.rule, self.detail, where)
+
+
+class EncodeError(OnnxdcError):
+    """A tensor cannot be encoded, such as one with more than 256 distinct values."""
+
+
+class RecipeError(OnnxdcError):
+    """A recipe is malformed, names an unknown key, or has a pattern that matches nothing."""
+
+
+class NativeError(OnnxdcError):
+    """The native library is missing, does not load, or does not support the instruction set asked for."""

@@ -1,0 +1,59 @@
+"""One compressed weight as arrays: the weight group of docs/format.md section 2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+DEFAULT_CHUNK_SIZE = 4096
+DEFAULT_INDEX_BITS = 8
+MAX_CODES = 256
+
+
+@dataclass(frozen=True)
+class CompressedWeight:
+    """A weight group: seven tensors, in the order of the format, and what its attributes say.
+
+    Attributes:
+        codebook: float16, bfloat16 (ml_dtypes), float32 or float64 ``[G, K]``; entry 0 of each row is +0.0.
+        code_lengths: uint8 ``[ceil(K/2)]``, two code lengths a byte.
+        codes: uint8 ``[n]``, bitstream of the codes.
+        gap_lengths: uint8 ``[ceil(A/2)]``; empty when every position is an entry.
+        gaps: uint8 ``[m]``, bitstream of the gaps; empty when every position is an entry.
+        chunks: int32 ``[C+1, 4]``: entry, byte in codes, byte in gaps, position.
+        shape: int64 ``[rank]``, the shape of the weight.
+        dtype: type of the decoded weight.
+        index_bits: 1..8.
+        chunk_size: entries a chunk.
+        group_axis: the axis along which codebooks change.
+        checksum: CRC-32 over the seven tensors.
+    """
+
+    codebook: np.ndarray
+    code_lengths: np.ndarray
+    codes: np.ndarray
+    gap_lengths: np.ndarray
+    gaps: np.ndarray
+    chunks: np.ndarray
+    shape: np.ndarray
+    dtype: np.dtype
+    index_bits: int = DEFAULT_INDEX_BITS
+    chunk_size: int = DEFAULT_CHUNK_SIZE
+    group_axis: int = 0
+    checksum: int = 0
+
+    @property
+    def tensors(self) -> tuple[np.ndarray, ...]:
+        """The seven tensors in the order of the format."""
+        return (self.codebook, self.code_lengths, self.codes, self.gap_lengths, self.gaps, self.chunks, self.shape)
+
+    @property
+    def entries(self) -> int:
+        """Entries: true nonzeros, filler zeros, and zeros that are stored because no gaps are."""
+        return int(self.chunks[-1, 0])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all seven tensors: everything that is needed to rebuild the weight."""
+        return sum(t.nbytes for t in self.tensors)
