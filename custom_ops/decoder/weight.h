@@ -1,0 +1,36 @@
+// A decoded weight that is still sparse: what the decoder hands to the execution layouts.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace onnxdc {
+
+// A float32 weight as the list of its nonzeros (docs/format.md section 2 and 3, filler zeros and entries of code 0 dropped).
+//
+// Nonzero i lies at position[i], an index into the row-major order of `shape`; positions rise strictly. Its value is
+//   codebook[group * codes_per_group + code[i]]
+// where `group` follows from the position: with `length` = shape[group_axis] and `index` the element's index on that axis,
+//   group = index / (length / groups).
+// With one group, group_axis has no meaning (the weight may even be a scalar) and the group is 0.
+struct SparseWeight {
+    std::vector<int64_t> shape;      // all dimensions >= 0, product < 2^31
+    std::vector<uint32_t> position;  // [nnz], rising strictly, below the number of elements
+    std::vector<uint8_t> code;       // [nnz], 1..codes_per_group-1: never 0
+    std::vector<float> codebook;     // [groups, codes_per_group], entry 0 of each group is +0.0
+    int64_t groups = 1;              // divides shape[group_axis]
+    int64_t codes_per_group = 1;     // 1..256
+    int64_t group_axis = 0;
+
+    // The number of nonzeros.
+    int64_t nnz() const { return static_cast<int64_t>(position.size()); }
+
+    // The number of elements of the dense weight.
+    int64_t numel() const {
+        int64_t product = 1;
+        for (int64_t dim : shape) product *= dim;
+        return product;
+    }
+};
+
+}  // namespace onnxdc
