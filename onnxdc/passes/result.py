@@ -1,0 +1,79 @@
+"""What a pass answers: the model, what it changed and what it skipped, with the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
+Progress = Callable[[str, int, int], None]
+"""Called as ``progress(name, done, total)`` after each weight; ``done`` counts from 1 to ``total``."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A weight in numbers.
+
+    Attributes:
+        size: elements.
+        nnz: nonzero elements; -0.0 counts as one, as in the file format.
+        nbytes: bytes that the weight takes in a file at this stage.
+        distinct: distinct values among the nonzeros; None where nobody counted, such as before sharing.
+    """
+
+    size: int
+    nnz: int
+    nbytes: int
+    distinct: int | None = None
+
+    @property
+    def density(self) -> float:
+        """nnz / size; 0 for an empty weight."""
+        return self.nnz / self.size if self.size else 0.0
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that a pass did, in most passes to one weight.
+
+    Attributes:
+        name: the weight, or the node that was folded.
+        action: the verb: ``"pruned"``, ``"shared"``, ``"encoded"``, ``"decoded"``, ``"folded"``, ``"removed"``.
+        detail: the rest of the sentence, for people.
+        kind: the kind of the weight, see ``weights.Weight``; empty for nodes.
+        shape: its shape; empty for nodes.
+        before: its figures before the pass, None for nodes.
+        after: its figures after the pass, None for nodes.
+        bits: bits that a code takes before Huffman coding, None where there are no codes.
+        index_bits: bits that a gap takes before Huffman coding, None where there are no gaps.
+        extra: figures that only one pass has, by name.
+    """
+
+    name: str
+    action: str
+    detail: str = ""
+    kind: str = ""
+    shape: tuple[int, ...] = ()
+    before: Figures | None = None
+    after: Figures | None = None
+    bits: int | None = None
+    index_bits: int | None = None
+    extra: Mapping[str, int | float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Something that a pass left as it was, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass
+class PassResult:
+    """The model that a pass worked on, in place, with its changes and skips in the order of the model."""
+
+    model: ir.Model
+    changes: list[Change] = field(default_factory=list)
+    skips: list[Skip] = field(default_factory=list)

@@ -1,0 +1,184 @@
+"""Find the weights of a model: the constant tensors that are worth compressing, and who uses them.
+
+A weight is a constant of a floating-point type (an initializer of any graph, or the output of a Constant node) that
+reaches a weight slot (``slots.py``) of some operator, directly or through operators that only reshape, transpose or
+cast it, in its own graph, in a subgraph or in a model-local function. No tensor is loaded to find it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from onnxdc.errors import ModelError
+from onnxdc.passes import slots
+from onnxdc.passes.result import Skip
+from onnxdc.passes.trace import Trace, Use, source_axis, trace
+
+COMPRESSED_DOMAIN = "onnxdc"
+DEFAULT_MIN_ELEMENTS = 256
+
+
+@dataclass(eq=False)
+class Weight:
+    """A constant tensor that can be compressed.
+
+    Attributes:
+        name: its name, unique in the model: that of the value, with ``#2``, ``#3``, ... where graphs repeat it.
+        value: an initializer, or the output of a Constant node.
+        graph: the graph that holds it; the graph inside the function for a constant of a model-local function.
+        function: the model-local function that holds it, None outside of functions.
+        uses: the weight slots that it feeds, strongest kind first.
+        kind: of its first use.
+        channel_axis: the axis of this tensor along which the output channels of the first use lie, None if unknown.
+        other_uses: what else uses it, for people: such as ``"Add"`` or ``"graph output"``.
+    """
+
+    name: str
+    value: ir.Value
+    graph: ir.Graph
+    function: ir.Function | None
+    uses: tuple[Use, ...]
+    kind: slots.Kind
+    channel_axis: int | None
+    other_uses: tuple[str, ...] = ()
+
+    @property
+    def tensor(self) -> ir.TensorProtocol:
+        """The tensor as the model holds it: maybe memory-mapped, maybe not loaded yet."""
+        tensor = ir.convenience.get_const_tensor(self.value)
+        assert tensor is not None, f"{self.name} is no constant"
+        return tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+        return tuple(self.tensor.shape.numpy())
+
+    @property
+    def size(self) -> int:
+        """Its number of elements."""
+        return self.tensor.size
+
+    @property
+    def op_type(self) -> str:
+        """The operator of the first use."""
+        return self.uses[0].node.op_type
+
+    @property
+    def is_graph_input(self) -> bool:
+        """Whether the initializer is a graph input too: from IR version 4 on, a caller may override its value."""
+        return self.value.is_graph_input()
+
+    def array(self) -> np.ndarray:
+        """The values, float16, bfloat16 (ml_dtypes), float32 or float64. May be a read-only view of the file.
+
+        Raises:
+            ModelError: the data is missing or has another length than the shape says.
+        """
+        tensor = self.tensor
+        try:
+            array = tensor.numpy()
+        except (OSError, ValueError, TypeError) as error:
+            raise ModelError(f"{self.name}: cannot read its data: {' '.join(str(error).split())}") from error
+        if array.shape != self.shape:
+            raise ModelError(f"{self.name}: expected data of shape {self.shape}, got {array.shape}")
+        return array
+
+    def replace(self, array: np.ndarray) -> None:
+        """Put other values of the same shape and type in the place of this constant; names and texts stay."""
+        old = self.tensor
+        assert array.shape == self.shape, f"{self.name}: {array.shape} is not {self.shape}"
+        tensor = ir.Tensor(
+            array,
+            dtype=old.dtype,
+            name=old.name,
+            doc_string=old.doc_string,
+            metadata_props=dict(old.metadata_props),
+        )
+        producer = self.value.producer()
+        if producer is None:
+            self.value.const_value = tensor
+        else:
+            attribute = producer.attributes["value"]
+            producer.attributes["value"] = ir.AttrTensor("value", tensor, doc_string=attribute.doc_string)
+
+
+def find_weights(model: ir.Model, min_elements: int = DEFAULT_MIN_ELEMENTS) -> tuple[list[Weight], list[Skip]]:
+    """The weights of a model in the order of its graphs, and the constants that are none, each with the reason.
+
+    Integer constants are mentioned only where they are quantized weights.
+
+    Args:
+        model: not changed, and none of its tensors is loaded.
+        min_elements: smaller tensors are skipped.
+
+    Raises:
+        ModelError: the model is compressed already.
+    """
+    _refuse_compressed(model)
+    weights: list[Weight] = []
+    skips: list[Skip] = []
+    repeats: Counter[str] = Counter()
+    for function, graph in _graphs(model):
+        for value in _constants(graph):
+            base = value.name or "unnamed"
+            repeats[base] += 1
+            name = base if repeats[base] == 1 else f"{base}#{repeats[base]}"
+            found = trace(value, model)
+            reason = _why_not(value, found, min_elements)
+            if reason is None:
+                weights.append(_weight(name, value, graph, function, found))
+            elif reason:
+                skips.append(Skip(name, reason))
+    return weights, skips
+
+
+def _weight(name: str, value: ir.Value, graph: ir.Graph, function: ir.Function | None, found: Trace) -> Weight:
+    weight = Weight(name, value, graph, function, tuple(found.uses), found.uses[0].kind, None, tuple(found.others))
+    weight.channel_axis = source_axis(found.uses[0], weight.shape)
+    return weight
+
+
+def _why_not(value: ir.Value, found: Trace, min_elements: int) -> str | None:
+    """Why this constant is not a weight; None if it is one, "" if nobody would take it for one."""
+    tensor = ir.convenience.get_const_tensor(value)
+    if tensor is None:
+        return "its value is an attribute of the function" if found.uses else ""
+    if found.quantized and tensor.size >= min_elements:
+        return f"already quantized ({tensor.dtype.name.lower()}, feeds {found.quantized[0]})"
+    if tensor.dtype not in slots.WEIGHT_TYPES:
+        return ""
+    if tensor.size < min_elements:
+        return f"{tensor.size} elements, fewer than {min_elements}"
+    if not found.uses:
+        users = ", ".join(dict.fromkeys(found.others))
+        return f"not a weight, feeds {users}" if users else "not used"
+    if len(tensor.shape) < 2:
+        return f"rank {len(tensor.shape)}: biases and scales stay as they are"
+    return None
+
+
+def _refuse_compressed(model: ir.Model) -> None:
+    for _, graph in _graphs(model):
+        for node in graph:
+            if node.domain == COMPRESSED_DOMAIN:
+                raise ModelError(f"already compressed: node {node.name!r} is {COMPRESSED_DOMAIN}.{node.op_type}")
+
+
+def _graphs(model: ir.Model) -> Iterator[tuple[ir.Function | None, ir.Graph]]:
+    """Every graph of the model, with the model-local function that it is in; a graph comes before its subgraphs."""
+    yield None, model.graph
+    yield from ((None, graph) for graph in model.graph.subgraphs())
+    for function in model.functions.values():
+        yield function, function.graph
+        yield from ((function, graph) for graph in function.subgraphs())
+
+
+def _constants(graph: ir.Graph) -> Iterator[ir.Value]:
+    yield from (value for value in graph.initializers.values() if value.const_value is not None)
+    yield from (node.outputs[0] for node in graph if node.op_type == "Constant" and node.domain == "")
