@@ -1,0 +1,268 @@
+"""Models in and out of files: read lazily and checked, written atomically; the input is never touched.
+
+A model is one file wherever it fits. Its tensors go to ``<name>.onnx.data`` beside it only where they must, since
+protobuf cannot hold 2 GB, or where the model has tensors in external data already and holds more than 256 MB.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final, TypeAlias
+
+import google.protobuf.message
+import onnx
+import onnx.external_data_helper
+import onnx.version_converter
+import onnx_ir as ir
+
+from onnxdc.errors import ModelError
+from onnxdc.model_check import check_external, check_supported, default_opset, why_not_parsed
+
+Source: TypeAlias = str | os.PathLike[str] | onnx.ModelProto | ir.Model
+
+MIN_OPSET: Final = 11  # the portable bodies are written for this version of the standard operators and later ones
+_PROTOBUF_LIMIT: Final = 2**31 - 2**24  # bytes of tensors; what is left of the 2 GB is for the graph itself
+_LARGE: Final = 2**28
+_EXTERNAL_THRESHOLD: Final = 1024  # smaller tensors stay in the model: shape inference needs some of them
+_ALIGNMENT: Final = 64  # of each tensor in the data file, so that a mapped tensor is aligned for every type
+_FILES: Final = "onnxdc.files"  # where a model's meta says which files it was read from
+
+
+def load(source: Source, *, lift: bool = True) -> ir.Model:
+    """Read a model, its external data memory-mapped, and check what would otherwise fail later without a name.
+
+    Args:
+        source: a path, or a model in memory, which is left as it is. The external data of a ``ModelProto`` is looked
+            for in the current directory.
+        lift: convert a model whose operator set is older than 11, the oldest that a compressed model can have.
+
+    Raises:
+        ModelError: there is no such file, it is empty, truncated or not ONNX, external data is missing or too short,
+            the operator set is unknown or cannot be converted, or the model has something that would get lost.
+    """
+    if isinstance(source, ir.Model):
+        model = source.clone()
+        model.meta.update(source.meta)
+        return model
+    if isinstance(source, onnx.ModelProto):
+        return _from_proto(source, "model", "", lift)
+    path = Path(source)
+    model = _from_proto(_read(path), str(path), str(path.parent), lift)
+    model.meta[_FILES].add(path)
+    return model
+
+
+def save(model: ir.Model, path: str | os.PathLike[str]) -> None:
+    """Write a model to a file, all of it or nothing.
+
+    The model, and its external data if it needs any, are written under temporary names beside ``path`` and renamed when
+    both are complete.
+
+    Raises:
+        ModelError: ``path`` is a file that the model was read from, it cannot be written, or the model without its
+            initializers exceeds what protobuf can hold.
+    """
+    target = Path(os.path.realpath(path))  # a link stays a link
+    data = target.with_name(target.name + ".data")
+    for source in model.meta.get(_FILES, ()):
+        if _same_file(source, target) or _same_file(source, data):
+            raise ModelError(f"{path}: the output would overwrite {source}, which the model is read from")
+    if target.is_dir():
+        raise ModelError(f"{path}: cannot write: it is a directory")
+    try:
+        with contextlib.ExitStack() as stack:
+            whole = stack.enter_context(_replacing(target))
+            # Leaving goes backwards: the data is in place before the model that needs it.
+            file = stack.enter_context(_replacing(data)) if _needs_external_data(model) else None
+            stack.enter_context(_placed(model, file, data.name))
+            _write(model, whole, path)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot write: {error.strerror or error}") from error
+
+
+def _read(path: Path) -> onnx.ModelProto:
+    """Parse a file, or say why it is no model."""
+    proto = onnx.ModelProto()
+    try:
+        with open(path, "rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                raise ModelError(f"{path}: expected an ONNX model, got an empty file")
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content, memoryview(content) as view:
+                try:
+                    proto.ParseFromString(view)
+                except google.protobuf.message.DecodeError as error:
+                    raise ModelError(f"{path}: {why_not_parsed(view)}") from error
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read: {error.strerror or error}") from error
+    if not proto.HasField("graph"):
+        raise ModelError(f"{path}: not an ONNX model: it holds no graph")
+    return proto
+
+
+def _from_proto(proto: onnx.ModelProto, where: str, base_dir: str, lift: bool) -> ir.Model:
+    """Check a parsed model and hand it to onnx_ir."""
+    check_supported(proto, where)
+    opset = default_opset(proto, where)
+    if lift and opset < MIN_OPSET:
+        proto = _lifted(proto, where, base_dir, opset)
+    try:
+        model = ir.from_proto(proto)
+    except ir.serde.SerdeError as error:
+        raise ModelError(f"{where}: not valid ONNX: {_root_cause(error)}") from error
+    ir.external_data.set_base_dir(model.graph, base_dir)
+    _check_constants(model, where)
+    _forget_implied_types(model, proto.graph)
+    return model
+
+
+def _lifted(proto: onnx.ModelProto, where: str, base_dir: str, opset: int) -> onnx.ModelProto:
+    """The model at operator set 11; the original is left as it is."""
+    whole = onnx.ModelProto()
+    whole.CopyFrom(proto)
+    try:
+        onnx.external_data_helper.load_external_data_for_model(whole, base_dir)
+        return onnx.version_converter.convert_version(whole, MIN_OPSET)
+    except Exception as error:  # the converter raises whatever its C++ side threw
+        cause = _root_cause(error)
+        raise ModelError(f"{where}: operator set {opset} cannot be converted to {MIN_OPSET}: {cause}") from error
+
+
+def _forget_implied_types(model: ir.Model, graph: onnx.GraphProto) -> None:
+    """Untype the initializers that have no value_info, so that a model is written as it was read.
+
+    onnx_ir gives every initializer the type and shape of its tensor, and writes a value_info for whatever has a type.
+    """
+    declared = set(_value_infos(graph))
+    for owner in model.graphs():
+        for value in owner.initializers.values():
+            if value.name not in declared and not value.is_graph_input():
+                value.type = value.shape = None
+
+
+def _value_infos(graph: onnx.GraphProto) -> Iterator[str]:
+    """The names that have a value_info, in this graph and those inside it."""
+    yield from (info.name for info in graph.value_info)
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs) if attribute.type in (5, 10) else ():
+                yield from _value_infos(inner)
+
+
+def _check_constants(model: ir.Model, where: str) -> None:
+    """Check all external data, and let the tensors of attributes, which stay in the model, load when they are read."""
+    files = set()
+    for graph in model.graphs():
+        for value in graph.initializers.values():
+            if isinstance(value.const_value, ir.ExternalTensor):
+                check_external(value.const_value, f"{where}: {value.name}")
+                files.add(Path(value.const_value.path))
+        for node in graph:
+            for attribute in [a for a in node.attributes.values() if isinstance(a.value, ir.ExternalTensor)]:
+                check_external(attribute.value, f"{where}: {node.outputs[0].name}")
+                files.add(Path(attribute.value.path))
+                inline = _inline(attribute.value)
+                node.attributes.add(ir.AttrTensor(attribute.name, inline, doc_string=attribute.doc_string))
+    model.meta[_FILES] = files
+
+
+def _inline(tensor: ir.ExternalTensor) -> ir.LazyTensor:
+    """The same tensor, to be written inside the model; it is read at that moment."""
+    return ir.LazyTensor(
+        lambda: ir.Tensor(tensor.numpy(), dtype=tensor.dtype),
+        dtype=tensor.dtype,
+        shape=tensor.shape,
+        name=tensor.name,
+        doc_string=tensor.doc_string,
+        metadata_props=dict(tensor.metadata_props),
+    )
+
+
+def _same_file(a: Path, b: Path) -> bool:
+    """Whether two paths lead to one file, through links of either kind too."""
+    return a.exists() and b.exists() and os.path.samefile(a, b)
+
+
+def _initializers(model: ir.Model) -> list[tuple[ir.Value, ir.TensorProtocol]]:
+    """Every initializer with its tensor, in all graphs."""
+    values = (value for graph in model.graphs() for value in graph.initializers.values())
+    return [(value, value.const_value) for value in values if value.const_value is not None]
+
+
+def _needs_external_data(model: ir.Model) -> bool:
+    """The rule in the module's docstring."""
+    tensors = [tensor for _, tensor in _initializers(model)]
+    limit = _LARGE if any(isinstance(tensor, ir.ExternalTensor) for tensor in tensors) else _PROTOBUF_LIMIT
+    nbytes: int = sum(tensor.nbytes for tensor in tensors)
+    return nbytes > limit
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A new file that takes the place of ``path`` when nothing failed, and is gone otherwise."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _placed(model: ir.Model, data: IO[bytes] | None, location: str) -> Iterator[None]:
+    """For a while, let every tensor of the model lie where it is written: in the model, or in ``data``.
+
+    The tensors that go to ``data`` are written to it, one at a time; the model calls that file ``location``.
+    """
+    placed = _initializers(model)
+    try:
+        for value, tensor in placed:
+            if data is not None and tensor.nbytes > _EXTERNAL_THRESHOLD and tensor.dtype is not ir.DataType.STRING:
+                value.const_value = _append(data, tensor, location)
+            elif isinstance(tensor, ir.ExternalTensor):
+                value.const_value = _inline(tensor)
+        yield
+    finally:
+        for value, tensor in placed:
+            value.const_value = tensor
+
+
+def _append(data: IO[bytes], tensor: ir.TensorProtocol, location: str) -> ir.ExternalTensor:
+    """Write a tensor at the end of a data file."""
+    data.write(b"\0" * (-data.tell() % _ALIGNMENT))
+    offset = data.tell()
+    if isinstance(tensor, ir.ExternalTensor):
+        tensor.tofile(data)  # copies from file to file, and maps nothing
+    else:
+        data.write(tensor.tobytes())
+    return ir.ExternalTensor(
+        location,
+        offset,
+        data.tell() - offset,
+        tensor.dtype,
+        shape=ir.Shape(tensor.shape.numpy()),
+        name=tensor.name or "",
+        doc_string=tensor.doc_string,
+        metadata_props=dict(tensor.metadata_props),
+    )
+
+
+def _write(model: ir.Model, file: IO[bytes], where: str | os.PathLike[str]) -> None:
+    """Write the model as protobuf."""
+    try:
+        file.write(ir.to_proto(model).SerializeToString())
+    except (google.protobuf.message.EncodeError, ValueError) as error:
+        raise ModelError(f"{where}: cannot write: the model exceeds the 2 GB of a protobuf message") from error
+
+
+def _root_cause(error: BaseException) -> str:
+    """The first line of what went wrong first."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
