@@ -1,0 +1,66 @@
+"""What the value of each key of a recipe must be."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from onnxdc.errors import RecipeError
+
+_Check: TypeAlias = tuple[Callable[[Any], bool], str]  # whether a value is good, and the words for what is
+
+
+def _integer(low: int, high: int | None = None) -> _Check:
+    def accepts(value: Any) -> bool:
+        if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+            return False
+        return int(value) >= low and (high is None or int(value) <= high)
+
+    return accepts, f"an integer of {low} or more" if high is None else f"an integer from {low} to {high}"
+
+
+def _number(high: float | None = None) -> _Check:
+    def accepts(value: Any) -> bool:
+        if not isinstance(value, numbers.Real) or isinstance(value, bool) or not math.isfinite(value):
+            return False
+        return float(value) >= 0 and (high is None or float(value) <= high)
+
+    return accepts, "a number of 0 or more" if high is None else f"a number from 0 to {high}"
+
+
+def _one_of(*names: str) -> _Check:
+    return (lambda value: value in names), " or ".join(f'"{name}"' for name in names)
+
+
+_TEXT: Final[_Check] = ((lambda value: isinstance(value, str) and value != ""), "a text that is not empty")
+
+_CHECKS: Final[dict[str, _Check]] = {
+    "density": _number(1),
+    "global_density": _number(1),
+    "threshold": _number(),
+    "quality": _number(),
+    "bits": _integer(1, 8),
+    "index_bits": _integer(1, 8),
+    "groups": _integer(1),
+    "seed": _integer(0),
+    "min_elements": _integer(0),
+    "init": _one_of("linear", "density", "random"),
+    "execution": _one_of("auto", "sparse", "dense"),
+    "kind": _one_of("conv", "fc", "recurrent", "embedding", "other"),
+    "skip": ((lambda value: isinstance(value, bool)), "true or false"),
+    "pattern": _TEXT,
+    "op": _TEXT,
+}
+
+
+def check_value(key: str, value: Any) -> None:
+    """Refuse a value that the key cannot have.
+
+    Raises:
+        RecipeError: the key, what was expected, what was found.
+    """
+    accepts, words = _CHECKS[key]
+    if not accepts(value):
+        raise RecipeError(f"{key}: expected {words}, got {value!r}")

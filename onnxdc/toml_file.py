@@ -1,0 +1,69 @@
+"""A TOML file that remembers where its keys are, so that an error can name the line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+from onnxdc.errors import RecipeError
+
+_HEADER: Final = re.compile(r"\s*\[{1,2}\s*([\w.\-\"' ]+?)\s*\]{1,2}\s*(#.*)?$")
+_KEY: Final = re.compile(r"\s*[\"']?([\w\-]+)[\"']?\s*[=.]")
+
+
+class TomlFile:
+    """The parsed file.
+
+    Attributes:
+        data: what ``tomllib`` makes of it.
+
+    Raises:
+        RecipeError: the file cannot be read or is not TOML; with the line.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.name = Path(path).name
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise RecipeError(f"{self.name}: cannot be read: {reason}") from error
+        try:
+            self.data: dict[str, Any] = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            found = re.search(r" \(at line (\d+), column \d+\)| \(at end of document\)", str(error))
+            line = found[1] if found and found[1] else len(text.splitlines())
+            message = str(error).removesuffix(found[0] if found else "")
+            raise RecipeError(f"{self.name}:{line}: not TOML: {message}") from error
+        self._lines = _find_lines(text)
+
+    def where(self, table: str = "", number: int = 0, key: str = "") -> str:
+        """``name:line`` of a key, or of the header of its table where the key alone is not on a line of its own.
+
+        Args:
+            table: ``""`` is the top of the file.
+            number: which of the tables, counted from 0, in an array of tables.
+            key: ``""`` asks for the table's header.
+        """
+        for place in ((table, number, key), (table, number, ""), ("", 0, table)):
+            if place in self._lines:
+                return f"{self.name}:{self._lines[place]}"
+        return self.name
+
+
+def _find_lines(text: str) -> dict[tuple[str, int, str], int]:
+    """(table, number of the table, key) -> line, counted from 1. Good for messages: it does not parse inline tables."""
+    lines: dict[tuple[str, int, str], int] = {}
+    counts: dict[str, int] = {}
+    table, number = "", 0
+    for line, content in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(content):
+            table = header[1].strip("\"' ")
+            number = counts.get(table, 0)
+            counts[table] = number + 1
+            lines[table, number, ""] = line
+        elif key := _KEY.match(content):
+            lines.setdefault((table, number, key[1]), line)
+    return lines
