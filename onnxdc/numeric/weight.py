@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from onnxdc.numeric.floats import bit_patterns
+
 DEFAULT_CHUNK_SIZE = 4096
 DEFAULT_INDEX_BITS = 8
 MAX_CODES = 256
+MAX_ELEMENTS = 1 << 31  # exclusive, as is the next
+MAX_STREAM_BYTES = (1 << 28) - 16
 
 
 @dataclass(frozen=True)
@@ -57,3 +63,17 @@ class CompressedWeight:
     def nbytes(self) -> int:
         """Bytes of all seven tensors: everything that is needed to rebuild the weight."""
         return sum(t.nbytes for t in self.tensors)
+
+
+def is_chunk_size(chunk_size: int) -> bool:
+    """Whether it is a power of two in 64..65536."""
+    return 64 <= chunk_size <= 65536 and chunk_size.bit_count() == 1
+
+
+def crc32(tensors: Iterable[np.ndarray]) -> int:
+    """The CRC-32 of zlib over the little-endian row-major bytes of ``tensors``, one after the other."""
+    value = 0
+    for tensor in tensors:
+        bits = bit_patterns(np.asarray(tensor, order="C"))
+        value = zlib.crc32(bits.astype(bits.dtype.newbyteorder("<"), copy=False).data, value)
+    return value

@@ -1,0 +1,209 @@
+"""From a dense weight with few distinct values to a weight group (docs/format.md sections 2 to 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from onnxdc.errors import EncodeError
+from onnxdc.numeric import bitstream, huffman, relative_index
+from onnxdc.numeric.floats import FLOAT_TYPES, bit_patterns, blocks, require_float
+from onnxdc.numeric.weight import (
+    DEFAULT_CHUNK_SIZE,
+    DEFAULT_INDEX_BITS,
+    MAX_CODES,
+    MAX_ELEMENTS,
+    MAX_STREAM_BYTES,
+    CompressedWeight,
+    crc32,
+    is_chunk_size,
+)
+
+FIRST_LOOK = 1 << 12  # elements that show that a tensor was never shared, before whole blocks are sorted
+
+
+def encode_weight(
+    array: np.ndarray,
+    *,
+    index_bits: int = DEFAULT_INDEX_BITS,
+    chunk_size: int = DEFAULT_CHUNK_SIZE,
+    group_axis: int = 0,
+) -> CompressedWeight:
+    """Encodes a weight without loss: `decode_weight` gives back every bit of it.
+
+    Distinct values are distinct bit patterns, and only +0.0 is zero: -0.0 and each NaN are values. There is one
+    codebook if 255 values besides zero suffice, else one for each of the smallest number of groups along ``group_axis``
+    for which they do. Gaps are stored where that is smaller than storing every zero.
+
+    Args:
+        array: float16, bfloat16, float32 or float64 of any shape.
+        index_bits: 1..8, the width of a gap before Huffman coding.
+        chunk_size: entries a chunk, a power of two in 64..65536.
+        group_axis: the axis along which codebooks may change; counts from the end if negative.
+
+    Raises:
+        EncodeError: the type or the size is not supported, or there are too many distinct values.
+    """
+    if not 1 <= index_bits <= 8:
+        raise EncodeError(f"index_bits must be 1..8, got {index_bits}")
+    if not is_chunk_size(chunk_size):
+        raise EncodeError(f"chunk_size must be a power of two in 64..65536, got {chunk_size}")
+    shape = np.shape(array)
+    array = require_float(array)
+    if array.size >= MAX_ELEMENTS:
+        raise EncodeError(f"a weight must have fewer than 2^31 elements, got {array.size} in shape {list(shape)}")
+    axis = _normalized_axis(group_axis, len(shape))
+    tables = _smallest_tables(array, axis)
+    codes = _element_codes(array, axis, tables)
+    weight = CompressedWeight(
+        codebook=_codebook(tables, array.dtype),
+        code_lengths=np.empty(0, np.uint8),
+        codes=np.empty(0, np.uint8),
+        gap_lengths=np.empty(0, np.uint8),
+        gaps=np.empty(0, np.uint8),
+        chunks=np.zeros((2, 4), np.int32),
+        shape=np.array(shape, dtype=np.int64),
+        dtype=array.dtype,
+        index_bits=index_bits,
+        chunk_size=chunk_size,
+        group_axis=axis,
+    )
+    weight = _smaller_streams(weight, codes)
+    return replace(weight, checksum=crc32(weight.tensors))
+
+
+def _normalized_axis(axis: int, rank: int) -> int:
+    if rank and not -rank <= axis < rank:
+        raise EncodeError(f"group_axis must be in {-rank}..{rank - 1}, got {axis}")
+    return axis % rank if rank else 0
+
+
+def _groups(flat: np.ndarray, shape: tuple[int, ...], axis: int, groups: int) -> Iterator[np.ndarray]:
+    """The elements of each group, as views ``[outer, S[axis] / groups * inner]`` of a flat row-major array."""
+    if groups == 1:
+        return iter([flat.reshape(1, -1)])
+    outer = int(np.prod(shape[:axis]))
+    return iter(flat.reshape(outer, groups, -1).transpose(1, 0, 2))
+
+
+def _smallest_tables(array: np.ndarray, axis: int) -> list[np.ndarray]:
+    """The nonzero bit patterns of each group, sorted by value, for the smallest number of groups that needs no more
+    than 255 of them."""
+    limit = MAX_CODES - 1
+    length = array.shape[axis] if array.ndim else 1
+    for groups in (count for count in range(1, max(length, 1) + 1) if length % count == 0):
+        tables = []
+        for group in _groups(bit_patterns(array), array.shape, axis, groups):
+            table = _distinct_nonzero(group.reshape(-1), limit)
+            if table is None:
+                break
+            tables.append(_sorted_by_value(table, array.dtype))
+        else:
+            # Groups so small that their codebooks rival the tensor are no sign of shared values.
+            if groups > 1 and 2 * groups * (1 + max(table.size for table in tables)) > array.size:
+                break
+            return tables
+    raise EncodeError(
+        f"a weight can have {limit} distinct values besides 0.0, or as many in each group along axis {axis};"
+        f" shape {list(array.shape)} has more: share its values first"
+    )
+
+
+def _distinct_nonzero(bits: np.ndarray, limit: int) -> np.ndarray | None:
+    """The distinct nonzero elements in rising order, or None if there are more than ``limit``."""
+    found = np.empty(0, bits.dtype)
+    for part in (bits[:FIRST_LOOK], *blocks(bits[FIRST_LOOK:])):
+        found = np.unique(np.concatenate([found, part[part != 0]]))
+        if found.size > limit:
+            return None
+    return found
+
+
+def _sorted_by_value(bits: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Bit patterns in the order of their values; NaNs come last, and equal values in the order of their bits."""
+    with np.errstate(invalid="ignore"):
+        return bits[np.lexsort((bits, bits.view(dtype).astype(np.float64)))]
+
+
+def _element_codes(array: np.ndarray, axis: int, tables: list[np.ndarray]) -> np.ndarray:
+    """The code of every element, 0 for a zero: uint8 ``[numel]``."""
+    codes = np.zeros(array.size, dtype=np.uint8)
+    shape, count = array.shape, len(tables)
+    pairs = zip(_groups(bit_patterns(array), shape, axis, count), _groups(codes, shape, axis, count), strict=True)
+    for (bits, group_codes), table in zip(pairs, tables, strict=True):
+        by_bits = np.argsort(table)
+        for row, row_codes in zip(bits, group_codes, strict=True):
+            for block, block_codes in zip(blocks(row), blocks(row_codes), strict=True):
+                nonzero = np.flatnonzero(block)
+                block_codes[nonzero] = 1 + by_bits[np.searchsorted(table[by_bits], block[nonzero])]
+    return codes
+
+
+def _codebook(tables: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
+    """The codebook ``[G, K]`` in the smallest type that holds all its values bit for bit."""
+    entries = 1 + max((table.size for table in tables), default=0)
+    bits = np.zeros((len(tables), entries), dtype=f"u{dtype.itemsize}")
+    for row, table in zip(bits, tables, strict=True):
+        row[1 : 1 + table.size] = table
+    exact = bits.view(dtype)
+    if dtype.itemsize == 2:
+        return exact
+    for narrow in FLOAT_TYPES:
+        with np.errstate(over="ignore", invalid="ignore"):
+            stored = exact.astype(narrow)
+            if np.array_equal(bit_patterns(stored.astype(dtype)), bit_patterns(exact)):
+                return stored
+    raise AssertionError("a type holds its own values")
+
+
+def _smaller_streams(weight: CompressedWeight, codes: np.ndarray) -> CompressedWeight:
+    """``weight`` with its streams: with gaps or, where that is no larger, with every position as an entry."""
+    counts = np.bincount(codes, minlength=weight.codebook.shape[1])
+    if counts[0] == codes.size:
+        return _with_streams(weight, codes[:0], None)
+    if counts[0] == 0:
+        return _with_streams(weight, codes, None)
+    gaps, entry_codes = relative_index.to_gaps(codes, weight.index_bits)
+    sparse = _with_streams(weight, entry_codes, gaps)
+    # Every codeword takes a bit or more: this spares writing out streams that cannot be smaller.
+    if int((counts * huffman.code_lengths(counts)).sum()) // 8 > sparse.nbytes:
+        return sparse
+    return min(_with_streams(weight, codes, None), sparse, key=lambda candidate: candidate.nbytes)
+
+
+def _with_streams(weight: CompressedWeight, codes: np.ndarray, gaps: np.ndarray | None) -> CompressedWeight:
+    """``weight`` with the streams of these entries; ``gaps`` is None if every position is an entry, or none is."""
+    chunk_size = weight.chunk_size
+    rows = max(1, -(-codes.size // chunk_size))
+    chunks = np.zeros((rows + 1, 4), dtype=np.int64)
+    chunks[:, 0] = np.minimum(np.arange(rows + 1) * chunk_size, codes.size)
+    code_lengths = huffman.code_lengths(np.bincount(codes, minlength=weight.codebook.shape[1]))
+    packed_codes, chunks[:, 1] = _packed(codes, code_lengths, chunk_size)
+    if gaps is None:
+        gap_lengths, packed_gaps = np.empty(0, np.uint8), np.empty(0, np.uint8)
+        chunks[:, 3] = chunks[:, 0]
+    else:
+        gap_lengths = huffman.code_lengths(np.bincount(gaps))
+        packed_gaps, chunks[:, 2] = _packed(gaps, gap_lengths, chunk_size)
+        advances = np.add.reduceat(gaps, np.arange(0, gaps.size, chunk_size), dtype=np.int64) + np.diff(chunks[:, 0])
+        chunks[1:, 3] = np.cumsum(advances)
+    return replace(
+        weight,
+        code_lengths=huffman.pack_lengths(code_lengths),
+        codes=packed_codes,
+        gap_lengths=huffman.pack_lengths(gap_lengths),
+        gaps=packed_gaps,
+        chunks=chunks.astype(np.int32),
+    )
+
+
+def _packed(symbols: np.ndarray, lengths: np.ndarray, chunk_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """A bitstream and the byte at which each of its chunks starts, the end included."""
+    if symbols.size == 0:
+        return np.empty(0, np.uint8), np.zeros(2, np.int64)
+    offsets = np.append(0, np.cumsum(bitstream.chunk_bytes(symbols, lengths, chunk_size)))
+    if offsets[-1] >= MAX_STREAM_BYTES:
+        raise EncodeError(f"a stream must be shorter than {MAX_STREAM_BYTES} bytes, got {offsets[-1]}")
+    return bitstream.pack(symbols, lengths, chunk_size), offsets

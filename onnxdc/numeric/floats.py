@@ -1,0 +1,45 @@
+"""Floating-point arrays as bit patterns: the four element types of the format, treated alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import ml_dtypes
+import numpy as np
+
+from onnxdc.errors import EncodeError
+
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+FLOAT_TYPES = (np.dtype(np.float16), BFLOAT16, np.dtype(np.float32), np.dtype(np.float64))
+BLOCK = 1 << 20  # elements that one numpy step works on: bounds the memory of temporaries
+
+
+def require_float(array: np.ndarray) -> np.ndarray:
+    """``array`` in row-major order and native byte order; EncodeError unless its type is one of FLOAT_TYPES."""
+    array = np.asarray(array, order="C")
+    if array.dtype.newbyteorder("=") not in FLOAT_TYPES:
+        raise EncodeError(f"weights must be float16, bfloat16, float32 or float64, got {array.dtype}")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def bit_patterns(array: np.ndarray) -> np.ndarray:
+    """The elements of a row-major array as unsigned integers of the same width, flat, without a copy."""
+    return array.reshape(-1).view(f"u{array.dtype.itemsize}")
+
+
+def magnitudes(bits: np.ndarray) -> np.ndarray:
+    """Bit patterns without their sign: unsigned integers that order like absolute values, NaN above infinity."""
+    return bits & np.iinfo(bits.dtype).max // 2
+
+
+def blocks(flat: np.ndarray) -> Iterator[np.ndarray]:
+    """Consecutive views of at most BLOCK elements."""
+    return (flat[start : start + BLOCK] for start in range(0, flat.size, BLOCK))
+
+
+def require_finite(array: np.ndarray) -> None:
+    """EncodeError if a row-major float array holds NaN or infinity."""
+    infinity = bit_patterns(np.full(1, np.inf).astype(array.dtype))[0]
+    bad = sum(int(np.count_nonzero(magnitudes(block) >= infinity)) for block in blocks(bit_patterns(array)))
+    if bad:
+        raise EncodeError(f"weights must be finite, got {bad} NaN or infinite of {array.size} elements")

@@ -1,0 +1,56 @@
+"""Positions of entries as gaps with filler zeros (docs/format.md section 3; Han et al. 2016, figure 2)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from onnxdc.numeric.floats import BLOCK
+
+
+def to_gaps(codes: np.ndarray, index_bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """The entries of a row-major weight, as the gaps before them and their codes.
+
+    Args:
+        codes: uint8 ``[numel]``, the code of every element; 0 is a zero.
+        index_bits: 1..8.
+
+    Returns:
+        gaps uint8 ``[entries]``, each below ``2 ** index_bits``, and entry codes uint8 ``[entries]``, 0 for a filler
+        zero. Zeros after the last nonzero need no entry.
+
+    >>> gaps, entry_codes = to_gaps(np.array([0, 0, 5, 0, 0, 0, 0, 0, 7], dtype=np.uint8), index_bits=2)
+    >>> gaps.tolist(), entry_codes.tolist()
+    ([2, 3, 1], [5, 0, 7])
+    """
+    gaps, entry_codes = [np.empty(0, np.uint8)], [np.empty(0, np.uint8)]
+    previous = -1
+    for start in range(0, codes.size, BLOCK):
+        block = codes[start : start + BLOCK]
+        inside = np.flatnonzero(block)
+        if inside.size == 0:
+            continue
+        distance = np.diff(inside, prepend=previous - start) - 1
+        last = np.cumsum((distance >> index_bits) + 1) - 1  # where each nonzero comes to stand, after its fillers
+        block_gaps = np.full(last[-1] + 1, (1 << index_bits) - 1, dtype=np.uint8)
+        block_gaps[last] = distance & ((1 << index_bits) - 1)
+        block_codes = np.zeros(last[-1] + 1, dtype=np.uint8)
+        block_codes[last] = block[inside]
+        gaps.append(block_gaps)
+        entry_codes.append(block_codes)
+        previous = start + int(inside[-1])
+    return np.concatenate(gaps), np.concatenate(entry_codes)
+
+
+def to_positions(gaps: np.ndarray, start: int = 0) -> np.ndarray:
+    """The positions of consecutive entries: int64 ``[entries]``.
+
+    Args:
+        gaps: uint8 ``[entries]``.
+        start: the position from which the first gap counts: 1 + the position of the entry before.
+
+    >>> to_positions(np.array([2, 3, 1], dtype=np.uint8)).tolist()
+    [2, 6, 8]
+    """
+    positions = np.cumsum(gaps, dtype=np.int64)
+    positions += np.arange(start, start + gaps.size)
+    return positions
