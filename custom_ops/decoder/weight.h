@@ -1,6 +1,7 @@
 // A decoded weight that is still sparse: what the decoder hands to the execution layouts.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -31,6 +32,25 @@ struct SparseWeight {
         for (int64_t dim : shape) product *= dim;
         return product;
     }
+};
+
+// Which group's codebook row the element at a position uses.
+class GroupOfPosition {
+public:
+    GroupOfPosition(const std::vector<int64_t>& shape, int64_t groups, int64_t group_axis) {
+        if (groups <= 1) return;
+        const auto axis = static_cast<size_t>(group_axis);
+        for (size_t i = axis + 1; i < shape.size(); ++i) inner_ *= static_cast<uint32_t>(shape[i]);
+        dim_ = static_cast<uint32_t>(shape[axis]);
+        dim_per_group_ = dim_ / static_cast<uint32_t>(groups);
+    }
+
+    size_t operator()(uint32_t position) const { return dim_ == 0 ? 0 : position / inner_ % dim_ / dim_per_group_; }
+
+private:
+    uint32_t inner_ = 1;  // elements from one index of the group axis to the next
+    uint32_t dim_ = 0;    // length of the group axis; 0 stands for a single group
+    uint32_t dim_per_group_ = 1;
 };
 
 }  // namespace onnxdc

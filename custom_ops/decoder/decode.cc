@@ -1,0 +1,89 @@
+#include "decoder/decode.h"
+
+#include <cstring>
+
+#include "decoder/entries.h"
+#include "decoder/floats.h"
+
+namespace onnxdc {
+namespace {
+
+// The codebook as elements of the weight's own type, T being an unsigned integer of their size: bits move, no arithmetic.
+template <class T, class Convert>
+std::vector<T> codebook_bits(const CheckedGroup& group, Convert convert) {
+    std::vector<T> bits(static_cast<size_t>(group.groups * group.codes_per_group));
+    if (group.codebook.type == group.dtype) {
+        std::memcpy(bits.data(), group.codebook.data, bits.size() * sizeof(T));
+        return bits;
+    }
+    for (size_t i = 0; i < bits.size(); ++i) {
+        const auto value = convert(load_float(group.codebook.data, group.codebook.type, static_cast<int64_t>(i)));
+        static_assert(sizeof value == sizeof(T));
+        std::memcpy(&bits[i], &value, sizeof(T));
+    }
+    return bits;
+}
+
+template <class T>
+Verdict scatter(const CheckedGroup& group, const std::vector<T>& codebook, void* dense) {
+    T* out = static_cast<T*>(dense);
+    const GroupOfPosition group_of(group.shape, group.groups, group.group_axis);
+    EntryDecoder decoder(group);
+    if (Verdict broken = decoder.check_sizes()) return broken;
+    return decoder.for_each_chunk([&](const ChunkEntries& entries) {
+        uint32_t position = entries.position;
+        for (size_t i = 0; i < entries.count; ++i, ++position) {
+            position += entries.gaps[i];
+            out[position] = codebook[group_of(position) * static_cast<size_t>(group.codes_per_group) + entries.codes[i]];
+        }
+    });
+}
+
+}  // namespace
+
+std::vector<float> float_codebook(const CheckedGroup& group) {
+    std::vector<float> codebook(static_cast<size_t>(group.groups * group.codes_per_group));
+    for (size_t i = 0; i < codebook.size(); ++i) {
+        codebook[i] = static_cast<float>(load_float(group.codebook.data, group.codebook.type, static_cast<int64_t>(i)));
+    }
+    return codebook;
+}
+
+Verdict decode_sparse(const CheckedGroup& group, SparseWeight* weight) {
+    EntryDecoder decoder(group);
+    if (Verdict broken = decoder.check_sizes()) return broken;
+    weight->shape = group.shape;
+    weight->codebook = float_codebook(group);
+    weight->groups = group.groups;
+    weight->codes_per_group = group.codes_per_group;
+    weight->group_axis = group.group_axis;
+    weight->position.resize(static_cast<size_t>(group.entries()));
+    weight->code.resize(weight->position.size());
+    size_t nnz = 0;
+    const Verdict broken = decoder.for_each_chunk([&](const ChunkEntries& entries) {
+        uint32_t position = entries.position;
+        for (size_t i = 0; i < entries.count; ++i, ++position) {
+            // Every entry is written, but only those of a nonzero code stay: no branch to mispredict.
+            position += entries.gaps[i];
+            weight->position[nnz] = position;
+            weight->code[nnz] = entries.codes[i];
+            nnz += entries.codes[i] != 0;
+        }
+    });
+    weight->position.resize(nnz);
+    weight->code.resize(nnz);
+    return broken;
+}
+
+Verdict decode_dense(const CheckedGroup& group, void* dense) {
+    const auto to_float = [](double value) { return static_cast<float>(value); };
+    const auto same = [](double value) { return value; };
+    switch (element_size(group.dtype)) {
+        // A codebook of 16 bits or less is never converted: its type is the weight's.
+        case 2: return scatter(group, codebook_bits<uint16_t>(group, [](double) { return uint16_t{0}; }), dense);
+        case 4: return scatter(group, codebook_bits<uint32_t>(group, to_float), dense);
+        default: return scatter(group, codebook_bits<uint64_t>(group, same), dense);
+    }
+}
+
+}  // namespace onnxdc

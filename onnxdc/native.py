@@ -1,0 +1,141 @@
+"""The native library through its small C interface: where it lies, which instruction set it uses, its decoder."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+from pathlib import Path
+
+import numpy as np
+from onnx import TensorProto, helper
+
+import onnxdc
+from onnxdc.errors import FormatError, NativeError
+from onnxdc.numeric.weight import CompressedWeight
+
+_FILE = "libonnxdc_ops.dylib" if sys.platform == "darwin" else "libonnxdc_ops.so"
+_TEXT_BYTES = 512
+_SUCCESS = 0
+
+
+class _Tensor(ctypes.Structure):
+    """TensorView of custom_ops/decoder/weight_group.h."""
+
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("dims", ctypes.POINTER(ctypes.c_int64)),
+        ("rank", ctypes.c_int32),
+        ("type", ctypes.c_int32),
+    )
+
+
+class _WeightGroup(ctypes.Structure):
+    """WeightGroup of custom_ops/decoder/weight_group.h."""
+
+    _fields_ = (
+        ("tensors", _Tensor * 7),
+        ("checksum", ctypes.c_int64),
+        ("index_bits", ctypes.c_int64),
+        ("chunk_size", ctypes.c_int64),
+        ("group_axis", ctypes.c_int64),
+        ("dtype", ctypes.c_int64),
+    )
+
+
+def library_path() -> str:
+    """The file to give to ``SessionOptions.register_custom_ops_library``.
+
+    Raises:
+        NativeError: the package is used without having been installed, so the library was never built.
+    """
+    # An editable installation has two roots: the sources, and the installed files, among them the library.
+    for root in onnxdc.__path__:
+        path = Path(root) / "lib" / _FILE
+        if path.is_file():
+            return str(path)
+    raise NativeError(f"{_FILE} is not in {' or '.join(onnxdc.__path__)}: install onnxdc with pip, which builds it")
+
+
+def isa() -> str:
+    """The instruction set that the kernels use: ``scalar``, ``avx2``, ``avx512`` or ``neon``.
+
+    The best that the machine has, or what the environment variable ``ONNXDC_ISA`` says, read when it is first needed.
+
+    Raises:
+        NativeError: the library does not load, or ``ONNXDC_ISA`` names a set that is unknown or that the machine lacks.
+    """
+    text = ctypes.create_string_buffer(_TEXT_BYTES)
+    if _library().onnxdc_isa(text, _TEXT_BYTES) != _SUCCESS:
+        raise NativeError(text.value.decode())
+    return text.value.decode()
+
+
+def decode_weight(weight: CompressedWeight) -> np.ndarray:
+    """The dense weight, of shape ``weight.shape`` and type ``weight.dtype``. Same result as ``numeric.decoding.decode_weight``.
+
+    Raises:
+        FormatError: the weight breaks a rule of docs/format.md section 6.
+        NativeError: the library does not load, or memory runs out.
+    """
+    group, owners = _weight_group(weight)
+    text = ctypes.create_string_buffer(_TEXT_BYTES)
+    library = _library()
+    _raise_for(library.onnxdc_check_weight(ctypes.byref(group), text, _TEXT_BYTES), text)
+    dense = np.zeros(tuple(weight.shape), weight.dtype)
+    _raise_for(library.onnxdc_decode_weight(ctypes.byref(group), dense.ctypes.data, text, _TEXT_BYTES), text)
+    del owners
+    return dense
+
+
+def _weight_group(weight: CompressedWeight) -> tuple[_WeightGroup, list[object]]:
+    """The C view of a weight, and the objects that must live as long as it is used."""
+    group = _WeightGroup(
+        checksum=weight.checksum,
+        index_bits=weight.index_bits,
+        chunk_size=weight.chunk_size,
+        group_axis=weight.group_axis,
+        dtype=_element_type(weight.dtype),
+    )
+    owners: list[object] = []
+    for i, tensor in enumerate(weight.tensors):
+        array = np.ascontiguousarray(tensor).reshape(tensor.shape)  # ascontiguousarray makes a scalar rank 1
+        dims = (ctypes.c_int64 * max(1, array.ndim))(*array.shape)
+        group.tensors[i] = _Tensor(array.ctypes.data, dims, array.ndim, _element_type(array.dtype))
+        owners += [array, dims]
+    return group, owners
+
+
+def _element_type(dtype: np.dtype) -> int:
+    """The ONNX number of a numpy type; 0, which no rule of the format allows, for one that ONNX does not know."""
+    try:
+        return int(helper.np_dtype_to_tensor_dtype(dtype))
+    except (KeyError, ValueError):
+        return int(TensorProto.UNDEFINED)
+
+
+def _raise_for(result: int, text: ctypes.Array[ctypes.c_char]) -> None:
+    if result < _SUCCESS:
+        raise NativeError(f"decoding failed: {text.value.decode()}")
+    if result > _SUCCESS:
+        raise FormatError(_library().onnxdc_rule_name(result).decode(), text.value.decode())
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    path = library_path()
+    try:
+        library = ctypes.CDLL(path)
+    except OSError as e:
+        raise NativeError(f"{path} does not load: {e}") from e
+    group, text, size = ctypes.POINTER(_WeightGroup), ctypes.c_char_p, ctypes.c_uint64
+    for name, result, arguments in (
+        ("onnxdc_rule_name", ctypes.c_char_p, [ctypes.c_int32]),
+        ("onnxdc_check_weight", ctypes.c_int32, [group, text, size]),
+        ("onnxdc_decode_weight", ctypes.c_int32, [group, ctypes.c_void_p, text, size]),
+        ("onnxdc_isa", ctypes.c_int32, [text, size]),
+    ):
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments
+    return library
