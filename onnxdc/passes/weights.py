@@ -16,6 +16,8 @@ import onnx_ir as ir
 
 from onnxdc.errors import ModelError
 from onnxdc.passes import slots
+from onnxdc.passes.constants import read_constant, replace_constant
+from onnxdc.passes.graphs import graphs, node_name
 from onnxdc.passes.result import Skip
 from onnxdc.passes.trace import Trace, Use, source_axis, trace
 
@@ -78,34 +80,13 @@ class Weight:
         """The values, float16, bfloat16 (ml_dtypes), float32 or float64. May be a read-only view of the file.
 
         Raises:
-            ModelError: the data is missing or has another length than the shape says.
+            ModelError: the data is missing, or is not as long as the shape says.
         """
-        tensor = self.tensor
-        try:
-            array = tensor.numpy()
-        except (OSError, ValueError, TypeError) as error:
-            raise ModelError(f"{self.name}: cannot read its data: {' '.join(str(error).split())}") from error
-        if array.shape != self.shape:
-            raise ModelError(f"{self.name}: expected data of shape {self.shape}, got {array.shape}")
-        return array
+        return read_constant(self.value, self.name)
 
     def replace(self, array: np.ndarray) -> None:
         """Put other values of the same shape and type in the place of this constant; names and texts stay."""
-        old = self.tensor
-        assert array.shape == self.shape, f"{self.name}: {array.shape} is not {self.shape}"
-        tensor = ir.Tensor(
-            array,
-            dtype=old.dtype,
-            name=old.name,
-            doc_string=old.doc_string,
-            metadata_props=dict(old.metadata_props),
-        )
-        producer = self.value.producer()
-        if producer is None:
-            self.value.const_value = tensor
-        else:
-            attribute = producer.attributes["value"]
-            producer.attributes["value"] = ir.AttrTensor("value", tensor, doc_string=attribute.doc_string)
+        replace_constant(self.value, array)
 
 
 def find_weights(model: ir.Model, min_elements: int = DEFAULT_MIN_ELEMENTS) -> tuple[list[Weight], list[Skip]]:
@@ -124,7 +105,7 @@ def find_weights(model: ir.Model, min_elements: int = DEFAULT_MIN_ELEMENTS) -> t
     weights: list[Weight] = []
     skips: list[Skip] = []
     repeats: Counter[str] = Counter()
-    for function, graph in _graphs(model):
+    for function, graph in graphs(model):
         for value in _constants(graph):
             base = value.name or "unnamed"
             repeats[base] += 1
@@ -164,19 +145,10 @@ def _why_not(value: ir.Value, found: Trace, min_elements: int) -> str | None:
 
 
 def _refuse_compressed(model: ir.Model) -> None:
-    for _, graph in _graphs(model):
+    for _, graph in graphs(model):
         for node in graph:
             if node.domain == COMPRESSED_DOMAIN:
-                raise ModelError(f"already compressed: node {node.name!r} is {COMPRESSED_DOMAIN}.{node.op_type}")
-
-
-def _graphs(model: ir.Model) -> Iterator[tuple[ir.Function | None, ir.Graph]]:
-    """Every graph of the model, with the model-local function that it is in; a graph comes before its subgraphs."""
-    yield None, model.graph
-    yield from ((None, graph) for graph in model.graph.subgraphs())
-    for function in model.functions.values():
-        yield function, function.graph
-        yield from ((function, graph) for graph in function.subgraphs())
+                raise ModelError(f"already compressed: node {node_name(node)!r} is {COMPRESSED_DOMAIN}.{node.op_type}")
 
 
 def _constants(graph: ir.Graph) -> Iterator[ir.Value]:

@@ -1,0 +1,96 @@
+"""Read, replace, add and drop the constants of a model: initializers and Constant nodes alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from onnxdc.errors import ModelError
+
+
+def read_constant(value: ir.Value, name: str = "") -> np.ndarray:
+    """The values of a constant: of numpy's types, or bfloat16 of ml_dtypes. May be a read-only view of a file.
+
+    Args:
+        value: an initializer or the output of a Constant node.
+        name: for messages, in place of the value's own.
+
+    Raises:
+        ModelError: the data is missing, or is not as long as the shape says.
+    """
+    tensor = ir.convenience.get_const_tensor(value)
+    assert tensor is not None, f"{value} is no constant"
+    expected = tuple(tensor.shape.numpy())
+    try:
+        array = tensor.numpy()
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f"{name or value.name}: cannot read its data: {' '.join(str(error).split())}") from error
+    if array.shape != expected:
+        raise ModelError(f"{name or value.name}: expected data of shape {expected}, got {array.shape}")
+    return array
+
+
+def replace_constant(value: ir.Value, array: np.ndarray) -> None:
+    """Put other values of the same shape and type in the place of a constant; its names and texts stay."""
+    old = ir.convenience.get_const_tensor(value)
+    assert old is not None, f"{value} is no constant"
+    assert array.shape == tuple(old.shape.numpy()), f"{value.name}: expected shape {old.shape}, got {array.shape}"
+    texts = dict(old.metadata_props)
+    tensor = ir.Tensor(array, old.dtype, name=old.name, doc_string=old.doc_string, metadata_props=texts)
+    producer = value.producer()
+    if producer is None:
+        value.const_value = tensor
+    else:
+        doc_string = next(iter(producer.attributes.values())).doc_string
+        producer.attributes.clear()
+        producer.attributes.add(ir.AttrTensor("value", tensor, doc_string=doc_string))
+
+
+def add_constant(name: str, array: np.ndarray, before: ir.Node, *, as_node: bool) -> ir.Value:
+    """A new constant in the graph of the node ``before``.
+
+    Args:
+        name: what to call it; a number is appended where the graph has a value of that name.
+        array: its values.
+        before: the node that will use it.
+        as_node: make it a Constant node, not an initializer: functions have none, and before IR version 4 each is an
+            input of the graph.
+    """
+    graph = before.graph
+    assert graph is not None, f"node {before.name} is in no graph"
+    free = _free_name(graph, name)
+    tensor = ir.Tensor(array, name=free)
+    if as_node:
+        node = ir.node("Constant", [], {"value": tensor}, name=free)
+        node.outputs[0].name = free
+        graph.insert_before(before, node)
+        return node.outputs[0]
+    value = ir.Value(name=free, type=ir.TensorType(tensor.dtype), shape=tensor.shape, const_value=tensor)
+    graph.initializers.add(value)
+    return value
+
+
+def drop_if_unused(value: ir.Value | None) -> None:
+    """Take a constant out of its graph when no node uses it and it is no output of a graph.
+
+    An initializer that is a graph input too goes from both: nothing would come of a value given for it.
+    """
+    if value is None or value.uses() or value.is_graph_output() or value.graph is None:
+        return
+    graph, producer = value.graph, value.producer()
+    if producer is not None and producer.op_type == "Constant" and producer.domain == "":
+        graph.remove(producer)
+    elif value.is_initializer() and value.name is not None:
+        if value.is_graph_input():
+            graph.inputs.remove(value)
+        del graph.initializers[value.name]
+
+
+def _free_name(graph: ir.Graph, name: str) -> str:
+    taken = {value.name for value in (*graph.inputs, *graph.initializers.values())}
+    taken.update(output.name for node in graph for output in node.outputs)
+    number = 2
+    free = name
+    while free in taken:
+        free, number = f"{name}_{number}", number + 1
+    return free

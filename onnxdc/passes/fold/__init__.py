@@ -1,0 +1,58 @@
+"""Fold: fewer nodes that compute the same, so that a weight meets its consumer directly.
+
+Identity and inference-time Dropout go, MatMul + Add becomes Gemm, BatchNormalization goes into the Conv,
+ConvTranspose, Gemm or MatMul before it. Weights are computed in float64 and rounded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import onnx_ir as ir
+
+from onnxdc.passes.fold.batch_norm import try_fold_batch_norm
+from onnxdc.passes.fold.identity import try_remove
+from onnxdc.passes.fold.matmul_add import matmul_before, try_make_gemm
+from onnxdc.passes.fold.site import Site
+from onnxdc.passes.graphs import graphs, node_name
+from onnxdc.passes.result import Change, PassResult, Skip
+
+
+def fold(model: ir.Model) -> PassResult:
+    """Fold what can be folded, in place, in all graphs and functions of the model.
+
+    Changes and skips carry the names of the nodes that were there before. The model computes the same up to rounding;
+    the names of its inputs and outputs stay.
+
+    Raises:
+        ModelError: the data of a constant that a fold needs cannot be read.
+    """
+    result = PassResult(model)
+    # In this order: a BatchNormalization can meet its Gemm only once the Dropout between is gone and the Gemm is made.
+    for is_candidate, try_fold, action, detail in _FOLDS:
+        for function, graph in graphs(model):
+            for node in [node for node in graph if node.domain == "" and is_candidate(node)]:
+                name, op_type = node_name(node), node.op_type
+                reason = try_fold(Site(node, model, function))
+                if reason is None:
+                    result.changes.append(Change(name, action, detail.format(op_type=op_type, node=node)))
+                else:
+                    result.skips.append(Skip(name, f"{op_type}: {reason}"))
+    return result
+
+
+_FOLDS: tuple[tuple[Callable[[ir.Node], bool], Callable[[Site], str | None], str, str], ...] = (
+    (lambda node: node.op_type in ("Identity", "Dropout"), try_remove, "removed", "{op_type}"),
+    (
+        lambda node: node.op_type == "Add" and matmul_before(node) is not None,
+        try_make_gemm,
+        "folded",
+        "Add and the MatMul before it into Gemm {node.name}",
+    ),
+    (
+        lambda node: node.op_type == "BatchNormalization",
+        try_fold_batch_norm,
+        "folded",
+        "BatchNormalization into {node.op_type} {node.name}",
+    ),
+)

@@ -1,0 +1,89 @@
+"""Where a fold works: a node, what is constant around it, and the edits that all folds share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from onnxdc.passes.constants import add_constant, drop_if_unused, read_constant, replace_constant
+from onnxdc.passes.graphs import node_name
+from onnxdc.passes.slots import WEIGHT_TYPES
+
+
+@dataclass(frozen=True)
+class Site:
+    """A node that a fold is tried on.
+
+    Attributes:
+        node: the node.
+        model: its model.
+        function: the model-local function that it is in, None outside of functions.
+    """
+
+    node: ir.Node
+    model: ir.Model
+    function: ir.Function | None
+
+    @property
+    def graph(self) -> ir.Graph:
+        """The graph of the node."""
+        assert self.node.graph is not None, f"node {self.node.name} is in no graph"
+        return self.node.graph
+
+    @property
+    def opset(self) -> int:
+        """The version of the default domain that the node is written for."""
+        imports = self.model.opset_imports if self.function is None else self.function.opset_imports
+        return imports.get("", 1)
+
+    def constant(self, value: ir.Value | None) -> np.ndarray | None:
+        """The values of a floating-point constant; None for anything else.
+
+        An initializer that is a graph input too counts as one: old exporters list every initializer there.
+        """
+        tensor = None if value is None else ir.convenience.get_const_tensor(value)
+        if value is None or tensor is None or tensor.dtype not in WEIGHT_TYPES:
+            return None
+        return read_constant(value)
+
+    def why_not_absorb(self, earlier: ir.Node) -> str | None:
+        """Why the node cannot take the place of ``earlier`` too, which makes its input."""
+        output = earlier.outputs[0]
+        if output.is_graph_output():
+            return f"the output of {node_name(earlier)} is an output of the graph"
+        if len(output.uses()) != 1:
+            return f"the output of {node_name(earlier)} has {len(output.uses())} consumers"
+        if earlier.graph is not self.node.graph:
+            return f"{node_name(earlier)} is in another graph"
+        return None
+
+    def take_over(self, earlier: ir.Node, op_type: str, inputs: Sequence[ir.Value], **attributes: ir.Attr) -> None:
+        """Make the node an ``op_type`` that computes its own outputs from ``inputs``, and remove ``earlier``."""
+        orphans = [*self.node.inputs, *earlier.inputs]
+        name = earlier.name
+        self.node.op_type = op_type
+        self.node.version = None
+        self.node.attributes.clear()
+        self.node.attributes.update(attributes)
+        self.node.resize_inputs(len(inputs))
+        for index, value in enumerate(inputs):
+            self.node.replace_input_with(index, value)
+        self.node.resize_outputs(1)
+        self.graph.remove(earlier, safe=True)
+        self.node.name = name
+        for orphan in orphans:
+            drop_if_unused(orphan)
+
+    def put(self, value: ir.Value | None, array: np.ndarray, name: str) -> ir.Value:
+        """A constant of this array: in the place of ``value`` where nobody else uses that one, else a new one."""
+        if value is not None and len(value.uses()) == 1 and not value.is_graph_output():
+            old = ir.convenience.get_const_tensor(value)
+            if old is not None and (old.shape.numpy(), old.dtype.numpy()) == (array.shape, array.dtype):
+                replace_constant(value, array)
+                return value
+        # A function has no initializers, and before IR version 4 each one is an input of the graph.
+        as_node = self.function is not None or self.model.ir_version < 4
+        return add_constant(name, array, before=self.node, as_node=as_node)
