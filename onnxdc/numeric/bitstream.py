@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from onnxdc.errors import FormatError
-from onnxdc.numeric.floats import BLOCK
+from onnxdc.numeric.arrays import BLOCK
 from onnxdc.numeric.huffman import MAX_LENGTH, codewords, decoding_table
 
 DECODE_BLOCK = 1 << 16  # bytes of stream decoded at once: the tables over their bits stay in the cache
@@ -131,11 +131,11 @@ def _unpack_block(
         jump = jump.take(jump)
     is_symbol = np.arange(starts.shape[1]) < counts[:, None]
     seen = windows[starts]
+    no_codeword = (window_lengths[seen] == 0) & is_symbol
+    _reject("bad-code", no_codeword.any(axis=1), "has bits that are no codeword", first_chunk)
     _reject_ends(stream, starts, step[seen], offsets, counts, first_chunk)
-    _reject(
-        "bad-code", ((window_lengths[seen] == 0) & is_symbol).any(axis=1), "has bits that are no codeword", first_chunk
-    )
-    return symbols.take(seen[is_symbol])
+    decoded: np.ndarray = symbols[seen[is_symbol]]
+    return decoded
 
 
 def _windows(stream: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from onnxdc.errors import FormatError
 from onnxdc.numeric import bitstream, huffman, relative_index
-from onnxdc.numeric.floats import BLOCK, FLOAT_TYPES
+from onnxdc.numeric.arrays import BLOCK, FLOAT_TYPES
 from onnxdc.numeric.weight import (
     MAX_CODES,
     MAX_ELEMENTS,

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from onnxdc.errors import EncodeError
 from onnxdc.numeric import bitstream, huffman, relative_index
-from onnxdc.numeric.floats import FLOAT_TYPES, bit_patterns, blocks, require_float
+from onnxdc.numeric.arrays import (
+    FLOAT_TYPES,
+    bit_patterns,
+    blocks,
+    distinct_nonzero,
+    normalized_axis,
+    require_float,
+    split_groups,
+)
 from onnxdc.numeric.weight import (
     DEFAULT_CHUNK_SIZE,
     DEFAULT_INDEX_BITS,
@@ -20,8 +27,6 @@ from onnxdc.numeric.weight import (
     crc32,
     is_chunk_size,
 )
-
-FIRST_LOOK = 1 << 12  # elements that show that a tensor was never shared, before whole blocks are sorted
 
 
 def encode_weight(
@@ -54,7 +59,7 @@ def encode_weight(
     array = require_float(array)
     if array.size >= MAX_ELEMENTS:
         raise EncodeError(f"a weight must have fewer than 2^31 elements, got {array.size} in shape {list(shape)}")
-    axis = _normalized_axis(group_axis, len(shape))
+    axis = normalized_axis(group_axis, len(shape))
     tables = _smallest_tables(array, axis)
     codes = _element_codes(array, axis, tables)
     weight = CompressedWeight(
@@ -74,20 +79,6 @@ def encode_weight(
     return replace(weight, checksum=crc32(weight.tensors))
 
 
-def _normalized_axis(axis: int, rank: int) -> int:
-    if rank and not -rank <= axis < rank:
-        raise EncodeError(f"group_axis must be in {-rank}..{rank - 1}, got {axis}")
-    return axis % rank if rank else 0
-
-
-def _groups(flat: np.ndarray, shape: tuple[int, ...], axis: int, groups: int) -> Iterator[np.ndarray]:
-    """The elements of each group, as views ``[outer, S[axis] / groups * inner]`` of a flat row-major array."""
-    if groups == 1:
-        return iter([flat.reshape(1, -1)])
-    outer = int(np.prod(shape[:axis]))
-    return iter(flat.reshape(outer, groups, -1).transpose(1, 0, 2))
-
-
 def _smallest_tables(array: np.ndarray, axis: int) -> list[np.ndarray]:
     """The nonzero bit patterns of each group, sorted by value, for the smallest number of groups that needs no more
     than 255 of them."""
@@ -95,8 +86,8 @@ def _smallest_tables(array: np.ndarray, axis: int) -> list[np.ndarray]:
     length = array.shape[axis] if array.ndim else 1
     for groups in (count for count in range(1, max(length, 1) + 1) if length % count == 0):
         tables = []
-        for group in _groups(bit_patterns(array), array.shape, axis, groups):
-            table = _distinct_nonzero(group.reshape(-1), limit)
+        for group in split_groups(bit_patterns(array), array.shape, axis, groups):
+            table = distinct_nonzero(group.reshape(-1), limit)
             if table is None:
                 break
             tables.append(_sorted_by_value(table, array.dtype))
@@ -111,16 +102,6 @@ def _smallest_tables(array: np.ndarray, axis: int) -> list[np.ndarray]:
     )
 
 
-def _distinct_nonzero(bits: np.ndarray, limit: int) -> np.ndarray | None:
-    """The distinct nonzero elements in rising order, or None if there are more than ``limit``."""
-    found = np.empty(0, bits.dtype)
-    for part in (bits[:FIRST_LOOK], *blocks(bits[FIRST_LOOK:])):
-        found = np.unique(np.concatenate([found, part[part != 0]]))
-        if found.size > limit:
-            return None
-    return found
-
-
 def _sorted_by_value(bits: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Bit patterns in the order of their values; NaNs come last, and equal values in the order of their bits."""
     with np.errstate(invalid="ignore"):
@@ -131,7 +112,9 @@ def _element_codes(array: np.ndarray, axis: int, tables: list[np.ndarray]) -> np
     """The code of every element, 0 for a zero: uint8 ``[numel]``."""
     codes = np.zeros(array.size, dtype=np.uint8)
     shape, count = array.shape, len(tables)
-    pairs = zip(_groups(bit_patterns(array), shape, axis, count), _groups(codes, shape, axis, count), strict=True)
+    pairs = zip(
+        split_groups(bit_patterns(array), shape, axis, count), split_groups(codes, shape, axis, count), strict=True
+    )
     for (bits, group_codes), table in zip(pairs, tables, strict=True):
         by_bits = np.argsort(table)
         for row, row_codes in zip(bits, group_codes, strict=True):

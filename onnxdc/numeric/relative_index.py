@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from onnxdc.numeric.floats import BLOCK
+from onnxdc.numeric.arrays import BLOCK
 
 
 def to_gaps(codes: np.ndarray, index_bits: int) -> tuple[np.ndarray, np.ndarray]:

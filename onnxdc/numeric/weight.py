@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onnxdc.numeric.floats import bit_patterns
+from onnxdc.numeric.arrays import bit_patterns
 
 DEFAULT_CHUNK_SIZE = 4096
 DEFAULT_INDEX_BITS = 8

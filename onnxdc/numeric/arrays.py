@@ -1,7 +1,8 @@
-"""Floating-point arrays as bit patterns: the four element types of the format, treated alike."""
+"""Weights as bit patterns, in blocks and in groups: the four element types of the format, treated alike."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import ml_dtypes
@@ -12,6 +13,7 @@ from onnxdc.errors import EncodeError
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 FLOAT_TYPES = (np.dtype(np.float16), BFLOAT16, np.dtype(np.float32), np.dtype(np.float64))
 BLOCK = 1 << 20  # elements that one numpy step works on: bounds the memory of temporaries
+FIRST_LOOK = 1 << 12  # elements that show that a tensor was never shared, before whole blocks are sorted
 
 
 def require_float(array: np.ndarray) -> np.ndarray:
@@ -43,3 +45,31 @@ def require_finite(array: np.ndarray) -> None:
     bad = sum(int(np.count_nonzero(magnitudes(block) >= infinity)) for block in blocks(bit_patterns(array)))
     if bad:
         raise EncodeError(f"weights must be finite, got {bad} NaN or infinite of {array.size} elements")
+
+
+def normalized_axis(axis: int, rank: int) -> int:
+    """``axis`` counted from the front, 0 for a scalar; EncodeError if it is outside the rank."""
+    if rank and not -rank <= axis < rank:
+        raise EncodeError(f"group_axis must be in {-rank}..{rank - 1}, got {axis}")
+    return axis % rank if rank else 0
+
+
+def split_groups(flat: np.ndarray, shape: tuple[int, ...], axis: int, groups: int) -> list[np.ndarray]:
+    """The elements of each group along ``axis``, as views ``[outer, S[axis] / groups * inner]`` of a flat array.
+
+    ``groups`` divides ``shape[axis]``, or is 1.
+    """
+    if groups == 1:
+        return [flat.reshape(1, -1)]
+    outer = math.prod(shape[:axis])
+    return list(flat.reshape(outer, groups, flat.size // (outer * groups)).transpose(1, 0, 2))
+
+
+def distinct_nonzero(bits: np.ndarray, limit: int) -> np.ndarray | None:
+    """The distinct nonzero elements of flat bit patterns, rising, or None if there are more than ``limit``."""
+    found = np.empty(0, bits.dtype)
+    for part in (bits[:FIRST_LOOK], *blocks(bits[FIRST_LOOK:])):
+        found = np.unique(np.concatenate([found, part[part != 0]]))
+        if found.size > limit:
+            return None
+    return found

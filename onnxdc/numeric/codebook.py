@@ -1,0 +1,99 @@
+"""Weight sharing: a few shared values in place of a tensor's nonzeros (Han et al. 2016, section 3)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from onnxdc.errors import EncodeError
+from onnxdc.numeric.arrays import (
+    bit_patterns,
+    blocks,
+    distinct_nonzero,
+    normalized_axis,
+    require_finite,
+    require_float,
+    split_groups,
+)
+from onnxdc.numeric.kmeans import INITS, Init, kmeans
+from onnxdc.numeric.weight import MAX_CODES
+
+MAX_MAGNITUDE = 1e150  # squares and sums of what is smaller do not overflow float64
+
+
+def share(
+    array: np.ndarray,
+    *,
+    bits: int | None = None,
+    centroids: int | None = None,
+    init: Init = "linear",
+    seed: int = 0,
+    groups: int = 1,
+    group_axis: int = 0,
+) -> np.ndarray:
+    """Replaces the nonzeros of a weight by shared values, found by 1-D k-means.
+
+    Zeros stay zero and nonzeros stay nonzero, so the mask of a pruned weight survives. A tensor, or a group of it, that has
+    no more distinct values than allowed keeps them as they are; elsewhere -0.0 becomes +0.0.
+
+    Args:
+        array: float16, bfloat16, float32 or float64 of any shape; not changed.
+        bits: 1..8, for a codebook of ``2 ** bits`` entries. One of ``bits`` and ``centroids`` is given.
+        centroids: 2..256, the entries of the codebook. Entry 0 is 0.0, always, so one fewer is left for the nonzeros.
+        init: ``linear``, ``density`` or ``random``; see `kmeans`.
+        seed: of ``random``.
+        groups: how many codebooks there are along ``group_axis``: a divisor of that dimension.
+        group_axis: the axis along which codebooks change; counts from the end if negative.
+
+    Returns:
+        A new array of the same shape and type.
+
+    Raises:
+        EncodeError: the type is not supported, a value is NaN, infinite or beyond 1e150, or an argument is out of range.
+
+    >>> share(np.array([0.0, -1.0, 1.0, 1.5, 7.0, 8.0]), bits=2).tolist()
+    [0.0, -1.0, 1.25, 1.25, 7.5, 7.5]
+    """
+    limit = _nonzero_values(bits, centroids)
+    if init not in INITS:
+        raise EncodeError(f"init must be one of {', '.join(INITS)}, got {init!r}")
+    shape = np.shape(array)
+    axis = normalized_axis(group_axis, len(shape))
+    if groups != 1 and (groups < 1 or not shape or shape[axis] % groups):
+        raise EncodeError(f"groups must divide dimension {axis} of shape {list(shape)}, got {groups}")
+    array = require_float(array)
+    require_finite(array)
+    shared = array.reshape(-1).copy()
+    for group in split_groups(shared, shape, axis, groups):
+        if distinct_nonzero(bit_patterns(np.asarray(group, order="C")), limit) is None:
+            _share_group(group, limit, init, seed)
+    return shared.reshape(shape)
+
+
+def _nonzero_values(bits: int | None, centroids: int | None) -> int:
+    """How many nonzero values a codebook may hold."""
+    if (bits is None) == (centroids is None):
+        raise EncodeError(f"one of bits and centroids is needed, got {bits} and {centroids}")
+    if bits is not None and not 1 <= bits <= 8:
+        raise EncodeError(f"bits must be 1..8, got {bits}")
+    if centroids is not None and not 2 <= centroids <= MAX_CODES:
+        raise EncodeError(f"centroids must be 2..{MAX_CODES}, got {centroids}")
+    return (1 << bits if bits is not None else centroids or 0) - 1
+
+
+def _share_group(group: np.ndarray, limit: int, init: Init, seed: int) -> None:
+    """Shares ``[outer, m]`` in place."""
+    working = np.dtype(np.float64 if group.dtype == np.float64 else np.float32)
+    values = np.sort(group[group != 0].astype(working))
+    if max(-float(values[0]), float(values[-1])) > MAX_MAGNITUDE:
+        raise EncodeError(f"weights beyond {MAX_MAGNITUDE:g} in magnitude cannot be shared")
+    means, splits = kmeans(values, limit, init=init, seed=seed)
+    lowest, highest = values[splits[:-1]], values[splits[1:] - 1]
+    table = means.astype(group.dtype)
+    # A mean may be 0, or round to it, though no member is: the member nearest to zero takes its place.
+    nearest = np.where(np.abs(lowest) < np.abs(highest), lowest, highest)
+    table = np.where(table == 0, nearest.astype(group.dtype), table)
+    for row in group:
+        for block in blocks(row):
+            nonzero = block != 0
+            block[nonzero] = table[np.searchsorted(highest, block[nonzero].astype(working))]
+            block[~nonzero] = 0

@@ -1,0 +1,106 @@
+"""Exact 1-D k-means: Lloyd's iterations on sorted values, where a cluster is a range and its mean two prefix sums away."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+
+Init = Literal["linear", "density", "random"]
+INITS: tuple[Init, ...] = get_args(Init)
+MAX_ITERATIONS = 300
+
+
+def kmeans(
+    values: np.ndarray, clusters: int, *, init: Init = "linear", seed: int = 0, max_iterations: int = MAX_ITERATIONS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Clusters sorted nonzero values; each iteration takes O(clusters log n), and no table over n and clusters is made.
+
+    A value halfway between two centroids goes to the lower one. A cluster that runs empty is seeded anew inside the
+    cluster that spreads most. The result depends on nothing but the arguments.
+
+    Args:
+        values: float32 or float64 ``[n]``, rising, none of them 0 or beyond 1e150, with more than ``clusters`` distinct.
+        clusters: 1 or more.
+        init: where the centroids start (Han et al. 2016, section 3.2): ``linear``, spaced evenly between the extremes of
+            the negative values and between those of the positive ones; ``density``, spaced evenly on the cumulative
+            distribution; ``random``, at values drawn at random (Forgy).
+        seed: of ``random``; the others do not use it.
+        max_iterations: where to stop if the clusters still change.
+
+    Returns:
+        centroids float64 ``[k]``, rising, and splits int64 ``[k+1]``: cluster ``j`` is ``values[splits[j]:splits[j+1]]``,
+        and is not empty. ``k`` is ``clusters``, or less if iterations ran out with empty clusters.
+
+    >>> centroids, splits = kmeans(np.array([-2, -1, 1, 2, 8, 9], dtype=np.float32), 3)
+    >>> centroids.tolist(), splits.tolist()
+    ([-1.5, 1.5, 8.5], [0, 2, 4, 6])
+    """
+    prefix = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    centroids = _initial(values, clusters, init, seed)
+    splits = _assign(values, centroids)
+    for _ in range(max_iterations):
+        centroids = _update(values, prefix, centroids, splits)
+        previous, splits = splits, _assign(values, centroids)
+        if np.array_equal(splits, previous):
+            break
+    splits = np.unique(splits)
+    return _means(values, prefix, splits), splits
+
+
+def _assign(values: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """Where each cluster starts, and the end: the values up to a boundary, itself included, belong to the lower cluster."""
+    middle = (centroids[:-1] + centroids[1:]) / 2
+    # Rounded down to the type of the values, the boundary separates the same values.
+    boundary = middle.astype(values.dtype)
+    boundary = np.where(boundary > middle, np.nextafter(boundary, values.dtype.type(-np.inf)), boundary)
+    return np.concatenate([[0], np.searchsorted(values, boundary, side="right"), [values.size]])
+
+
+def _means(values: np.ndarray, prefix: np.ndarray, splits: np.ndarray) -> np.ndarray:
+    """The means of clusters of which none is empty, never outside of them by rounding."""
+    means = np.diff(prefix[splits]) / np.diff(splits)
+    return np.clip(means, values[splits[:-1]], values[splits[1:] - 1])
+
+
+def _update(values: np.ndarray, prefix: np.ndarray, centroids: np.ndarray, splits: np.ndarray) -> np.ndarray:
+    """The means of the clusters, and a new centroid for each empty one where that is possible, rising."""
+    filled = np.unique(splits)
+    means = _means(values, prefix, filled)
+    empty = centroids.size - means.size
+    if empty == 0:
+        return means
+    # Halfway from the mean to the farther end: nearer to that end, so it takes at least one value along.
+    low, high = values[filled[:-1]], values[filled[1:] - 1]
+    end = np.where(means - low > high - means, low, high)
+    spread = np.diff(filled) * (end - means) ** 2
+    widest = np.argsort(-spread, kind="stable")[:empty]
+    seeds = (means[widest] + end[widest]) / 2
+    # More empty clusters than clusters to halve: the rest stay empty, on a mean, until the next iteration.
+    idle = np.full(empty - seeds.size, means[0])
+    return np.sort(np.concatenate([means, seeds, idle]))
+
+
+def _initial(values: np.ndarray, clusters: int, init: Init, seed: int) -> np.ndarray:
+    """The rising centroids to start from, float64 ``[clusters]``."""
+    if init == "linear":
+        return _initial_linear(values, clusters)
+    if init == "density":
+        at = ((np.arange(clusters) + 0.5) * (values.size / clusters)).astype(np.int64)
+    elif init == "random":
+        at = np.sort(np.random.default_rng(seed).choice(values.size, clusters, replace=False))
+    else:
+        raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}")
+    return values[at].astype(np.float64)
+
+
+def _initial_linear(values: np.ndarray, clusters: int) -> np.ndarray:
+    """Evenly spaced centroids in both tails: a pruned layer has a gap around zero, where centroids would be wasted."""
+    negative = int(np.searchsorted(values, 0))
+    ends = values[[0, max(negative - 1, 0), min(negative, values.size - 1), -1]].astype(np.float64)
+    if clusters == 1 or negative in (0, values.size):
+        return np.linspace(ends[0], ends[3], clusters)
+    spans = ends[[1, 3]] - ends[[0, 2]]
+    share = clusters * spans[0] / spans.sum() if spans.any() else clusters / 2
+    below = min(max(round(share), 1), clusters - 1)
+    return np.concatenate([np.linspace(*ends[:2], below), np.linspace(*ends[2:], clusters - below)])
