@@ -32,8 +32,8 @@ def share(
 ) -> np.ndarray:
     """Replaces the nonzeros of a weight by shared values, found by 1-D k-means.
 
-    Zeros stay zero and nonzeros stay nonzero, so the mask of a pruned weight survives. A tensor, or a group of it, that has
-    no more distinct values than allowed keeps them as they are; elsewhere -0.0 becomes +0.0.
+    Zeros stay zero and nonzeros stay nonzero, so the mask of a pruned weight survives. A tensor, or a group of it,
+    that has no more distinct values than allowed keeps them as they are; elsewhere -0.0 becomes +0.0.
 
     Args:
         array: float16, bfloat16, float32 or float64 of any shape; not changed.
@@ -48,7 +48,7 @@ def share(
         A new array of the same shape and type.
 
     Raises:
-        EncodeError: the type is not supported, a value is NaN, infinite or beyond 1e150, or an argument is out of range.
+        EncodeError: the type is not supported, a value is not finite or beyond 1e150, or an argument is out of range.
 
     >>> share(np.array([0.0, -1.0, 1.0, 1.5, 7.0, 8.0]), bits=2).tolist()
     [0.0, -1.0, 1.25, 1.25, 7.5, 7.5]

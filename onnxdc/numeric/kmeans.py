@@ -1,4 +1,4 @@
-"""Exact 1-D k-means: Lloyd's iterations on sorted values, where a cluster is a range and its mean two prefix sums away."""
+"""Exact 1-D k-means: Lloyd's iterations on sorted values, where a cluster is a range and its sum two prefix sums."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ def kmeans(
     cluster that spreads most. The result depends on nothing but the arguments.
 
     Args:
-        values: float32 or float64 ``[n]``, rising, none of them 0 or beyond 1e150, with more than ``clusters`` distinct.
+        values: float32 or float64 ``[n]``, rising, none beyond 1e150, with more than ``clusters`` distinct ones.
         clusters: 1 or more.
-        init: where the centroids start (Han et al. 2016, section 3.2): ``linear``, spaced evenly between the extremes of
-            the negative values and between those of the positive ones; ``density``, spaced evenly on the cumulative
+        init: where the centroids start (Han et al. 2016, section 3.2): ``linear``, spaced evenly between the extremes
+            of the negative values and between those of the positive ones; ``density``, spaced evenly on the cumulative
             distribution; ``random``, at values drawn at random (Forgy).
         seed: of ``random``; the others do not use it.
         max_iterations: where to stop if the clusters still change.
 
     Returns:
-        centroids float64 ``[k]``, rising, and splits int64 ``[k+1]``: cluster ``j`` is ``values[splits[j]:splits[j+1]]``,
-        and is not empty. ``k`` is ``clusters``, or less if iterations ran out with empty clusters.
+        centroids float64 ``[k]``, rising, and splits int64 ``[k+1]``: cluster ``j`` is
+        ``values[splits[j]:splits[j+1]]``, and is not empty. ``k`` is ``clusters``, or less if iterations ran out with
+        empty clusters.
 
     >>> centroids, splits = kmeans(np.array([-2, -1, 1, 2, 8, 9], dtype=np.float32), 3)
     >>> centroids.tolist(), splits.tolist()
@@ -49,7 +50,7 @@ def kmeans(
 
 
 def _assign(values: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """Where each cluster starts, and the end: the values up to a boundary, itself included, belong to the lower cluster."""
+    """Where each cluster starts, and the end. A value on the boundary itself belongs to the lower cluster."""
     middle = (centroids[:-1] + centroids[1:]) / 2
     # Rounded down to the type of the values, the boundary separates the same values.
     boundary = middle.astype(values.dtype)
@@ -59,8 +60,8 @@ def _assign(values: np.ndarray, centroids: np.ndarray) -> np.ndarray:
 
 def _means(values: np.ndarray, prefix: np.ndarray, splits: np.ndarray) -> np.ndarray:
     """The means of clusters of which none is empty, never outside of them by rounding."""
-    means = np.diff(prefix[splits]) / np.diff(splits)
-    return np.clip(means, values[splits[:-1]], values[splits[1:] - 1])
+    means: np.ndarray = np.diff(prefix[splits]) / np.diff(splits)
+    return means.clip(values[splits[:-1]], values[splits[1:] - 1])
 
 
 def _update(values: np.ndarray, prefix: np.ndarray, centroids: np.ndarray, splits: np.ndarray) -> np.ndarray:
@@ -97,10 +98,16 @@ def _initial(values: np.ndarray, clusters: int, init: Init, seed: int) -> np.nda
 def _initial_linear(values: np.ndarray, clusters: int) -> np.ndarray:
     """Evenly spaced centroids in both tails: a pruned layer has a gap around zero, where centroids would be wasted."""
     negative = int(np.searchsorted(values, 0))
-    ends = values[[0, max(negative - 1, 0), min(negative, values.size - 1), -1]].astype(np.float64)
     if clusters == 1 or negative in (0, values.size):
-        return np.linspace(ends[0], ends[3], clusters)
-    spans = ends[[1, 3]] - ends[[0, 2]]
-    share = clusters * spans[0] / spans.sum() if spans.any() else clusters / 2
-    below = min(max(round(share), 1), clusters - 1)
-    return np.concatenate([np.linspace(*ends[:2], below), np.linspace(*ends[2:], clusters - below)])
+        return _evenly_spaced(values, clusters)
+    tails = values[:negative], values[negative:]
+    below, above = (float(tail[-1]) - float(tail[0]) for tail in tails)
+    share = clusters * (below / (below + above) if below + above else 0.5)
+    count = min(max(round(share), 1), clusters - 1)
+    return np.concatenate([_evenly_spaced(tails[0], count), _evenly_spaced(tails[1], clusters - count)])
+
+
+def _evenly_spaced(tail: np.ndarray, count: int) -> np.ndarray:
+    """Values from the first to the last of ``tail``, the extremes included: float64 ``[count]``."""
+    low, high = float(tail[0]), float(tail[-1])
+    return np.linspace(low, high, count) if count > 1 else np.array([(low + high) / 2])

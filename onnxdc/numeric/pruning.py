@@ -21,8 +21,8 @@ def prune(
         array: float16, bfloat16, float32 or float64 of any shape; not changed.
         threshold: elements of a smaller magnitude go.
         quality: the same, with the threshold at ``quality`` standard deviations of all elements.
-        density: 0..1: the elements of largest magnitude stay, ``round(density * size)`` of them, but at least one unless
-            ``density`` is 0. Of equal magnitudes the first in row-major order stay.
+        density: 0..1: the elements of largest magnitude stay, ``round(density * size)`` of them, but at least one
+            unless ``density`` is 0. Of equal magnitudes the first in row-major order stay.
 
     Returns:
         A new array of the same shape and type.
@@ -45,8 +45,8 @@ def prune(
         if not 0 <= limit < np.inf:
             raise EncodeError(f"a threshold must be 0 or more and finite, got {limit}")
         kept = _at_least(array, limit)
-    bits = bit_patterns(array)
-    return (bits * kept).view(array.dtype).reshape(shape)
+    pruned: np.ndarray = (bit_patterns(array) * kept).view(array.dtype)
+    return pruned.reshape(shape)
 
 
 def standard_deviation(array: np.ndarray) -> float:
@@ -69,7 +69,7 @@ def global_threshold(arrays: Sequence[np.ndarray], density: float) -> float:
         density: 0..1, over all of them.
 
     Returns:
-        A value for `prune`'s ``threshold``, in float64 exactly the magnitude of an element; above the largest for density 0.
+        A value for `prune`'s ``threshold``: exactly the magnitude of an element, or above the largest for density 0.
 
     Raises:
         EncodeError: as for `prune`.
