@@ -1,0 +1,206 @@
+"""Put the dense weights back: the inverse of ``encode``, bit for bit, names, texts and order of the model included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import numpy as np
+import onnx_ir as ir
+
+from onnxdc.errors import FormatError, ModelError
+from onnxdc.numeric.decoding import decode_weight
+from onnxdc.numeric.weight import CompressedWeight
+from onnxdc.passes import group
+from onnxdc.passes.origin import Origin, Origins, restored_constant, restored_tensor, restored_value
+from onnxdc.passes.result import Change, Figures, PassResult, Progress
+
+Decoder: TypeAlias = Callable[[CompressedWeight], np.ndarray]
+"""From a weight group to the dense weight; raises FormatError."""
+
+_LAZY: Final = 2**26  # bytes: larger weights are decoded to be checked, and once more when they are written or read
+
+
+@dataclass
+class _Site:
+    """A weight group in a graph, with the nodes that it feeds."""
+
+    graph: ir.Graph
+    group: tuple[ir.Value, ...]
+    nodes: list[ir.Node] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """What to call the weight in messages."""
+        return group.stem_of(self.group)
+
+    @property
+    def decoder_node(self) -> ir.Node | None:
+        """The DecodeWeight node that the group feeds, None if it feeds sparse operators."""
+        return self.nodes[0] if self.nodes[0].op_type == group.DECODE_WEIGHT else None
+
+
+@dataclass
+class _Decoded:
+    """A dense weight that is to take the place of a group."""
+
+    site: _Site
+    value: ir.Value
+    tensor: ir.TensorProtocol
+    origin: Origin
+
+
+def is_compressed(model: ir.Model) -> bool:
+    """Whether the model has compressed weights."""
+    return any(node.domain == group.DOMAIN for graph in model.graphs() for node in graph)
+
+
+def decode(model: ir.Model, *, decoder: Decoder = decode_weight, progress: Progress | None = None) -> PassResult:
+    """Decode every weight and give the model back its original form.
+
+    Args:
+        model: changed in place, but for its tensors only when all weights were decoded.
+        decoder: what decodes one weight.
+        progress: called after each weight.
+
+    Raises:
+        ModelError: the model has no compressed weight, or its metadata entry ``onnxdc.origin`` is damaged.
+        FormatError: a weight breaks a rule of the format; the error names the weight.
+    """
+    sites = _sites(model)
+    if not sites:
+        raise ModelError("nothing to decode: the model has no compressed weight")
+    origins = Origins.take(model)
+    changes = _decode_sites(sites, origins, decoder, progress)
+    for identifier in [key for key in model.functions if key[0] == group.DOMAIN]:
+        del model.functions[identifier]
+    del model.opset_imports[group.DOMAIN]
+    model.ir_version = origins.ir_version or model.ir_version
+    return PassResult(model, changes)
+
+
+def decode_dense_nodes(
+    model: ir.Model, *, decoder: Decoder = decode_weight, progress: Progress | None = None
+) -> PassResult:
+    """Decode only the weights behind DecodeWeight nodes: what is left runs compressed.
+
+    The result is for running, not for keeping: the weights become plain initializers whatever they were before.
+
+    Args and errors are those of ``decode``, except that a model without such nodes is no error.
+    """
+    sites = [site for site in _sites(model) if site.decoder_node]
+    return PassResult(model, _decode_sites(sites, Origins(), decoder, progress))
+
+
+def _sites(model: ir.Model) -> list[_Site]:
+    """The weight groups of a model. Each DecodeWeight node counts for itself: it names the weight."""
+    sites: dict[tuple[object, ...], _Site] = {}
+    for graph in model.graphs():
+        for node in graph:
+            if node.domain != group.DOMAIN:
+                continue
+            if node.op_type != group.DECODE_WEIGHT and node.op_type not in group.STANDARD:
+                raise ModelError(f"node {node.name!r}: unknown operator {group.DOMAIN}.{node.op_type}")
+            values = group.group_of(node)
+            own = node if node.op_type == group.DECODE_WEIGHT else None
+            sites.setdefault((graph, own, *values), _Site(graph, values)).nodes.append(node)
+    return list(sites.values())
+
+
+def _decode_sites(sites: list[_Site], origins: Origins, decoder: Decoder, progress: Progress | None) -> list[Change]:
+    """Decode the groups, then put the dense weights in their places, graph by graph."""
+    changes = []
+    decoded: dict[ir.Graph, list[_Decoded]] = {}
+    for done, site in enumerate(sites, 1):
+        compressed = group.read_group(site.nodes[0])
+        array = _array(compressed, decoder, site.name)
+        found = _decoded(site, compressed, array, origins.weights.get(site.name, Origin()), decoder)
+        decoded.setdefault(site.graph, []).append(found)
+        changes.append(_change(found.value.name or "", compressed, array))
+        del array
+        if progress:
+            progress(site.name, done, len(sites))
+    for graph, weights in decoded.items():
+        _restore(graph, weights)
+    return changes
+
+
+def _array(compressed: CompressedWeight, decoder: Decoder, name: str) -> np.ndarray:
+    try:
+        return decoder(compressed)
+    except FormatError as error:
+        raise error.at(name) from error
+
+
+def _decoded(
+    site: _Site, compressed: CompressedWeight, array: np.ndarray, origin: Origin, decoder: Decoder
+) -> _Decoded:
+    """The dense weight as it goes into the graph."""
+    node = site.decoder_node
+    name = (node.outputs[0].name if node else origin.name) or site.name
+    value = group.copied(node.outputs[0]) if node else restored_value(name, array, origin)
+    tensor = restored_tensor(name if origin.node < 0 else origin.tensor, array, origin)
+    if array.nbytes > _LAZY and not origin.storage:
+        tensor = ir.LazyTensor(
+            lambda: ir.Tensor(_array(compressed, decoder, name)),
+            dtype=tensor.dtype,
+            shape=ir.Shape(array.shape),
+            name=tensor.name,
+            doc_string=tensor.doc_string,
+            metadata_props=dict(tensor.metadata_props),
+        )
+    return _Decoded(site, value, tensor, origin)
+
+
+def _change(name: str, compressed: CompressedWeight, array: np.ndarray) -> Change:
+    nnz = int(np.count_nonzero(array.view(f"u{array.itemsize}")))
+    before = Figures(array.size, nnz, compressed.nbytes)
+    return Change(name, "decoded", shape=array.shape, before=before, after=Figures(array.size, nnz, array.nbytes))
+
+
+def _restore(graph: ir.Graph, weights: list[_Decoded]) -> None:
+    """Connect the dense weights of one graph, and put them among its initializers, inputs and nodes where they were."""
+    initializers = {value: [value] for value in graph.initializers.values()}
+    for weight in weights:
+        for node in weight.site.nodes:
+            if node.op_type == group.DECODE_WEIGHT:
+                node.outputs[0].replace_all_uses_with(weight.value, replace_graph_outputs=True)
+                graph.remove(node, safe=True)
+            else:
+                group.unfuse(node, weight.value)
+        if weight.origin.node < 0:
+            weight.value.const_value = weight.tensor
+            initializers[weight.site.group[0]].append(weight.value)
+    used = {value for weight in weights for value in weight.site.group}
+    graph.initializers.clear()
+    for value in (value for values in initializers.values() for value in values):
+        if value in used and not value.uses():
+            continue
+        if value.name in graph.initializers:
+            raise ModelError(f"{value.name}: two weights decode to this name")
+        graph.initializers.add(value)
+    for weight in sorted(weights, key=lambda weight: weight.origin.input):
+        if weight.origin.input >= 0:
+            graph.inputs.insert(weight.origin.input, weight.value)
+    _restore_constants(graph, [weight for weight in weights if weight.origin.node >= 0])
+
+
+def _restore_constants(graph: ir.Graph, weights: list[_Decoded]) -> None:
+    """Put Constant nodes back to their places among the nodes, or at least before what uses them."""
+    nodes = list(graph)
+    for earlier, weight in enumerate(sorted(weights, key=lambda weight: weight.origin.node)):
+        constant = restored_constant(weight.value, weight.tensor, weight.origin)
+        place = max(0, weight.origin.node - earlier)  # among the nodes that are here already
+        if place < len(nodes):
+            graph.insert_before(nodes[place], constant)
+        else:
+            graph.append(constant)
+    places = {node: place for place, node in enumerate(graph)}
+    for weight in weights:
+        constant_node = weight.value.producer()
+        if constant_node and any(
+            places.get(node, len(places)) < places[constant_node] for node in weight.value.consumers()
+        ):
+            graph.sort()  # somebody changed the compressed graph
+            return

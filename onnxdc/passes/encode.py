@@ -1,0 +1,195 @@
+"""Replace the weights that have few distinct values by their Huffman-coded form (paper, section 4), without loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from onnxdc.errors import EncodeError, ModelError
+from onnxdc.numeric.encoding import encode_weight
+from onnxdc.numeric.weight import CompressedWeight
+from onnxdc.passes import group, origin
+from onnxdc.passes.execution import Execution, choose
+from onnxdc.passes.portable import portable_functions
+from onnxdc.passes.result import Change, Figures, PassResult, Progress, Skip
+from onnxdc.passes.weights import Weight, find_weights
+from onnxdc.recipe import Recipe, Settings
+
+MIN_IR_VERSION: Final = 8  # the first with model-local functions
+_TENSOR_OVERHEAD: Final = (
+    20  # bytes of protobuf for an initializer and for its place among a node's inputs, names apart
+)
+
+
+@dataclass
+class _Plan:
+    """A weight that can be encoded, and how."""
+
+    weight: Weight
+    compressed: CompressedWeight
+    execution: Execution
+    before: Figures
+
+    @property
+    def saved(self) -> int:
+        """Bytes by which the file shrinks."""
+        names = sum(2 * len(f"{self.weight.name}.{tensor}") + _TENSOR_OVERHEAD for tensor in group.TENSORS)
+        return self.before.nbytes - self.compressed.nbytes - names
+
+    @property
+    def op_types(self) -> set[str]:
+        """The operators of the domain that the weight needs."""
+        if self.execution.sparse:
+            return {group.FUSED[use.node.op_type][0] for use in self.weight.uses}
+        return {group.DECODE_WEIGHT}
+
+
+def encode(
+    model: ir.Model, recipe: Recipe | None = None, *, force: bool = False, progress: Progress | None = None
+) -> PassResult:
+    """Encode every weight that has at most 255 distinct values besides zero, in the whole or in each group of channels.
+
+    The consumers of a weight become sparse operators, or stay as they are behind one DecodeWeight node; see
+    ``execution.choose``. Nothing else of the model changes, and ``decode`` gives the same model back.
+
+    Args:
+        model: changed in place.
+        recipe: ``skip``, ``index_bits`` and ``execution`` of each weight.
+        force: encode even where that makes nothing smaller.
+        progress: called after each weight.
+
+    Raises:
+        ModelError: the model is compressed already, or imports no operator set from 11 on.
+    """
+    recipe = recipe or Recipe()
+    weights, skips = find_weights(model, recipe.min_elements)
+    settings = recipe.resolve(weights, skips)
+    opset = _default_opset(model)
+    plans: list[_Plan] = []
+    for done, weight in enumerate(weights, 1):
+        found = _plan(weight, settings[weight.name], force)
+        if isinstance(found, Skip):
+            skips.append(found)
+        else:
+            plans.append(found)
+        if progress:
+            progress(weight.name, done, len(weights))
+    functions = portable_functions(sorted(set().union(*(plan.op_types for plan in plans))), opset) if plans else []
+    if not force and sum(plan.saved for plan in plans) <= sum(function.ByteSize() for function in functions):
+        skips.extend(Skip(plan.weight.name, "the model would not get smaller") for plan in plans)
+        plans = []
+    if plans:
+        _apply(model, plans, functions)
+    return PassResult(model, [_change(plan) for plan in plans], skips)
+
+
+def _default_opset(model: ir.Model) -> int:
+    opset = model.opset_imports.get("", model.opset_imports.get("ai.onnx", 0))
+    if opset < 11:
+        raise ModelError(f"operator set {opset}: a compressed model needs 11 or later")
+    return opset
+
+
+def _plan(weight: Weight, settings: Settings, force: bool) -> _Plan | Skip:
+    """Encode one weight, or say why not. Its dense values are read here and nowhere else."""
+    obstacle = _obstacle(weight)
+    if settings.skip or obstacle:
+        return Skip(weight.name, obstacle or "left alone by the recipe")
+    array = weight.array()
+    try:
+        compressed = encode_weight(array, index_bits=settings.index_bits, group_axis=weight.channel_axis or 0)
+    except EncodeError as error:
+        return Skip(weight.name, str(error))
+    nnz = int(np.count_nonzero(array.view(f"u{array.itemsize}")))
+    before = Figures(array.size, nnz, array.nbytes)
+    plan = _Plan(weight, compressed, choose(weight, before.density, settings.execution), before)
+    if plan.saved <= 0 and not force:
+        return Skip(weight.name, f"encoding would not make its {array.nbytes} bytes fewer")
+    return plan
+
+
+def _obstacle(weight: Weight) -> str:
+    """Why a weight cannot become a group of initializers, "" if it can."""
+    if weight.function is not None:
+        return f"in the function {weight.function.name}, which cannot hold initializers"
+    if weight.value.meta.get("quant_parameter_tensor_names"):
+        return "has a quantization annotation"
+    producer = weight.value.producer()
+    if producer is not None and "value" not in producer.attributes:
+        return "its Constant node holds no tensor"
+    return ""
+
+
+def _change(plan: _Plan) -> Change:
+    compressed = plan.compressed
+    codes = compressed.codebook.shape[1]
+    mode = "sparse" if plan.execution.sparse else "dense"
+    return Change(
+        plan.weight.name,
+        "encoded",
+        detail=f"executed {mode}: {plan.execution.reason}",
+        kind=plan.weight.kind,
+        shape=tuple(compressed.shape.tolist()),
+        before=plan.before,
+        after=Figures(plan.before.size, plan.before.nnz, compressed.nbytes),
+        bits=max(1, (codes - 1).bit_length()),
+        index_bits=compressed.index_bits if compressed.gaps.size else None,
+        extra={
+            "execution": mode,
+            "entries": compressed.entries,
+            **{f"{name}_bytes": tensor.nbytes for name, tensor in zip(group.TENSORS, compressed.tensors, strict=True)},
+        },
+    )
+
+
+def _apply(model: ir.Model, plans: list[_Plan], functions: Iterable[onnx.FunctionProto]) -> None:
+    """Put the groups into the graphs, and into the model what they need."""
+    names = group.Names(model)
+    origins = origin.Origins()
+    if model.ir_version < MIN_IR_VERSION:
+        origins.ir_version, model.ir_version = model.ir_version, MIN_IR_VERSION
+    for graph in list(model.graphs()):
+        here = [plan for plan in plans if plan.weight.graph is graph]
+        if here:
+            _apply_to_graph(graph, here, names, origins)
+    model.opset_imports[group.DOMAIN] = group.VERSION
+    for function in functions:
+        local = ir.serde.deserialize_function(function)
+        model.functions[local.identifier()] = local
+    origins.store(model)
+
+
+def _apply_to_graph(graph: ir.Graph, plans: list[_Plan], names: group.Names, origins: origin.Origins) -> None:
+    """Replace the weights of one graph; their groups take their places among the initializers."""
+    # A tensor of its own for each graph: kernels see only the initializers of the graph that their node is in.
+    empty = group.constant(names.take(group.EMPTY), np.empty(0, np.uint8))
+    places = {node: place for place, node in enumerate(graph)}
+    initializers: dict[ir.Value, list[ir.Value]] = {value: [value] for value in graph.initializers.values()}
+    for plan in plans:
+        value, producer = plan.weight.value, plan.weight.value.producer()
+        stem = names.take_group(plan.weight.name)
+        record = origin.describe(value, plan.weight.tensor, stem)
+        record.node = -1 if producer is None else places[producer]
+        values = group.group_values(plan.compressed, stem, empty)
+        attributes = group.group_attributes(plan.compressed)
+        if plan.execution.sparse:
+            for node in value.consumers():
+                group.fuse(node, values, attributes)
+        else:
+            record.info = ""  # the dense weight is still in the graph, with its value_info
+            group.decode_into(value, graph, values, attributes)
+        origins.weights[stem] = record
+        initializers[value] = [tensor for tensor in values if tensor is not empty]
+        if producer is not None:
+            graph.remove(producer)
+        elif value.is_graph_input():
+            graph.inputs.remove(value)
+    initializers[empty] = [empty] if empty.uses() else []
+    graph.initializers.clear()
+    for value in (value for values in initializers.values() for value in values):
+        graph.initializers.add(value)

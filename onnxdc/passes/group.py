@@ -1,0 +1,178 @@
+"""A weight group in a graph: seven initializers, and the attributes of the nodes that consume them (docs/format.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+import onnx_ir as ir
+
+from onnxdc.errors import FormatError
+from onnxdc.numeric.weight import DEFAULT_CHUNK_SIZE, DEFAULT_INDEX_BITS, CompressedWeight
+
+DOMAIN: Final = "onnxdc"
+VERSION: Final = 1
+DECODE_WEIGHT: Final = "DecodeWeight"
+TENSORS: Final = ("codebook", "code_lengths", "codes", "gap_lengths", "gaps", "chunks", "shape")
+EMPTY: Final = "onnxdc.empty"  # the tensor that stands for every empty one
+
+# Standard operator -> what takes its place, and the input that becomes a weight group.
+FUSED: Final = {
+    "Gemm": ("SparseQuantGemm", 1),
+    "MatMul": ("SparseQuantMatMul", 1),
+    "Conv": ("SparseQuantConv", 1),
+    "Gather": ("SparseQuantGather", 0),
+}
+# The other way round: operator of the domain -> the standard one, and where its group begins.
+STANDARD: Final = {sparse: (standard, first) for standard, (sparse, first) in FUSED.items()}
+
+_DEFAULTS: Final = {
+    "index_bits": DEFAULT_INDEX_BITS,
+    "chunk_size": DEFAULT_CHUNK_SIZE,
+    "group_axis": 0,
+    "dtype": ir.DataType.FLOAT.value,
+}
+
+
+class Names:
+    """The names of a model's values, to find new ones that clash with none of them in any scope."""
+
+    def __init__(self, model: ir.Model) -> None:
+        self._taken: set[str] = set()
+        for graph in model.graphs():
+            self._taken.update(value.name or "" for value in graph.inputs)
+            self._taken.update(graph.initializers)
+            self._taken.update(value.name or "" for node in graph for value in node.outputs)
+
+    def take(self, name: str, suffixes: Sequence[str] = ("",)) -> str:
+        """``name``, or ``name_1``, ``name_2``, ... : the first one that is free with each of the suffixes."""
+        candidate, number = name, 0
+        while any(candidate + suffix in self._taken for suffix in suffixes):
+            number += 1
+            candidate = f"{name}_{number}"
+        self._taken.update(candidate + suffix for suffix in suffixes)
+        return candidate
+
+    def take_group(self, weight: str) -> str:
+        """A stem for the names of a group: that of the weight where none of the seven is in use."""
+        return self.take(weight, [f".{tensor}" for tensor in TENSORS])
+
+
+def group_values(weight: CompressedWeight, stem: str, empty: ir.Value) -> list[ir.Value]:
+    """The seven tensors as values that are to become initializers.
+
+    Args:
+        weight: what to store.
+        stem: the tensors are called ``<stem>.codebook`` and so on.
+        empty: a value of type uint8 and shape [0], for the tensors that are just that.
+    """
+    values = []
+    for kind, array in zip(TENSORS, weight.tensors, strict=True):
+        if array.dtype == np.uint8 and array.shape == (0,):
+            values.append(empty)
+        else:
+            values.append(constant(f"{stem}.{kind}", array))
+    return values
+
+
+def constant(name: str, array: np.ndarray) -> ir.Value:
+    """A value for an initializer. It gets no type, so that no value_info is written that repeats the tensor's."""
+    return ir.Value(name=name, const_value=ir.Tensor(array, name=name))
+
+
+def group_attributes(weight: CompressedWeight) -> list[ir.Attr]:
+    """The attributes that every node gets that consumes the group: those that differ from their default."""
+    values = {
+        "checksum": weight.checksum,
+        "index_bits": weight.index_bits,
+        "chunk_size": weight.chunk_size,
+        "group_axis": weight.group_axis,
+        "dtype": ir.DataType.from_numpy(weight.dtype).value,
+    }
+    return [ir.AttrInt64(name, value) for name, value in values.items() if value != _DEFAULTS.get(name)]
+
+
+def fuse(node: ir.Node, group: Sequence[ir.Value], attributes: Iterable[ir.Attr]) -> None:
+    """Turn a standard node into the operator of the domain that takes its place."""
+    node.op_type, first = FUSED[node.op_type]
+    node.domain = DOMAIN
+    _set_inputs(node, [*node.inputs[:first], *group, *node.inputs[first + 1 :]])
+    for attribute in attributes:
+        node.attributes.add(attribute)
+
+
+def unfuse(node: ir.Node, weight: ir.Value) -> None:
+    """Turn a node of the domain back into the standard one, with a dense weight."""
+    node.op_type, first = STANDARD[node.op_type]
+    node.domain = ""
+    _set_inputs(node, [*node.inputs[:first], weight, *node.inputs[first + len(TENSORS) :]])
+    for name in ("checksum", *_DEFAULTS):
+        node.attributes.pop(name, None)
+
+
+def decode_into(weight: ir.Value, graph: ir.Graph, group: Sequence[ir.Value], attributes: Iterable[ir.Attr]) -> None:
+    """Let a DecodeWeight node yield what a constant yielded: where its Constant node is, else at the graph's start."""
+    output = copied(weight)
+    node = ir.Node(DOMAIN, DECODE_WEIGHT, group, attributes, outputs=[output], name="")
+    graph.insert_before(weight.producer() or graph[0], node)
+    weight.replace_all_uses_with(output, replace_graph_outputs=True)
+
+
+def copied(value: ir.Value) -> ir.Value:
+    """A value of the same name, type and texts, without producer, uses or tensor."""
+    return ir.Value(
+        name=value.name,
+        type=value.type,
+        shape=value.shape,
+        doc_string=value.doc_string,
+        metadata_props=dict(value.metadata_props),
+    )
+
+
+def _set_inputs(node: ir.Node, inputs: Sequence[ir.Value | None]) -> None:
+    node.resize_inputs(len(inputs))
+    for index, value in enumerate(inputs):
+        node.replace_input_with(index, value)
+
+
+def group_of(node: ir.Node) -> tuple[ir.Value, ...]:
+    """The seven values that a node of the domain takes its weight from.
+
+    Raises:
+        FormatError: one of them is missing, or is not constant.
+    """
+    first = STANDARD[node.op_type][1] if node.op_type in STANDARD else 0
+    inputs = node.inputs[first : first + len(TENSORS)]
+    for kind, value in zip(TENSORS, [*inputs, *[None] * len(TENSORS)], strict=False):
+        if value is None or value.const_value is None:
+            raise FormatError("tensor-type", f"{kind} is missing or not constant", f"{node.op_type} {node.name!r}")
+    return tuple(value for value in inputs if value is not None)
+
+
+def stem_of(group: Sequence[ir.Value]) -> str:
+    """The stem of a group's names, by that of the codebook."""
+    return (group[0].name or "").removesuffix(f".{TENSORS[0]}")
+
+
+def read_group(node: ir.Node) -> CompressedWeight:
+    """The weight group of a node of the domain, as it stands: the decoder checks what the arrays hold.
+
+    Raises:
+        FormatError: a tensor is missing, not constant or cannot be read, or an attribute is missing.
+    """
+    group = group_of(node)
+    try:
+        arrays = [value.const_value.numpy() for value in group if value.const_value is not None]
+    except (OSError, TypeError, ValueError) as error:
+        raise FormatError("tensor-type", str(error).splitlines()[0], stem_of(group)) from error
+    checksum = node.attributes.get_int("checksum")
+    if checksum is None:
+        raise FormatError("checksum", "the attribute is missing", stem_of(group))
+    values = {name: node.attributes.get_int(name, default) for name, default in _DEFAULTS.items()}
+    try:
+        dtype = np.dtype(ir.DataType(values.pop("dtype")).numpy())
+    except (TypeError, ValueError) as error:
+        raise FormatError("codebook-type", f"unknown dtype: {error}", stem_of(group)) from error
+    tensors = dict(zip(TENSORS, arrays, strict=True))
+    return CompressedWeight(**tensors, dtype=dtype, checksum=checksum, **values)  # type: ignore[arg-type]
