@@ -9,6 +9,7 @@
 namespace onnxdc {
 namespace {
 
+constexpr int64_t kMaxRank = 32;
 constexpr int64_t kMaxElements = (int64_t{1} << 31) - 1;
 constexpr int64_t kMaxStreamBytes = (int64_t{1} << 28) - 17;
 
@@ -70,19 +71,17 @@ Verdict check_tensor_types(const WeightGroup& group) {
 }
 
 Verdict check_shape(const WeightGroup& group, CheckedGroup* checked) {
+    if (group.shape.dims[0] > kMaxRank) return violation(Rule::shape, "the weight has rank %" PRId64 ", at most %" PRId64 " is allowed", group.shape.dims[0], kMaxRank);
     checked->shape = copy_of<int64_t>(group.shape);
     bool empty = false;
+    int64_t product = 1;  // of the dimensions other than 0
     for (int64_t dim : checked->shape) {
         if (dim < 0) return violation(Rule::shape, "dimension %" PRId64 " is negative", dim);
         empty |= dim == 0;
+        if (dim > kMaxElements / product) return violation(Rule::shape, "the shape has 2^31 elements or more");
+        product *= std::max<int64_t>(dim, 1);
     }
-    checked->numel = empty ? 0 : 1;
-    for (int64_t dim : checked->shape) {
-        if (checked->numel > 0 && dim > kMaxElements / checked->numel) {
-            return violation(Rule::shape, "the shape has 2^31 elements or more");
-        }
-        checked->numel *= dim;
-    }
+    checked->numel = empty ? 0 : product;
     return {};
 }
 

@@ -1,0 +1,163 @@
+#include "abi/ort.h"
+
+namespace onnxdc::ort {
+namespace {
+
+Tensor read_tensor(const OrtApi& api, const OrtValue* value) {
+    Tensor tensor;
+    OrtTensorTypeAndShapeInfo* info = nullptr;
+    check(api, api.GetTensorTypeAndShape(value, &info));
+    int type = 0;
+    size_t rank = 0;
+    OrtStatus* status = api.GetTensorElementType(info, &type);
+    if (!status) status = api.GetDimensionsCount(info, &rank);
+    tensor.dims.resize(rank);
+    if (!status) status = api.GetDimensions(info, tensor.dims.data(), rank);
+    api.ReleaseTensorTypeAndShapeInfo(info);
+    check(api, status);
+    tensor.type = type;
+    void* data = nullptr;
+    // The runtime has one getter for reading and writing; a const input is only read.
+    check(api, api.GetTensorMutableData(const_cast<OrtValue*>(value), &data));
+    tensor.data = data;
+    return tensor;
+}
+
+// A text of the runtime, fetched as it wants it: the size first. Both calls count the final zero.
+template <class Get>
+OrtStatus* read_text(std::string* text, Get get) {
+    size_t size = 0;
+    if (OrtStatus* status = get(nullptr, &size)) return status;
+    text->resize(size);
+    OrtStatus* status = get(text->data(), &size);
+    while (!text->empty() && text->back() == '\0') text->pop_back();
+    return status;
+}
+
+}  // namespace
+
+void check(const OrtApi& api, OrtStatus* status) {
+    if (!status) return;
+    const std::string message = api.GetErrorMessage(status);
+    api.ReleaseStatus(status);
+    throw Error(kOrtRuntimeException, message);
+}
+
+int64_t Tensor::numel() const {
+    int64_t product = 1;
+    for (int64_t dim : dims) product *= dim;
+    return product;
+}
+
+bool KernelInfo::succeeds(OrtStatus* status) const {
+    if (status) api_.ReleaseStatus(status);
+    return !status;
+}
+
+std::string KernelInfo::node_name() const {
+    std::string name;
+    check(api_, read_text(&name, [&](char* out, size_t* size) { return api_.KernelInfo_GetNodeName(info_, out, size); }));
+    return name;
+}
+
+size_t KernelInfo::input_count() const {
+    size_t count = 0;
+    check(api_, api_.KernelInfo_GetInputCount(info_, &count));
+    return count;
+}
+
+std::string KernelInfo::input_name(size_t index) const {
+    std::string name;
+    check(api_, read_text(&name, [&](char* out, size_t* size) { return api_.KernelInfo_GetInputName(info_, index, out, size); }));
+    return name;
+}
+
+Tensor KernelInfo::constant_input(size_t index) const {
+    int is_constant = 0;
+    const OrtValue* value = nullptr;
+    check(api_, api_.KernelInfoGetConstantInput_tensor(info_, index, &is_constant, &value));
+    if (!is_constant || !value) throw Error(kOrtInvalidGraph, "input " + std::to_string(index) + " is not a constant of the model");
+    return read_tensor(api_, value);
+}
+
+bool KernelInfo::has_attribute(const char* name) const {
+    int64_t integer;
+    float number;
+    size_t size = 0;
+    size_t count = 0;
+    return succeeds(api_.KernelInfoGetAttribute_int64(info_, name, &integer)) ||
+           succeeds(api_.KernelInfoGetAttribute_float(info_, name, &number)) ||
+           succeeds(api_.KernelInfoGetAttribute_string(info_, name, nullptr, &size)) ||
+           succeeds(api_.KernelInfoGetAttributeArray_int64(info_, name, nullptr, &count));
+}
+
+int64_t KernelInfo::attribute(const char* name, int64_t fallback) const {
+    int64_t value = 0;
+    if (succeeds(api_.KernelInfoGetAttribute_int64(info_, name, &value))) return value;
+    if (has_attribute(name)) throw Error(kOrtInvalidGraph, std::string("attribute ") + name + " must be an integer");
+    return fallback;
+}
+
+float KernelInfo::attribute(const char* name, float fallback) const {
+    float value = 0;
+    if (succeeds(api_.KernelInfoGetAttribute_float(info_, name, &value))) return value;
+    if (has_attribute(name)) throw Error(kOrtInvalidGraph, std::string("attribute ") + name + " must be a float");
+    return fallback;
+}
+
+std::string KernelInfo::attribute(const char* name, const char* fallback) const {
+    std::string text;
+    const auto get = [&](char* out, size_t* size) { return api_.KernelInfoGetAttribute_string(info_, name, out, size); };
+    if (succeeds(read_text(&text, get))) return text;
+    if (has_attribute(name)) throw Error(kOrtInvalidGraph, std::string("attribute ") + name + " must be a string");
+    return fallback;
+}
+
+std::vector<int64_t> KernelInfo::attribute(const char* name, std::vector<int64_t> fallback) const {
+    size_t count = 0;
+    if (succeeds(api_.KernelInfoGetAttributeArray_int64(info_, name, nullptr, &count))) {
+        std::vector<int64_t> values(count);
+        check(api_, api_.KernelInfoGetAttributeArray_int64(info_, name, values.data(), &count));
+        return values;
+    }
+    if (has_attribute(name)) throw Error(kOrtInvalidGraph, std::string("attribute ") + name + " must be a list of integers");
+    return fallback;
+}
+
+const OrtValue* Context::value(size_t index) const {
+    size_t count = 0;
+    const OrtValue* value = nullptr;
+    check(api_, api_.KernelContext_GetInputCount(context_, &count));
+    if (index < count) check(api_, api_.KernelContext_GetInput(context_, index, &value));
+    return value;
+}
+
+bool Context::has_input(size_t index) const { return value(index) != nullptr; }
+
+Tensor Context::input(size_t index) const {
+    const OrtValue* found = value(index);
+    if (!found) throw Error(kOrtInvalidArgument, "input " + std::to_string(index) + " is missing");
+    return read_tensor(api_, found);
+}
+
+void* Context::output(const std::vector<int64_t>& dims) const {
+    OrtValue* value = nullptr;
+    void* data = nullptr;
+    check(api_, api_.KernelContext_GetOutput(context_, 0, dims.data(), dims.size(), &value));
+    check(api_, api_.GetTensorMutableData(value, &data));
+    return data;
+}
+
+void Context::parallel_for(size_t count, const std::function<void(size_t)>& task) const {
+    const auto call = [](void* user, size_t index) { (*static_cast<const std::function<void(size_t)>*>(user))(index); };
+    void* user = const_cast<std::function<void(size_t)>*>(&task);
+    check(api_, api_.KernelContext_ParallelFor(context_, call, count, 0, user));
+}
+
+std::string shape_text(const std::vector<int64_t>& dims) {
+    std::string text = "[";
+    for (size_t i = 0; i < dims.size(); ++i) text += (i ? ", " : "") + std::to_string(dims[i]);
+    return text + "]";
+}
+
+}  // namespace onnxdc::ort

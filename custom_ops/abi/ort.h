@@ -1,0 +1,85 @@
+// Thin helpers over the C ABI: owned statuses and shapes, errors as C++ exceptions, which ops/op.h turns back into statuses.
+#pragma once
+
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "abi/ort_c_api.h"
+
+namespace onnxdc::ort {
+
+// What a call of the runtime answered, or what an operator has to say; `code` is an OrtErrorCode.
+class Error : public std::runtime_error {
+public:
+    Error(int code, const std::string& message) : std::runtime_error(message), code(code) {}
+    const int code;
+};
+
+// Throws what a status says, unless it is success. Takes the status over.
+void check(const OrtApi& api, OrtStatus* status);
+
+// A tensor of the runtime: its data lives as long as the kernel (a constant input) or the call of compute (any other).
+struct Tensor {
+    std::vector<int64_t> dims;
+    int32_t type = 0;
+    const void* data = nullptr;
+
+    // Elements; 1 for a scalar.
+    int64_t numel() const;
+};
+
+// What a kernel can ask when it is created.
+class KernelInfo {
+public:
+    KernelInfo(const OrtApi& api, const OrtKernelInfo* info) : api_(api), info_(info) {}
+
+    std::string node_name() const;
+    size_t input_count() const;
+    // Empty for an optional input that is left out.
+    std::string input_name(size_t index) const;
+    // Throws unless the input is a constant of the model.
+    Tensor constant_input(size_t index) const;
+
+    // An attribute, or the fallback if the node does not have it. Throws where it has another type.
+    int64_t attribute(const char* name, int64_t fallback) const;
+    float attribute(const char* name, float fallback) const;
+    std::string attribute(const char* name, const char* fallback) const;
+    std::vector<int64_t> attribute(const char* name, std::vector<int64_t> fallback) const;
+    bool has_attribute(const char* name) const;
+
+    const OrtApi& api() const { return api_; }
+
+private:
+    bool succeeds(OrtStatus* status) const;
+
+    const OrtApi& api_;
+    const OrtKernelInfo* info_;
+};
+
+// What a kernel can ask while it computes. Several threads may do so at once, each with its own context.
+class Context {
+public:
+    Context(const OrtApi& api, OrtKernelContext* context) : api_(api), context_(context) {}
+
+    // A null data pointer and no dimensions for an optional input that is left out.
+    bool has_input(size_t index) const;
+    Tensor input(size_t index) const;
+    // Allocates output 0.
+    void* output(const std::vector<int64_t>& dims) const;
+
+    // Runs task(0) .. task(count - 1) on the threads of the session. The tasks must not throw.
+    void parallel_for(size_t count, const std::function<void(size_t)>& task) const;
+
+private:
+    const OrtValue* value(size_t index) const;
+
+    const OrtApi& api_;
+    OrtKernelContext* context_;
+};
+
+// "[2, 3]", for messages.
+std::string shape_text(const std::vector<int64_t>& dims);
+
+}  // namespace onnxdc::ort

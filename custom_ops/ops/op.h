@@ -1,0 +1,87 @@
+// From a kernel class to the table of callbacks that the runtime wants. No exception passes it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "abi/ort.h"
+#include "ops/weight_input.h"
+
+namespace onnxdc {
+
+// The runtime's description of the operator that Kernel implements. Kernel has
+//   static constexpr const char* kName;
+//   static constexpr size_t kWeightInput;     the first input of the weight group
+//   static constexpr size_t kInputs;          all inputs, the optional last one included
+//   static constexpr bool kLastIsOptional;
+//   static constexpr int kOtherType;          element type of the inputs beside the group, or kOrtAnyType
+//   explicit Kernel(const ort::KernelInfo&);  checks all there is to check; throws
+//   void compute(const ort::Context&) const;  throws; several threads may call it at once
+template <class Kernel>
+class Op : public OrtCustomOp {
+public:
+    Op() : OrtCustomOp{} {
+        version = kOrtApiVersion;
+        GetName = [](const OrtCustomOp*) { return Kernel::kName; };
+        GetExecutionProviderType = [](const OrtCustomOp*) -> const char* { return nullptr; };  // the CPU
+        GetInputTypeCount = [](const OrtCustomOp*) { return Kernel::kInputs; };
+        GetInputType = [](const OrtCustomOp*, size_t i) {
+            // The group takes any type, so that our own check can name what is wrong.
+            const bool of_group = i >= Kernel::kWeightInput && i < Kernel::kWeightInput + kGroupInputs;
+            return of_group ? kOrtAnyType : Kernel::kOtherType;
+        };
+        GetInputCharacteristic = [](const OrtCustomOp*, size_t i) -> int {
+            return Kernel::kLastIsOptional && i + 1 == Kernel::kInputs ? kOrtOptional : kOrtRequired;
+        };
+        GetInputMemoryType = [](const OrtCustomOp*, size_t) { return 0; };
+        GetOutputTypeCount = [](const OrtCustomOp*) { return size_t{1}; };
+        GetOutputType = [](const OrtCustomOp*, size_t) -> int { return kFloat; };
+        GetOutputCharacteristic = [](const OrtCustomOp*, size_t) -> int { return kOrtRequired; };
+        GetVariadicInputMinArity = GetVariadicOutputMinArity = [](const OrtCustomOp*) { return 0; };
+        GetVariadicInputHomogeneity = GetVariadicOutputHomogeneity = [](const OrtCustomOp*) { return 0; };
+        GetStartVersion = GetEndVersion = [](const OrtCustomOp*) { return 1; };
+        CreateKernelV2 = create;
+        KernelComputeV2 = compute;
+        KernelDestroy = [](void* instance) { delete static_cast<Instance*>(instance); };
+    }
+
+private:
+    struct Instance {
+        const OrtApi& api;
+        std::string where;
+        Kernel kernel;
+    };
+
+    // Runs `body`; what it throws becomes a status that says where.
+    template <class Body>
+    static OrtStatus* guarded(const OrtApi& api, const std::string& where, Body body) {
+        const auto status = [&](int code, const char* what) { return api.CreateStatus(code, (where + ": " + what).c_str()); };
+        try {
+            body();
+            return nullptr;
+        } catch (const ort::Error& error) {
+            return status(error.code, error.what());
+        } catch (const std::bad_alloc&) {
+            return status(kOrtFail, "out of memory");
+        } catch (const std::exception& error) {
+            return status(kOrtRuntimeException, error.what());
+        }
+    }
+
+    static OrtStatus* create(const OrtCustomOp*, const OrtApi* api, const OrtKernelInfo* handle, void** out) {
+        const ort::KernelInfo info(*api, handle);
+        std::string where = Kernel::kName;
+        OrtStatus* status = guarded(*api, where, [&] {
+            where += " node '" + info.node_name() + "', weight '" + weight_name(info, Kernel::kWeightInput) + "'";
+        });
+        if (status) return status;
+        return guarded(*api, where, [&] { *out = new Instance{*api, where, Kernel(info)}; });
+    }
+
+    static OrtStatus* compute(void* handle, OrtKernelContext* context) {
+        const Instance& instance = *static_cast<const Instance*>(handle);
+        return guarded(instance.api, instance.where, [&] { instance.kernel.compute(ort::Context(instance.api, context)); });
+    }
+};
+
+}  // namespace onnxdc

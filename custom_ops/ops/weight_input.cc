@@ -1,0 +1,60 @@
+#include "ops/weight_input.h"
+
+#include "decoder/decode.h"
+
+namespace onnxdc {
+namespace {
+
+void require(const Verdict& verdict) {
+    if (verdict) throw ort::Error(kOrtInvalidGraph, std::string(rule_name(verdict->rule)) + ": " + verdict->detail);
+}
+
+TensorView view(const ort::Tensor& tensor) {
+    return {tensor.data, tensor.dims.data(), static_cast<int32_t>(tensor.dims.size()), tensor.type};
+}
+
+}  // namespace
+
+std::string weight_name(const ort::KernelInfo& info, size_t first) {
+    constexpr const char kSuffix[] = ".codebook";
+    const std::string name = info.input_name(first);
+    const size_t end = name.rfind(kSuffix);
+    return end != std::string::npos && end + sizeof kSuffix - 1 == name.size() ? name.substr(0, end) : name;
+}
+
+WeightInput::WeightInput(const ort::KernelInfo& info, size_t first) {
+    for (size_t i = 0; i < kGroupInputs; ++i) tensors_[i] = info.constant_input(first + i);
+    if (!info.has_attribute("checksum")) throw ort::Error(kOrtInvalidGraph, "attribute checksum is missing");
+    const WeightGroup group{
+        view(tensors_[0]),
+        view(tensors_[1]),
+        view(tensors_[2]),
+        view(tensors_[3]),
+        view(tensors_[4]),
+        view(tensors_[5]),
+        view(tensors_[6]),
+        info.attribute("checksum", int64_t{0}),
+        info.attribute("index_bits", int64_t{8}),
+        info.attribute("chunk_size", int64_t{4096}),
+        info.attribute("group_axis", int64_t{0}),
+        info.attribute("dtype", int64_t{kFloat}),
+    };
+    require(check_group(group, &group_));
+    if (group_.dtype != kFloat) {
+        throw ort::Error(kOrtInvalidGraph, "the weight has element type " + std::to_string(group_.dtype) + ", this operator takes float32 (1)");
+    }
+}
+
+SparseWeight WeightInput::decode() const {
+    SparseWeight weight;
+    require(decode_sparse(group_, &weight));
+    return weight;
+}
+
+RangeReader WeightInput::open() const {
+    RangeReader reader;
+    require(reader.open(group_));
+    return reader;
+}
+
+}  // namespace onnxdc

@@ -1,0 +1,36 @@
+// The weight group among a node's inputs and attributes, checked when the kernel is created.
+#pragma once
+
+#include <array>
+
+#include "abi/ort.h"
+#include "decoder/check.h"
+#include "decoder/range_reader.h"
+#include "decoder/weight.h"
+
+namespace onnxdc {
+
+constexpr size_t kGroupInputs = 7;
+
+// The name of the weight whose group starts at input `first`: that of its codebook, without the suffix of the convention.
+std::string weight_name(const ort::KernelInfo& info, size_t first);
+
+// A float32 weight group that starts at input `first` of the node. Every function throws ort::Error, naming the rule, for a group
+// that docs/format.md section 6 rejects.
+class WeightInput {
+public:
+    WeightInput(const ort::KernelInfo& info, size_t first);
+
+    WeightInput(const WeightInput&) = delete;
+    WeightInput& operator=(const WeightInput&) = delete;
+
+    const CheckedGroup& group() const { return group_; }
+    SparseWeight decode() const;
+    RangeReader open() const;
+
+private:
+    std::array<ort::Tensor, kGroupInputs> tensors_;
+    CheckedGroup group_;  // refers to tensors_
+};
+
+}  // namespace onnxdc
