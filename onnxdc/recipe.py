@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from onnxdc.errors import RecipeError
+from onnxdc.numeric.kmeans import Init
 from onnxdc.recipe_values import check_value
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Settings:
         density: the share of elements to keep, the largest by magnitude; of this one and the next two, one at most.
         threshold: elements of a smaller magnitude become zero.
         quality: the threshold is this factor times the standard deviation of the weight (paper, section 2).
-        bits: at most 2^bits shared values (paper, section 3), 1..8.
+        bits: at most 2^bits shared values, zero being one of them (paper, section 3), 1..8.
         index_bits: bits of a gap (paper, section 2), 1..8.
         init: how k-means starts: ``"linear"``, ``"density"`` or ``"random"`` (paper, section 3.2).
         groups: codebooks, each for an equal part of the output channels.
@@ -63,7 +64,7 @@ class Settings:
     quality: float | None = None
     bits: int = 8
     index_bits: int = 8
-    init: str = "linear"
+    init: Init = "linear"
     groups: int = 1
     skip: bool = False
     execution: str = "auto"
@@ -87,7 +88,7 @@ class Options:
     quality: float | None = None
     bits: int | None = None
     index_bits: int | None = None
-    init: str | None = None
+    init: Init | None = None
     groups: int | None = None
     skip: bool | None = None
     execution: str | None = None

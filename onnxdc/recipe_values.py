@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from onnxdc.errors import RecipeError
+from onnxdc.numeric.kmeans import INITS
+
+# Of weights, strongest first: a weight with several uses is of the first kind that one of them has.
+Kind: TypeAlias = Literal["conv", "fc", "recurrent", "embedding", "other"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 _Check: TypeAlias = tuple[Callable[[Any], bool], str]  # whether a value is good, and the words for what is
 
@@ -46,9 +51,9 @@ _CHECKS: Final[dict[str, _Check]] = {
     "groups": _integer(1),
     "seed": _integer(0),
     "min_elements": _integer(0),
-    "init": _one_of("linear", "density", "random"),
+    "init": _one_of(*INITS),
     "execution": _one_of("auto", "sparse", "dense"),
-    "kind": _one_of("conv", "fc", "recurrent", "embedding", "other"),
+    "kind": _one_of(*KINDS),
     "skip": ((lambda value: isinstance(value, bool)), "true or false"),
     "pattern": _TEXT,
     "op": _TEXT,

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import onnx_ir as ir
+
+from onnxdc.numeric.arrays import bit_patterns
 
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(name, done, total)`` after each weight; ``done`` counts from 1 to ``total``."""
@@ -26,6 +29,11 @@ class Figures:
     nnz: int
     nbytes: int
     distinct: int | None = None
+
+    @classmethod
+    def of(cls, array: np.ndarray, distinct: int | None = None) -> Figures:
+        """The figures of a dense weight, of any of the four floating-point types."""
+        return cls(array.size, int(np.count_nonzero(bit_patterns(array))), array.nbytes, distinct)
 
     @property
     def density(self) -> float:

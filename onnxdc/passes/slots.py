@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import onnx_ir as ir
 
-Kind: TypeAlias = Literal["conv", "fc", "recurrent", "embedding", "other"]
+from onnxdc.recipe_values import Kind
 
 # Element types that a weight may have.
 WEIGHT_TYPES: Final = frozenset({ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.FLOAT, ir.DataType.DOUBLE})
-
-# Strongest first: a weight with several uses is of the first kind of this list that one of them has.
-KINDS: Final[tuple[Kind, ...]] = ("conv", "fc", "recurrent", "embedding", "other")
 
 _MICROSOFT = "com.microsoft"
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import onnx_ir as ir
 
 from onnxdc.passes import slots
+from onnxdc.recipe_values import KINDS, Kind
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Use:
     path: tuple[ir.Node, ...] = ()
 
     @property
-    def kind(self) -> slots.Kind:
+    def kind(self) -> Kind:
         """The kind of weight that the slot takes."""
         kind = slots.weight_kind(self.node, self.index)
         assert kind is not None, f"input {self.index} of {self.node.op_type} takes no weight"
@@ -76,7 +77,7 @@ def trace(value: ir.Value, model: ir.Model) -> Trace:
                 found.quantized.append(node.op_type)
             else:
                 found.others.append(node.op_type)
-    found.uses.sort(key=lambda use: (slots.KINDS.index(use.kind), len(use.path)))
+    found.uses.sort(key=lambda use: (KINDS.index(use.kind), len(use.path)))
     return found
 
 

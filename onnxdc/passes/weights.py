@@ -20,6 +20,7 @@ from onnxdc.passes.constants import read_constant, replace_constant
 from onnxdc.passes.graphs import graphs, node_name
 from onnxdc.passes.result import Skip
 from onnxdc.passes.trace import Trace, Use, source_axis, trace
+from onnxdc.recipe_values import Kind
 
 COMPRESSED_DOMAIN = "onnxdc"
 DEFAULT_MIN_ELEMENTS = 256
@@ -45,7 +46,7 @@ class Weight:
     graph: ir.Graph
     function: ir.Function | None
     uses: tuple[Use, ...]
-    kind: slots.Kind
+    kind: Kind
     channel_axis: int | None
     other_uses: tuple[str, ...] = ()
 
