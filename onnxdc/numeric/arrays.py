@@ -47,6 +47,11 @@ def require_finite(array: np.ndarray) -> None:
         raise EncodeError(f"weights must be finite, got {bad} NaN or infinite of {array.size} elements")
 
 
+def histogram(symbols: np.ndarray, size: int) -> np.ndarray:
+    """How often each of 0..size-1 occurs in uint8 ``[n]``: int64 ``[size]``. In blocks: `bincount` widens its input."""
+    return sum((np.bincount(block, minlength=size) for block in blocks(symbols)), np.zeros(size, np.int64))
+
+
 def normalized_axis(axis: int, rank: int) -> int:
     """``axis`` counted from the front, 0 for a scalar; EncodeError if it is outside the rank."""
     if rank and not -rank <= axis < rank:

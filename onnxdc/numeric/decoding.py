@@ -12,6 +12,7 @@ from onnxdc.numeric.arrays import BLOCK, FLOAT_TYPES
 from onnxdc.numeric.weight import (
     MAX_CODES,
     MAX_ELEMENTS,
+    MAX_RANK,
     MAX_STREAM_BYTES,
     CompressedWeight,
     crc32,
@@ -57,8 +58,7 @@ def check_weight(weight: CompressedWeight) -> None:
     """FormatError if a rule is broken that shows without decoding the streams: all up to ``checksum``."""
     _check_types(weight)
     _check_attributes(weight)
-    _check_lengths("code_lengths", weight.code_lengths, weight.codes, weight.codebook.shape[1])
-    _check_lengths("gap_lengths", weight.gap_lengths, weight.gaps, 1 << weight.index_bits)
+    _check_lengths(weight)
     _check_chunks(weight)
     checksum = crc32(weight.tensors)
     _require(checksum == weight.checksum, "checksum", f"expected {weight.checksum}, got {checksum}")
@@ -90,7 +90,9 @@ def _check_types(weight: CompressedWeight) -> None:
 
 def _check_attributes(weight: CompressedWeight) -> None:
     shape, groups, axis = weight.shape.tolist(), weight.codebook.shape[0], weight.group_axis
-    _require(all(dim >= 0 for dim in shape) and math.prod(shape) < MAX_ELEMENTS, "shape", f"got {shape}")
+    _require(len(shape) <= MAX_RANK, "shape", f"expected at most {MAX_RANK} dimensions, got {len(shape)}")
+    legal = all(dim >= 0 for dim in shape) and math.prod(dim for dim in shape if dim) < MAX_ELEMENTS
+    _require(legal, "shape", f"got {shape}")
     fits = groups == 1 or (0 <= axis < len(shape) and shape[axis] % groups == 0)
     _require(fits, "groups", f"{groups} groups along axis {axis} of {shape}")
     _require(1 <= weight.index_bits <= 8, "index-bits", f"expected 1..8, got {weight.index_bits}")
@@ -100,22 +102,32 @@ def _check_attributes(weight: CompressedWeight) -> None:
         _require(size < MAX_STREAM_BYTES, "stream-size", f"{name} has {size} bytes, the limit is {MAX_STREAM_BYTES}")
 
 
-def _check_lengths(name: str, packed: np.ndarray, stream: np.ndarray, symbols: int) -> None:
-    """The lengths of one stream's code, which has at most ``symbols`` symbols: exactly as many for the codes."""
-    lengths = huffman.unpack_lengths(packed)
-    expected = (symbols + 1) // 2
-    fits = packed.size == expected if name == "code_lengths" else packed.size <= expected
-    _require(fits, "length-count", f"{name} has {packed.size} bytes for {symbols} symbols")
-    _require(not lengths[symbols:].any(), "length-count", f"{name} has a length for symbol {symbols} of {symbols}")
-    longest = int(lengths.max(initial=0))
-    _require(longest <= huffman.MAX_LENGTH, "length-range", f"{name} has a length of {longest}")
-    used = np.count_nonzero(lengths)
-    kraft = huffman.kraft_sum(lengths)
+def _check_lengths(weight: CompressedWeight) -> None:
+    """Each rule is checked for both streams before the next rule is."""
+    entries = weight.codebook.shape[1]
+    legal = weight.code_lengths.size == (entries + 1) // 2
+    _require(legal, "length-count", f"code_lengths has {weight.code_lengths.size} bytes for {entries} codes")
+    lengths = {name: huffman.unpack_lengths(getattr(weight, name)) for name in ("code_lengths", "gap_lengths")}
+    _require(not lengths["code_lengths"][entries:].any(), "length-count", f"a length for code {entries} of {entries}")
+    limit = 1 << weight.index_bits
+    legal = lengths["gap_lengths"].size <= limit
+    _require(legal, "length-count", f"gap_lengths has {weight.gap_lengths.size} bytes for {limit} gaps")
+    for name, each in lengths.items():
+        longest = int(each.max(initial=0))
+        _require(longest <= huffman.MAX_LENGTH, "length-range", f"{name} has a length of {longest}")
+    for stream, each in zip((weight.codes, weight.gaps), lengths.values(), strict=True):
+        _check_complete(each, stream.size)
+
+
+def _check_complete(lengths: np.ndarray, stream_bytes: int) -> None:
+    """A code is complete, or it has one used symbol, or none and no stream."""
+    used, filled, full = np.count_nonzero(lengths), huffman.kraft_sum(lengths), 1 << huffman.MAX_LENGTH
     if used == 0:
-        _require(stream.size == 0, "kraft", f"{name} uses no symbol, but there are {stream.size} bytes of them")
+        _require(stream_bytes == 0, "kraft", f"no symbol is used, but there are {stream_bytes} bytes of them")
+    elif used == 1:
+        _require(filled == full // 2, "kraft", f"the only symbol used must have length 1, got {lengths.max()}")
     else:
-        complete = kraft == 1 << huffman.MAX_LENGTH or (used == 1 and longest == 1)
-        _require(complete, "kraft", f"{name}: the codewords fill {kraft}/{1 << huffman.MAX_LENGTH} of the code space")
+        _require(filled == full, "kraft", f"the codewords fill {filled} of {full} parts of the code space")
 
 
 def _check_chunks(weight: CompressedWeight) -> None:
@@ -162,7 +174,4 @@ def _dense(weight: CompressedWeight, codes: np.ndarray, gaps: np.ndarray) -> np.
         group = positions // inner % shape[axis] // (shape[axis] // groups) if groups > 1 else 0
         dense[positions] = codebook[group, codes[block]]
         start = int(positions[-1]) + 1
-    try:
-        return dense.reshape(shape)
-    except ValueError as error:  # an empty array whose other dimensions numpy cannot hold
-        raise FormatError("shape", f"got {shape}: {error}") from error
+    return dense.reshape(shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from onnxdc.numeric.arrays import (
     bit_patterns,
     blocks,
     distinct_nonzero,
+    histogram,
     normalized_axis,
     require_float,
     split_groups,
@@ -22,6 +24,7 @@ from onnxdc.numeric.weight import (
     DEFAULT_INDEX_BITS,
     MAX_CODES,
     MAX_ELEMENTS,
+    MAX_RANK,
     MAX_STREAM_BYTES,
     CompressedWeight,
     crc32,
@@ -57,8 +60,10 @@ def encode_weight(
         raise EncodeError(f"chunk_size must be a power of two in 64..65536, got {chunk_size}")
     shape = np.shape(array)
     array = require_float(array)
-    if array.size >= MAX_ELEMENTS:
-        raise EncodeError(f"a weight must have fewer than 2^31 elements, got {array.size} in shape {list(shape)}")
+    if len(shape) > MAX_RANK or math.prod(dim for dim in shape if dim) >= MAX_ELEMENTS:
+        raise EncodeError(
+            f"a weight must have a rank of at most {MAX_RANK} and fewer than 2^31 elements, got {list(shape)}"
+        )
     axis = normalized_axis(group_axis, len(shape))
     tables = _smallest_tables(array, axis)
     codes = _element_codes(array, axis, tables)
@@ -143,7 +148,7 @@ def _codebook(tables: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
 
 def _smaller_streams(weight: CompressedWeight, codes: np.ndarray) -> CompressedWeight:
     """``weight`` with its streams: with gaps or, where that is no larger, with every position as an entry."""
-    counts = np.bincount(codes, minlength=weight.codebook.shape[1])
+    counts = histogram(codes, weight.codebook.shape[1])
     if counts[0] == codes.size:
         return _with_streams(weight, codes[:0], None)
     if counts[0] == 0:
@@ -162,13 +167,13 @@ def _with_streams(weight: CompressedWeight, codes: np.ndarray, gaps: np.ndarray 
     rows = max(1, -(-codes.size // chunk_size))
     chunks = np.zeros((rows + 1, 4), dtype=np.int64)
     chunks[:, 0] = np.minimum(np.arange(rows + 1) * chunk_size, codes.size)
-    code_lengths = huffman.code_lengths(np.bincount(codes, minlength=weight.codebook.shape[1]))
+    code_lengths = huffman.code_lengths(histogram(codes, weight.codebook.shape[1]))
     packed_codes, chunks[:, 1] = _packed(codes, code_lengths, chunk_size)
     if gaps is None:
         gap_lengths, packed_gaps = np.empty(0, np.uint8), np.empty(0, np.uint8)
         chunks[:, 3] = chunks[:, 0]
     else:
-        gap_lengths = huffman.code_lengths(np.bincount(gaps))
+        gap_lengths = huffman.code_lengths(histogram(gaps, int(gaps.max()) + 1))
         packed_gaps, chunks[:, 2] = _packed(gaps, gap_lengths, chunk_size)
         advances = np.add.reduceat(gaps, np.arange(0, gaps.size, chunk_size), dtype=np.int64) + np.diff(chunks[:, 0])
         chunks[1:, 3] = np.cumsum(advances)

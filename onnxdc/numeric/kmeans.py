@@ -38,7 +38,7 @@ def kmeans(
     ([-1.5, 1.5, 8.5], [0, 2, 4, 6])
     """
     prefix = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
-    centroids = _initial(values, clusters, init, seed)
+    centroids = initial_centroids(values, clusters, init, seed)
     splits = _assign(values, centroids)
     for _ in range(max_iterations):
         centroids = _update(values, prefix, centroids, splits)
@@ -82,10 +82,10 @@ def _update(values: np.ndarray, prefix: np.ndarray, centroids: np.ndarray, split
     return np.sort(np.concatenate([means, seeds, idle]))
 
 
-def _initial(values: np.ndarray, clusters: int, init: Init, seed: int) -> np.ndarray:
+def initial_centroids(values: np.ndarray, clusters: int, init: Init, seed: int) -> np.ndarray:
     """The rising centroids to start from, float64 ``[clusters]``."""
     if init == "linear":
-        return _initial_linear(values, clusters)
+        return _linear(values, clusters)
     if init == "density":
         at = ((np.arange(clusters) + 0.5) * (values.size / clusters)).astype(np.int64)
     elif init == "random":
@@ -95,7 +95,7 @@ def _initial(values: np.ndarray, clusters: int, init: Init, seed: int) -> np.nda
     return values[at].astype(np.float64)
 
 
-def _initial_linear(values: np.ndarray, clusters: int) -> np.ndarray:
+def _linear(values: np.ndarray, clusters: int) -> np.ndarray:
     """Evenly spaced centroids in both tails: a pruned layer has a gap around zero, where centroids would be wasted."""
     negative = int(np.searchsorted(values, 0))
     if clusters == 1 or negative in (0, values.size):

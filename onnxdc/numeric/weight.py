@@ -13,6 +13,7 @@ from onnxdc.numeric.arrays import bit_patterns
 DEFAULT_CHUNK_SIZE = 4096
 DEFAULT_INDEX_BITS = 8
 MAX_CODES = 256
+MAX_RANK = 32
 MAX_ELEMENTS = 1 << 31  # exclusive, as is the next
 MAX_STREAM_BYTES = (1 << 28) - 16
 
