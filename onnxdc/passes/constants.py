@@ -8,6 +8,18 @@ import onnx_ir as ir
 from onnxdc.errors import ModelError
 
 
+def constant_tensor(value: ir.Value) -> ir.TensorProtocol | None:
+    """The tensor of an initializer or of a Constant node's output, None if the value is neither.
+
+    onnx_ir's own ``get_const_tensor`` gives the tensor of a Constant node the value's name: a change of the model.
+    """
+    node = value.producer()
+    if value.const_value is None and node is not None and node.op_type == "Constant" and "value" in node.attributes:
+        attribute = node.attributes["value"]
+        return None if attribute.is_ref() else attribute.as_tensor()
+    return ir.convenience.get_const_tensor(value)
+
+
 def read_constant(value: ir.Value, name: str = "") -> np.ndarray:
     """The values of a constant: of numpy's types, or bfloat16 of ml_dtypes. May be a read-only view of a file.
 
@@ -18,7 +30,7 @@ def read_constant(value: ir.Value, name: str = "") -> np.ndarray:
     Raises:
         ModelError: the data is missing, or is not as long as the shape says.
     """
-    tensor = ir.convenience.get_const_tensor(value)
+    tensor = constant_tensor(value)
     assert tensor is not None, f"{value} is no constant"
     expected = tuple(tensor.shape.numpy())
     try:
@@ -32,7 +44,7 @@ def read_constant(value: ir.Value, name: str = "") -> np.ndarray:
 
 def replace_constant(value: ir.Value, array: np.ndarray) -> None:
     """Put other values of the same shape and type in the place of a constant; its names and texts stay."""
-    old = ir.convenience.get_const_tensor(value)
+    old = constant_tensor(value)
     assert old is not None, f"{value} is no constant"
     assert array.shape == tuple(old.shape.numpy()), f"{value.name}: expected shape {old.shape}, got {array.shape}"
     texts = dict(old.metadata_props)

@@ -168,13 +168,15 @@ def _apply_to_graph(graph: ir.Graph, plans: list[_Plan], names: group.Names, ori
     """Replace the weights of one graph; their groups take their places among the initializers."""
     # A tensor of its own for each graph: kernels see only the initializers of the graph that their node is in.
     empty = group.constant(names.take(group.EMPTY), np.empty(0, np.uint8))
-    places = {node: place for place, node in enumerate(graph)}
+    nodes = {node: place for place, node in enumerate(graph)}
+    inputs = {value: place for place, value in enumerate(graph.inputs)}
     initializers: dict[ir.Value, list[ir.Value]] = {value: [value] for value in graph.initializers.values()}
     for plan in plans:
         value, producer = plan.weight.value, plan.weight.value.producer()
         stem = names.take_group(plan.weight.name)
         record = origin.describe(value, plan.weight.tensor, stem)
-        record.node = -1 if producer is None else places[producer]
+        record.input = inputs.get(value, -1)
+        record.node = nodes[producer] if producer else -1
         values = group.group_values(plan.compressed, stem, empty)
         attributes = group.group_attributes(plan.compressed)
         if plan.execution.sparse:

@@ -109,7 +109,7 @@ def _check_types(record: Origin | Origins) -> None:
 
 
 def describe(value: ir.Value, tensor: ir.TensorProtocol, stem: str) -> Origin:
-    """The origin of a weight, read while it is still in its graph; ``node`` is left to the caller.
+    """The origin of a weight, read while it is still in its graph; the places are left to the caller.
 
     Args:
         value: an initializer, or the output of a Constant node.
@@ -121,9 +121,6 @@ def describe(value: ir.Value, tensor: ir.TensorProtocol, stem: str) -> Origin:
     origin.props = dict(tensor.metadata_props)
     if isinstance(tensor, ir.TensorProtoTensor):
         origin.storage = next((name for name in _STORAGES if len(getattr(tensor.raw, name))), "")
-    if value.is_graph_input():
-        assert value.graph is not None
-        origin.input = value.graph.inputs.index(value)
     producer = value.producer()
     if producer is not None:
         origin.tensor = tensor.name or ""

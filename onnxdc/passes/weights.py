@@ -16,7 +16,7 @@ import onnx_ir as ir
 
 from onnxdc.errors import ModelError
 from onnxdc.passes import slots
-from onnxdc.passes.constants import read_constant, replace_constant
+from onnxdc.passes.constants import constant_tensor, read_constant, replace_constant
 from onnxdc.passes.graphs import graphs, node_name
 from onnxdc.passes.result import Skip
 from onnxdc.passes.trace import Trace, Use, source_axis, trace
@@ -53,7 +53,7 @@ class Weight:
     @property
     def tensor(self) -> ir.TensorProtocol:
         """The tensor as the model holds it: maybe memory-mapped, maybe not loaded yet."""
-        tensor = ir.convenience.get_const_tensor(self.value)
+        tensor = constant_tensor(self.value)
         assert tensor is not None, f"{self.name} is no constant"
         return tensor
 
@@ -128,7 +128,7 @@ def _weight(name: str, value: ir.Value, graph: ir.Graph, function: ir.Function |
 
 def _why_not(value: ir.Value, found: Trace, min_elements: int) -> str | None:
     """Why this constant is not a weight; None if it is one, "" if nobody would take it for one."""
-    tensor = ir.convenience.get_const_tensor(value)
+    tensor = constant_tensor(value)
     if tensor is None:
         return "its value is an attribute of the function" if found.uses else ""
     if found.quantized and tensor.size >= min_elements:
