@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -154,9 +154,8 @@ def _decoded(
 
 
 def _change(name: str, compressed: CompressedWeight, array: np.ndarray) -> Change:
-    nnz = int(np.count_nonzero(array.view(f"u{array.itemsize}")))
-    before = Figures(array.size, nnz, compressed.nbytes)
-    return Change(name, "decoded", shape=array.shape, before=before, after=Figures(array.size, nnz, array.nbytes))
+    after = Figures.of(array)
+    return Change(name, "decoded", shape=array.shape, before=replace(after, nbytes=compressed.nbytes), after=after)
 
 
 def _restore(graph: ir.Graph, weights: list[_Decoded]) -> None:

@@ -10,17 +10,19 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from onnxdc.errors import EncodeError, ModelError
+from onnxdc.errors import ModelError
 from onnxdc.numeric.encoding import encode_weight
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes import group, origin
+from onnxdc.passes.each import change_each, plan_weights
 from onnxdc.passes.execution import Execution, choose
 from onnxdc.passes.portable import portable_functions
 from onnxdc.passes.result import Change, Figures, PassResult, Progress, Skip
-from onnxdc.passes.weights import Weight, find_weights
+from onnxdc.passes.weights import Weight
 from onnxdc.recipe import Recipe, Settings
 
 MIN_IR_VERSION: Final = 8  # the first with model-local functions
+MIN_OPSET: Final = 11  # the first that the portable bodies are written for
 _TENSOR_OVERHEAD: Final = (
     20  # bytes of protobuf for an initializer and for its place among a node's inputs, names apart
 )
@@ -64,49 +66,46 @@ def encode(
         progress: called after each weight.
 
     Raises:
-        ModelError: the model is compressed already, or imports no operator set from 11 on.
+        ModelError: the model is compressed already, its operator set is older than 11, or a weight cannot be read.
+        RecipeError: a rule matches no weight.
     """
-    recipe = recipe or Recipe()
-    weights, skips = find_weights(model, recipe.min_elements)
-    settings = recipe.resolve(weights, skips)
+    todo, skips = plan_weights(model, recipe or Recipe())
     opset = _default_opset(model)
     plans: list[_Plan] = []
-    for done, weight in enumerate(weights, 1):
-        found = _plan(weight, settings[weight.name], force)
+
+    def work(weight: Weight, settings: Settings, array: np.ndarray) -> Change | Skip:
+        found = _plan(weight, settings, array, force)
         if isinstance(found, Skip):
-            skips.append(found)
-        else:
-            plans.append(found)
-        if progress:
-            progress(weight.name, done, len(weights))
-    functions = portable_functions(sorted(set().union(*(plan.op_types for plan in plans))), opset) if plans else []
+            return found
+        plans.append(found)
+        return _change(found)
+
+    result = change_each(model, todo, skips, work, progress)
+    if not plans:
+        return result
+    functions = portable_functions(sorted(set().union(*(plan.op_types for plan in plans))), opset)
     if not force and sum(plan.saved for plan in plans) <= sum(function.ByteSize() for function in functions):
-        skips.extend(Skip(plan.weight.name, "the model would not get smaller") for plan in plans)
-        plans = []
-    if plans:
+        result.skips += [Skip(plan.weight.name, "the model would not get smaller") for plan in plans]
+        result.changes.clear()
+    else:
         _apply(model, plans, functions)
-    return PassResult(model, [_change(plan) for plan in plans], skips)
+    return result
 
 
 def _default_opset(model: ir.Model) -> int:
     opset = model.opset_imports.get("", model.opset_imports.get("ai.onnx", 0))
-    if opset < 11:
-        raise ModelError(f"operator set {opset}: a compressed model needs 11 or later")
+    if opset < MIN_OPSET:
+        raise ModelError(f"operator set {opset}: a compressed model needs {MIN_OPSET} or later")
     return opset
 
 
-def _plan(weight: Weight, settings: Settings, force: bool) -> _Plan | Skip:
-    """Encode one weight, or say why not. Its dense values are read here and nowhere else."""
+def _plan(weight: Weight, settings: Settings, array: np.ndarray, force: bool) -> _Plan | Skip:
+    """Encode one weight, or say why not."""
     obstacle = _obstacle(weight)
-    if settings.skip or obstacle:
-        return Skip(weight.name, obstacle or "left alone by the recipe")
-    array = weight.array()
-    try:
-        compressed = encode_weight(array, index_bits=settings.index_bits, group_axis=weight.channel_axis or 0)
-    except EncodeError as error:
-        return Skip(weight.name, str(error))
-    nnz = int(np.count_nonzero(array.view(f"u{array.itemsize}")))
-    before = Figures(array.size, nnz, array.nbytes)
+    if obstacle:
+        return Skip(weight.name, obstacle)
+    compressed = encode_weight(array, index_bits=settings.index_bits, group_axis=weight.channel_axis or 0)
+    before = Figures.of(array)
     plan = _Plan(weight, compressed, choose(weight, before.density, settings.execution), before)
     if plan.saved <= 0 and not force:
         return Skip(weight.name, f"encoding would not make its {array.nbytes} bytes fewer")
