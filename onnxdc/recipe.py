@@ -229,7 +229,7 @@ class Recipe:
 
 def _why_none(rule: Rule, weights: Sequence[Weight], skips: Sequence[Skip]) -> str:
     """The end of the message for a rule that matches nothing: what the user may have meant."""
-    if rule.pattern is None:
+    if rule.pattern is None or any(fnmatchcase(weight.name, rule.pattern) for weight in weights):
         return ""
     for skip in skips:
         if fnmatchcase(skip.name, rule.pattern):

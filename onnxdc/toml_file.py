@@ -40,14 +40,14 @@ class TomlFile:
         self._lines = _find_lines(text)
 
     def where(self, table: str = "", number: int = 0, key: str = "") -> str:
-        """``name:line`` of a key, or of the header of its table where the key alone is not on a line of its own.
+        """``name:line`` of a key or a table, or of the table around it where it is on no line of its own.
 
         Args:
-            table: ``""`` is the top of the file.
-            number: which of the tables, counted from 0, in an array of tables.
-            key: ``""`` asks for the table's header.
+            table: the table's header; ``""`` is the top of the file.
+            number: which of the tables of that header, counted from 0.
+            key: of the table, itself maybe a table; ``""`` asks for the table as such.
         """
-        for place in ((table, number, key), (table, number, ""), ("", 0, table)):
+        for place in ((table, number, key), (key, 0, ""), (table, number, ""), ("", 0, table)):
             if place in self._lines:
                 return f"{self.name}:{self._lines[place]}"
         return self.name
