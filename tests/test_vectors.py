@@ -79,9 +79,7 @@ def test_portable_body_in_the_reference_evaluator_yields_the_expected_bits(path)
 def test_what_the_encoder_writes_is_read_by_the_slow_decoder(path):
     weight, array = vector_file.load(path), vector_file.load_expected(path)
     group_axis = weight.group_axis if len(weight.codebook) > 1 else 0
-    encoded = encode_weight(
-        array, index_bits=weight.index_bits, chunk_size=weight.chunk_size, group_axis=group_axis
-    )
+    encoded = encode_weight(array, index_bits=weight.index_bits, chunk_size=weight.chunk_size, group_axis=group_axis)
     assert_same_bits(slow_decoder.decode(encoded), array)
 
 

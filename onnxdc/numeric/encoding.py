@@ -136,7 +136,7 @@ def _codebook(tables: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
     for row, table in zip(bits, tables, strict=True):
         row[1 : 1 + table.size] = table
     exact = bits.view(dtype)
-    if dtype.itemsize == 2:
+    if dtype.itemsize == 2 or np.isnan(exact).any():  # conversions may change the bits of a NaN
         return exact
     for narrow in FLOAT_TYPES:
         with np.errstate(over="ignore", invalid="ignore"):

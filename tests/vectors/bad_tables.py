@@ -88,6 +88,8 @@ def shape_cases() -> Cases:
     good, zero = seal(flat()), encode(ZERO)
     return {
         "shape--negative": with_checksum(good, shape=np.array([-6, -20])),
+        "shape--rank_33": with_checksum(good, shape=np.array([6, 20] + [1] * 31)),
+        "shape--two_to_the_31_beside_zero": with_checksum(zero, shape=np.array([0, 2**31])),
         "shape--negative_beside_zero": with_checksum(zero, shape=np.array([0, -20])),
         "shape--two_to_the_31": with_checksum(zero, shape=np.array([2**15, 2**16])),
         "shape--product_wraps_to_0": with_checksum(zero, shape=np.array([2**32, 2**32])),

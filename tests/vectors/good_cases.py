@@ -158,6 +158,10 @@ def chunk_65536() -> Case:
     return of(random_sparse((9, 9), 0.3, 3), chunk_size=65536)
 
 
+def rank_8() -> Case:
+    return of(random_sparse((2, 1, 3, 1, 2, 1, 5, 2), 0.2, 5))
+
+
 def last_position() -> Case:
     array = np.zeros((2, 50), np.float32)
     array[0, 0], array[1, 49] = 0.1, 0.2
@@ -262,6 +266,16 @@ def infinities() -> Case:
     return of(array)
 
 
+def nans() -> Case:
+    """Quiet and signalling ones, each with its own bits, in a codebook that is not narrowed for their sake."""
+    array = np.zeros((2, 16), np.float32)
+    array[0, 3], array[1, 3] = 0.5, -2
+    array.view(np.uint32)[1, 5:9] = 0x7FC00000, 0xFFC00000, 0x7FC01234, 0x7F800001
+    case = of(array)
+    assert case[1].codebook.dtype == np.float32
+    return case
+
+
 def unused_codes() -> Case:
     codebook = np.array([[0, 9, 0.1, 9, 0.2, -9, 0.3, 9, 9]], np.float32)
     return of(np.tile(np.array([0, 0.1, 0.2, 0, 0, 0.3], np.float32), 7), codebook=codebook)
@@ -284,9 +298,9 @@ BUILDERS: list[Callable[[], Case]] = [
     typical, dense_without_gaps, zeros_without_gaps, dense_with_gaps, stored_zeros_with_gaps, all_zero,
     all_zero_stored, empty_vector, empty_matrix, empty_groups, scalar, scalar_zero, one_code, one_gap,
     one_code_one_gap, codes_256, codes_256_equal_lengths, longest_codewords, gaps_256, several_chunks,
-    several_chunks_without_gaps, full_last_chunk, chunk_65536, last_position, trailing_zeros, groups_axis_0,
+    several_chunks_without_gaps, full_last_chunk, chunk_65536, rank_8, last_position, trailing_zeros, groups_axis_0,
     groups_axis_1, groups_4d_axis_0, groups_4d_axis_1, one_group_any_axis, float16_weight, bfloat16_weight,
     float64_weight, float16_codebook, bfloat16_codebook, float32_codebook_of_float64, wide_codebook,
-    subnormal_values, subnormal_float16_codebook, negative_zero, infinities, unused_codes, repeated_codebook_values,
-    odd_gap_alphabet_padded,
+    subnormal_values, subnormal_float16_codebook, negative_zero, infinities, nans, unused_codes,
+    repeated_codebook_values, odd_gap_alphabet_padded,
 ]  # fmt: skip

@@ -67,8 +67,9 @@ def check_types(weight: CompressedWeight) -> None:
         tensor = getattr(weight, name)
         expect(tensor.dtype == dtype and tensor.ndim == rank, "tensor-type", name)
     expect(weight.chunks.shape[1] == 4, "tensor-type", "chunks")
-    dims = [int(dim) for dim in weight.shape]
-    expect(all(dim >= 0 for dim in dims) and math.prod(dims) < 2**31, "shape")
+    dims = [int(dim) for dim in weight.shape[:33]]
+    expect(len(dims) <= 32 and all(dim >= 0 for dim in dims), "shape")
+    expect(math.prod(dim for dim in dims if dim) < 2**31, "shape")
 
 
 def check_attributes(weight: CompressedWeight) -> None:

@@ -108,7 +108,7 @@ def make_codebook(array: np.ndarray, groups: int, group_axis: int) -> np.ndarray
 
 def narrowest(codebook: np.ndarray) -> np.ndarray:
     """The codebook in the smallest type that holds all its values exactly."""
-    if codebook.dtype.itemsize == 2:
+    if codebook.dtype.itemsize == 2 or np.isnan(codebook).any():
         return codebook
     for dtype in CODEBOOK_TYPES:
         with np.errstate(over="ignore"):
