@@ -46,6 +46,8 @@ const Case kCases[] = {
     {Rule::shape, [](TestGroup& g) { g.set_shape({-2, 5}); }},
     {Rule::shape, [](TestGroup& g) { g.set_shape({65536, 32768}); }},
     {Rule::shape, [](TestGroup& g) { g.set_shape({int64_t{1} << 62, int64_t{1} << 62}); }},
+    {Rule::shape, [](TestGroup& g) { g.set_shape({int64_t{1} << 31, 0}); }},
+    {Rule::shape, [](TestGroup& g) { g.set_shape(std::vector<int64_t>(33, 1)); }},
     {Rule::groups, [](TestGroup& g) { g.set_codebook({3, 3}, std::vector<float>(9)); }},
     {Rule::groups, [](TestGroup& g) { g.set_codebook({2, 3}, std::vector<float>(6)), g.group_axis = 2; }},
     {Rule::index_bits, [](TestGroup& g) { g.index_bits = 0; }},
