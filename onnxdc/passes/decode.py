@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -117,7 +117,8 @@ def _decode_sites(sites: list[_Site], origins: Origins, decoder: Decoder, progre
         array = _array(compressed, decoder, site.name)
         found = _decoded(site, compressed, array, origins.weights.get(site.name, Origin()), decoder)
         decoded.setdefault(site.graph, []).append(found)
-        changes.append(_change(found.value.name or "", compressed, array))
+        sparse = site.decoder_node is None
+        changes.append(group.change(found.value.name or "", "decoded", compressed, Figures.of(array), sparse=sparse))
         del array
         if progress:
             progress(site.name, done, len(sites))
@@ -151,11 +152,6 @@ def _decoded(
             metadata_props=dict(tensor.metadata_props),
         )
     return _Decoded(site, value, tensor, origin)
-
-
-def _change(name: str, compressed: CompressedWeight, array: np.ndarray) -> Change:
-    after = Figures.of(array)
-    return Change(name, "decoded", shape=array.shape, before=replace(after, nbytes=compressed.nbytes), after=after)
 
 
 def _restore(graph: ir.Graph, weights: list[_Decoded]) -> None:

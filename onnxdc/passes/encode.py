@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -125,25 +125,10 @@ def _obstacle(weight: Weight) -> str:
 
 
 def _change(plan: _Plan) -> Change:
-    compressed = plan.compressed
-    codes = compressed.codebook.shape[1]
-    mode = "sparse" if plan.execution.sparse else "dense"
-    return Change(
-        plan.weight.name,
-        "encoded",
-        detail=f"executed {mode}: {plan.execution.reason}",
-        kind=plan.weight.kind,
-        shape=tuple(compressed.shape.tolist()),
-        before=plan.before,
-        after=Figures(plan.before.size, plan.before.nnz, compressed.nbytes),
-        bits=max(1, (codes - 1).bit_length()),
-        index_bits=compressed.index_bits if compressed.gaps.size else None,
-        extra={
-            "execution": mode,
-            "entries": compressed.entries,
-            **{f"{name}_bytes": tensor.nbytes for name, tensor in zip(group.TENSORS, compressed.tensors, strict=True)},
-        },
-    )
+    sparse = plan.execution.sparse
+    detail = f"executed {'sparse' if sparse else 'dense'}: {plan.execution.reason}"
+    found = group.change(plan.weight.name, "encoded", plan.compressed, plan.before, sparse=sparse, detail=detail)
+    return replace(found, kind=plan.weight.kind)
 
 
 def _apply(model: ir.Model, plans: list[_Plan], functions: Iterable[onnx.FunctionProto]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -10,6 +11,7 @@ import onnx_ir as ir
 
 from onnxdc.errors import FormatError
 from onnxdc.numeric.weight import DEFAULT_CHUNK_SIZE, DEFAULT_INDEX_BITS, CompressedWeight
+from onnxdc.passes.result import Change, Figures
 
 DOMAIN: Final = "onnxdc"
 VERSION: Final = 1
@@ -176,3 +178,36 @@ def read_group(node: ir.Node) -> CompressedWeight:
         raise FormatError("codebook-type", f"unknown dtype: {error}", stem_of(group)) from error
     tensors = dict(zip(TENSORS, arrays, strict=True))
     return CompressedWeight(**tensors, dtype=dtype, checksum=checksum, **values)  # type: ignore[arg-type]
+
+
+def change(
+    name: str, action: str, weight: CompressedWeight, dense: Figures, *, sparse: bool, detail: str = ""
+) -> Change:
+    """What is to be told of a weight that was encoded or decoded.
+
+    Args:
+        name: of the weight.
+        action: ``"encoded"`` or ``"decoded"``.
+        weight: its group.
+        dense: the figures of the dense weight; those of the group differ in their bytes.
+        sparse: whether sparse operators consume the group.
+        detail: the rest of the sentence, for people.
+    """
+    encoded = replace(dense, nbytes=weight.nbytes)
+    before, after = (dense, encoded) if action == "encoded" else (encoded, dense)
+    tensors = zip(TENSORS, weight.tensors, strict=True)
+    return Change(
+        name,
+        action,
+        detail,
+        shape=tuple(weight.shape.tolist()),
+        before=before,
+        after=after,
+        bits=max(1, (weight.codebook.shape[1] - 1).bit_length()),
+        index_bits=weight.index_bits if weight.gaps.size else None,
+        extra={
+            "execution": "sparse" if sparse else "dense",
+            "entries": weight.entries,
+            **{f"{kind}_bytes": tensor.nbytes for kind, tensor in tensors},
+        },
+    )
