@@ -32,7 +32,7 @@ class TomlFile:
             raise RecipeError(f"{self.name}: cannot be read: {reason}") from error
         try:
             self.data: dict[str, Any] = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # of TOML, of a number too long, of brackets too deep
             found = re.search(r" \(at line (\d+), column \d+\)| \(at end of document\)", str(error))
             line = found[1] if found and found[1] else len(text.splitlines())
             message = str(error).removesuffix(found[0] if found else "")

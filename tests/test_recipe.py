@@ -211,6 +211,8 @@ def test_an_empty_file_is_the_empty_recipe(tmp_path: Path) -> None:
         ("[rule]\nop = 'Conv'\n", "my.toml:1: rule: expected tables, each headed [[rule]]"),
         ("seed = 1\nbits = = 2\n", "my.toml:2: not TOML: Invalid value"),
         ("seed = [1\n", "my.toml:1: not TOML: Unclosed array"),
+        ("seed = " + "[" * 10000, "my.toml:1: not TOML: "),
+        ("seed = " + "1" * 10000, "my.toml:1: not TOML: "),
     ],
 )
 def test_a_bad_file_is_told_the_line_and_the_key(tmp_path: Path, text: str, message: str) -> None:
