@@ -89,7 +89,7 @@ def group_attributes(weight: CompressedWeight) -> list[ir.Attr]:
         "checksum": weight.checksum,
         "index_bits": weight.index_bits,
         "chunk_size": weight.chunk_size,
-        "group_axis": weight.group_axis,
+        "group_axis": weight.group_axis if weight.codebook.shape[0] > 1 else 0,
         "dtype": ir.DataType.from_numpy(weight.dtype).value,
     }
     return [ir.AttrInt64(name, value) for name, value in values.items() if value != _DEFAULTS.get(name)]
