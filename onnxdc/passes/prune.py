@@ -54,12 +54,9 @@ def _prune_one(weight: Weight, settings: Settings, array: np.ndarray) -> Change 
 
 def _rank_together(plan: Plan, density: float) -> Plan:
     """Give the weights without a number of their own the threshold that leaves ``density`` of them all."""
-
-    def is_ranked(weight: Weight, settings: Settings) -> bool:
-        return not settings.prunes and not settings.skip and _is_finite(weight)
-
-    ranked = {weight.name for weight, settings in plan if is_ranked(weight, settings)}
-    arrays = [weight.array() for weight, _ in plan if weight.name in ranked]
+    ranked = {weight.name for weight, settings in plan if not settings.prunes and not settings.skip}
+    # A weight with NaN has no rank. It gets the threshold nevertheless, and is skipped for the NaN in its turn.
+    arrays = [weight.array() for weight, _ in plan if weight.name in ranked and _is_finite(weight)]
     threshold = pruning.global_threshold(arrays, density)
     return [
         (weight, dataclasses.replace(settings, threshold=threshold) if weight.name in ranked else settings)

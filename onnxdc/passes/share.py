@@ -48,9 +48,7 @@ def _share_one(seed: int, weight: Weight, settings: Settings, array: np.ndarray)
     values = distinct_nonzero(bit_patterns(shared), settings.groups << settings.bits)
     assert values is not None, f"{weight.name} has more values than its codebooks"
     if np.array_equal(bit_patterns(shared), bit_patterns(array)):
-        return Skip(
-            weight.name, f"shared already: {values.size} values besides zero, {settings.bits} bits allow for them"
-        )
+        return Skip(weight.name, f"shared already: {values.size} values besides zero fit {settings.bits} bits")
     weight.replace(shared)
     before, after = Figures.of(array), Figures.of(shared, distinct=values.size)
     how = f"{settings.init} initialisation" + (f", {settings.groups} groups" if settings.groups > 1 else "")
