@@ -115,7 +115,7 @@ def _from_proto(proto: onnx.ModelProto, where: str, base_dir: str, lift: bool) -
     except ir.serde.SerdeError as error:
         raise ModelError(f"{where}: not valid ONNX: {_root_cause(error)}") from error
     ir.external_data.set_base_dir(model.graph, base_dir)
-    _check_constants(model, where)
+    _prepare_tensors(model, where)
     _forget_implied_types(model, proto.graph)
     return model
 
@@ -153,21 +153,40 @@ def _value_infos(graph: onnx.GraphProto) -> Iterator[str]:
                 yield from _value_infos(inner)
 
 
-def _check_constants(model: ir.Model, where: str) -> None:
-    """Check all external data, and let the tensors of attributes, which stay in the model, load when they are read."""
+def _prepare_tensors(model: ir.Model, where: str) -> None:
+    """Check all external data, and make the tensors such that they are written as they were read."""
     files = set()
+
+    def prepared(tensor: ir.TensorProtocol, name: str | None, inline: bool) -> ir.TensorProtocol:
+        if not isinstance(tensor, ir.ExternalTensor):
+            return _with_texts_once(tensor)
+        check_external(tensor, f"{where}: {name}")
+        files.add(Path(tensor.path))
+        return _inline(tensor) if inline else tensor
+
     for graph in model.graphs():
-        for value in graph.initializers.values():
-            if isinstance(value.const_value, ir.ExternalTensor):
-                check_external(value.const_value, f"{where}: {value.name}")
-                files.add(Path(value.const_value.path))
+        for value, tensor in ((value, value.const_value) for value in graph.initializers.values()):
+            if tensor is not None:
+                value.const_value = prepared(tensor, value.name, inline=False)
         for node in graph:
-            for attribute in [a for a in node.attributes.values() if isinstance(a.value, ir.ExternalTensor)]:
-                check_external(attribute.value, f"{where}: {node.outputs[0].name}")
-                files.add(Path(attribute.value.path))
-                inline = _inline(attribute.value)
-                node.attributes.add(ir.AttrTensor(attribute.name, inline, doc_string=attribute.doc_string))
+            for attribute in list(node.attributes.values()):
+                if attribute.type is ir.AttributeType.TENSOR and not attribute.is_ref():
+                    tensor = prepared(attribute.as_tensor(), node.outputs[0].name, inline=True)
+                    if tensor is not attribute.value:
+                        node.attributes.add(ir.AttrTensor(attribute.name, tensor, doc_string=attribute.doc_string))
     model.meta[_FILES] = files
+
+
+def _with_texts_once(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
+    """The tensor, without its metadata_props in the proto behind it: onnx_ir would write them twice."""
+    if not isinstance(tensor, ir.TensorProtoTensor) or not tensor.metadata_props:
+        return tensor
+    proto = onnx.TensorProto()
+    proto.CopyFrom(tensor.raw)
+    proto.ClearField("metadata_props")
+    once = ir.TensorProtoTensor(proto)
+    once.metadata_props.update(tensor.metadata_props)
+    return once
 
 
 def _inline(tensor: ir.ExternalTensor) -> ir.LazyTensor:
