@@ -1,0 +1,48 @@
+// Dense x sparse matrix product: the kernel below SparseQuantGemm and SparseQuantMatMul.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "decoder/weight.h"
+#include "isa/isa.h"
+#include "parallel/executor.h"
+
+namespace onnxdc {
+
+// One product of m rows of x with the weight W:
+//   y[i, n] = alpha * sum over k of x[i, k] * W[k, n]  +  bias[n]
+// where the sum runs over the nonzeros of W only, so a pruned weight does not see a NaN or an infinity in x.
+// Strides are in floats. x may be transposed: x[i, k] lies at x[i * x_row_stride + k * x_column_stride].
+struct MatrixRun {
+    const float* x = nullptr;
+    float* y = nullptr;             // y[i, n] lies at y[i * y_row_stride + n]; must not overlap x
+    const float* bias = nullptr;    // [outputs], or null for zeros
+    int64_t m = 0;                  // rows of x and y, 0 or more
+    int64_t x_row_stride = 0;
+    int64_t x_column_stride = 1;
+    int64_t y_row_stride = 0;
+    float alpha = 1.0f;
+};
+
+// A 2-D weight in an execution layout. It is immutable, so several threads may run it at once.
+class SparseMatrix {
+public:
+    virtual ~SparseMatrix() = default;
+
+    // `transposed` says that the weight is stored as [outputs, inputs] rather than [inputs, outputs] (Gemm's transB).
+    // The weight must be as decoder/weight.h promises and have two dimensions. The ISA must be supported here.
+    static std::unique_ptr<SparseMatrix> create(const SparseWeight& weight, bool transposed, Isa isa);
+
+    virtual int64_t inputs() const = 0;   // K
+    virtual int64_t outputs() const = 0;  // N
+
+    // Bytes of scratch memory, aligned to 64, that run() needs for m rows with such an executor; often 0.
+    virtual size_t scratch_nbytes(int64_t m, size_t workers) const = 0;
+
+    // Gives the same bits whatever the executor. No allocation happens.
+    virtual void run(const MatrixRun& run, void* scratch, Executor& executor) const = 0;
+};
+
+}  // namespace onnxdc
