@@ -83,7 +83,8 @@ def _nonzero_values(bits: int | None, centroids: int | None) -> int:
 def _share_group(group: np.ndarray, limit: int, init: Init, seed: int) -> None:
     """Shares ``[outer, m]`` in place."""
     working = np.dtype(np.float64 if group.dtype == np.float64 else np.float32)
-    values = np.sort(group[group != 0].astype(working))
+    values = group[group != 0].astype(working, copy=False)
+    values.sort()
     if max(-float(values[0]), float(values[-1])) > MAX_MAGNITUDE:
         raise EncodeError(f"weights beyond {MAX_MAGNITUDE:g} in magnitude cannot be shared")
     means, splits = kmeans(values, limit, init=init, seed=seed)

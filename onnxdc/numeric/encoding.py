@@ -59,11 +59,11 @@ def encode_weight(
     if not is_chunk_size(chunk_size):
         raise EncodeError(f"chunk_size must be a power of two in 64..65536, got {chunk_size}")
     shape = np.shape(array)
-    array = require_float(array)
     if len(shape) > MAX_RANK or math.prod(dim for dim in shape if dim) >= MAX_ELEMENTS:
         raise EncodeError(
             f"a weight must have a rank of at most {MAX_RANK} and fewer than 2^31 elements, got {list(shape)}"
         )
+    array = require_float(array)
     axis = normalized_axis(group_axis, len(shape))
     tables = _smallest_tables(array, axis)
     codes = _element_codes(array, axis, tables)

@@ -37,7 +37,8 @@ def kmeans(
     >>> centroids.tolist(), splits.tolist()
     ([-1.5, 1.5, 8.5], [0, 2, 4, 6])
     """
-    prefix = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    prefix = np.zeros(values.size + 1)
+    np.cumsum(values, dtype=np.float64, out=prefix[1:])
     centroids = initial_centroids(values, clusters, init, seed)
     splits = _assign(values, centroids)
     for _ in range(max_iterations):
