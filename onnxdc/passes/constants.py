@@ -9,7 +9,7 @@ from onnxdc.errors import ModelError
 
 
 def constant_tensor(value: ir.Value) -> ir.TensorProtocol | None:
-    """The tensor of an initializer or of a Constant node's output, None if the value is neither.
+    """The tensor of an initializer or of a Constant node's output, None if the value is neither, or not well-formed.
 
     onnx_ir's own ``get_const_tensor`` gives the tensor of a Constant node the value's name: a change of the model.
     """
@@ -17,7 +17,10 @@ def constant_tensor(value: ir.Value) -> ir.TensorProtocol | None:
     if value.const_value is None and node is not None and node.op_type == "Constant" and "value" in node.attributes:
         attribute = node.attributes["value"]
         return None if attribute.is_ref() else attribute.as_tensor()
-    return ir.convenience.get_const_tensor(value)
+    try:
+        return ir.convenience.get_const_tensor(value)
+    except ValueError:  # a Constant node with no attribute, or with several
+        return None
 
 
 def read_constant(value: ir.Value, name: str = "") -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from onnxdc.passes.constants import drop_if_unused
+from onnxdc.passes.constants import constant_tensor, drop_if_unused
 from onnxdc.passes.fold.site import Site
 
 
@@ -59,7 +59,7 @@ def _why_trains(site: Site) -> str | None:
     mode = node.inputs[2] if len(node.inputs) > 2 else None
     if mode is None:
         return None
-    tensor = ir.convenience.get_const_tensor(mode)
+    tensor = constant_tensor(mode)
     if tensor is None or mode.is_graph_input():
         return "whether it trains is not constant"
     return "training mode" if tensor.numpy().any() else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from onnxdc.passes.constants import constant_tensor
 from onnxdc.passes.fold.site import Site
 
 # Operators whose output has the rank of their first input.
@@ -69,12 +70,12 @@ def rank(value: ir.Value | None) -> int | None:
         if node.op_type in ("Flatten", "Gemm"):
             return 2
         if node.op_type == "Reshape" and len(node.inputs) == 2 and node.inputs[1] is not None:
-            target = ir.convenience.get_const_tensor(node.inputs[1])
+            target = constant_tensor(node.inputs[1])
             return None if target is None else target.size
         value = node.inputs[0] if node.op_type in _SAME_RANK and value is node.outputs[0] else None
     return None
 
 
 def _shape(value: ir.Value) -> ir.Shape | None:
-    constant = ir.convenience.get_const_tensor(value)
+    constant = constant_tensor(value)
     return value.shape if constant is None else ir.Shape(constant.shape.numpy())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from onnxdc.passes.constants import add_constant, drop_if_unused, read_constant, replace_constant
+from onnxdc.passes.constants import add_constant, constant_tensor, drop_if_unused, read_constant, replace_constant
 from onnxdc.passes.graphs import node_name
 from onnxdc.passes.slots import WEIGHT_TYPES
 
@@ -44,7 +44,7 @@ class Site:
 
         An initializer that is a graph input too counts as one: old exporters list every initializer there.
         """
-        tensor = None if value is None else ir.convenience.get_const_tensor(value)
+        tensor = None if value is None else constant_tensor(value)
         if value is None or tensor is None or tensor.dtype not in WEIGHT_TYPES:
             return None
         return read_constant(value)
@@ -80,7 +80,7 @@ class Site:
     def put(self, value: ir.Value | None, array: np.ndarray, name: str) -> ir.Value:
         """A constant of this array: in the place of ``value`` where nobody else uses that one, else a new one."""
         if value is not None and len(value.uses()) == 1 and not value.is_graph_output():
-            old = ir.convenience.get_const_tensor(value)
+            old = constant_tensor(value)
             if old is not None and (old.shape.numpy(), old.dtype.numpy()) == (array.shape, array.dtype):
                 replace_constant(value, array)
                 return value
