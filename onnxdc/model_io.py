@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final, TypeAlias
@@ -22,14 +21,11 @@ import onnx_ir as ir
 
 from onnxdc.errors import ModelError
 from onnxdc.model_check import check_external, check_supported, default_opset, why_not_parsed
+from onnxdc.model_write import inline, needs_external_data, placed, replacing
 
 Source: TypeAlias = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
 MIN_OPSET: Final = 11  # the portable bodies are written for this version of the standard operators and later ones
-_PROTOBUF_LIMIT: Final = 2**31 - 2**24  # bytes of tensors; what is left of the 2 GB is for the graph itself
-_LARGE: Final = 2**28
-_EXTERNAL_THRESHOLD: Final = 1024  # smaller tensors stay in the model: shape inference needs some of them
-_ALIGNMENT: Final = 64  # of each tensor in the data file, so that a mapped tensor is aligned for every type
 _FILES: Final = "onnxdc.files"  # where a model's meta says which files it was read from
 
 
@@ -39,7 +35,8 @@ def load(source: Source, *, lift: bool = True) -> ir.Model:
     Args:
         source: a path, or a model in memory, which is left as it is. The external data of a ``ModelProto`` is looked
             for in the current directory.
-        lift: convert a model whose operator set is older than 11, the oldest that a compressed model can have.
+        lift: convert a model whose operator set is older than 11, the oldest that a compressed model can have. An
+            ``ir.Model`` is taken as it is.
 
     Raises:
         ModelError: there is no such file, it is empty, truncated or not ONNX, external data is missing or too short,
@@ -47,7 +44,8 @@ def load(source: Source, *, lift: bool = True) -> ir.Model:
     """
     if isinstance(source, ir.Model):
         model = source.clone()
-        model.meta.update(source.meta)
+        _prepare_tensors(model, "model")
+        model.meta[_FILES] |= source.meta.get(_FILES, set())
         return model
     if isinstance(source, onnx.ModelProto):
         return _from_proto(source, "model", "", lift)
@@ -57,11 +55,14 @@ def load(source: Source, *, lift: bool = True) -> ir.Model:
     return model
 
 
-def save(model: ir.Model, path: str | os.PathLike[str]) -> None:
+def save(model: ir.Model, path: str | os.PathLike[str]) -> int:
     """Write a model to a file, all of it or nothing.
 
     The model, and its external data if it needs any, are written under temporary names beside ``path`` and renamed when
     both are complete.
+
+    Returns:
+        The bytes that were written, those of the external data included.
 
     Raises:
         ModelError: ``path`` is a file that the model was read from, it cannot be written, or the model without its
@@ -76,13 +77,20 @@ def save(model: ir.Model, path: str | os.PathLike[str]) -> None:
         raise ModelError(f"{path}: cannot write: it is a directory")
     try:
         with contextlib.ExitStack() as stack:
-            whole = stack.enter_context(_replacing(target))
+            whole = stack.enter_context(replacing(target))
             # Leaving goes backwards: the data is in place before the model that needs it.
-            file = stack.enter_context(_replacing(data)) if _needs_external_data(model) else None
-            stack.enter_context(_placed(model, file, data.name))
+            file = stack.enter_context(replacing(data)) if needs_external_data(model) else None
+            stack.enter_context(placed(model, file, data.name))
             _write(model, whole, path)
+            return whole.tell() + (file.tell() if file else 0)
     except OSError as error:
         raise ModelError(f"{path}: cannot write: {error.strerror or error}") from error
+
+
+def file_bytes(model: ir.Model) -> int | None:
+    """The size of the files that a loaded model was read from, external data included; None for one from memory."""
+    files = model.meta.get(_FILES)
+    return sum(Path(file).stat().st_size for file in files) if files else None
 
 
 def _read(path: Path) -> onnx.ModelProto:
@@ -157,21 +165,21 @@ def _prepare_tensors(model: ir.Model, where: str) -> None:
     """Check all external data, and make the tensors such that they are written as they were read."""
     files = set()
 
-    def prepared(tensor: ir.TensorProtocol, name: str | None, inline: bool) -> ir.TensorProtocol:
+    def prepared(tensor: ir.TensorProtocol, name: str | None, *, external: bool) -> ir.TensorProtocol:
         if not isinstance(tensor, ir.ExternalTensor):
             return _with_texts_once(tensor)
         check_external(tensor, f"{where}: {name}")
         files.add(Path(tensor.path))
-        return _inline(tensor) if inline else tensor
+        return tensor if external else inline(tensor)
 
     for graph in model.graphs():
         for value, tensor in ((value, value.const_value) for value in graph.initializers.values()):
             if tensor is not None:
-                value.const_value = prepared(tensor, value.name, inline=False)
+                value.const_value = prepared(tensor, value.name, external=True)
         for node in graph:
             for attribute in list(node.attributes.values()):
                 if attribute.type is ir.AttributeType.TENSOR and not attribute.is_ref():
-                    tensor = prepared(attribute.as_tensor(), node.outputs[0].name, inline=True)
+                    tensor = prepared(attribute.as_tensor(), node.outputs[0].name, external=False)
                     if tensor is not attribute.value:
                         node.attributes.add(ir.AttrTensor(attribute.name, tensor, doc_string=attribute.doc_string))
     model.meta[_FILES] = files
@@ -189,86 +197,9 @@ def _with_texts_once(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
     return once
 
 
-def _inline(tensor: ir.ExternalTensor) -> ir.LazyTensor:
-    """The same tensor, to be written inside the model; it is read at that moment."""
-    return ir.LazyTensor(
-        lambda: ir.Tensor(tensor.numpy(), dtype=tensor.dtype),
-        dtype=tensor.dtype,
-        shape=tensor.shape,
-        name=tensor.name,
-        doc_string=tensor.doc_string,
-        metadata_props=dict(tensor.metadata_props),
-    )
-
-
 def _same_file(a: Path, b: Path) -> bool:
     """Whether two paths lead to one file, through links of either kind too."""
     return a.exists() and b.exists() and os.path.samefile(a, b)
-
-
-def _initializers(model: ir.Model) -> list[tuple[ir.Value, ir.TensorProtocol]]:
-    """Every initializer with its tensor, in all graphs."""
-    values = (value for graph in model.graphs() for value in graph.initializers.values())
-    return [(value, value.const_value) for value in values if value.const_value is not None]
-
-
-def _needs_external_data(model: ir.Model) -> bool:
-    """The rule in the module's docstring."""
-    tensors = [tensor for _, tensor in _initializers(model)]
-    limit = _LARGE if any(isinstance(tensor, ir.ExternalTensor) for tensor in tensors) else _PROTOBUF_LIMIT
-    nbytes: int = sum(tensor.nbytes for tensor in tensors)
-    return nbytes > limit
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that takes the place of ``path`` when nothing failed, and is gone otherwise."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _placed(model: ir.Model, data: IO[bytes] | None, location: str) -> Iterator[None]:
-    """For a while, let every tensor of the model lie where it is written: in the model, or in ``data``.
-
-    The tensors that go to ``data`` are written to it, one at a time; the model calls that file ``location``.
-    """
-    placed = _initializers(model)
-    try:
-        for value, tensor in placed:
-            if data is not None and tensor.nbytes > _EXTERNAL_THRESHOLD and tensor.dtype is not ir.DataType.STRING:
-                value.const_value = _append(data, tensor, location)
-            elif isinstance(tensor, ir.ExternalTensor):
-                value.const_value = _inline(tensor)
-        yield
-    finally:
-        for value, tensor in placed:
-            value.const_value = tensor
-
-
-def _append(data: IO[bytes], tensor: ir.TensorProtocol, location: str) -> ir.ExternalTensor:
-    """Write a tensor at the end of a data file."""
-    data.write(b"\0" * (-data.tell() % _ALIGNMENT))
-    offset = data.tell()
-    if isinstance(tensor, ir.ExternalTensor):
-        tensor.tofile(data)  # copies from file to file, and maps nothing
-    else:
-        data.write(tensor.tobytes())
-    return ir.ExternalTensor(
-        location,
-        offset,
-        data.tell() - offset,
-        tensor.dtype,
-        shape=ir.Shape(tensor.shape.numpy()),
-        name=tensor.name or "",
-        doc_string=tensor.doc_string,
-        metadata_props=dict(tensor.metadata_props),
-    )
 
 
 def _write(model: ir.Model, file: IO[bytes], where: str | os.PathLike[str]) -> None:

@@ -12,7 +12,7 @@ import onnx_ir as ir
 import onnxruntime as ort
 import pytest
 
-from onnxdc import model_io
+from onnxdc import model_io, model_write
 from onnxdc.errors import ModelError
 from onnxdc.model_io import load, save
 from onnxdc.passes.decode import decode
@@ -91,7 +91,7 @@ def test_external_data_of_a_model_that_fits_is_taken_into_the_file(external_file
 
 
 def test_external_data_of_a_large_model_stays_external(external_file: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(model_io, "_LARGE", 1000)
+    monkeypatch.setattr(model_write, "LARGE", 1000)
     target = tmp_path / "large.onnx"
     save(load(external_file), target)
     assert target.stat().st_size < 1000
@@ -100,7 +100,7 @@ def test_external_data_of_a_large_model_stays_external(external_file: Path, tmp_
 
 
 def test_data_that_protobuf_cannot_hold_is_written_beside_the_model(model_file: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(model_io, "_PROTOBUF_LIMIT", 1000)
+    monkeypatch.setattr(model_write, "PROTOBUF_LIMIT", 1000)
     target = tmp_path / "large.onnx"
     save(load(model_file), target)
     written = onnx.load(target, load_external_data=False)
@@ -114,8 +114,8 @@ def test_data_that_protobuf_cannot_hold_is_written_beside_the_model(model_file: 
 
 
 def test_a_model_with_external_data_goes_through_encode_and_decode(external_file: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(model_io, "_LARGE", 1000)
-    monkeypatch.setattr(model_io, "_PROTOBUF_LIMIT", 10_000)
+    monkeypatch.setattr(model_write, "LARGE", 1000)
+    monkeypatch.setattr(model_write, "PROTOBUF_LIMIT", 10_000)
     save(encode(load(external_file), force=True).model, tmp_path / "encoded.onnx")
     assert not (tmp_path / "encoded.onnx.data").exists()
     save(decode(load(tmp_path / "encoded.onnx")).model, tmp_path / "decoded.onnx")
@@ -316,7 +316,7 @@ def test_nothing_is_left_of_a_failed_write(tmp_path: Path, monkeypatch, limit: i
 
     model = load(model_proto())
     expected = ir.to_proto(model)
-    monkeypatch.setattr(model_io, "_PROTOBUF_LIMIT", limit)
+    monkeypatch.setattr(model_write, "PROTOBUF_LIMIT", limit)
     with monkeypatch.context() as patch:
         patch.setattr(model_io.ir, "to_proto", fail)
         assert refused(model, target) == f"{target}: cannot write: No space left on device"
