@@ -75,6 +75,24 @@ def test_constant_nodes_are_weights() -> None:
     assert only_weight(model).array().tolist() == [[1, 2], [3, 4]]
 
 
+def test_a_constant_node_without_a_value_is_no_weight() -> None:
+    assert find_weights(build("g (float[N] x) => (y) { w = Constant ()  y = Relu (w) }"), 0) == ([], [])
+
+
+def test_a_weight_that_feeds_a_loop_as_its_state_is_skipped() -> None:
+    model = build(
+        """g (int64 n, bool c, float[2, 2] x) => (y) {
+            y = Loop (n, c, w) <body = l (int64 i, bool k, float[2, 2] s) => (bool m, float[2, 2] r) {
+                m = Identity (k)
+                r = MatMul (x, s)
+            }>
+        }""",
+        w=normal(2, 2),
+    )
+
+    assert reasons(model) == {"w": "not a weight, feeds Loop"}
+
+
 def test_a_weight_of_several_nodes_is_found_once_with_all_its_uses() -> None:
     weight = only_weight(
         build("g (float[N] x) => (a, b, w) { b = Gather (w, x)  a = MatMul (x, w)  c = Add (w, w) }", w=normal(4, 5))

@@ -88,6 +88,8 @@ def _read_affine(site: Site) -> _Affine | str:
     known = [array.astype(np.float64) for array in arrays if array is not None]
     if len(known) != 4:
         return "its scale, bias, mean and variance are not all constant"
+    if known[0].ndim != 1 or len({array.shape for array in known}) != 1:
+        return f"its scale, bias, mean and variance have shapes {', '.join(str(array.shape) for array in known)}"
     scale, bias, mean, variance = known
     epsilon = node.attributes.get_float("epsilon", 1e-5)
     # The operator adds epsilon in float32, where a decimal such as 1e-5 is another number.
@@ -113,6 +115,8 @@ def _bias(site: Site, producer: ir.Node, value: ir.Value | None, channels: int) 
 
 def _factor_for(producer: ir.Node, weight: np.ndarray, factor: np.ndarray) -> np.ndarray | None:
     """The factor of each channel, shaped so that it multiplies the weight; None where the two do not fit."""
+    if weight.ndim < 2:
+        return None
     if producer.op_type == "ConvTranspose":
         groups = int_attribute(producer, "group", 1)
         if not groups or weight.shape[0] % groups or weight.shape[1] * groups != len(factor):
