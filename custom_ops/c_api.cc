@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <string>
 
 #include "decoder/decode.h"
+#include "isa/isa.h"
 
 #define ONNXDC_EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -24,28 +26,57 @@ void copy_text(const char* text, char* out, uint64_t size) {
     out[length] = 0;
 }
 
-// Runs something that answers a Verdict. The result is kSuccess, 1 + the number of the rule, or kFailure when memory runs out.
+// Runs something that writes a text and answers a result; copies the text out, or what was thrown.
 template <class Body>
-int guarded(char* detail, uint64_t detail_size, Body body) {
+int guarded_text(char* out, uint64_t size, Body body) {
     try {
-        const Verdict broken = body();
-        if (!broken) return kSuccess;
-        copy_text(broken->detail.c_str(), detail, detail_size);
-        return 1 + static_cast<int>(broken->rule);
+        std::string text;
+        const int result = body(&text);
+        copy_text(text.c_str(), out, size);
+        return result;
     } catch (const std::exception& error) {
-        copy_text(error.what(), detail, detail_size);
+        copy_text(error.what(), out, size);
         return kFailure;
     }
 }
 
+// The same for something that answers a Verdict: 1 + the number of the rule, with its detail.
+template <class Body>
+int guarded_verdict(char* detail, uint64_t size, Body body) {
+    return guarded_text(detail, size, [&](std::string* text) {
+        const Verdict broken = body();
+        if (!broken) return kSuccess;
+        *text = broken->detail;
+        return 1 + static_cast<int>(broken->rule);
+    });
+}
+
 }  // namespace
+
+// Writes the name of the instruction set that the kernels use, or, with kFailure, why there is none.
+ONNXDC_EXPORT int32_t onnxdc_isa(char* text, uint64_t text_size) {
+    return guarded_text(text, text_size, [](std::string* answer) {
+        Isa isa;
+        if (!choose_isa_from_environment(&isa, answer)) return kFailure;
+        *answer = isa_name(isa);
+        return kSuccess;
+    });
+}
+
+// Writes the names of the instruction sets that this machine has, the fastest first, with spaces between.
+ONNXDC_EXPORT int32_t onnxdc_supported_isas(char* text, uint64_t text_size) {
+    return guarded_text(text, text_size, [](std::string* answer) {
+        for (Isa isa : supported_isas()) *answer += (answer->empty() ? "" : " ") + std::string(isa_name(isa));
+        return kSuccess;
+    });
+}
 
 // The name of the rule that a result above 0 stands for.
 ONNXDC_EXPORT const char* onnxdc_rule_name(int32_t result) { return rule_name(static_cast<Rule>(result - 1)); }
 
 // Checks all that can be checked without decoding. A group that passes has a valid shape, so its dense size can be allocated.
 ONNXDC_EXPORT int32_t onnxdc_check_weight(const WeightGroup* group, char* detail, uint64_t detail_size) {
-    return guarded(detail, detail_size, [&] {
+    return guarded_verdict(detail, detail_size, [&] {
         CheckedGroup checked;
         return check_group(*group, &checked);
     });
@@ -53,7 +84,7 @@ ONNXDC_EXPORT int32_t onnxdc_check_weight(const WeightGroup* group, char* detail
 
 // Checks and decodes into `dense`: as many elements of the group's dtype as its shape has, all zero before the call.
 ONNXDC_EXPORT int32_t onnxdc_decode_weight(const WeightGroup* group, void* dense, char* detail, uint64_t detail_size) {
-    return guarded(detail, detail_size, [&] {
+    return guarded_verdict(detail, detail_size, [&] {
         CheckedGroup checked;
         Verdict broken = check_group(*group, &checked);
         return broken ? broken : decode_dense(checked, dense);

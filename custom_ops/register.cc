@@ -1,27 +1,53 @@
 // The entry point that onnxruntime calls: it hands over the operators of the domain `onnxdc`, and nothing else happens here.
+#include <cstdio>
+
 #include "abi/ort_c_api.h"
+#include "isa/isa.h"
+#include "ops/conv.h"
 #include "ops/gather.h"
+#include "ops/gemm.h"
+#include "ops/matmul.h"
 #include "ops/op.h"
 
-extern "C" __attribute__((visibility("default"))) OrtStatus* RegisterCustomOps(OrtSessionOptions* options, const OrtApiBase* base) {
-    using namespace onnxdc;
-    const OrtApi* api = base->GetApi(kOrtApiVersion);
-    if (!api) {
-        // Slot 0 of the table has been the same since the first version, so the oldest one can still carry the message.
-        const std::string message = std::string("onnxdc needs onnxruntime 1.17 or later, this is ") + base->GetVersionString();
-        return base->GetApi(1)->CreateStatus(kOrtFail, message.c_str());
-    }
-    // The operators and their domain must outlive every session, so they live as long as the library.
+namespace onnxdc {
+namespace {
+
+// The operators and their domain must outlive every session, so they live as long as the library.
+OrtStatus* make_domain(const OrtApi& api, OrtCustomOpDomain** domain) {
+    static const Op<GemmKernel> gemm;
+    static const Op<MatMulKernel> matmul;
+    static const Op<ConvKernel> conv;
     static const Op<GatherKernel> gather;
-    static OrtCustomOpDomain* domain = nullptr;
-    static OrtStatus* const failure = [&] {
-        OrtStatus* status = api->CreateCustomOpDomain("onnxdc", &domain);
-        for (const OrtCustomOp* op : {static_cast<const OrtCustomOp*>(&gather)}) {
-            if (!status) status = api->CustomOpDomain_Add(domain, op);
-        }
-        return status;
-    }();
-    return failure ? api->CreateStatus(kOrtFail, api->GetErrorMessage(failure)) : api->AddCustomOpDomain(options, domain);
+    OrtStatus* status = api.CreateCustomOpDomain("onnxdc", domain);
+    for (const OrtCustomOp* op : std::initializer_list<const OrtCustomOp*>{&gemm, &matmul, &conv, &gather}) {
+        if (!status) status = api.CustomOpDomain_Add(*domain, op);
+    }
+    return status;
 }
 
-extern "C" __attribute__((visibility("default"))) int onnxdc_isa(char*, unsigned long){return -1;}
+OrtStatus* register_ops(OrtSessionOptions* options, const OrtApiBase& base) {
+    const OrtApi* api = base.GetApi(kOrtApiVersion);
+    if (!api) {
+        char message[128];
+        std::snprintf(message, sizeof message, "onnxdc needs onnxruntime 1.17 or later, this is %s", base.GetVersionString());
+        // CreateStatus is slot 0 of the table in every version, the first included.
+        return base.GetApi(1)->CreateStatus(kOrtFail, message);
+    }
+    try {
+        Isa isa;
+        std::string error;
+        if (!choose_isa_from_environment(&isa, &error)) return api->CreateStatus(kOrtInvalidArgument, error.c_str());
+        static OrtCustomOpDomain* domain = nullptr;
+        static OrtStatus* const failure = make_domain(*api, &domain);
+        return failure ? api->CreateStatus(kOrtFail, api->GetErrorMessage(failure)) : api->AddCustomOpDomain(options, domain);
+    } catch (const std::exception& error) {
+        return api->CreateStatus(kOrtFail, error.what());
+    }
+}
+
+}  // namespace
+}  // namespace onnxdc
+
+extern "C" __attribute__((visibility("default"))) OrtStatus* RegisterCustomOps(OrtSessionOptions* options, const OrtApiBase* base) {
+    return onnxdc::register_ops(options, *base);
+}

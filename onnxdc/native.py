@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -60,19 +61,26 @@ def library_path() -> str:
 def isa() -> str:
     """The instruction set that the kernels use: ``scalar``, ``avx2``, ``avx512`` or ``neon``.
 
-    The best that the machine has, or what the environment variable ``ONNXDC_ISA`` says, read when it is first needed.
+    The best that the machine has, or what the environment variable ``ONNXDC_ISA`` says. A session obeys it when it is
+    created.
 
     Raises:
         NativeError: the library does not load, or ``ONNXDC_ISA`` names a set that is unknown or that the machine lacks.
     """
-    text = ctypes.create_string_buffer(_TEXT_BYTES)
-    if _library().onnxdc_isa(text, _TEXT_BYTES) != _SUCCESS:
-        raise NativeError(text.value.decode())
-    return text.value.decode()
+    return _text(_library().onnxdc_isa)
+
+
+def supported_isas() -> list[str]:
+    """What ``ONNXDC_ISA`` can be set to on this machine, the fastest first.
+
+    Raises:
+        NativeError: the library does not load.
+    """
+    return _text(_library().onnxdc_supported_isas).split()
 
 
 def decode_weight(weight: CompressedWeight) -> np.ndarray:
-    """The dense weight, of shape ``weight.shape`` and type ``weight.dtype``. Same result as ``numeric.decoding.decode_weight``.
+    """The dense weight, of ``weight.shape`` and ``weight.dtype``, as ``numeric.decoding.decode_weight`` yields.
 
     Raises:
         FormatError: the weight breaks a rule of docs/format.md section 6.
@@ -114,6 +122,14 @@ def _element_type(dtype: np.dtype) -> int:
         return int(TensorProto.UNDEFINED)
 
 
+def _text(function: Callable[..., int]) -> str:
+    """What a function of the library writes; NativeError with it if the function fails."""
+    text = ctypes.create_string_buffer(_TEXT_BYTES)
+    if function(text, _TEXT_BYTES) != _SUCCESS:
+        raise NativeError(text.value.decode())
+    return text.value.decode()
+
+
 def _raise_for(result: int, text: ctypes.Array[ctypes.c_char]) -> None:
     if result < _SUCCESS:
         raise NativeError(f"decoding failed: {text.value.decode()}")
@@ -134,6 +150,7 @@ def _library() -> ctypes.CDLL:
         ("onnxdc_check_weight", ctypes.c_int32, [group, text, size]),
         ("onnxdc_decode_weight", ctypes.c_int32, [group, ctypes.c_void_p, text, size]),
         ("onnxdc_isa", ctypes.c_int32, [text, size]),
+        ("onnxdc_supported_isas", ctypes.c_int32, [text, size]),
     ):
         function = getattr(library, name)
         function.restype = result

@@ -148,10 +148,8 @@ void* Context::output(const std::vector<int64_t>& dims) const {
     return data;
 }
 
-void Context::parallel_for(size_t count, const std::function<void(size_t)>& task) const {
-    const auto call = [](void* user, size_t index) { (*static_cast<const std::function<void(size_t)>*>(user))(index); };
-    void* user = const_cast<std::function<void(size_t)>*>(&task);
-    check(api_, api_.KernelContext_ParallelFor(context_, call, count, 0, user));
+void Context::parallel_for(size_t count, void (*task)(void* state, size_t index), void* state) const {
+    if (count > 0) check(api_, api_.KernelContext_ParallelFor(context_, task, count, 0, state));
 }
 
 std::string shape_text(const std::vector<int64_t>& dims) {

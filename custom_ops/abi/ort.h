@@ -1,7 +1,6 @@
 // Thin helpers over the C ABI: owned statuses and shapes, errors as C++ exceptions, which ops/op.h turns back into statuses.
 #pragma once
 
-#include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -69,8 +68,8 @@ public:
     // Allocates output 0.
     void* output(const std::vector<int64_t>& dims) const;
 
-    // Runs task(0) .. task(count - 1) on the threads of the session. The tasks must not throw.
-    void parallel_for(size_t count, const std::function<void(size_t)>& task) const;
+    // Calls task(state, 0) .. task(state, count - 1) on the threads of the session. The tasks must not throw.
+    void parallel_for(size_t count, void (*task)(void* state, size_t index), void* state) const;
 
 private:
     const OrtValue* value(size_t index) const;

@@ -1,16 +1,20 @@
 #include "ops/gather.h"
 
+#include <algorithm>
 #include <functional>
 #include <numeric>
 
+#include "ops/session.h"
 #include "ops/weight_input.h"
 
 namespace onnxdc {
 namespace {
 
-constexpr size_t kCodes = 2;    // inputs: places in the weight group
+constexpr size_t kCodes = 2;  // inputs; the group begins at 0
 constexpr size_t kGaps = 4;
 constexpr size_t kIndices = 7;
+
+constexpr size_t kElementsPerTask = 4096;
 
 // The indices as numbers in 0..length-1.
 std::vector<int64_t> read_indices(const ort::Tensor& tensor, int64_t length) {
@@ -67,10 +71,16 @@ void GatherKernel::compute(const ort::Context& context) const {
     float* out = static_cast<float*>(context.output(dims));
     if (inner == 0) return;
 
-    context.parallel_for(static_cast<size_t>(outer) * indices.size(), [&](size_t slice) {
-        const auto row = static_cast<int64_t>(slice / indices.size());
-        const auto begin = static_cast<uint32_t>((row * length + indices[slice % indices.size()]) * inner);
-        reader_.read(codes, gaps, begin, begin + static_cast<uint32_t>(inner), out + slice * static_cast<size_t>(inner));
+    // Slices are handed to threads in tasks that are worth the handing.
+    const size_t slices = static_cast<size_t>(outer) * indices.size();
+    const size_t slices_per_task = 1 + kElementsPerTask / static_cast<size_t>(inner);
+    SessionExecutor(context).parallel_for((slices + slices_per_task - 1) / slices_per_task, [&](size_t task) {
+        const size_t end = std::min(slices, (task + 1) * slices_per_task);
+        for (size_t slice = task * slices_per_task; slice < end; ++slice) {
+            const int64_t row = static_cast<int64_t>(slice / indices.size()) * length + indices[slice % indices.size()];
+            const auto begin = static_cast<uint32_t>(row * inner);
+            reader_.read(codes, gaps, begin, begin + static_cast<uint32_t>(inner), out + slice * static_cast<size_t>(inner));
+        }
     });
 }
 

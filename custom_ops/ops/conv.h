@@ -1,0 +1,31 @@
+// SparseQuantConv: convolution over one to three axes, in groups.
+#pragma once
+
+#include <memory>
+
+#include "abi/ort.h"
+#include "kernels/convolution.h"
+#include "ops/conv_shape.h"
+#include "ops/weight_input.h"
+
+namespace onnxdc {
+
+class ConvKernel {
+public:
+    static constexpr const char* kName = "SparseQuantConv";
+    static constexpr size_t kWeightInput = 1;
+    static constexpr size_t kInputs = 9;
+    static constexpr bool kLastIsOptional = true;
+    static constexpr int kOtherType = kFloat;
+
+    explicit ConvKernel(const ort::KernelInfo& info) : ConvKernel(info, WeightInput(info, kWeightInput)) {}
+    void compute(const ort::Context& context) const;
+
+private:
+    ConvKernel(const ort::KernelInfo& info, const WeightInput& weight);
+
+    ConvAttributes attributes_;
+    std::unique_ptr<SparseConvolution> convolution_;
+};
+
+}  // namespace onnxdc

@@ -1,0 +1,70 @@
+#include "ops/gemm.h"
+
+#include "ops/matrix_weight.h"
+
+namespace onnxdc {
+namespace {
+
+constexpr size_t kA = 0;
+constexpr size_t kC = 8;
+
+// C as the specification broadcasts it to [M, N]: a stride is 0 along an axis on which C has one element.
+struct BroadcastC {
+    const float* data;
+    int64_t row_stride;
+    int64_t column_stride;
+};
+
+BroadcastC broadcast(const ort::Tensor& c, int64_t m, int64_t n) {
+    const size_t rank = c.dims.size();
+    const int64_t columns = rank >= 1 ? c.dims[rank - 1] : 1;
+    const int64_t rows = rank >= 2 ? c.dims[rank - 2] : 1;
+    if (rank > 2 || (columns != 1 && columns != n) || (rows != 1 && rows != m)) {
+        throw ort::Error(kOrtInvalidArgument, "C has shape " + ort::shape_text(c.dims) + ", which does not broadcast to " + ort::shape_text({m, n}));
+    }
+    return {static_cast<const float*>(c.data), rows == 1 ? 0 : columns, columns == 1 ? 0 : 1};
+}
+
+}  // namespace
+
+GemmKernel::GemmKernel(const ort::KernelInfo& info)
+    : transpose_a_(info.attribute("transA", int64_t{0}) != 0),
+      alpha_(info.attribute("alpha", 1.0f)),
+      beta_(info.attribute("beta", 1.0f)),
+      matrix_(read_matrix(info, kWeightInput, info.attribute("transB", int64_t{0}) != 0)) {}
+
+void GemmKernel::compute(const ort::Context& context) const {
+    const ort::Tensor a = context.input(kA);
+    const int64_t k = matrix_->inputs();
+    const int64_t n = matrix_->outputs();
+    if (a.dims.size() != 2 || a.dims[transpose_a_ ? 0 : 1] != k) {
+        const std::string expected = transpose_a_ ? "[" + std::to_string(k) + ", M]" : "[M, " + std::to_string(k) + "]";
+        throw ort::Error(kOrtInvalidArgument, "A has shape " + ort::shape_text(a.dims) + ", expected " + expected);
+    }
+    MatrixRun run;
+    run.x = static_cast<const float*>(a.data);
+    run.m = a.dims[transpose_a_ ? 1 : 0];
+    run.x_row_stride = transpose_a_ ? 1 : k;
+    run.x_column_stride = transpose_a_ ? run.m : 1;
+    run.y_row_stride = n;
+    run.alpha = alpha_;
+
+    BroadcastC c{};
+    if (context.has_input(kC) && beta_ != 0.0f) c = broadcast(context.input(kC), run.m, n);
+    run.y = static_cast<float*>(context.output({run.m, n}));
+
+    // A C of one row goes into the product as its bias; one with a row for each of A's is added afterwards.
+    std::vector<float> bias;
+    if (c.data && c.row_stride == 0) {
+        bias.resize(static_cast<size_t>(n));
+        for (int64_t j = 0; j < n; ++j) bias[static_cast<size_t>(j)] = beta_ * c.data[j * c.column_stride];
+        run.bias = bias.data();
+    }
+    run_matrix(*matrix_, run, context);
+    if (!c.data || c.row_stride == 0) return;
+    for (int64_t i = 0; i < run.m; ++i) {
+        for (int64_t j = 0; j < n; ++j) run.y[i * n + j] += beta_ * c.data[i * c.row_stride + j * c.column_stride];
+    }
+}
+
+}  // namespace onnxdc

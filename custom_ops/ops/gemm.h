@@ -1,0 +1,30 @@
+// SparseQuantGemm: alpha * A' W' + beta * C, where A' and W' may be transposed.
+#pragma once
+
+#include <memory>
+
+#include "abi/ort.h"
+#include "decoder/weight_group.h"
+#include "kernels/matrix.h"
+
+namespace onnxdc {
+
+class GemmKernel {
+public:
+    static constexpr const char* kName = "SparseQuantGemm";
+    static constexpr size_t kWeightInput = 1;
+    static constexpr size_t kInputs = 9;
+    static constexpr bool kLastIsOptional = true;
+    static constexpr int kOtherType = kFloat;
+
+    explicit GemmKernel(const ort::KernelInfo& info);
+    void compute(const ort::Context& context) const;
+
+private:
+    bool transpose_a_;
+    float alpha_;
+    float beta_;
+    std::unique_ptr<SparseMatrix> matrix_;
+};
+
+}  // namespace onnxdc

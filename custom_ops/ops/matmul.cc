@@ -1,0 +1,28 @@
+#include "ops/matmul.h"
+
+#include "ops/matrix_weight.h"
+
+namespace onnxdc {
+
+MatMulKernel::MatMulKernel(const ort::KernelInfo& info) : matrix_(read_matrix(info, kWeightInput, false)) {}
+
+// All axes of A but the last are rows of one product. A vector is one row, whose axis the output does not have.
+void MatMulKernel::compute(const ort::Context& context) const {
+    const ort::Tensor a = context.input(0);
+    const int64_t k = matrix_->inputs();
+    if (a.dims.empty() || a.dims.back() != k) {
+        throw ort::Error(kOrtInvalidArgument, "A has shape " + ort::shape_text(a.dims) + ", expected a last dimension of " + std::to_string(k));
+    }
+    std::vector<int64_t> dims = a.dims;
+    dims.back() = matrix_->outputs();
+    MatrixRun run;
+    run.x = static_cast<const float*>(a.data);
+    run.m = 1;
+    for (size_t i = 0; i + 1 < dims.size(); ++i) run.m *= dims[i];
+    run.x_row_stride = k;
+    run.y_row_stride = matrix_->outputs();
+    run.y = static_cast<float*>(context.output(dims));
+    run_matrix(*matrix_, run, context);
+}
+
+}  // namespace onnxdc

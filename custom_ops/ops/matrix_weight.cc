@@ -1,0 +1,21 @@
+#include "ops/matrix_weight.h"
+
+#include "ops/session.h"
+#include "ops/weight_input.h"
+
+namespace onnxdc {
+
+std::unique_ptr<SparseMatrix> read_matrix(const ort::KernelInfo& info, size_t first, bool transposed) {
+    const WeightInput weight(info, first);
+    const std::vector<int64_t>& shape = weight.group().shape;
+    if (shape.size() != 2) throw ort::Error(kOrtInvalidGraph, "the weight has shape " + ort::shape_text(shape) + ", expected rank 2");
+    return SparseMatrix::create(weight.decode(), transposed, session_isa());
+}
+
+void run_matrix(const SparseMatrix& matrix, const MatrixRun& run, const ort::Context& context) {
+    SessionExecutor executor(context);
+    const Scratch scratch(matrix.scratch_nbytes(run.m, executor.workers()));
+    matrix.run(run, scratch.get(), executor);
+}
+
+}  // namespace onnxdc

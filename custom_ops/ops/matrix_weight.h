@@ -1,0 +1,17 @@
+// The constant matrix of Gemm and MatMul.
+#pragma once
+
+#include <memory>
+
+#include "abi/ort.h"
+#include "kernels/matrix.h"
+
+namespace onnxdc {
+
+// Decodes the weight group at input `first` into the execution layout; `transposed` as in SparseMatrix::create.
+std::unique_ptr<SparseMatrix> read_matrix(const ort::KernelInfo& info, size_t first, bool transposed);
+
+// Computes one product on the threads of the session.
+void run_matrix(const SparseMatrix& matrix, const MatrixRun& run, const ort::Context& context);
+
+}  // namespace onnxdc

@@ -1,0 +1,67 @@
+// What the kernels need of a running session: its threads, scratch memory, the instruction set.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <thread>
+
+#include "abi/ort.h"
+#include "isa/isa.h"
+#include "parallel/executor.h"
+
+namespace onnxdc {
+
+// Runs tasks on the threads of the session that computes.
+class SessionExecutor final : public Executor {
+public:
+    explicit SessionExecutor(const ort::Context& context) : context_(context) {}
+
+    // The runtime does not tell how many threads a session has; it has no more than processors unless its user wants it so.
+    size_t workers() const override {
+        static const size_t processors = std::max(1u, std::thread::hardware_concurrency());
+        return processors;
+    }
+
+protected:
+    void run(size_t count, void (*call)(const void* state, size_t index), const void* state) override {
+        struct Task {
+            void (*call)(const void* state, size_t index);
+            const void* state;
+        } task{call, state};
+        context_.parallel_for(count, [](void* opaque, size_t index) {
+            const Task* task = static_cast<const Task*>(opaque);
+            task->call(task->state, index);
+        }, &task);
+    }
+
+private:
+    const ort::Context& context_;
+};
+
+// Memory of one call of compute, aligned to 64 bytes.
+class Scratch {
+public:
+    explicit Scratch(size_t nbytes) : memory_(nbytes == 0 ? nullptr : ::operator new(nbytes, kAlignment)) {}
+
+    void* get() const { return memory_.get(); }
+
+private:
+    static constexpr std::align_val_t kAlignment{64};
+
+    struct Release {
+        void operator()(void* memory) const { ::operator delete(memory, kAlignment); }
+    };
+
+    std::unique_ptr<void, Release> memory_;
+};
+
+// The instruction set that ONNXDC_ISA or else the processor says. Throws ort::Error for a choice that is not possible.
+inline Isa session_isa() {
+    Isa isa;
+    std::string error;
+    if (!choose_isa_from_environment(&isa, &error)) throw ort::Error(kOrtInvalidArgument, error);
+    return isa;
+}
+
+}  // namespace onnxdc
