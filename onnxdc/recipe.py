@@ -2,7 +2,7 @@
 
     seed = 0                  # of random initialisation
     min_elements = 256        # smaller tensors stay as they are
-    global_density = 0.1      # one ranking over all weights that nothing below prunes
+    global_density = 0.1      # one ranking over all weights that no rule prunes
 
     [defaults]                # for every weight, where its rule says nothing
     init = "linear"
@@ -161,9 +161,12 @@ class Recipe:
     Attributes:
         rules: the first one that matches a weight counts for it.
         defaults: for what the rule does not say, and for weights without one.
-        global_density: nnz over elements, by one ranking of all the weights that neither a rule nor the defaults prune.
+        global_density: nnz over elements, by one ranking of all the weights that no rule prunes; the defaults must not.
         seed: of random initialisation.
         min_elements: smaller tensors are no weights.
+
+    Raises:
+        RecipeError: a value out of its range, or more than one way to prune.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -176,6 +179,9 @@ class Recipe:
         for key in RECIPE_KEYS:
             if getattr(self, key) is not None:
                 check_value(key, getattr(self, key))
+        pruning = [key for key in PRUNING if getattr(self.defaults, key) is not None]
+        if self.global_density is not None and pruning:
+            raise RecipeError(f"expected one way to prune by default, got global_density and {pruning[0]}")
 
     @staticmethod
     def from_toml(path: str | Path) -> Recipe:
@@ -192,16 +198,20 @@ class Recipe:
         """This recipe with other defaults, such as those of a command line: ``Recipe().with_options(density=0.1)``.
 
         Args:
-            options: fields of ``Options``, ``global_density``, ``seed`` and ``min_elements``; None leaves one as it is.
+            options: fields of ``Options``, ``global_density``, ``seed`` and ``min_elements``; None leaves one as it is,
+                and one way to prune replaces another.
 
         Raises:
             RecipeError: a value out of its range, or more than one way to prune.
         """
-        own = {key: options.pop(key) for key in RECIPE_KEYS if key in options}
-        defaults = Options(**Options(**options).over(self.defaults))
-        return dataclasses.replace(
-            self, defaults=defaults, **{key: value for key, value in own.items() if value is not None}
-        )
+        said = {key: value for key, value in options.items() if value is not None}
+        own = {key: said.pop(key) for key in RECIPE_KEYS if key in said}
+        defaults = Options(**said).over(self.defaults)
+        if any(key in said for key in PRUNING):
+            own.setdefault("global_density", None)
+        elif "global_density" in own:
+            defaults = {key: value for key, value in defaults.items() if key not in PRUNING}
+        return dataclasses.replace(self, defaults=Options(**defaults), **own)
 
     def resolve(self, weights: Sequence[Weight], skips: Sequence[Skip] = ()) -> dict[str, Settings]:
         """The settings of each weight, by name.

@@ -24,11 +24,13 @@ def read_recipe(path: str | Path) -> Recipe:
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise RecipeError(f"{file.where(key='rule')}: rule: expected tables, each headed [[rule]]")
     _check_table(file, file.data, (*RECIPE_KEYS, "defaults", "rule"))
-    return Recipe(
-        rules=tuple(_read_options(file, Rule, rule, "rule", number) for number, rule in enumerate(rules)),
-        defaults=_read_options(file, Options, defaults, "defaults"),
-        **{key: value for key, value in file.data.items() if key in RECIPE_KEYS},
-    )
+    fields: dict[str, Any] = {key: value for key, value in file.data.items() if key in RECIPE_KEYS}
+    fields["rules"] = tuple(_read_options(file, Rule, rule, "rule", number) for number, rule in enumerate(rules))
+    fields["defaults"] = _read_options(file, Options, defaults, "defaults")
+    try:
+        return Recipe(**fields)
+    except RecipeError as error:
+        raise RecipeError(f"{file.where(key='global_density')}: {error}") from error
 
 
 _AnyOptions = TypeVar("_AnyOptions", bound=Options)

@@ -99,6 +99,14 @@ def test_options_that_are_none_leave_the_recipe_as_it_is() -> None:
     assert recipe.with_options(seed=4).seed == 4
 
 
+def test_an_option_that_prunes_replaces_the_way_of_the_recipe() -> None:
+    by_layer = Recipe(global_density=0.5).with_options(density=0.25)
+    globally = Recipe(defaults=Options(quality=1, bits=4)).with_options(global_density=0.5)
+
+    assert by_layer == Recipe(defaults=Options(density=0.25))
+    assert globally == Recipe(defaults=Options(bits=4), global_density=0.5)
+
+
 def test_numbers_of_numpy_are_numbers() -> None:
     assert Options(bits=np.int64(4), density=np.float32(0.5)).said() == {"bits": 4, "density": 0.5}
 
@@ -122,6 +130,10 @@ def test_numbers_of_numpy_are_numbers() -> None:
         ({"skip": 1}, "skip: expected true or false, got 1"),
         ({"seed": -1}, "seed: expected an integer of 0 or more, got -1"),
         ({"min_elements": -1}, "min_elements: expected an integer of 0 or more, got -1"),
+        (
+            {"density": 0.1, "global_density": 0.2},
+            "expected one way to prune by default, got global_density and density",
+        ),
         ({"density": 0.1, "quality": 1}, "expected one of density, threshold, quality, got density and quality"),
     ],
 )
@@ -209,6 +221,10 @@ def test_an_empty_file_is_the_empty_recipe(tmp_path: Path) -> None:
         ("defaults.bits = 9\n", "my.toml:1: bits: expected an integer from 1 to 8, got 9"),
         ("\ndefaults = 3\n", "my.toml:2: defaults: expected a table, got 3"),
         ("[rule]\nop = 'Conv'\n", "my.toml:1: rule: expected tables, each headed [[rule]]"),
+        (
+            "\nglobal_density = 0.1\n[defaults]\ndensity = 0.1\n",
+            "my.toml:2: expected one way to prune by default, got ",
+        ),
         ("seed = 1\nbits = = 2\n", "my.toml:2: not TOML: Invalid value"),
         ("seed = [1\n", "my.toml:1: not TOML: Unclosed array"),
         ("seed = " + "[" * 10000, "my.toml:1: not TOML: "),
