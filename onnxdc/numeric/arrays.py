@@ -34,9 +34,10 @@ def magnitudes(bits: np.ndarray) -> np.ndarray:
     return bits & np.iinfo(bits.dtype).max // 2
 
 
-def blocks(flat: np.ndarray) -> Iterator[np.ndarray]:
-    """Consecutive views of at most BLOCK elements."""
-    return (flat[start : start + BLOCK] for start in range(0, flat.size, BLOCK))
+def blocks(flat: np.ndarray, size: int | None = None) -> Iterator[np.ndarray]:
+    """Consecutive views of at most ``size`` elements, BLOCK by default."""
+    size = size or BLOCK
+    return (flat[start : start + size] for start in range(0, flat.size, size))
 
 
 def require_finite(array: np.ndarray) -> None:

@@ -18,6 +18,7 @@ from onnxdc.numeric.kmeans import INITS, Init, kmeans
 from onnxdc.numeric.weight import MAX_CODES
 
 MAX_MAGNITUDE = 1e150  # squares and sums of what is smaller do not overflow float64
+CACHED = 1 << 16  # values that stay in the cache while they are compared with every boundary
 
 
 def share(
@@ -96,5 +97,17 @@ def _share_group(group: np.ndarray, limit: int, init: Init, seed: int) -> None:
     for row in group:
         for block in blocks(row):
             nonzero = block != 0
-            block[nonzero] = table[np.searchsorted(highest, block[nonzero].astype(working))]
+            block[nonzero] = table[_clusters_of(block[nonzero].astype(working, copy=False), highest)]
             block[~nonzero] = 0
+
+
+def _clusters_of(values: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """The cluster of each value, given the highest value of each cluster: uint8 ``[n]``.
+
+    Comparing with every boundary in turn is vector code without branches: several times faster than a binary search.
+    """
+    clusters = np.zeros(values.size, dtype=np.uint8)
+    for block, block_clusters in zip(blocks(values, CACHED), blocks(clusters, CACHED), strict=True):
+        for boundary in highest[:-1]:
+            block_clusters += block > boundary
+    return clusters
