@@ -1,4 +1,5 @@
-// The entry point that onnxruntime calls: it hands over the operators of the domain `onnxdc`, and nothing else happens here.
+// The entry point that onnxruntime calls: it hands over the operators of the domain `onnxdc`, and nothing else happens
+// here.
 #include <cstdio>
 
 #include "abi/ort_c_api.h"
@@ -29,7 +30,8 @@ OrtStatus* register_ops(OrtSessionOptions* options, const OrtApiBase& base) {
     const OrtApi* api = base.GetApi(kOrtApiVersion);
     if (!api) {
         char message[128];
-        std::snprintf(message, sizeof message, "onnxdc needs onnxruntime 1.17 or later, this is %s", base.GetVersionString());
+        std::snprintf(message, sizeof message, "onnxdc needs onnxruntime 1.17 or later, this is %s",
+                      base.GetVersionString());
         // CreateStatus is slot 0 of the table in every version, the first included.
         return base.GetApi(1)->CreateStatus(kOrtFail, message);
     }
@@ -39,7 +41,8 @@ OrtStatus* register_ops(OrtSessionOptions* options, const OrtApiBase& base) {
         if (!choose_isa_from_environment(&isa, &error)) return api->CreateStatus(kOrtInvalidArgument, error.c_str());
         static OrtCustomOpDomain* domain = nullptr;
         static OrtStatus* const failure = make_domain(*api, &domain);
-        return failure ? api->CreateStatus(kOrtFail, api->GetErrorMessage(failure)) : api->AddCustomOpDomain(options, domain);
+        return failure ? api->CreateStatus(kOrtFail, api->GetErrorMessage(failure))
+                       : api->AddCustomOpDomain(options, domain);
     } catch (const std::exception& error) {
         return api->CreateStatus(kOrtFail, error.what());
     }
@@ -48,6 +51,7 @@ OrtStatus* register_ops(OrtSessionOptions* options, const OrtApiBase& base) {
 }  // namespace
 }  // namespace onnxdc
 
-extern "C" __attribute__((visibility("default"))) OrtStatus* RegisterCustomOps(OrtSessionOptions* options, const OrtApiBase* base) {
+extern "C" __attribute__((visibility("default"))) OrtStatus* RegisterCustomOps(OrtSessionOptions* options,
+                                                                               const OrtApiBase* base) {
     return onnxdc::register_ops(options, *base);
 }

@@ -56,7 +56,8 @@ bool KernelInfo::succeeds(OrtStatus* status) const {
 
 std::string KernelInfo::node_name() const {
     std::string name;
-    check(api_, read_text(&name, [&](char* out, size_t* size) { return api_.KernelInfo_GetNodeName(info_, out, size); }));
+    check(api_,
+          read_text(&name, [&](char* out, size_t* size) { return api_.KernelInfo_GetNodeName(info_, out, size); }));
     return name;
 }
 
@@ -68,7 +69,9 @@ size_t KernelInfo::input_count() const {
 
 std::string KernelInfo::input_name(size_t index) const {
     std::string name;
-    check(api_, read_text(&name, [&](char* out, size_t* size) { return api_.KernelInfo_GetInputName(info_, index, out, size); }));
+    check(api_, read_text(&name, [&](char* out, size_t* size) {
+              return api_.KernelInfo_GetInputName(info_, index, out, size);
+          }));
     return name;
 }
 
@@ -76,7 +79,9 @@ Tensor KernelInfo::constant_input(size_t index) const {
     int is_constant = 0;
     const OrtValue* value = nullptr;
     check(api_, api_.KernelInfoGetConstantInput_tensor(info_, index, &is_constant, &value));
-    if (!is_constant || !value) throw Error(kOrtInvalidGraph, "input " + std::to_string(index) + " is not a constant of the model");
+    if (!is_constant || !value) {
+        throw Error(kOrtInvalidGraph, "input " + std::to_string(index) + " is not a constant of the model");
+    }
     return read_tensor(api_, value);
 }
 
@@ -107,7 +112,9 @@ float KernelInfo::attribute(const char* name, float fallback) const {
 
 std::string KernelInfo::attribute(const char* name, const char* fallback) const {
     std::string text;
-    const auto get = [&](char* out, size_t* size) { return api_.KernelInfoGetAttribute_string(info_, name, out, size); };
+    const auto get = [&](char* out, size_t* size) {
+        return api_.KernelInfoGetAttribute_string(info_, name, out, size);
+    };
     if (succeeds(read_text(&text, get))) return text;
     if (has_attribute(name)) throw Error(kOrtInvalidGraph, std::string("attribute ") + name + " must be a string");
     return fallback;
@@ -120,7 +127,9 @@ std::vector<int64_t> KernelInfo::attribute(const char* name, std::vector<int64_t
         check(api_, api_.KernelInfoGetAttributeArray_int64(info_, name, values.data(), &count));
         return values;
     }
-    if (has_attribute(name)) throw Error(kOrtInvalidGraph, std::string("attribute ") + name + " must be a list of integers");
+    if (has_attribute(name)) {
+        throw Error(kOrtInvalidGraph, std::string("attribute ") + name + " must be a list of integers");
+    }
     return fallback;
 }
 

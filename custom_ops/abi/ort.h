@@ -1,4 +1,5 @@
-// Thin helpers over the C ABI: owned statuses and shapes, errors as C++ exceptions, which ops/op.h turns back into statuses.
+// Thin helpers over the C ABI: owned statuses and shapes, errors as C++ exceptions, which ops/op.h turns back into
+// statuses.
 #pragma once
 
 #include <stdexcept>

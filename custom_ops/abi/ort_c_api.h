@@ -1,8 +1,8 @@
 // The part of the ONNX Runtime C ABI that this library uses, declared in our own words.
 //
-// The ABI is a table of function pointers that only ever grows: a slot keeps its place for ever. Slots that are not used here are
-// kept as unnamed room, and each used one is checked to lie where the ABI has it. All of it exists since API version 17
-// (onnxruntime 1.17). Names follow onnxruntime's, so that its documentation applies.
+// The ABI is a table of function pointers that only ever grows: a slot keeps its place for ever. Slots that are not
+// used here are kept as unnamed room, and each used one is checked to lie where the ABI has it. All of it exists since
+// API version 17 (onnxruntime 1.17). Names follow onnxruntime's, so that its documentation applies.
 #pragma once
 
 #include <cstddef>
@@ -25,24 +25,26 @@ struct OrtApi {
     OrtSlot room1;
     const char* (*GetErrorMessage)(const OrtStatus* status);  // slot 2
     OrtSlot room3[23];
-    OrtStatus* (*CreateCustomOpDomain)(const char* domain, OrtCustomOpDomain** out);               // slot 26
-    OrtStatus* (*CustomOpDomain_Add)(OrtCustomOpDomain* domain, const struct OrtCustomOp* op);     // slot 27
-    OrtStatus* (*AddCustomOpDomain)(OrtSessionOptions* options, OrtCustomOpDomain* domain);        // slot 28
+    OrtStatus* (*CreateCustomOpDomain)(const char* domain, OrtCustomOpDomain** out);            // slot 26
+    OrtStatus* (*CustomOpDomain_Add)(OrtCustomOpDomain* domain, const struct OrtCustomOp* op);  // slot 27
+    OrtStatus* (*AddCustomOpDomain)(OrtSessionOptions* options, OrtCustomOpDomain* domain);     // slot 28
     OrtSlot room29[22];
     OrtStatus* (*GetTensorMutableData)(OrtValue* value, void** out);  // slot 51
     OrtSlot room52[8];
-    OrtStatus* (*GetTensorElementType)(const OrtTensorTypeAndShapeInfo* info, int* out);           // slot 60
-    OrtStatus* (*GetDimensionsCount)(const OrtTensorTypeAndShapeInfo* info, size_t* out);          // slot 61
-    OrtStatus* (*GetDimensions)(const OrtTensorTypeAndShapeInfo* info, int64_t* dims, size_t n);   // slot 62
+    OrtStatus* (*GetTensorElementType)(const OrtTensorTypeAndShapeInfo* info, int* out);          // slot 60
+    OrtStatus* (*GetDimensionsCount)(const OrtTensorTypeAndShapeInfo* info, size_t* out);         // slot 61
+    OrtStatus* (*GetDimensions)(const OrtTensorTypeAndShapeInfo* info, int64_t* dims, size_t n);  // slot 62
     OrtSlot room63[2];
-    OrtStatus* (*GetTensorTypeAndShape)(const OrtValue* value, OrtTensorTypeAndShapeInfo** out);   // slot 65
+    OrtStatus* (*GetTensorTypeAndShape)(const OrtValue* value, OrtTensorTypeAndShapeInfo** out);  // slot 65
     OrtSlot room66[19];
-    OrtStatus* (*KernelInfoGetAttribute_float)(const OrtKernelInfo* info, const char* name, float* out);                 // slot 85
-    OrtStatus* (*KernelInfoGetAttribute_int64)(const OrtKernelInfo* info, const char* name, int64_t* out);               // slot 86
-    OrtStatus* (*KernelInfoGetAttribute_string)(const OrtKernelInfo* info, const char* name, char* out, size_t* size);   // slot 87
-    OrtStatus* (*KernelContext_GetInputCount)(const OrtKernelContext* context, size_t* out);                             // slot 88
+    OrtStatus* (*KernelInfoGetAttribute_float)(const OrtKernelInfo* info, const char* name, float* out);    // slot 85
+    OrtStatus* (*KernelInfoGetAttribute_int64)(const OrtKernelInfo* info, const char* name, int64_t* out);  // slot 86
+    OrtStatus* (*KernelInfoGetAttribute_string)(const OrtKernelInfo* info, const char* name, char* out,
+                                                size_t* size);                                // slot 87
+    OrtStatus* (*KernelContext_GetInputCount)(const OrtKernelContext* context, size_t* out);  // slot 88
     OrtSlot room89;
-    OrtStatus* (*KernelContext_GetInput)(const OrtKernelContext* context, size_t index, const OrtValue** out);           // slot 90
+    OrtStatus* (*KernelContext_GetInput)(const OrtKernelContext* context, size_t index,
+                                         const OrtValue** out);  // slot 90
     OrtStatus* (*KernelContext_GetOutput)(OrtKernelContext* context, size_t index, const int64_t* dims, size_t rank,
                                           OrtValue** out);  // slot 91
     OrtSlot room92;
@@ -50,18 +52,21 @@ struct OrtApi {
     OrtSlot room94[5];
     void (*ReleaseTensorTypeAndShapeInfo)(OrtTensorTypeAndShapeInfo* info);  // slot 99
     OrtSlot room100[63];
-    OrtStatus* (*KernelInfoGetAttributeArray_int64)(const OrtKernelInfo* info, const char* name, int64_t* out, size_t* count);  // slot 163
+    OrtStatus* (*KernelInfoGetAttributeArray_int64)(const OrtKernelInfo* info, const char* name, int64_t* out,
+                                                    size_t* count);  // slot 163
     OrtSlot room164[66];
     OrtStatus* (*KernelInfo_GetInputCount)(const OrtKernelInfo* info, size_t* out);  // slot 230
     OrtSlot room231;
-    OrtStatus* (*KernelInfo_GetInputName)(const OrtKernelInfo* info, size_t index, char* out, size_t* size);  // slot 232
+    OrtStatus* (*KernelInfo_GetInputName)(const OrtKernelInfo* info, size_t index, char* out,
+                                          size_t* size);  // slot 232
     OrtSlot room233[11];
     OrtStatus* (*KernelInfo_GetNodeName)(const OrtKernelInfo* info, char* out, size_t* size);  // slot 244
     OrtSlot room245[4];
-    OrtStatus* (*KernelInfoGetConstantInput_tensor)(const OrtKernelInfo* info, size_t index, int* is_constant, const OrtValue** out);  // slot 249
+    OrtStatus* (*KernelInfoGetConstantInput_tensor)(const OrtKernelInfo* info, size_t index, int* is_constant,
+                                                    const OrtValue** out);  // slot 249
     OrtSlot room250[24];
-    OrtStatus* (*KernelContext_ParallelFor)(const OrtKernelContext* context, void (*fn)(void* user, size_t index), size_t total,
-                                            size_t num_batch, void* user);  // slot 274
+    OrtStatus* (*KernelContext_ParallelFor)(const OrtKernelContext* context, void (*fn)(void* user, size_t index),
+                                            size_t total, size_t num_batch, void* user);  // slot 274
 };
 
 struct OrtApiBase {
@@ -69,8 +74,8 @@ struct OrtApiBase {
     const char* (*GetVersionString)();
 };
 
-// Describes an operator to the runtime; it must outlive the session. The callbacks without V2 and those below GetEndVersion are
-// left null.
+// Describes an operator to the runtime; it must outlive the session. The callbacks without V2 and those below
+// GetEndVersion are left null.
 struct OrtCustomOp {
     uint32_t version;
     void* (*CreateKernel)(const OrtCustomOp* op, const OrtApi* api, const OrtKernelInfo* info);

@@ -42,8 +42,8 @@ struct CheckedGroup {
     bool has_gaps() const { return gaps.nbytes > 0; }
 };
 
-// Fills `checked`, or names the first rule of the format's table that the group breaks. The rules that only decoding can
-// check (from `truncated` on) are left to decoder/entries.h.
+// Fills `checked`, or names the first rule of the format's table that the group breaks. The rules that only decoding
+// can check (from `truncated` on) are left to decoder/entries.h.
 Verdict check_group(const WeightGroup& group, CheckedGroup* checked);
 
 }  // namespace onnxdc

@@ -8,7 +8,8 @@
 namespace onnxdc {
 namespace {
 
-// The codebook as elements of the weight's own type, T being an unsigned integer of their size: bits move, no arithmetic.
+// The codebook as elements of the weight's own type, T being an unsigned integer of their size: bits move, no
+// arithmetic.
 template <class T, class Convert>
 std::vector<T> codebook_bits(const CheckedGroup& group, Convert convert) {
     std::vector<T> bits(static_cast<size_t>(group.groups * group.codes_per_group));
@@ -34,7 +35,8 @@ Verdict scatter(const CheckedGroup& group, const std::vector<T>& codebook, void*
         uint32_t position = entries.position;
         for (size_t i = 0; i < entries.count; ++i, ++position) {
             position += entries.gaps[i];
-            out[position] = codebook[group_of(position) * static_cast<size_t>(group.codes_per_group) + entries.codes[i]];
+            out[position] =
+                codebook[group_of(position) * static_cast<size_t>(group.codes_per_group) + entries.codes[i]];
         }
     });
 }

@@ -12,8 +12,8 @@ std::vector<float> float_codebook(const CheckedGroup& group);
 // Decodes a float32 weight to its nonzeros. Fails where a bitstream breaks a rule.
 Verdict decode_sparse(const CheckedGroup& group, SparseWeight* weight);
 
-// Decodes a weight of any type into `dense`: numel elements of group.dtype, all zero before the call. What they hold after a
-// failure is undefined.
+// Decodes a weight of any type into `dense`: numel elements of group.dtype, all zero before the call. What they hold
+// after a failure is undefined.
 Verdict decode_dense(const CheckedGroup& group, void* dense);
 
 }  // namespace onnxdc

@@ -21,26 +21,32 @@ size_t entries_of(const CheckedGroup& group, size_t chunk) {
     return static_cast<size_t>(group.chunks[chunk + 1].entry - group.chunks[chunk].entry);
 }
 
-Run run_of(const CheckedGroup& group, const char* name, BitStream stream, int32_t ChunkStart::*byte, size_t chunk) {
+Run run_of(const CheckedGroup& group, const char* name, BitStream stream, int32_t ChunkStart::* byte, size_t chunk) {
     const auto begin = static_cast<uint64_t>(group.chunks[chunk].*byte);
     const auto end = static_cast<uint64_t>(group.chunks[chunk + 1].*byte);
     return {name, chunk, stream, begin, end, entries_of(group, chunk)};
 }
 
-Run code_run(const CheckedGroup& group, size_t chunk) { return run_of(group, "codes", group.codes, &ChunkStart::code_byte, chunk); }
+Run code_run(const CheckedGroup& group, size_t chunk) {
+    return run_of(group, "codes", group.codes, &ChunkStart::code_byte, chunk);
+}
 
-Run gap_run(const CheckedGroup& group, size_t chunk) { return run_of(group, "gaps", group.gaps, &ChunkStart::gap_byte, chunk); }
+Run gap_run(const CheckedGroup& group, size_t chunk) {
+    return run_of(group, "gaps", group.gaps, &ChunkStart::gap_byte, chunk);
+}
 
 Verdict check_size(const Run& run) {
     const uint64_t nbytes = run.end_byte - run.begin_byte;
     if (run.symbols <= 8 * nbytes) return {};
-    return violation(Rule::truncated, "chunk %zu of %s has %zu symbols in %" PRIu64 " bytes", run.chunk, run.stream_name, run.symbols, nbytes);
+    return violation(Rule::truncated, "chunk %zu of %s has %zu symbols in %" PRIu64 " bytes", run.chunk,
+                     run.stream_name, run.symbols, nbytes);
 }
 
 // Whether any bit is set from the start of the run to `end_bit`, which lies inside the run.
 bool any_bit_set(const Run& run, uint64_t end_bit) {
     const uint8_t* data = run.stream.data;
-    const bool in_whole_bytes = std::any_of(data + run.begin_byte, data + end_bit / 8, [](uint8_t byte) { return byte != 0; });
+    const bool in_whole_bytes =
+        std::any_of(data + run.begin_byte, data + end_bit / 8, [](uint8_t byte) { return byte != 0; });
     return in_whole_bytes || (end_bit % 8 != 0 && data[end_bit / 8] >> (8 - end_bit % 8) != 0);
 }
 
@@ -50,14 +56,17 @@ Verdict check_bits(const Run& run, uint64_t end_bit, bool lone_symbol) {
         return violation(Rule::truncated, "a codeword extends beyond chunk %zu of %s", run.chunk, run.stream_name);
     }
     if (lone_symbol && any_bit_set(run, end_bit)) {
-        return violation(Rule::bad_code, "a set bit in chunk %zu of %s, where the only codeword is 0", run.chunk, run.stream_name);
+        return violation(Rule::bad_code, "a set bit in chunk %zu of %s, where the only codeword is 0", run.chunk,
+                         run.stream_name);
     }
     const uint64_t used_end = (end_bit + 7) / 8;
     if (used_end != run.end_byte) {
-        return violation(Rule::trailing_bits, "the codewords of chunk %zu of %s end %" PRIu64 " bytes early", run.chunk, run.stream_name, run.end_byte - used_end);
+        return violation(Rule::trailing_bits, "the codewords of chunk %zu of %s end %" PRIu64 " bytes early", run.chunk,
+                         run.stream_name, run.end_byte - used_end);
     }
     if (end_bit % 8 != 0 && static_cast<uint8_t>(run.stream.data[end_bit / 8] << end_bit % 8) != 0) {
-        return violation(Rule::trailing_bits, "the bits that fill the last byte of chunk %zu of %s are not zero", run.chunk, run.stream_name);
+        return violation(Rule::trailing_bits, "the bits that fill the last byte of chunk %zu of %s are not zero",
+                         run.chunk, run.stream_name);
     }
     return {};
 }
@@ -67,7 +76,8 @@ bool has_lone_symbol(const std::vector<uint8_t>& lengths) {
 }
 
 // Decodes `lanes` runs of one stream into rows of `row` symbols.
-Verdict decode_runs(const HuffmanTable& table, bool lone_symbol, const Run* runs, size_t lanes, size_t row, uint8_t* rows) {
+Verdict decode_runs(const HuffmanTable& table, bool lone_symbol, const Run* runs, size_t lanes, size_t row,
+                    uint8_t* rows) {
     uint64_t bit[kLanes] = {};
     size_t count[kLanes] = {};
     uint8_t* symbols[kLanes];
@@ -89,11 +99,13 @@ Verdict check_positions(const CheckedGroup& group, const ChunkEntries& entries) 
     const uint64_t skipped = std::accumulate(entries.gaps, entries.gaps + entries.count, uint64_t{0});
     const uint64_t end = entries.position + skipped + entries.count;
     if (end > static_cast<uint64_t>(group.numel)) {
-        return violation(Rule::position, "an entry of chunk %zu lies at %" PRIu64 " of %" PRId64 " elements", entries.chunk, end - 1, group.numel);
+        return violation(Rule::position, "an entry of chunk %zu lies at %" PRIu64 " of %" PRId64 " elements",
+                         entries.chunk, end - 1, group.numel);
     }
     const int32_t next = group.chunks[entries.chunk + 1].position;
     if (end != static_cast<uint64_t>(next)) {
-        return violation(Rule::position, "chunk %zu ends at position %" PRIu64 ", but the next begins at %d", entries.chunk, end, next);
+        return violation(Rule::position, "chunk %zu ends at position %" PRIu64 ", but the next begins at %d",
+                         entries.chunk, end, next);
     }
     return {};
 }
@@ -124,14 +136,19 @@ Verdict EntryDecoder::decode_from(size_t first) {
         codes[lane] = code_run(group_, first + lane);
         gaps[lane] = gap_run(group_, first + lane);
     }
-    if (Verdict broken = decode_runs(code_table_, has_lone_symbol(group_.code_lengths), codes, lanes, row, codes_.data())) return broken;
+    if (Verdict broken =
+            decode_runs(code_table_, has_lone_symbol(group_.code_lengths), codes, lanes, row, codes_.data()))
+        return broken;
     if (group_.has_gaps()) {
-        if (Verdict broken = decode_runs(gap_table_, has_lone_symbol(group_.gap_lengths), gaps, lanes, row, gaps_.data())) return broken;
+        if (Verdict broken =
+                decode_runs(gap_table_, has_lone_symbol(group_.gap_lengths), gaps, lanes, row, gaps_.data()))
+            return broken;
     }
     decoded_.clear();
     for (size_t lane = 0; lane < lanes; ++lane) {
         const auto position = static_cast<uint32_t>(group_.chunks[first + lane].position);
-        decoded_.push_back({first + lane, codes[lane].symbols, codes_.data() + lane * row, gaps_.data() + lane * row, position});
+        decoded_.push_back(
+            {first + lane, codes[lane].symbols, codes_.data() + lane * row, gaps_.data() + lane * row, position});
         if (Verdict broken = check_positions(group_, decoded_.back())) return broken;
     }
     return {};

@@ -23,7 +23,8 @@ public:
     // `group` must outlive the decoder.
     explicit EntryDecoder(const CheckedGroup& group);
 
-    // Whether each chunk has the bytes for its entries, at one bit an entry at least. To ask before allocating anything per entry.
+    // Whether each chunk has the bytes for its entries, at one bit an entry at least. To ask before allocating anything
+    // per entry.
     Verdict check_sizes() const;
 
     // Calls visit(const ChunkEntries&) for every chunk in order; stops at the first rule that a chunk breaks.

@@ -44,20 +44,23 @@ bool is_complete_code(const std::vector<uint8_t>& lengths) {
     return sum == kTableSize;
 }
 
-// In canonical order (length, symbol) the codewords, read as the top bits of the table's index, follow each other without a gap:
-// a codeword of length l owns the next 2^(12 - l) entries.
+// In canonical order (length, symbol) the codewords, read as the top bits of the table's index, follow each other
+// without a gap: a codeword of length l owns the next 2^(12 - l) entries.
 HuffmanTable::HuffmanTable(const std::vector<uint8_t>& lengths) : entries_(kTableSize, uint16_t{1} << 8) {
     size_t next = 0;
     for (int length = 1; length <= kMaxCodeLength; ++length) {
         for (size_t symbol = 0; symbol < lengths.size(); ++symbol) {
             if (lengths[symbol] != length) continue;
             const size_t owned = kTableSize >> length;
-            std::fill_n(entries_.begin() + static_cast<std::ptrdiff_t>(next), owned, static_cast<uint16_t>(length << 8 | symbol));
+            std::fill_n(entries_.begin() + static_cast<std::ptrdiff_t>(next), owned,
+                        static_cast<uint16_t>(length << 8 | symbol));
             next += owned;
         }
     }
     // A lone symbol has filled one half; the other half reads the same.
-    if (next == kTableSize / 2) std::copy_n(entries_.begin(), next, entries_.begin() + static_cast<std::ptrdiff_t>(next));
+    if (next == kTableSize / 2) {
+        std::copy_n(entries_.begin(), next, entries_.begin() + static_cast<std::ptrdiff_t>(next));
+    }
 }
 
 uint64_t HuffmanTable::decode(BitStream stream, uint64_t bit, size_t count, uint8_t* symbols) const {
@@ -84,14 +87,20 @@ void HuffmanTable::decode_lanes(BitStream stream, uint64_t* bit, const size_t* c
         const size_t rounds = std::min<size_t>(left, (stream.nbytes - 8 - byte) / kBytesPerLoad + 1);
         for (size_t round = 0; round < rounds; ++round, done += kSymbolsPerLoad) {
             uint64_t bits[kLanes];
-            for (int lane = 0; lane < kLanes; ++lane) bits[lane] = load_be64(stream.data + (at[lane] >> 3)) << (at[lane] & 7);
+            for (int lane = 0; lane < kLanes; ++lane) {
+                bits[lane] = load_be64(stream.data + (at[lane] >> 3)) << (at[lane] & 7);
+            }
             for (size_t i = 0; i < kSymbolsPerLoad; ++i) {
-                for (int lane = 0; lane < kLanes; ++lane) at[lane] += take(entries, bits[lane], symbols[lane] + done + i);
+                for (int lane = 0; lane < kLanes; ++lane) {
+                    at[lane] += take(entries, bits[lane], symbols[lane] + done + i);
+                }
             }
         }
         left -= rounds;
     }
-    for (int lane = 0; lane < kLanes; ++lane) bit[lane] = decode(stream, at[lane], count[lane] - done, symbols[lane] + done);
+    for (int lane = 0; lane < kLanes; ++lane) {
+        bit[lane] = decode(stream, at[lane], count[lane] - done, symbols[lane] + done);
+    }
 }
 
 }  // namespace onnxdc

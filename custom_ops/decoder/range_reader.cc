@@ -29,7 +29,8 @@ Verdict RangeReader::open(const CheckedGroup& group) {
     checkpoints_.reserve(entries_ / block_ + 1);
     return decoder.for_each_chunk([&](const ChunkEntries& entries) {
         const ChunkStart& start = group.chunks[entries.chunk];
-        Checkpoint at{8 * static_cast<uint32_t>(start.code_byte), 8 * static_cast<uint32_t>(start.gap_byte), entries.position};
+        Checkpoint at{8 * static_cast<uint32_t>(start.code_byte), 8 * static_cast<uint32_t>(start.gap_byte),
+                      entries.position};
         for (size_t i = 0; i < entries.count; ++i) {
             if (i % block_ == 0) checkpoints_.push_back(at);
             at.code_bit += group.code_lengths[entries.codes[i]];
@@ -43,8 +44,9 @@ void RangeReader::read(BitStream codes, BitStream gaps, uint32_t begin, uint32_t
     std::fill(out, out + (end - begin), 0.0f);
     if (begin == end || checkpoints_.empty()) return;
     // The last block that starts at or before `begin`; the first one starts at position 0.
-    const auto after = std::upper_bound(checkpoints_.begin(), checkpoints_.end(), begin,
-                                        [](uint32_t position, const Checkpoint& checkpoint) { return position < checkpoint.position; });
+    const auto after = std::upper_bound(
+        checkpoints_.begin(), checkpoints_.end(), begin,
+        [](uint32_t position, const Checkpoint& checkpoint) { return position < checkpoint.position; });
     uint8_t block_codes[kMaxBlock];
     uint8_t block_gaps[kMaxBlock] = {};
     for (auto block = static_cast<size_t>(after - checkpoints_.begin()) - 1; block < checkpoints_.size(); ++block) {

@@ -9,16 +9,16 @@
 
 namespace onnxdc {
 
-// Keeps no decoded weight, only where to start decoding: a checkpoint every 256 entries (12 bytes; below half a bit an entry).
-// A read costs the decoding of its own entries and of at most 256 before them.
+// Keeps no decoded weight, only where to start decoding: a checkpoint every 256 entries (12 bytes; below half a bit an
+// entry). A read costs the decoding of its own entries and of at most 256 before them.
 class RangeReader {
 public:
     // Reads all of both streams once: finds the checkpoints, and checks every entry.
     Verdict open(const CheckedGroup& group);
 
-    // Elements begin .. end - 1, in row-major order, of the float32 weight. The streams are those of the group that was opened, which
-    // the reader does not keep; a stream of another content yields wrong values, but no access outside `out`. Threads may read at
-    // the same time.
+    // Elements begin .. end - 1, in row-major order, of the float32 weight. The streams are those of the group that was
+    // opened, which the reader does not keep; a stream of another content yields wrong values, but no access outside
+    // `out`. Threads may read at the same time.
     void read(BitStream codes, BitStream gaps, uint32_t begin, uint32_t end, float* out) const;
 
 private:

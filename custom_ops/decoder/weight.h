@@ -7,11 +7,13 @@
 
 namespace onnxdc {
 
-// A float32 weight as the list of its nonzeros (docs/format.md section 2 and 3, filler zeros and entries of code 0 dropped).
+// A float32 weight as the list of its nonzeros (docs/format.md section 2 and 3, filler zeros and entries of code 0
+// dropped).
 //
 // Nonzero i lies at position[i], an index into the row-major order of `shape`; positions rise strictly. Its value is
 //   codebook[group * codes_per_group + code[i]]
-// where `group` follows from the position: with `length` = shape[group_axis] and `index` the element's index on that axis,
+// where `group` follows from the position: with `length` = shape[group_axis] and `index` the element's index on that
+// axis,
 //   group = index / (length / groups).
 // With one group, group_axis has no meaning (the weight may even be a scalar) and the group is 0.
 struct SparseWeight {

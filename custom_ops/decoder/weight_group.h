@@ -7,7 +7,15 @@
 namespace onnxdc {
 
 // Element types, numbered as ONNX's TensorProto.DataType. The runtime and the Python side use the same numbers.
-enum ElementType : int32_t { kFloat = 1, kUint8 = 2, kInt32 = 6, kInt64 = 7, kFloat16 = 10, kDouble = 11, kBfloat16 = 16 };
+enum ElementType : int32_t {
+    kFloat = 1,
+    kUint8 = 2,
+    kInt32 = 6,
+    kInt64 = 7,
+    kFloat16 = 10,
+    kDouble = 11,
+    kBfloat16 = 16
+};
 
 // The bytes of an element, 0 for a type that occurs nowhere in a weight group.
 constexpr size_t element_size(int64_t type) {

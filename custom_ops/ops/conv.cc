@@ -20,7 +20,8 @@ Spatial three_axes(const std::vector<int64_t>& values, int64_t neutral) {
 
 }  // namespace
 
-ConvKernel::ConvKernel(const ort::KernelInfo& info, const WeightInput& weight) : attributes_(info, weight.group().shape) {
+ConvKernel::ConvKernel(const ort::KernelInfo& info, const WeightInput& weight)
+    : attributes_(info, weight.group().shape) {
     ConvolutionParams params;
     params.groups = attributes_.group;
     params.strides = three_axes(attributes_.strides, 1);
@@ -35,7 +36,8 @@ void ConvKernel::compute(const ort::Context& context) const {
     if (context.has_input(kBias)) {
         const ort::Tensor bias = context.input(kBias);
         if (bias.dims != std::vector<int64_t>{attributes_.out_channels}) {
-            throw ort::Error(kOrtInvalidArgument, "B has shape " + ort::shape_text(bias.dims) + ", expected " + ort::shape_text({attributes_.out_channels}));
+            throw ort::Error(kOrtInvalidArgument, "B has shape " + ort::shape_text(bias.dims) + ", expected " +
+                                                      ort::shape_text({attributes_.out_channels}));
         }
         run.bias = static_cast<const float*>(bias.data);
     }

@@ -7,14 +7,18 @@ namespace {
 
 [[noreturn]] void reject(int code, const std::string& message) { throw ort::Error(code, message); }
 
-constexpr int64_t kMaxValue = (int64_t{1} << 31) - 1;  // larger ones have no use, and could overflow what is computed from them
+constexpr int64_t kMaxValue =
+    (int64_t{1} << 31) - 1;  // larger ones have no use, and could overflow what is computed from them
 
 // A list attribute of `count` values, each at least `minimum`.
-std::vector<int64_t> axis_values(const ort::KernelInfo& info, const char* name, size_t count, int64_t fallback, int64_t minimum) {
+std::vector<int64_t> axis_values(const ort::KernelInfo& info, const char* name, size_t count, int64_t fallback,
+                                 int64_t minimum) {
     const std::vector<int64_t> values = info.attribute(name, std::vector<int64_t>(count, fallback));
-    if (values.size() != count || std::any_of(values.begin(), values.end(), [&](int64_t value) { return value < minimum || value > kMaxValue; })) {
-        reject(kOrtInvalidGraph, std::string(name) + " is " + ort::shape_text(values) + ", expected " + std::to_string(count) +
-                                     " values from " + std::to_string(minimum) + " to 2^31 - 1");
+    if (values.size() != count || std::any_of(values.begin(), values.end(),
+                                              [&](int64_t value) { return value < minimum || value > kMaxValue; })) {
+        reject(kOrtInvalidGraph, std::string(name) + " is " + ort::shape_text(values) + ", expected " +
+                                     std::to_string(count) + " values from " + std::to_string(minimum) +
+                                     " to 2^31 - 1");
     }
     return values;
 }
@@ -34,9 +38,12 @@ ConvAttributes::ConvAttributes(const ort::KernelInfo& info, const std::vector<in
         reject(kOrtInvalidGraph, "the weight has shape " + ort::shape_text(weight_shape) + ", expected rank 3, 4 or 5");
     }
     kernel.assign(weight_shape.begin() + 2, weight_shape.end());
-    if (std::count(kernel.begin(), kernel.end(), 0) > 0) reject(kOrtInvalidGraph, "the kernel is empty: " + ort::shape_text(kernel));
+    if (std::count(kernel.begin(), kernel.end(), 0) > 0) {
+        reject(kOrtInvalidGraph, "the kernel is empty: " + ort::shape_text(kernel));
+    }
     if (info.attribute("kernel_shape", kernel) != kernel) {
-        reject(kOrtInvalidGraph, "kernel_shape is " + ort::shape_text(info.attribute("kernel_shape", kernel)) + ", the weight's is " + ort::shape_text(kernel));
+        reject(kOrtInvalidGraph, "kernel_shape is " + ort::shape_text(info.attribute("kernel_shape", kernel)) +
+                                     ", the weight's is " + ort::shape_text(kernel));
     }
     padding = padding_of(info.attribute("auto_pad", "NOTSET"));
     strides = axis_values(info, "strides", kernel.size(), 1, 1);
@@ -45,7 +52,8 @@ ConvAttributes::ConvAttributes(const ort::KernelInfo& info, const std::vector<in
     group = info.attribute("group", int64_t{1});
     out_channels = weight_shape[0];
     if (group < 1 || out_channels % group != 0) {
-        reject(kOrtInvalidGraph, "group is " + std::to_string(group) + ", which does not divide " + std::to_string(out_channels) + " output channels");
+        reject(kOrtInvalidGraph, "group is " + std::to_string(group) + ", which does not divide " +
+                                     std::to_string(out_channels) + " output channels");
     }
     in_channels = weight_shape[1] * group;
 }
@@ -53,15 +61,17 @@ ConvAttributes::ConvAttributes(const ort::KernelInfo& info, const std::vector<in
 ConvShape::ConvShape(const ConvAttributes& attributes, const std::vector<int64_t>& input_dims) {
     const size_t axes = attributes.kernel.size();
     if (input_dims.size() != axes + 2 || input_dims[1] != attributes.in_channels) {
-        reject(kOrtInvalidArgument, "the input has shape " + ort::shape_text(input_dims) + ", expected rank " + std::to_string(axes + 2) + " with " +
-                                        std::to_string(attributes.in_channels) + " channels");
+        reject(kOrtInvalidArgument, "the input has shape " + ort::shape_text(input_dims) + ", expected rank " +
+                                        std::to_string(axes + 2) + " with " + std::to_string(attributes.in_channels) +
+                                        " channels");
     }
     batch = input_dims[0];
     in.assign(input_dims.begin() + 2, input_dims.end());
     output_dims = {batch, attributes.out_channels};
     for (size_t axis = 0; axis < axes; ++axis) {
         const int64_t stride = attributes.strides[axis];
-        const int64_t span = (attributes.kernel[axis] - 1) * attributes.dilations[axis] + 1;  // from the first tap to the last
+        const int64_t span =
+            (attributes.kernel[axis] - 1) * attributes.dilations[axis] + 1;  // from the first tap to the last
         int64_t begin = 0;
         int64_t total = 0;
         switch (attributes.padding) {
@@ -79,7 +89,9 @@ ConvShape::ConvShape(const ConvAttributes& attributes, const std::vector<int64_t
         }
         const int64_t room = in[axis] + total - span;
         if (room < 0 && in[axis] > 0) {
-            reject(kOrtInvalidArgument, "the input has shape " + ort::shape_text(input_dims) + ", padded smaller than the kernel of shape " + ort::shape_text(attributes.kernel));
+            reject(kOrtInvalidArgument, "the input has shape " + ort::shape_text(input_dims) +
+                                            ", padded smaller than the kernel of shape " +
+                                            ort::shape_text(attributes.kernel));
         }
         pads_begin.push_back(begin);
         out.push_back(room < 0 ? 0 : room / stride + 1);

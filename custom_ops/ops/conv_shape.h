@@ -34,7 +34,7 @@ struct ConvShape {
     ConvShape(const ConvAttributes& attributes, const std::vector<int64_t>& input_dims);
 
     int64_t batch = 0;
-    std::vector<int64_t> in;          // spatial dimensions
+    std::vector<int64_t> in;  // spatial dimensions
     std::vector<int64_t> out;
     std::vector<int64_t> pads_begin;  // what lies behind the end follows from `out`
 

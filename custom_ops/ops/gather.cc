@@ -19,13 +19,17 @@ constexpr size_t kElementsPerTask = 4096;
 // The indices as numbers in 0..length-1.
 std::vector<int64_t> read_indices(const ort::Tensor& tensor, int64_t length) {
     if (tensor.type != kInt32 && tensor.type != kInt64) {
-        throw ort::Error(kOrtInvalidArgument, "indices have element type " + std::to_string(tensor.type) + ", expected int32 (6) or int64 (7)");
+        throw ort::Error(kOrtInvalidArgument, "indices have element type " + std::to_string(tensor.type) +
+                                                  ", expected int32 (6) or int64 (7)");
     }
     std::vector<int64_t> indices(static_cast<size_t>(tensor.numel()));
     for (size_t i = 0; i < indices.size(); ++i) {
-        const int64_t index = tensor.type == kInt32 ? static_cast<const int32_t*>(tensor.data)[i] : static_cast<const int64_t*>(tensor.data)[i];
+        const int64_t index = tensor.type == kInt32 ? static_cast<const int32_t*>(tensor.data)[i]
+                                                    : static_cast<const int64_t*>(tensor.data)[i];
         if (index < -length || index >= length) {
-            throw ort::Error(kOrtInvalidArgument, "index " + std::to_string(index) + " is out of range for an axis of length " + std::to_string(length));
+            throw ort::Error(
+                kOrtInvalidArgument,
+                "index " + std::to_string(index) + " is out of range for an axis of length " + std::to_string(length));
         }
         indices[i] = index < 0 ? index + length : index;
     }
@@ -39,7 +43,10 @@ GatherKernel::GatherKernel(const ort::KernelInfo& info) {
     shape_ = weight.group().shape;
     const auto rank = static_cast<int64_t>(shape_.size());
     const int64_t axis = info.attribute("axis", int64_t{0});
-    if (axis < -rank || axis >= rank) throw ort::Error(kOrtInvalidGraph, "axis is " + std::to_string(axis) + ", the weight has rank " + std::to_string(rank));
+    if (axis < -rank || axis >= rank) {
+        throw ort::Error(kOrtInvalidGraph,
+                         "axis is " + std::to_string(axis) + ", the weight has rank " + std::to_string(rank));
+    }
     axis_ = static_cast<size_t>(axis < 0 ? axis + rank : axis);
     code_nbytes_ = weight.group().codes.nbytes;
     gap_nbytes_ = weight.group().gaps.nbytes;
@@ -49,12 +56,14 @@ GatherKernel::GatherKernel(const ort::KernelInfo& info) {
 BitStream GatherKernel::stream(const ort::Context& context, size_t input, size_t nbytes) const {
     const ort::Tensor tensor = context.input(input);
     if (tensor.type != kUint8 || static_cast<size_t>(tensor.numel()) != nbytes) {
-        throw ort::Error(kOrtInvalidArgument, "input " + std::to_string(input) + " has changed since the session was created");
+        throw ort::Error(kOrtInvalidArgument,
+                         "input " + std::to_string(input) + " has changed since the session was created");
     }
     return {static_cast<const uint8_t*>(tensor.data), nbytes};
 }
 
-// W is seen as [outer, length, inner], the output as [outer, indices, inner]: each slice of `inner` elements is decoded on its own.
+// W is seen as [outer, length, inner], the output as [outer, indices, inner]: each slice of `inner` elements is decoded
+// on its own.
 void GatherKernel::compute(const ort::Context& context) const {
     const BitStream codes = stream(context, kWeightInput + kCodes, code_nbytes_);
     const BitStream gaps = stream(context, kWeightInput + kGaps, gap_nbytes_);
@@ -79,7 +88,8 @@ void GatherKernel::compute(const ort::Context& context) const {
         for (size_t slice = task * slices_per_task; slice < end; ++slice) {
             const int64_t row = static_cast<int64_t>(slice / indices.size()) * length + indices[slice % indices.size()];
             const auto begin = static_cast<uint32_t>(row * inner);
-            reader_.read(codes, gaps, begin, begin + static_cast<uint32_t>(inner), out + slice * static_cast<size_t>(inner));
+            reader_.read(codes, gaps, begin, begin + static_cast<uint32_t>(inner),
+                         out + slice * static_cast<size_t>(inner));
         }
     });
 }

@@ -20,7 +20,8 @@ BroadcastC broadcast(const ort::Tensor& c, int64_t m, int64_t n) {
     const int64_t columns = rank >= 1 ? c.dims[rank - 1] : 1;
     const int64_t rows = rank >= 2 ? c.dims[rank - 2] : 1;
     if (rank > 2 || (columns != 1 && columns != n) || (rows != 1 && rows != m)) {
-        throw ort::Error(kOrtInvalidArgument, "C has shape " + ort::shape_text(c.dims) + ", which does not broadcast to " + ort::shape_text({m, n}));
+        throw ort::Error(kOrtInvalidArgument, "C has shape " + ort::shape_text(c.dims) +
+                                                  ", which does not broadcast to " + ort::shape_text({m, n}));
     }
     return {static_cast<const float*>(c.data), rows == 1 ? 0 : columns, columns == 1 ? 0 : 1};
 }

@@ -11,7 +11,8 @@ void MatMulKernel::compute(const ort::Context& context) const {
     const ort::Tensor a = context.input(0);
     const int64_t k = matrix_->inputs();
     if (a.dims.empty() || a.dims.back() != k) {
-        throw ort::Error(kOrtInvalidArgument, "A has shape " + ort::shape_text(a.dims) + ", expected a last dimension of " + std::to_string(k));
+        throw ort::Error(kOrtInvalidArgument, "A has shape " + ort::shape_text(a.dims) +
+                                                  ", expected a last dimension of " + std::to_string(k));
     }
     std::vector<int64_t> dims = a.dims;
     dims.back() = matrix_->outputs();

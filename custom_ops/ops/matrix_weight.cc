@@ -8,7 +8,9 @@ namespace onnxdc {
 std::unique_ptr<SparseMatrix> read_matrix(const ort::KernelInfo& info, size_t first, bool transposed) {
     const WeightInput weight(info, first);
     const std::vector<int64_t>& shape = weight.group().shape;
-    if (shape.size() != 2) throw ort::Error(kOrtInvalidGraph, "the weight has shape " + ort::shape_text(shape) + ", expected rank 2");
+    if (shape.size() != 2) {
+        throw ort::Error(kOrtInvalidGraph, "the weight has shape " + ort::shape_text(shape) + ", expected rank 2");
+    }
     return SparseMatrix::create(weight.decode(), transposed, session_isa());
 }
 

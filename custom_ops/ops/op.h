@@ -55,7 +55,9 @@ private:
     // Runs `body`; what it throws becomes a status that says where.
     template <class Body>
     static OrtStatus* guarded(const OrtApi& api, const std::string& where, Body body) {
-        const auto status = [&](int code, const char* what) { return api.CreateStatus(code, (where + ": " + what).c_str()); };
+        const auto status = [&](int code, const char* what) {
+            return api.CreateStatus(code, (where + ": " + what).c_str());
+        };
         try {
             body();
             return nullptr;
@@ -80,7 +82,8 @@ private:
 
     static OrtStatus* compute(void* handle, OrtKernelContext* context) {
         const Instance& instance = *static_cast<const Instance*>(handle);
-        return guarded(instance.api, instance.where, [&] { instance.kernel.compute(ort::Context(instance.api, context)); });
+        return guarded(instance.api, instance.where,
+                       [&] { instance.kernel.compute(ort::Context(instance.api, context)); });
     }
 };
 

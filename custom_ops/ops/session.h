@@ -17,7 +17,8 @@ class SessionExecutor final : public Executor {
 public:
     explicit SessionExecutor(const ort::Context& context) : context_(context) {}
 
-    // The runtime does not tell how many threads a session has; it has no more than processors unless its user wants it so.
+    // The runtime does not tell how many threads a session has; it has no more than processors unless its user wants it
+    // so.
     size_t workers() const override {
         static const size_t processors = std::max(1u, std::thread::hardware_concurrency());
         return processors;
@@ -29,10 +30,13 @@ protected:
             void (*call)(const void* state, size_t index);
             const void* state;
         } task{call, state};
-        context_.parallel_for(count, [](void* opaque, size_t index) {
-            const Task* task = static_cast<const Task*>(opaque);
-            task->call(task->state, index);
-        }, &task);
+        context_.parallel_for(
+            count,
+            [](void* opaque, size_t index) {
+                const Task* task = static_cast<const Task*>(opaque);
+                task->call(task->state, index);
+            },
+            &task);
     }
 
 private:

@@ -41,7 +41,8 @@ WeightInput::WeightInput(const ort::KernelInfo& info, size_t first) {
     };
     require(check_group(group, &group_));
     if (group_.dtype != kFloat) {
-        throw ort::Error(kOrtInvalidGraph, "the weight has element type " + std::to_string(group_.dtype) + ", this operator takes float32 (1)");
+        throw ort::Error(kOrtInvalidGraph, "the weight has element type " + std::to_string(group_.dtype) +
+                                               ", this operator takes float32 (1)");
     }
 }
 

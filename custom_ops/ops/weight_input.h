@@ -12,11 +12,12 @@ namespace onnxdc {
 
 constexpr size_t kGroupInputs = 7;
 
-// The name of the weight whose group starts at input `first`: that of its codebook, without the suffix of the convention.
+// The name of the weight whose group starts at input `first`: that of its codebook, without the suffix of the
+// convention.
 std::string weight_name(const ort::KernelInfo& info, size_t first);
 
-// A float32 weight group that starts at input `first` of the node. Every function throws ort::Error, naming the rule, for a group
-// that docs/format.md section 6 rejects.
+// A float32 weight group that starts at input `first` of the node. Every function throws ort::Error, naming the rule,
+// for a group that docs/format.md section 6 rejects.
 class WeightInput {
 public:
     WeightInput(const ort::KernelInfo& info, size_t first);

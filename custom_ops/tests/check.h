@@ -16,10 +16,10 @@ inline int finish() {
 }  // namespace check
 
 // Counts and prints a condition that does not hold, and goes on.
-#define CHECK(condition)                                                                        \
-    do {                                                                                        \
-        if (!(condition)) {                                                                     \
-            ++check::failures;                                                                  \
+#define CHECK(condition)                                                                              \
+    do {                                                                                              \
+        if (!(condition)) {                                                                           \
+            ++check::failures;                                                                        \
             std::fprintf(stderr, "%s:%d: %s: CHECK(%s)\n", __FILE__, __LINE__, __func__, #condition); \
-        }                                                                                       \
+        }                                                                                             \
     } while (false)

@@ -1,4 +1,5 @@
-// Weight groups for tests, every tensor in an allocation of exactly its size, so that AddressSanitizer sees a read beyond it.
+// Weight groups for tests, every tensor in an allocation of exactly its size, so that AddressSanitizer sees a read
+// beyond it.
 #pragma once
 
 #include <cstdint>
@@ -39,21 +40,30 @@ struct TestGroup {
     int64_t index_bits = 8, chunk_size = 4096, group_axis = 0, dtype = kFloat;
     bool right_checksum = true;
 
-    void set_codebook(std::vector<int64_t> dims, const std::vector<float>& values) { codebook.set(kFloat, std::move(dims), values); }
-    void set_bytes(TestTensor& tensor, const std::vector<uint8_t>& values) { tensor.set(kUint8, {static_cast<int64_t>(values.size())}, values); }
+    void set_codebook(std::vector<int64_t> dims, const std::vector<float>& values) {
+        codebook.set(kFloat, std::move(dims), values);
+    }
+    void set_bytes(TestTensor& tensor, const std::vector<uint8_t>& values) {
+        tensor.set(kUint8, {static_cast<int64_t>(values.size())}, values);
+    }
     // One length a symbol, packed as the format wants them.
     void set_lengths(TestTensor& tensor, std::vector<uint8_t> lengths) {
         if (lengths.size() % 2 == 1) lengths.push_back(0);
         std::vector<uint8_t> packed;
-        for (size_t i = 0; i < lengths.size(); i += 2) packed.push_back(static_cast<uint8_t>(lengths[i] | lengths[i + 1] << 4));
+        for (size_t i = 0; i < lengths.size(); i += 2) {
+            packed.push_back(static_cast<uint8_t>(lengths[i] | lengths[i + 1] << 4));
+        }
         set_bytes(tensor, packed);
     }
-    void set_chunks(const std::vector<int32_t>& rows) { chunks.set(kInt32, {static_cast<int64_t>(rows.size()) / 4, 4}, rows); }
+    void set_chunks(const std::vector<int32_t>& rows) {
+        chunks.set(kInt32, {static_cast<int64_t>(rows.size()) / 4, 4}, rows);
+    }
     void set_shape(const std::vector<int64_t>& dims) { shape.set(kInt64, {static_cast<int64_t>(dims.size())}, dims); }
 
     // Valid until the next call.
     WeightGroup view() const {
-        WeightGroup group{codebook.view(), code_lengths.view(), codes.view(), gap_lengths.view(), gaps.view(), chunks.view(), shape.view()};
+        WeightGroup group{codebook.view(), code_lengths.view(), codes.view(), gap_lengths.view(),
+                          gaps.view(),     chunks.view(),       shape.view()};
         uint32_t crc = 0;
         for (const TestTensor* tensor : {&codebook, &code_lengths, &codes, &gap_lengths, &gaps, &chunks, &shape}) {
             crc = crc32(crc, tensor->bytes.data(), tensor->bytes.size());
@@ -67,7 +77,8 @@ struct TestGroup {
     }
 };
 
-// A [2, 5] weight, zero but for 1.5 at 1, -2 at 2 and 1.5 at 7; at most 3 fits in a gap of 2 bits, so a filler zero lies at 6.
+// A [2, 5] weight, zero but for 1.5 at 1, -2 at 2 and 1.5 at 7; at most 3 fits in a gap of 2 bits, so a filler zero
+// lies at 6.
 //   entries     (gap, code): (1, 1) (0, 2) (3, 0) (0, 1)
 //   codes       1 -> 0, 0 -> 10, 2 -> 11:  0 11 10 0 (00)
 //   gaps        0 -> 0, 1 -> 10, 3 -> 11:  10 0 11 0 (00)

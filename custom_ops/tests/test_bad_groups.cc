@@ -1,4 +1,5 @@
-// Weight groups that break a rule of docs/format.md section 6: each is one change to a legal group, and is rejected by its rule.
+// Weight groups that break a rule of docs/format.md section 6: each is one change to a legal group, and is rejected by
+// its rule.
 #include <functional>
 
 #include "check.h"
@@ -74,15 +75,23 @@ const Case kCases[] = {
     {Rule::chunk_end, [](TestGroup& g) { g.set_chunks({0, 0, 0, 0, /**/ 4, 1, 1, 11}); }},
     {Rule::no_gaps, [](TestGroup& g) { g.set_bytes(g.gaps, {}), g.set_chunks({0, 0, 0, 0, /**/ 4, 1, 0, 8}); }},
     {Rule::checksum, [](TestGroup& g) { g.right_checksum = false; }},
-    // 01 11 00 00 reads 1, 2, 1, 1, ...: with eight entries the last byte is used up, with nine there are more than bits.
+    // 01 11 00 00 reads 1, 2, 1, 1, ...: with eight entries the last byte is used up, with nine there are more than
+    // bits.
     {Rule::truncated, [](TestGroup& g) { g.set_chunks({0, 0, 0, 0, /**/ 9, 1, 1, 8}); }},
-    {Rule::truncated, [](TestGroup& g) { g.set_bytes(g.codes, {0b11111110}); g.set_chunks({0, 0, 0, 0, /**/ 5, 1, 1, 8}); }},
-    {Rule::truncated, [](TestGroup& g) { g.set_bytes(g.gaps, {0b11111110}), g.set_chunks({0, 0, 0, 0, /**/ 5, 1, 1, 8}); }},
-    {Rule::bad_code, [](TestGroup& g) { g.set_lengths(g.code_lengths, {0, 1, 0}), g.set_bytes(g.codes, {0b00010000}); }},
+    {Rule::truncated,
+     [](TestGroup& g) {
+         g.set_bytes(g.codes, {0b11111110});
+         g.set_chunks({0, 0, 0, 0, /**/ 5, 1, 1, 8});
+     }},
+    {Rule::truncated,
+     [](TestGroup& g) { g.set_bytes(g.gaps, {0b11111110}), g.set_chunks({0, 0, 0, 0, /**/ 5, 1, 1, 8}); }},
+    {Rule::bad_code,
+     [](TestGroup& g) { g.set_lengths(g.code_lengths, {0, 1, 0}), g.set_bytes(g.codes, {0b00010000}); }},
     {Rule::bad_code, [](TestGroup& g) { g.set_lengths(g.gap_lengths, {0, 1}), g.set_bytes(g.gaps, {0b10000000}); }},
     {Rule::trailing_bits, [](TestGroup& g) { g.set_bytes(g.codes, {0b01110001}); }},
     {Rule::trailing_bits, [](TestGroup& g) { g.set_bytes(g.gaps, {0b10011010}); }},
-    {Rule::trailing_bits, [](TestGroup& g) { g.set_bytes(g.codes, {0b01110000, 0}), g.set_chunks({0, 0, 0, 0, /**/ 4, 2, 1, 8}); }},
+    {Rule::trailing_bits,
+     [](TestGroup& g) { g.set_bytes(g.codes, {0b01110000, 0}), g.set_chunks({0, 0, 0, 0, /**/ 4, 2, 1, 8}); }},
     {Rule::position, [](TestGroup& g) { g.set_shape({7}), g.set_chunks({0, 0, 0, 0, /**/ 4, 1, 1, 7}); }},
     {Rule::position, [](TestGroup& g) { g.set_chunks({0, 0, 0, 0, /**/ 4, 1, 1, 9}); }},
     {Rule::position, [](TestGroup& g) { g.set_chunks({0, 0, 0, 0, /**/ 4, 1, 1, 7}); }},
@@ -95,7 +104,8 @@ void test_each_rule() {
         const Verdict verdict = verdict_on(group);
         CHECK(verdict.has_value() && verdict->rule == bad.rule);
         if (!verdict || verdict->rule != bad.rule) {
-            std::fprintf(stderr, "  expected %s, got %s\n", rule_name(bad.rule), verdict ? rule_name(verdict->rule) : "nothing");
+            std::fprintf(stderr, "  expected %s, got %s\n", rule_name(bad.rule),
+                         verdict ? rule_name(verdict->rule) : "nothing");
         }
         if (verdict) CHECK(!verdict->detail.empty());
     }
@@ -112,8 +122,8 @@ void test_stream_size() {
     CHECK(broken && broken->rule == Rule::stream_size);
 }
 
-// Every single bit of the streams flipped, with a checksum that was made to match: an error or another weight, but never an access
-// outside the arrays.
+// Every single bit of the streams flipped, with a checksum that was made to match: an error or another weight, but
+// never an access outside the arrays.
 void test_flipped_bits() {
     const TestGroup good = small_group();
     for (unsigned bit = 0; bit < 8; ++bit) {

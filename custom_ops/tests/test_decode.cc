@@ -63,7 +63,8 @@ void test_no_entries() {
 }
 
 void test_groups_along_an_axis() {
-    // Columns 0 and 1 use the first row of the codebook, columns 2 and 3 the second: all entries have code 1, the lone symbol.
+    // Columns 0 and 1 use the first row of the codebook, columns 2 and 3 the second: all entries have code 1, the lone
+    // symbol.
     TestGroup group;
     group.set_codebook({2, 2}, {0, 10, 0, 20});
     group.set_lengths(group.code_lengths, {0, 1});
@@ -98,7 +99,8 @@ void test_every_type() {
 void test_float16_values() {
     // The smallest subnormal, the largest subnormal, the largest value, and one third.
     TestGroup group = small_group();
-    const std::vector<std::pair<uint16_t, float>> cases = {{0x0001, 0x1p-24f}, {0x83FF, -0x1.FF8p-15f}, {0x7BFF, 65504.0f}, {0x3555, 0x1.554p-2f}};
+    const std::vector<std::pair<uint16_t, float>> cases = {
+        {0x0001, 0x1p-24f}, {0x83FF, -0x1.FF8p-15f}, {0x7BFF, 65504.0f}, {0x3555, 0x1.554p-2f}};
     for (const auto& [half, value] : cases) {
         group.codebook.set(kFloat16, {1, 3}, std::vector<uint16_t>{0, half, half});
         CHECK(dense<float>(group)[1] == value);
@@ -108,7 +110,8 @@ void test_float16_values() {
 // `numel` elements, nonzero at about one in `spacing`, in chunks of 64 entries, and the dense weight they stand for.
 TestGroup random_group(int64_t numel, unsigned spacing, std::mt19937& random, std::vector<float>* expected) {
     const std::vector<uint8_t> code_lengths = {3, 3, 2, 1}, gap_lengths = {1, 2, 3, 4, 5, 6, 7, 7};
-    const std::vector<unsigned> codewords = canonical_codewords(code_lengths), gapwords = canonical_codewords(gap_lengths);
+    const std::vector<unsigned> codewords = canonical_codewords(code_lengths),
+                                gapwords = canonical_codewords(gap_lengths);
     BitWriter codes, gaps;
     std::vector<int32_t> rows = {0, 0, 0, 0};
     int32_t entries = 0;
@@ -121,7 +124,8 @@ TestGroup random_group(int64_t numel, unsigned spacing, std::mt19937& random, st
         if (entries > 0 && entries % 64 == 0) {
             codes.align();
             gaps.align();
-            rows.insert(rows.end(), {entries, static_cast<int32_t>(codes.bytes().size()), static_cast<int32_t>(gaps.bytes().size()), position});
+            rows.insert(rows.end(), {entries, static_cast<int32_t>(codes.bytes().size()),
+                                     static_cast<int32_t>(gaps.bytes().size()), position});
         }
         codes.put(codewords[code], code_lengths[code]);
         gaps.put(gapwords[gap], gap_lengths[gap]);
@@ -129,7 +133,8 @@ TestGroup random_group(int64_t numel, unsigned spacing, std::mt19937& random, st
         (*expected)[static_cast<size_t>(position - 1)] = static_cast<float>(code);
         ++entries;
     }
-    rows.insert(rows.end(), {entries, static_cast<int32_t>(codes.bytes().size()), static_cast<int32_t>(gaps.bytes().size()), position});
+    rows.insert(rows.end(), {entries, static_cast<int32_t>(codes.bytes().size()),
+                             static_cast<int32_t>(gaps.bytes().size()), position});
     TestGroup group;
     group.set_codebook({1, 4}, {0, 1, 2, 3});
     group.set_lengths(group.code_lengths, code_lengths);

@@ -2,8 +2,8 @@
 #include <memory>
 #include <random>
 
-#include "check.h"
 #include "bit_writer.h"
+#include "check.h"
 #include "decoder/huffman.h"
 
 using namespace onnxdc;
@@ -12,7 +12,8 @@ namespace {
 
 // A copy in an allocation of exactly its size.
 struct ExactStream {
-    explicit ExactStream(const std::vector<uint8_t>& source) : bytes(new uint8_t[source.size()]), nbytes(source.size()) {
+    explicit ExactStream(const std::vector<uint8_t>& source)
+        : bytes(new uint8_t[source.size()]), nbytes(source.size()) {
         std::copy(source.begin(), source.end(), bytes.get());
     }
     BitStream view() const { return {bytes.get(), nbytes}; }
@@ -101,7 +102,8 @@ void test_runs(const std::vector<uint8_t>& lengths, const std::vector<size_t>& c
 
 void test_runs_of_many_codes() {
     std::mt19937 random(1);
-    const std::vector<std::vector<uint8_t>> codes = {{1, 1}, {2, 1, 3, 3}, deepest_code(), std::vector<uint8_t>(256, 8)};
+    const std::vector<std::vector<uint8_t>> codes = {
+        {1, 1}, {2, 1, 3, 3}, deepest_code(), std::vector<uint8_t>(256, 8)};
     for (const auto& lengths : codes) {
         test_runs(lengths, {0, 1, 2, 3, 4, 5, 7, 8, 64, 65, 1000, 999}, random);
         test_runs(lengths, {64, 64, 64, 64, 64, 10}, random);
@@ -109,7 +111,8 @@ void test_runs_of_many_codes() {
 }
 
 void test_end_of_stream_reads_as_zeros() {
-    // Whatever the bits say and however many symbols are asked for, nothing is read beyond the stream: it goes on with zeros.
+    // Whatever the bits say and however many symbols are asked for, nothing is read beyond the stream: it goes on with
+    // zeros.
     const HuffmanTable table(deepest_code());
     for (size_t nbytes = 0; nbytes < 20; ++nbytes) {
         const ExactStream stream(std::vector<uint8_t>(nbytes, 0xFF));
