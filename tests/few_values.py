@@ -18,7 +18,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def weight(
-    *shape: int, seed: int = 0, density: float = 0.3, values: int = 15, dtype: object = np.float32
+    *shape: int, seed: int = 0, density: float = 0.1, values: int = 15, dtype: object = np.float32
 ) -> np.ndarray:
     """A weight of the given density whose nonzeros have ``values`` distinct values, about as large as trained ones."""
     rng = np.random.default_rng(seed)
@@ -65,33 +65,33 @@ def _case(
 
 
 def _gemms() -> list[Case]:
-    a, c = normal(5, 20), normal(12, seed=1)
+    a, c = normal(5, 40), normal(24, seed=1)
     return [
         _case(
             "gemm",
-            "g (float[M, 20] A) => (float[M, 12] Y) { Y = Gemm(A, W, C) }",
-            {"W": weight(20, 12), "C": c},
+            "g (float[M, 40] A) => (float[M, 24] Y) { Y = Gemm(A, W, C) }",
+            {"W": weight(40, 24), "C": c},
             {"A": a},
             sparse=1,
         ),
         _case(
             "gemm, transposed and scaled",
-            "g (float[20, M] A) => (float[M, 12] Y) { Y = Gemm <alpha=0.5, beta=2.0, transA=1, transB=1> (A, W, C) }",
-            {"W": weight(12, 20), "C": c},
+            "g (float[40, M] A) => (float[M, 24] Y) { Y = Gemm <alpha=0.5, beta=2.0, transA=1, transB=1> (A, W, C) }",
+            {"W": weight(24, 40), "C": c},
             {"A": np.ascontiguousarray(a.T)},
             sparse=1,
         ),
         _case(
             "gemm without C",
-            "g (float[M, 20] A) => (float[M, 12] Y) { Y = Gemm(A, W) }",
-            {"W": weight(20, 12)},
+            "g (float[M, 40] A) => (float[M, 24] Y) { Y = Gemm(A, W) }",
+            {"W": weight(40, 24)},
             {"A": a},
             sparse=1,
         ),
         _case(
             "gemm, constant on the left",
-            "g (float[20, M] B) => (float[12, M] Y) { Y = Gemm(W, B) }",
-            {"W": weight(12, 20)},
+            "g (float[40, M] B) => (float[24, M] Y) { Y = Gemm(W, B) }",
+            {"W": weight(24, 40)},
             {"B": np.ascontiguousarray(a.T)},
             dense=1,
         ),
@@ -102,23 +102,23 @@ def _matmuls() -> list[Case]:
     return [
         _case(
             "matmul of rank 3",
-            "g (float[B, M, 20] A) => (float[B, M, 12] Y) { Y = MatMul(A, W) }",
-            {"W": weight(20, 12)},
-            {"A": normal(2, 5, 20)},
+            "g (float[B, M, 40] A) => (float[B, M, 24] Y) { Y = MatMul(A, W) }",
+            {"W": weight(40, 24)},
+            {"A": normal(2, 5, 40)},
             sparse=1,
         ),
         _case(
             "matmul, constant on the left",
-            "g (float[20, M] B) => (float[12, M] Y) { Y = MatMul(W, B) }",
-            {"W": weight(12, 20)},
-            {"B": normal(20, 5)},
+            "g (float[40, M] B) => (float[24, M] Y) { Y = MatMul(W, B) }",
+            {"W": weight(24, 40)},
+            {"B": normal(40, 5)},
             dense=1,
         ),
         _case(
             "matmul, weight of rank 3",
-            "g (float[2, M, 20] A) => (float[2, M, 12] Y) { Y = MatMul(A, W) }",
-            {"W": weight(2, 20, 12)},
-            {"A": normal(2, 5, 20)},
+            "g (float[2, M, 40] A) => (float[2, M, 24] Y) { Y = MatMul(A, W) }",
+            {"W": weight(2, 40, 24)},
+            {"A": normal(2, 5, 40)},
             dense=1,
         ),
     ]
@@ -128,22 +128,22 @@ def _convolutions() -> list[Case]:
     return [
         _case(
             "conv of rank 1",
-            "g (float[N, 4, L] X) => (float[N, 6, M] Y) { Y = Conv <strides=[2], pads=[1, 1]> (X, W, B) }",
-            {"W": weight(6, 4, 5), "B": normal(6)},
+            "g (float[N, 4, L] X) => (float[N, 12, M] Y) { Y = Conv <strides=[2], pads=[1, 1]> (X, W, B) }",
+            {"W": weight(12, 4, 5), "B": normal(12)},
             {"X": normal(2, 4, 17)},
             sparse=1,
         ),
         _case(
             "conv of rank 2",
-            "g (float[N, 4, H, L] X) => (float[N, 6, J, K] Y) { Y = Conv <dilations=[2, 1], pads=[2, 1, 2, 0]>(X, W) }",
-            {"W": weight(6, 4, 3, 3)},
+            "g (float[N, 4, H, L] X) => (float[N, 12, J, K] Y) { Y = Conv <dilations=[2, 1], pads=[2, 1, 2, 0]>(X, W) }",
+            {"W": weight(12, 4, 3, 3)},
             {"X": normal(2, 4, 9, 8)},
             sparse=1,
         ),
         _case(
             "conv of rank 3, grouped",
-            'g (float[N, 4, D, H, L] X) => (float[N, 6, I, J, K] Y) { Y = Conv<auto_pad="SAME_UPPER", group=2>(X, W) }',
-            {"W": weight(6, 2, 3, 2, 3)},
+            'g (float[N, 4, D, H, L] X) => (float[N, 12, I, J, K] Y) { Y = Conv<auto_pad="SAME_UPPER", group=2>(X, W) }',
+            {"W": weight(12, 2, 3, 2, 3)},
             {"X": normal(1, 4, 5, 6, 7)},
             sparse=1,
         ),
@@ -156,8 +156,8 @@ def _convolutions() -> list[Case]:
         ),
         _case(
             "transposed conv",
-            "g (float[N, 4, H, L] X) => (float[N, 6, J, K] Y) { Y = ConvTranspose <strides=[2, 2]> (X, W) }",
-            {"W": weight(4, 6, 3, 3)},
+            "g (float[N, 4, H, L] X) => (float[N, 12, J, K] Y) { Y = ConvTranspose <strides=[2, 2]> (X, W) }",
+            {"W": weight(4, 12, 3, 3)},
             {"X": normal(1, 4, 5, 5)},
             dense=1,
         ),
