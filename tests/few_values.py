@@ -135,14 +135,14 @@ def _convolutions() -> list[Case]:
         ),
         _case(
             "conv of rank 2",
-            "g (float[N, 4, H, L] X) => (float[N, 12, J, K] Y) { Y = Conv <dilations=[2, 1], pads=[2, 1, 2, 0]>(X, W) }",
+            "g (float[N, 4, H, L] X) => (float[N, O, J, K] Y) { Y = Conv <dilations=[2, 1], pads=[2, 1, 2, 0]>(X, W) }",
             {"W": weight(12, 4, 3, 3)},
             {"X": normal(2, 4, 9, 8)},
             sparse=1,
         ),
         _case(
             "conv of rank 3, grouped",
-            'g (float[N, 4, D, H, L] X) => (float[N, 12, I, J, K] Y) { Y = Conv<auto_pad="SAME_UPPER", group=2>(X, W) }',
+            'g (float[N, 4, D, H, L] X) => (float[N, O, I, J, K] Y) { Y = Conv<auto_pad="SAME_UPPER", group=2>(X, W) }',
             {"W": weight(12, 2, 3, 2, 3)},
             {"X": normal(1, 4, 5, 6, 7)},
             sparse=1,
