@@ -8,6 +8,7 @@ import pytest
 from scipy.cluster import vq
 
 from onnxdc.errors import EncodeError
+from onnxdc.numeric import arrays
 from onnxdc.numeric.codebook import share
 from onnxdc.numeric.kmeans import INITS, Init, initial_centroids, kmeans
 from onnxdc.numeric.pruning import prune
@@ -193,6 +194,16 @@ def test_each_group_has_its_own_codebook() -> None:
     for group in range(4):
         part = np.s_[:, 2 * group : 2 * group + 2]
         np.testing.assert_array_equal(shared[part], share(layer[part], bits=3))
+
+
+@pytest.mark.parametrize("shape", [(100, 96), (9600, 1), (1, 9600)])
+def test_blocks_do_not_show(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = pruned_layer(9600).reshape(shape)
+    expected = [share(layer, bits=4), share(layer, bits=4, groups=shape[0] // 100 or 1)]
+    monkeypatch.setattr(arrays, "BLOCK", 500)
+    monkeypatch.setattr(arrays, "CACHED", 64)
+    np.testing.assert_array_equal(share(layer, bits=4), expected[0])
+    np.testing.assert_array_equal(share(layer, bits=4, groups=shape[0] // 100 or 1), expected[1])
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (2, 0, 3), (5,)])

@@ -13,6 +13,7 @@ from onnxdc.errors import EncodeError
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 FLOAT_TYPES = (np.dtype(np.float16), BFLOAT16, np.dtype(np.float32), np.dtype(np.float64))
 BLOCK = 1 << 20  # elements that one numpy step works on: bounds the memory of temporaries
+CACHED = 1 << 16  # elements that stay in the cache while they are compared with every bound
 FIRST_LOOK = 1 << 12  # elements that show that a tensor was never shared, before whole blocks are sorted
 
 
@@ -40,6 +41,17 @@ def blocks(flat: np.ndarray, size: int | None = None) -> Iterator[np.ndarray]:
     return (flat[start : start + size] for start in range(0, flat.size, size))
 
 
+def tiles(matrix: np.ndarray) -> Iterator[np.ndarray]:
+    """Views of at most BLOCK elements that cover ``[rows, columns]``: whole rows, or parts of one."""
+    width = min(max(matrix.shape[1], 1), BLOCK)
+    height = max(BLOCK // width, 1)
+    return (
+        matrix[row : row + height, column : column + width]
+        for row in range(0, matrix.shape[0], height)
+        for column in range(0, matrix.shape[1], width)
+    )
+
+
 def require_finite(array: np.ndarray) -> None:
     """EncodeError if a row-major float array holds NaN or infinity."""
     infinity = bit_patterns(np.full(1, np.inf).astype(array.dtype))[0]
@@ -51,6 +63,18 @@ def require_finite(array: np.ndarray) -> None:
 def histogram(symbols: np.ndarray, size: int) -> np.ndarray:
     """How often each of 0..size-1 occurs in uint8 ``[n]``: int64 ``[size]``. In blocks: `bincount` widens its input."""
     return sum((np.bincount(block, minlength=size) for block in blocks(symbols)), np.zeros(size, np.int64))
+
+
+def ranks(values: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """How many of at most 255 ``bounds`` lie below each of ``[n]`` values: uint8 ``[n]``.
+
+    Comparing with every bound in turn is vector code without branches: several times faster than a binary search.
+    """
+    below = np.zeros(values.size, dtype=np.uint8)
+    for block, block_below in zip(blocks(values, CACHED), blocks(below, CACHED), strict=True):
+        for bound in bounds:
+            block_below += block > bound
+    return below
 
 
 def normalized_axis(axis: int, rank: int) -> int:

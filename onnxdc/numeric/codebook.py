@@ -7,18 +7,18 @@ import numpy as np
 from onnxdc.errors import EncodeError
 from onnxdc.numeric.arrays import (
     bit_patterns,
-    blocks,
     distinct_nonzero,
     normalized_axis,
+    ranks,
     require_finite,
     require_float,
     split_groups,
+    tiles,
 )
 from onnxdc.numeric.kmeans import INITS, Init, kmeans
 from onnxdc.numeric.weight import MAX_CODES
 
 MAX_MAGNITUDE = 1e150  # squares and sums of what is smaller do not overflow float64
-CACHED = 1 << 16  # values that stay in the cache while they are compared with every boundary
 
 
 def share(
@@ -94,20 +94,7 @@ def _share_group(group: np.ndarray, limit: int, init: Init, seed: int) -> None:
     # A mean may be 0, or round to it, though no member is: the member nearest to zero takes its place.
     nearest = np.where(np.abs(lowest) < np.abs(highest), lowest, highest)
     table = np.where(table == 0, nearest.astype(group.dtype), table)
-    for row in group:
-        for block in blocks(row):
-            nonzero = block != 0
-            block[nonzero] = table[_clusters_of(block[nonzero].astype(working, copy=False), highest)]
-            block[~nonzero] = 0
-
-
-def _clusters_of(values: np.ndarray, highest: np.ndarray) -> np.ndarray:
-    """The cluster of each value, given the highest value of each cluster: uint8 ``[n]``.
-
-    Comparing with every boundary in turn is vector code without branches: several times faster than a binary search.
-    """
-    clusters = np.zeros(values.size, dtype=np.uint8)
-    for block, block_clusters in zip(blocks(values, CACHED), blocks(clusters, CACHED), strict=True):
-        for boundary in highest[:-1]:
-            block_clusters += block > boundary
-    return clusters
+    for tile in tiles(group):
+        nonzero = tile != 0
+        tile[nonzero] = table[ranks(tile[nonzero].astype(working, copy=False), highest[:-1])]
+        tile[~nonzero] = 0

@@ -12,12 +12,13 @@ from onnxdc.numeric import bitstream, huffman, relative_index
 from onnxdc.numeric.arrays import (
     FLOAT_TYPES,
     bit_patterns,
-    blocks,
     distinct_nonzero,
     histogram,
     normalized_axis,
+    ranks,
     require_float,
     split_groups,
+    tiles,
 )
 from onnxdc.numeric.weight import (
     DEFAULT_CHUNK_SIZE,
@@ -85,26 +86,29 @@ def encode_weight(
 
 
 def _smallest_tables(array: np.ndarray, axis: int) -> list[np.ndarray]:
-    """The nonzero bit patterns of each group, sorted by value, for the smallest number of groups that needs no more
-    than 255 of them."""
-    limit = MAX_CODES - 1
+    """The tables of the smallest number of groups that can be encoded."""
     length = array.shape[axis] if array.ndim else 1
-    for groups in (count for count in range(1, max(length, 1) + 1) if length % count == 0):
-        tables = []
-        for group in split_groups(bit_patterns(array), array.shape, axis, groups):
-            table = distinct_nonzero(group.reshape(-1), limit)
-            if table is None:
-                break
-            tables.append(_sorted_by_value(table, array.dtype))
-        else:
-            # Groups so small that their codebooks rival the tensor are no sign of shared values.
-            if groups > 1 and 2 * groups * (1 + max(table.size for table in tables)) > array.size:
-                break
-            return tables
+    for groups in range(1, max(length, 1) + 1):
+        if length % groups == 0:
+            tables = _tables(array, axis, groups)
+            if tables is not None:
+                return tables
     raise EncodeError(
-        f"a weight can have {limit} distinct values besides 0.0, or as many in each group along axis {axis};"
+        f"a weight can have {MAX_CODES - 1} distinct values besides 0.0, or as many in each group along axis {axis};"
         f" shape {list(array.shape)} has more: share its values first"
     )
+
+
+def _tables(array: np.ndarray, axis: int, groups: int) -> list[np.ndarray] | None:
+    """The nonzero bit patterns of each group, sorted by value, or None if there are too many for a codebook."""
+    tables = []
+    for group in split_groups(bit_patterns(array), array.shape, axis, groups):
+        table = distinct_nonzero(group.reshape(-1), MAX_CODES - 1)
+        # Groups so small that their codebooks rival the tensor are no sign of shared values.
+        if table is None or (groups > 1 and 2 * groups * (1 + table.size) > array.size):
+            return None
+        tables.append(_sorted_by_value(table, array.dtype))
+    return tables
 
 
 def _sorted_by_value(bits: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -116,16 +120,14 @@ def _sorted_by_value(bits: np.ndarray, dtype: np.dtype) -> np.ndarray:
 def _element_codes(array: np.ndarray, axis: int, tables: list[np.ndarray]) -> np.ndarray:
     """The code of every element, 0 for a zero: uint8 ``[numel]``."""
     codes = np.zeros(array.size, dtype=np.uint8)
-    shape, count = array.shape, len(tables)
-    pairs = zip(
-        split_groups(bit_patterns(array), shape, axis, count), split_groups(codes, shape, axis, count), strict=True
-    )
-    for (bits, group_codes), table in zip(pairs, tables, strict=True):
+    bits_of_groups = split_groups(bit_patterns(array), array.shape, axis, len(tables))
+    codes_of_groups = split_groups(codes, array.shape, axis, len(tables))
+    for bits, group_codes, table in zip(bits_of_groups, codes_of_groups, tables, strict=True):
         by_bits = np.argsort(table)
-        for row, row_codes in zip(bits, group_codes, strict=True):
-            for block, block_codes in zip(blocks(row), blocks(row_codes), strict=True):
-                nonzero = np.flatnonzero(block)
-                block_codes[nonzero] = 1 + by_bits[np.searchsorted(table[by_bits], block[nonzero])]
+        code_of_rank = (by_bits + 1).astype(np.uint8)
+        for tile, tile_codes in zip(tiles(bits), tiles(group_codes), strict=True):
+            nonzero = tile != 0
+            tile_codes[nonzero] = code_of_rank[ranks(tile[nonzero], table[by_bits[:-1]])]
     return codes
 
 

@@ -119,7 +119,7 @@ def _kth_largest(ranked: Callable[[], Iterator[np.ndarray]], count: int, width: 
             digits = block >> shift
             if shift + DIGIT_BITS < width:
                 digits = digits[digits >> DIGIT_BITS == answer] & ((1 << DIGIT_BITS) - 1)
-            histogram += np.bincount(digits, minlength=histogram.size)
+            histogram += np.bincount(digits.astype(np.int64), minlength=histogram.size)
         at_least = np.cumsum(histogram[::-1])[::-1]
         digit = int(np.flatnonzero(at_least >= count)[-1])
         count -= int(at_least[digit] - histogram[digit])
