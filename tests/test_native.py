@@ -84,6 +84,37 @@ def test_supported_instruction_sets_end_with_scalar_and_begin_with_the_default(m
     assert supported[-1] == "scalar"
 
 
+def with_body(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with a body for its operator that yields something else, so that one can tell which of the two ran."""
+    node = model.graph.node[0]
+    inputs = [f"i{i}" for i in range(len(node.input))]
+    body = onnx.helper.make_node("Neg", inputs[:1], ["negated"])
+    attributes = [attribute.name for attribute in node.attribute]
+    imports = [onnx.helper.make_opsetid("", 17)]
+    function = onnx.helper.make_function("onnxdc", node.op_type, inputs, ["negated"], [body], imports, attributes)
+    model.functions.append(function)
+    return model
+
+
+def test_kernel_runs_where_the_model_has_a_body_too():
+    pair = gemm_pair()
+    np.testing.assert_array_equal(pair.run(with_body(pair.sparse_model())), pair.run(pair.sparse_model()))
+
+
+@pytest.mark.parametrize("body", [False, True])
+def test_shapes_behind_the_kernel_are_found_at_run_time(body):
+    pair = gemm_pair()
+    model = with_body(pair.sparse_model()) if body else pair.sparse_model()
+    nodes = [
+        onnx.helper.make_node("Transpose", ["Y"], ["T"], perm=[1, 0]),
+        onnx.helper.make_node("Shape", ["T"], ["S"]),
+        onnx.helper.make_node("ConstantOfShape", ["S"], ["Z"]),
+    ]
+    model.graph.node.extend(nodes)
+    model.graph.output[0].name = "Z"
+    assert pair.run(model).shape == (12, 3)
+
+
 def test_creation_error_names_node_weight_and_rule():
     pair = gemm_pair()
     message = creation_error(pair.sparse_model(replace(pair.compressed, checksum=7)))
