@@ -1,0 +1,94 @@
+"""Writing the body of a model-local function, one call an operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, TensorProto, helper
+
+DOMAIN: Final = "onnxdc"
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An attribute of a node in the body whose value is the attribute ``name`` of the function."""
+
+    name: str
+    kind: AttributeProto.AttributeType
+
+
+class Body:
+    """The body of one function. Values get names of a letter or two: the body travels in every compressed file."""
+
+    def __init__(self, name: str, inputs: Sequence[str], opset: int) -> None:
+        self.name, self.opset = name, opset
+        self._inputs = list(inputs)
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[tuple[object, ...], str] = {}
+        self._names = (name for name in map(_letters, count()) if name not in self._inputs)
+
+    def op(self, op_type: str, *inputs: str, **attributes: object) -> str:
+        """Append a standard operator; the name of its output."""
+        return self._node("", op_type, inputs, 1, attributes)[0]
+
+    def call(self, function: str, *inputs: str, outputs: int = 1, **attributes: object) -> list[str]:
+        """Append a call of another function of the domain; the names of its outputs."""
+        return self._node(DOMAIN, function, inputs, outputs, attributes)
+
+    def _node(
+        self, domain: str, op_type: str, inputs: Sequence[str], outputs: int, attributes: dict[str, object]
+    ) -> list[str]:
+        names = [next(self._names) for _ in range(outputs)]
+        plain = {key: value for key, value in attributes.items() if not isinstance(value, Reference)}
+        node = helper.make_node(op_type, inputs, names, domain=domain, **plain)
+        for key, value in attributes.items():
+            if isinstance(value, Reference):
+                node.attribute.add(name=key, ref_attr_name=value.name, type=value.kind)
+        self._nodes.append(node)
+        return names
+
+    def constant(self, values: object, kind: TensorProto.DataType = TensorProto.INT64) -> str:
+        """A constant; equal ones are written once."""
+        array = np.array(values)
+        key = (kind, array.shape, *array.flat)
+        if key not in self._constants:
+            tensor = helper.make_tensor("", kind, array.shape, array.flatten().tolist())
+            self._constants[key] = self.op("Constant", value=tensor)
+        return self._constants[key]
+
+    def int32(self, values: object) -> str:
+        """A constant of int32, the type of all arithmetic on bits and positions."""
+        return self.constant(values, TensorProto.INT32)
+
+    def function(
+        self, outputs: Sequence[str], attributes: Sequence[str] = (), defaults: dict[str, int] | None = None
+    ) -> onnx.FunctionProto:
+        """The finished function; ``defaults`` are attributes that a node may leave out."""
+        nested = any(node.domain == DOMAIN for node in self._nodes)
+        imports = [helper.make_opsetid("", self.opset), *([helper.make_opsetid(DOMAIN, 1)] if nested else [])]
+        return helper.make_function(
+            DOMAIN,
+            self.name,
+            self._inputs,
+            list(outputs),
+            self._nodes,
+            imports,
+            list(attributes),
+            [helper.make_attribute(name, value) for name, value in (defaults or {}).items()],
+        )
+
+
+def _letters(number: int) -> str:
+    """a, b, ..., z, aa, ab, ..."""
+    name = ""
+    number += 1
+    while number:
+        number, letter = divmod(number - 1, len(_LETTERS))
+        name = _LETTERS[letter] + name
+    return name
