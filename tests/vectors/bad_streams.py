@@ -114,10 +114,10 @@ def shortened(parts: Draft, stream: str, chunk: int) -> CompressedWeight:
 
 
 def truncated_cases() -> Cases:
-    one = draft(np.full(100, 0.1, np.float32))
+    one = draft(np.full((10, 10), 0.1, np.float32))
     few_bytes = replace(one, code_bits=["0" * 96])
     # 2^26 entries of which the streams hold 8, in a table of 16 KB.
-    many = replace(one, shape=(2**27,), chunk_size=65536, code_bits=["0" * 8], gap_bits=["0" * 8])
+    many = replace(one, shape=(2**13, 2**14), chunk_size=65536, code_bits=["0" * 8], gap_bits=["0" * 8])
     starts = [65536 * c for c in range(1025)]
     many.rows = [(start, start) for start in starts]
     many.code_bits += [""] * 1023
@@ -153,7 +153,7 @@ def padded(parts: Draft, stream: str, chunk: int, fill: str) -> CompressedWeight
 
 def trailing_bits_cases() -> Cases:
     byte, bit = "0" * 16, "0" * 7 + "1"
-    one = draft(np.full(128, 0.1, np.float32), chunk_size=64)
+    one = draft(np.full((8, 16), 0.1, np.float32), chunk_size=64)
     stream_of_nothing = replace(draft(ZERO), code_lengths=[1], code_bits=[byte])
     return {
         "trailing-bits--codes_byte": padded(long_draft(), "code_bits", -1, byte),
