@@ -256,7 +256,10 @@ BROKEN: list[tuple[str, Callable[[], CompressedWeight]]] = [
     ("codebook-shape", lambda: replace(SPARSE, codebook=SPARSE.codebook[:0])),
     ("codebook-shape", lambda: replace(SPARSE, codebook=SPARSE.codebook[:, :0])),
     ("codebook-shape", lambda: replace(SPARSE, codebook=np.zeros((1, 257), np.float32))),
-    ("codebook-zero", lambda: replace(SPARSE, codebook=np.where(SPARSE.codebook == 0, np.float32(-0.0), 1))),
+    (
+        "codebook-zero",
+        lambda: replace(SPARSE, codebook=np.where(SPARSE.codebook == 0, np.float32(-0.0), np.float32(1))),
+    ),
     ("tensor-type", lambda: replace(SPARSE, gaps=SPARSE.gaps.astype(np.int8))),
     ("tensor-type", lambda: replace(SPARSE, chunks=SPARSE.chunks.astype(np.int64))),
     ("tensor-type", lambda: replace(SPARSE, chunks=SPARSE.chunks[:, :3])),
