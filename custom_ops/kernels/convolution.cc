@@ -1,14 +1,19 @@
 #include "kernels/convolution.h"
 
+#include "kernels/convolution_panel.h"
 #include "kernels/convolution_scalar.h"
 
 namespace onnxdc {
 
-std::unique_ptr<SparseConvolution> SparseConvolution::create(const SparseWeight& weight, const ConvolutionParams& params, Isa) {
+std::unique_ptr<SparseConvolution> SparseConvolution::create(const SparseWeight& weight, const ConvolutionParams& params, Isa isa) {
     Spatial kernel{1, 1, 1};
     const size_t spatial_rank = weight.shape.size() - 2;
     for (size_t d = 0; d < spatial_rank; ++d) kernel[3 - spatial_rank + d] = weight.shape[2 + d];
-    return std::make_unique<ScalarConvolution>(rows_of(weight), kernel, params);
+
+    SparseRows rows = rows_of(weight);
+    const PanelKernels* kernels = panel_kernels(isa);
+    if (!kernels || weight.numel() == 0) return std::make_unique<ScalarConvolution>(std::move(rows), kernel, params);
+    return std::make_unique<PanelConvolution>(rows, kernel, params, *kernels);
 }
 
 }  // namespace onnxdc

@@ -34,6 +34,8 @@ struct ConvolutionRun {
     Spatial pads{0, 0, 0};        // at the beginning of each axis, 0 or more; those at the end follow from out_size
 };
 
+inline bool is_empty(const ConvolutionRun& run) { return run.batch * run.out_size[0] * run.out_size[1] * run.out_size[2] == 0; }
+
 // A weight [outputs, inputs / groups, kernel...] of 1 to 3 kernel dimensions in an execution layout. It is immutable, so several
 // threads may run it at once.
 class SparseConvolution {

@@ -1,0 +1,40 @@
+#include <arm_neon.h>
+
+#include "kernels/panel_loops.h"
+
+namespace onnxdc {
+namespace {
+
+struct Neon {
+    using Vector = float32x4_t;
+    static constexpr size_t kLanes = 4;
+
+    static Vector zero() { return vdupq_n_f32(0.0f); }
+    static Vector load(const float* p) { return vld1q_f32(p); }
+    static Vector load_unaligned(const float* p) { return vld1q_f32(p); }
+    static Vector load_part(const float* p, size_t n) {
+        Vector v = vld1q_dup_f32(p);
+        if (n > 1) v = vld1q_lane_f32(p + 1, v, 1);
+        if (n > 2) v = vld1q_lane_f32(p + 2, v, 2);
+        return v;
+    }
+    static void store(float* p, Vector v) { vst1q_f32(p, v); }
+    static void store_unaligned(float* p, Vector v) { vst1q_f32(p, v); }
+    static void store_part(float* p, Vector v, size_t n) {
+        vst1q_lane_f32(p, v, 0);
+        if (n > 1) vst1q_lane_f32(p + 1, v, 1);
+        if (n > 2) vst1q_lane_f32(p + 2, v, 2);
+    }
+    static Vector broadcast(const float* p) { return vld1q_dup_f32(p); }
+    static Vector add(Vector a, Vector b) { return vaddq_f32(a, b); }
+    static Vector multiply_add(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
+};
+
+}  // namespace
+
+const PanelKernels* panel_kernels_neon() {
+    static constexpr PanelKernels kKernels = make_panel_kernels<Neon>();
+    return &kKernels;
+}
+
+}  // namespace onnxdc

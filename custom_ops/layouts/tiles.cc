@@ -1,0 +1,71 @@
+#include "layouts/tiles.h"
+
+#include <algorithm>
+
+namespace onnxdc {
+namespace {
+
+// A row's sums are loaded and stored once a tile: tiles are so wide that this many nonzeros a row pay for it.
+constexpr size_t kEntriesPerRow = 18;
+constexpr size_t kMinTileColumns = 64;
+// How many values a 16-bit code can tell apart.
+constexpr size_t kMaxSharedValues = 65536;
+
+size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+SparseTiles::SparseTiles(const SparseRows& matrix, size_t first_row, size_t row_count)
+    : rows_(row_count), columns_(matrix.columns), shared_values_(matrix.values.size() <= kMaxSharedValues) {
+    const uint32_t* row_starts = matrix.start.data() + first_row;
+    const size_t nnz = row_starts[row_count] - row_starts[0];
+    const size_t wanted = nnz == 0 ? kMaxTileColumns : divide_up(kEntriesPerRow * rows_ * columns_, nnz);
+    // Tiles of one width rather than a narrow one at the end.
+    const size_t tiles = std::max<size_t>(1, divide_up(columns_, std::clamp(wanted, kMinTileColumns, kMaxTileColumns)));
+    tile_columns_ = std::max<size_t>(1, divide_up(columns_, tiles));
+    tiles_ = divide_up(columns_, tile_columns_);
+    bands_ = divide_up(rows_, kBandRows);
+    if (shared_values_) values_ = matrix.values;
+
+    entries_.reserve(nnz);
+    starts_.reserve(tiles_ * bands_ + 1);
+    std::vector<uint32_t> next(row_starts, row_starts + rows_);
+    for (size_t tile = 0; tile < tiles_; ++tile) {
+        for (size_t band = 0; band < bands_; ++band) append_block(matrix, row_starts + 1, band, tile, next.data());
+    }
+    starts_.push_back({static_cast<uint32_t>(tile_rows_.size()), static_cast<uint32_t>(entries_.size()), 0});
+}
+
+// Blocks are appended tile by tile; next[row] is the row's first nonzero that is not yet in one, row_ends[row] the end of the row.
+void SparseTiles::append_block(const SparseRows& matrix, const uint32_t* row_ends, size_t band, size_t tile, uint32_t* next) {
+    const size_t first_tile_row = tile_rows_.size();
+    const size_t first_entry = entries_.size();
+    const size_t first_value = shared_values_ ? 0 : values_.size();
+    starts_.push_back({static_cast<uint32_t>(first_tile_row), static_cast<uint32_t>(first_entry), static_cast<uint32_t>(first_value)});
+
+    const size_t begin_column = tile * tile_columns_;
+    for (size_t row = first_row_of_band(band); row < first_row_of_band(band + 1); ++row) {
+        uint32_t end = next[row];
+        while (end < row_ends[row] && matrix.column[end] < begin_column + tile_columns_) ++end;
+        if (end > next[row]) tile_rows_.push_back({static_cast<uint32_t>(row), end - next[row]});
+    }
+    std::stable_sort(tile_rows_.begin() + static_cast<std::ptrdiff_t>(first_tile_row), tile_rows_.end(),
+                     [](const TileRow& a, const TileRow& b) { return a.entries < b.entries; });
+
+    for (size_t r = first_tile_row; r < tile_rows_.size(); ++r) {
+        uint32_t& i = next[tile_rows_[r].row];
+        for (uint32_t n = 0; n < tile_rows_[r].entries; ++n, ++i) {
+            const size_t code = shared_values_ ? matrix.code[i] : entries_.size() - first_entry;
+            entries_.push_back({static_cast<uint16_t>(matrix.column[i] - begin_column), static_cast<uint16_t>(code)});
+            if (!shared_values_) values_.push_back(matrix.values[matrix.code[i]]);
+        }
+    }
+}
+
+TileBlock SparseTiles::block(size_t tile, size_t band) const {
+    const Start& start = starts_[tile * bands_ + band];
+    const Start& end = starts_[tile * bands_ + band + 1];
+    return {tile_rows_.data() + start.row, end.row - start.row, entries_.data() + start.entry, values_.data() + start.value};
+}
+
+}  // namespace onnxdc

@@ -1,0 +1,65 @@
+// The choice of an instruction set: what is forced runs, and what cannot run is refused.
+#include <cstdlib>
+#include <cstring>
+
+#include "check.h"
+#include "isa/isa.h"
+
+using namespace onnxdc;
+
+namespace {
+
+void test_scalar_is_the_last_resort() { CHECK(supported_isas().back() == Isa::kScalar); }
+
+void test_each_supported_one_can_be_forced() {
+    for (const Isa isa : supported_isas()) {
+        Isa chosen = isa == Isa::kScalar ? Isa::kAvx2 : Isa::kScalar;
+        std::string error;
+        CHECK(choose_isa(isa_name(isa), &chosen, &error));
+        CHECK(chosen == isa);
+        CHECK(error.empty());
+    }
+}
+
+void test_nothing_forced_is_the_fastest() {
+    for (const char* forced : {static_cast<const char*>(nullptr), ""}) {
+        Isa chosen = Isa::kScalar;
+        std::string error;
+        CHECK(choose_isa(forced, &chosen, &error));
+        CHECK(chosen == supported_isas().front());
+    }
+}
+
+void test_unknown_and_unsupported_are_errors() {
+    // No processor has both.
+    const char* foreign = supported_isas().front() == Isa::kNeon ? "avx2" : "neon";
+    for (const char* forced : {"sse9", foreign, "AVX2", "scalar "}) {
+        Isa chosen = Isa::kScalar;
+        std::string error;
+        CHECK(!choose_isa(forced, &chosen, &error));
+        CHECK(std::strstr(error.c_str(), forced));
+        CHECK(std::strstr(error.c_str(), "scalar"));
+    }
+}
+
+void test_environment() {
+    Isa chosen = Isa::kAvx2;
+    std::string error;
+    setenv("ONNXDC_ISA", "scalar", 1);
+    CHECK(choose_isa_from_environment(&chosen, &error) && chosen == Isa::kScalar);
+    setenv("ONNXDC_ISA", "none", 1);
+    CHECK(!choose_isa_from_environment(&chosen, &error));
+    unsetenv("ONNXDC_ISA");
+    CHECK(choose_isa_from_environment(&chosen, &error) && chosen == supported_isas().front());
+}
+
+}  // namespace
+
+int main() {
+    test_scalar_is_the_last_resort();
+    test_each_supported_one_can_be_forced();
+    test_nothing_forced_is_the_fastest();
+    test_unknown_and_unsupported_are_errors();
+    test_environment();
+    return check::finish();
+}
