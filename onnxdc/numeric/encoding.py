@@ -12,18 +12,14 @@ from onnxdc.numeric import bitstream, huffman, relative_index
 from onnxdc.numeric.arrays import (
     FLOAT_TYPES,
     bit_patterns,
-    distinct_nonzero,
     histogram,
     normalized_axis,
-    ranks,
     require_float,
-    split_groups,
-    tiles,
 )
+from onnxdc.numeric.grouping import tabulate
 from onnxdc.numeric.weight import (
     DEFAULT_CHUNK_SIZE,
     DEFAULT_INDEX_BITS,
-    MAX_CODES,
     MAX_ELEMENTS,
     MAX_RANK,
     MAX_STREAM_BYTES,
@@ -44,7 +40,8 @@ def encode_weight(
 
     Distinct values are distinct bit patterns, and only +0.0 is zero: -0.0 and each NaN are values. There is one
     codebook if 255 values besides zero suffice, else one for each of the smallest number of groups along ``group_axis``
-    for which they do. Gaps are stored where that is smaller than storing every zero.
+    for which they do; or more, where that makes the weight clearly smaller. Gaps are stored where that is smaller than
+    storing every zero.
 
     Args:
         array: float16, bfloat16, float32 or float64 of any shape.
@@ -66,8 +63,7 @@ def encode_weight(
         )
     array = require_float(array)
     axis = normalized_axis(group_axis, len(shape))
-    tables = _smallest_tables(array, axis)
-    codes = _element_codes(array, axis, tables)
+    tables, codes = tabulate(array, axis)
     weight = CompressedWeight(
         codebook=_codebook(tables, array.dtype),
         code_lengths=np.empty(0, np.uint8),
@@ -83,52 +79,6 @@ def encode_weight(
     )
     weight = _smaller_streams(weight, codes)
     return replace(weight, checksum=crc32(weight.tensors))
-
-
-def _smallest_tables(array: np.ndarray, axis: int) -> list[np.ndarray]:
-    """The tables of the smallest number of groups that can be encoded."""
-    length = array.shape[axis] if array.ndim else 1
-    for groups in range(1, max(length, 1) + 1):
-        if length % groups == 0:
-            tables = _tables(array, axis, groups)
-            if tables is not None:
-                return tables
-    raise EncodeError(
-        f"a weight can have {MAX_CODES - 1} distinct values besides 0.0, or as many in each group along axis {axis};"
-        f" shape {list(array.shape)} has more: share its values first"
-    )
-
-
-def _tables(array: np.ndarray, axis: int, groups: int) -> list[np.ndarray] | None:
-    """The nonzero bit patterns of each group, sorted by value, or None if there are too many for a codebook."""
-    tables = []
-    for group in split_groups(bit_patterns(array), array.shape, axis, groups):
-        table = distinct_nonzero(group.reshape(-1), MAX_CODES - 1)
-        # Groups so small that their codebooks rival the tensor are no sign of shared values.
-        if table is None or (groups > 1 and 2 * groups * (1 + table.size) > array.size):
-            return None
-        tables.append(_sorted_by_value(table, array.dtype))
-    return tables
-
-
-def _sorted_by_value(bits: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Bit patterns in the order of their values; NaNs come last, and equal values in the order of their bits."""
-    with np.errstate(invalid="ignore"):
-        return bits[np.lexsort((bits, bits.view(dtype).astype(np.float64)))]
-
-
-def _element_codes(array: np.ndarray, axis: int, tables: list[np.ndarray]) -> np.ndarray:
-    """The code of every element, 0 for a zero: uint8 ``[numel]``."""
-    codes = np.zeros(array.size, dtype=np.uint8)
-    bits_of_groups = split_groups(bit_patterns(array), array.shape, axis, len(tables))
-    codes_of_groups = split_groups(codes, array.shape, axis, len(tables))
-    for bits, group_codes, table in zip(bits_of_groups, codes_of_groups, tables, strict=True):
-        by_bits = np.argsort(table)
-        code_of_rank = (by_bits + 1).astype(np.uint8)
-        for tile, tile_codes in zip(tiles(bits), tiles(group_codes), strict=True):
-            nonzero = tile != 0
-            tile_codes[nonzero] = code_of_rank[ranks(tile[nonzero], table[by_bits[:-1]])]
-    return codes
 
 
 def _codebook(tables: list[np.ndarray], dtype: np.dtype) -> np.ndarray:

@@ -1,0 +1,134 @@
+"""Which elements of a weight share a codebook: the values of each group along an axis, and every element's code."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from onnxdc.errors import EncodeError
+from onnxdc.numeric import huffman
+from onnxdc.numeric.arrays import bit_patterns, distinct_nonzero, histogram, ranks, split_groups, tiles
+from onnxdc.numeric.weight import MAX_CODES
+
+WORTHWHILE = 7 / 8  # more groups than needed cost time wherever the weight is used: only for an eighth of its bytes
+
+
+def tabulate(array: np.ndarray, axis: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """The values of each group and the code of every element.
+
+    There are as few groups as can be encoded, or more of them where that makes the weight clearly smaller.
+
+    Args:
+        array: row-major, of one of the four float types.
+        axis: along which the groups change, 0 for a scalar.
+
+    Returns:
+        The tables, unsigned ``[0..255]`` for each group, hold nonzero bit patterns in the order of their values; the
+        codes, uint8 ``[numel]``, are 0 for +0.0, else 1 + the index in the table of the element's group.
+
+    Raises:
+        EncodeError: there are too many distinct values.
+    """
+    tables = _smallest_tables(array, axis)
+    codes = _element_codes(array, axis, tables)
+    return _refined(tables, codes, array.shape, axis, array.itemsize), codes
+
+
+def _smallest_tables(array: np.ndarray, axis: int) -> list[np.ndarray]:
+    """The tables of the smallest number of groups that can be encoded."""
+    length = array.shape[axis] if array.ndim else 1
+    for groups in _divisors(length):
+        tables = _tables(array, axis, groups)
+        if tables is not None:
+            return tables
+    raise EncodeError(
+        f"a weight can have {MAX_CODES - 1} distinct values besides 0.0, or as many in each group along axis {axis};"
+        f" shape {list(array.shape)} has more: share its values first"
+    )
+
+
+def _divisors(length: int) -> list[int]:
+    """Rising; 1 is always among them."""
+    return [1] + [count for count in range(2, length + 1) if length % count == 0]
+
+
+def _tables(array: np.ndarray, axis: int, groups: int) -> list[np.ndarray] | None:
+    """The nonzero bit patterns of each group, sorted by value, or None if there are too many for a codebook."""
+    tables = []
+    for group in split_groups(bit_patterns(array), array.shape, axis, groups):
+        table = distinct_nonzero(group.reshape(-1), MAX_CODES - 1)
+        # Groups so small that their codebooks rival the tensor are no sign of shared values.
+        if table is None or (groups > 1 and 2 * groups * (1 + table.size) > array.size):
+            return None
+        tables.append(_sorted_by_value(table, array.dtype))
+    return tables
+
+
+def _sorted_by_value(bits: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Bit patterns in the order of their values; NaNs come last, and equal values in the order of their bits."""
+    with np.errstate(invalid="ignore"):
+        return bits[np.lexsort((bits, bits.view(dtype).astype(np.float64)))]
+
+
+def _element_codes(array: np.ndarray, axis: int, tables: list[np.ndarray]) -> np.ndarray:
+    """The code of every element, 0 for a zero: uint8 ``[numel]``."""
+    codes = np.zeros(array.size, dtype=np.uint8)
+    bits_of_groups = split_groups(bit_patterns(array), array.shape, axis, len(tables))
+    codes_of_groups = split_groups(codes, array.shape, axis, len(tables))
+    for bits, group_codes, table in zip(bits_of_groups, codes_of_groups, tables, strict=True):
+        by_bits = np.argsort(table)
+        code_of_rank = (by_bits + 1).astype(np.uint8)
+        for tile, tile_codes in zip(tiles(bits), tiles(group_codes), strict=True):
+            nonzero = tile != 0
+            tile_codes[nonzero] = code_of_rank[ranks(tile[nonzero], table[by_bits[:-1]])]
+    return codes
+
+
+def _refined(
+    tables: list[np.ndarray], codes: np.ndarray, shape: tuple[int, ...], axis: int, itemsize: int
+) -> list[np.ndarray]:
+    """The tables of more groups where that is worthwhile; ``codes`` are changed in place to match.
+
+    Groups that were shared apart use few values each, but may fit in one codebook together, with longer codes.
+    """
+    length = shape[axis] if shape else 1
+    # Groups of fewer elements than a codebook may have entries are not considered.
+    counts_fit = [count for count in _divisors(length) if count % len(tables) == 0 and count * MAX_CODES <= codes.size]
+    if not counts_fit or counts_fit[-1] == len(tables):
+        return tables
+    finest = counts_fit[-1]
+    parts = split_groups(codes, shape, axis, finest)
+    counts = np.stack([histogram(part.reshape(-1), MAX_CODES) for part in parts])
+    counts[:, 0] = 0  # zeros may or may not be entries; either way they are the same for all
+    candidates = {
+        groups: counts.reshape(groups, finest // groups, MAX_CODES).sum(axis=1)
+        for groups in counts_fit
+        if finest % groups == 0
+    }
+    sizes = {groups: _estimated_bytes(merged, itemsize) for groups, merged in candidates.items()}
+    best = min(sizes, key=lambda groups: sizes[groups])
+    if sizes[best] > WORTHWHILE * sizes[len(tables)]:
+        return tables
+    return _split_tables(tables, split_groups(codes, shape, axis, best), candidates[best])
+
+
+def _estimated_bytes(counts: np.ndarray, itemsize: int) -> float:
+    """Bytes of the codes and the codebook if each group has a table of its own: ``counts`` is ``[groups, codes]``."""
+    used = counts > 0
+    code = np.cumsum(used, axis=1)
+    total = np.bincount(code[used], weights=counts[used]).astype(np.int64)
+    bits = int((total * huffman.code_lengths(total)).sum())
+    entries = 1 + int(used.sum(axis=1).max())
+    return bits / 8 + used.shape[0] * entries * itemsize
+
+
+def _split_tables(tables: list[np.ndarray], groups: list[np.ndarray], counts: np.ndarray) -> list[np.ndarray]:
+    """The tables of finer groups, whose codes ``[outer, m]`` are changed in place from the old tables to the new."""
+    split = []
+    for index, (group, count) in enumerate(zip(groups, counts, strict=True)):
+        used = np.flatnonzero(count)
+        new_code = np.zeros(MAX_CODES, dtype=np.uint8)
+        new_code[used] = np.arange(1, used.size + 1)
+        for tile in tiles(group):
+            tile[...] = new_code[tile]
+        split.append(tables[index * len(tables) // len(groups)][used - 1])
+    return split
