@@ -118,7 +118,7 @@ def _estimated_bytes(counts: np.ndarray, itemsize: int) -> float:
     total = np.bincount(code[used], weights=counts[used]).astype(np.int64)
     bits = int((total * huffman.code_lengths(total)).sum())
     entries = 1 + int(used.sum(axis=1).max())
-    return bits / 8 + used.shape[0] * entries * itemsize
+    return bits / 8 + len(used) * entries * itemsize
 
 
 def _split_tables(tables: list[np.ndarray], groups: list[np.ndarray], counts: np.ndarray) -> list[np.ndarray]:
