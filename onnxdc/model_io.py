@@ -87,6 +87,11 @@ def save(model: ir.Model, path: str | os.PathLike[str]) -> int:
         raise ModelError(f"{path}: cannot write: {error.strerror or error}") from error
 
 
+def name_of(source: Source) -> str:
+    """What to call a model in messages: its path, or ``model``."""
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else "model"
+
+
 def file_bytes(model: ir.Model) -> int | None:
     """The size of the files that a loaded model was read from, external data included; None for one from memory."""
     files = model.meta.get(_FILES)

@@ -1,0 +1,130 @@
+"""The commands of ``onnxdc``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from onnxdc import api, doctor
+from onnxdc.api import CompressionResult
+from onnxdc.cli import options
+from onnxdc.cli.group import Failure, Group
+from onnxdc.cli.output import print_report, progress
+from onnxdc.evaluate import AGREEMENT, verify
+from onnxdc.feeds import load_arrays
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="onnxdc", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Deep Compression for ONNX models: prune, share weights, Huffman-code; and run the small file."""
+
+
+@cli.command()
+@options.stage(prune=True, share=True, encode=True)
+@click.option("--fold/--no-fold", default=True, show_default=True, help="Fold BatchNormalization into weights first.")
+def compress(**arguments: Any) -> None:
+    """Fold, prune, share and encode the model IN.
+
+    With no option and no recipe nothing is pruned and weights are shared at 8 bits, which hardly changes a model.
+    """
+    _write(api.compress, **arguments)
+
+
+@cli.command()
+@options.stage(prune=True)
+def prune(**arguments: Any) -> None:
+    """Set small weights to zero; OUT is a standard model."""
+    _write(api.prune, **arguments)
+
+
+@cli.command()
+@options.stage(share=True)
+def share(**arguments: Any) -> None:
+    """Give the nonzeros of each weight a few common values; OUT is a standard model."""
+    _write(api.share, **arguments)
+
+
+@cli.command()
+@options.stage(encode=True)
+def encode(**arguments: Any) -> None:
+    """Huffman-code the weights that have few distinct values, without loss."""
+    _write(api.encode, **arguments)
+
+
+@cli.command()
+@options.stage()
+def decode(**arguments: Any) -> None:
+    """Give back the model that was encoded, bit for bit."""
+    _write(api.decode, **arguments)
+
+
+@cli.command()
+@click.argument("model", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--min-elements", type=int, help="Leave smaller tensors out.  [default: 256]")
+@options.JSON
+def inspect(model: Path, min_elements: int | None, as_json: bool) -> None:
+    """Show the weights of any model, and check them if it is compressed."""
+    print_report(api.inspect(model, min_elements=min_elements), as_json=as_json, quiet=False)
+
+
+@cli.command("verify")
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("--inputs", metavar="X.NPZ", type=click.Path(path_type=Path), help="An array for each input of A.")
+@click.option("--labels", metavar="NAME", help="The array in X.NPZ with the right class of each item.")
+@click.option(
+    "--tolerance",
+    type=float,
+    help="Exit with 1 where A and B differ by more, relative to the largest output; without it any difference will do. "
+    f"B's native and portable runs must agree to {AGREEMENT:g} in any case.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of random inputs.")
+@options.JSON
+@options.QUIET
+def verify_command(
+    a: Path,
+    b: Path,
+    inputs: Path | None,
+    labels: str | None,
+    tolerance: float | None,
+    seed: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run A and B in onnxruntime, B natively and portably, and compare their outputs.
+
+    Inputs are random without --inputs. With --labels it tells how often each is right.
+    """
+    if labels is not None and inputs is None:
+        raise click.UsageError("--labels needs --inputs")
+    arrays = None if inputs is None else load_arrays(inputs, labels)
+    right = None if arrays is None or labels is None else arrays[labels]
+    found = verify(a, b, arrays, right, tolerance=tolerance, seed=seed)
+    if as_json or not quiet:
+        click.echo(found.to_json() if as_json else str(found))
+    if not found.passed:
+        raise Failure("the outputs differ by more than the tolerance")
+
+
+@cli.command("doctor")
+@options.JSON
+def doctor_command(as_json: bool) -> None:
+    """Say whether the native library loads, on which instruction set, with which onnxruntime."""
+    found = doctor.examine()
+    click.echo(found.to_json() if as_json else str(found))
+    if not found.healthy:
+        raise Failure("compressed models run portably only")
+
+
+def _write(
+    verb: Callable[..., CompressionResult], *, model: Path, output: Path, as_json: bool, quiet: bool, **arguments: Any
+) -> None:
+    """Call a verb of the library, write the model and print the report."""
+    with progress(quiet=quiet) as tell:
+        result = verb(model, progress=tell, **arguments)
+        result.save(output)
+    print_report(result.report, as_json=as_json, quiet=quiet)

@@ -1,0 +1,39 @@
+"""How the command line ends: 0, 1 with one line for what a user can mend, 2 for wrong usage, 130 when interrupted."""
+
+from __future__ import annotations
+
+import errno
+from typing import IO, Any, Final
+
+import click
+
+from onnxdc.errors import OnnxdcError
+
+INTERRUPTED: Final = 130  # 128 + SIGINT, as in a shell
+
+
+class Failure(click.ClickException):
+    """An error that is shown in one line."""
+
+    exit_code = 1
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print ``onnxdc: error: ...``."""
+        click.echo(f"onnxdc: error: {' '.join(self.message.split())}", file=file, err=True)
+
+
+class Group(click.Group):
+    """A group of commands whose errors are shown in one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except OnnxdcError as error:
+            raise Failure(str(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader has gone; click ends in silence
+                raise
+            raise Failure(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(INTERRUPTED) from None

@@ -1,0 +1,115 @@
+"""Sessions of onnxruntime that run compressed models, natively where the library loads."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import onnx_ir as ir
+import onnxruntime
+
+from onnxdc import model_io
+from onnxdc import native as library
+from onnxdc.errors import ModelError, NativeError
+from onnxdc.model_io import Source
+from onnxdc.numeric import decoding
+from onnxdc.passes.decode import Decoder, decode_dense_nodes
+
+Native: TypeAlias = bool | Literal["auto"]
+Provider: TypeAlias = str | tuple[str, dict[str, Any]]
+
+_MAX_BYTES: Final = 2**30  # of tensors; a model with more goes through a file, as protobuf ends at 2 GB
+
+
+def why_not_native() -> str | None:
+    """Why the native library cannot be used, None if it can."""
+    try:
+        library.isa()
+    except NativeError as error:
+        return str(error)
+    return None
+
+
+def best_decoder() -> Decoder:
+    """The native decoder where the library loads, else the one in Python: both give the same bits and errors."""
+    return decoding.decode_weight if why_not_native() else library.decode_weight
+
+
+def session(
+    model: Source,
+    *,
+    native: Native = "auto",
+    sess_options: onnxruntime.SessionOptions | None = None,
+    providers: Sequence[Provider] = ("CPUExecutionProvider",),
+    provider_options: Sequence[Mapping[str, Any]] | None = None,
+) -> onnxruntime.InferenceSession:
+    """A session of onnxruntime for a model, compressed or not.
+
+    With the native library sparse operators run on the compressed weights, and the weights that are executed dense are
+    decoded before onnxruntime sees them, which loads faster than decoding by the portable body.
+
+    Args:
+        model: a path, or a model in memory, which is left as it is.
+        native: True to insist on the native library, False for the portable bodies, ``"auto"`` for the library where
+            it loads, and a RuntimeWarning where it does not.
+        sess_options: your own options; the library is registered with them, so they serve one session.
+        providers: as for ``onnxruntime.InferenceSession``.
+        provider_options: as for ``onnxruntime.InferenceSession``.
+
+    Raises:
+        NativeError: ``native`` is True and the library does not load.
+        FormatError: a compressed weight breaks a rule of the format.
+        ModelError: the model cannot be read, or onnxruntime refuses it.
+    """
+    options = sess_options or onnxruntime.SessionOptions()
+    reason = why_not_native() if native else None
+    if reason and native is True:
+        raise NativeError(reason)
+    if reason:
+        warnings.warn(f"running the portable bodies: {reason}", RuntimeWarning, stacklevel=2)
+    path = os.fspath(model) if isinstance(model, str | os.PathLike) else None
+    loaded = model_io.load(model, lift=False)
+    decoded = False
+    if native and not reason:
+        _register(options)
+        decoded = bool(decode_dense_nodes(loaded, decoder=library.decode_weight).changes)
+
+    def create(content: str | bytes) -> onnxruntime.InferenceSession:
+        try:
+            return onnxruntime.InferenceSession(content, options, list(providers), provider_options)
+        except Exception as error:  # onnxruntime raises many types, which share no base
+            raise ModelError(f"{model_io.name_of(model)}: onnxruntime refuses it: {_in_one_line(error)}") from error
+
+    if path is not None and not decoded:
+        return create(path)
+    if not _needs_file(loaded):
+        return create(ir.to_proto(loaded).SerializeToString())
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory, "model.onnx")
+        model_io.save(loaded, file)
+        return create(str(file))
+
+
+def _register(options: onnxruntime.SessionOptions) -> None:
+    try:
+        options.register_custom_ops_library(library.library_path())
+    except Exception as error:
+        raise NativeError(
+            f"onnxruntime {onnxruntime.__version__} refuses the library: {_in_one_line(error)}"
+        ) from error
+
+
+def _needs_file(model: ir.Model) -> bool:
+    """Whether onnxruntime cannot take the model as bytes: for its size, or because its external data lies elsewhere."""
+    tensors = [value.const_value for graph in model.graphs() for value in graph.initializers.values()]
+    return any(isinstance(tensor, ir.ExternalTensor) for tensor in tensors) or (
+        sum(tensor.nbytes for tensor in tensors if tensor is not None) > _MAX_BYTES
+    )
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
