@@ -12,7 +12,7 @@ from onnxdc.api import (
 )
 from onnxdc.errors import EncodeError, FormatError, ModelError, NativeError, OnnxdcError, RecipeError
 from onnxdc.evaluate import Verification, verify
-from onnxdc.native import library_path
+from onnxdc.native import isa, library_path
 from onnxdc.recipe import Options, Recipe, Rule
 from onnxdc.report import Report, WeightRow
 from onnxdc.runtime import session
@@ -36,6 +36,7 @@ __all__ = [
     "decompress",
     "encode",
     "inspect",
+    "isa",
     "library_path",
     "prune",
     "session",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -11,10 +12,10 @@ import onnx
 import onnx_ir as ir
 
 from onnxdc import model_io
-from onnxdc.errors import ModelError, RecipeError
-from onnxdc.inspection import encoded_row, inspect_weights, weight_rows
+from onnxdc.errors import FormatError, ModelError, RecipeError
+from onnxdc.inspection import inspect_weights, weight_rows
 from onnxdc.model_io import Source
-from onnxdc.passes.decode import decode as decode_pass
+from onnxdc.passes.decode import is_compressed
 from onnxdc.passes.encode import encode as encode_pass
 from onnxdc.passes.fold import fold as fold_pass
 from onnxdc.passes.prune import prune as prune_pass
@@ -204,8 +205,10 @@ def decode(model: Source, *, progress: StageProgress | None = None) -> Compressi
         FormatError: a compressed weight breaks a rule of the format; the error names both.
     """
     loaded, before = _load(model)
-    decoded = decode_pass(loaded, decoder=best_decoder(), progress=_stage("decode", progress))
-    rows = tuple(encoded_row(change, change.kind) for change in decoded.changes)
+    if not is_compressed(loaded):
+        raise ModelError(f"{model_io.name_of(model)}: nothing to decode: it has no compressed weight")
+    with _naming(model):
+        rows, _ = inspect_weights(loaded, Recipe(), best_decoder(), _stage("decode", progress))
     return CompressionResult(loaded, Report(rows, file_before=before))
 
 
@@ -220,7 +223,9 @@ def inspect(model: Source, *, min_elements: int | None = None) -> Report:
         FormatError: a compressed weight breaks a rule of the format.
     """
     loaded, before = _load(model, lift=False)
-    rows, skips = inspect_weights(loaded, Recipe().with_options(min_elements=min_elements), best_decoder())
+    recipe = Recipe().with_options(min_elements=min_elements)
+    with _naming(model):
+        rows, skips = inspect_weights(loaded, recipe, best_decoder())
     return Report(rows, skips, file_before=before)
 
 
@@ -231,12 +236,23 @@ def _load(model: Source, *, lift: bool = True) -> tuple[ir.Model, int | None]:
 
 
 def _weights(model: ir.Model, recipe: Recipe, where: str) -> list[Weight]:
-    """The weights of the model, at least one."""
+    """The weights of a model that is not compressed yet, at least one."""
+    if is_compressed(model):
+        raise ModelError(f"{where}: already compressed, expected a model that is not")
     weights, skips = find_weights(model, recipe.min_elements)
     if not weights:
         reasons = f" ({skips[0].name}: {skips[0].reason})" if skips else ""
         raise ModelError(f"{where}: no weight to compress{reasons}")
     return weights
+
+
+@contextmanager
+def _naming(model: Source) -> Iterator[None]:
+    """Put the model's name before that of the weight in a FormatError."""
+    try:
+        yield
+    except FormatError as error:
+        raise error.at(f"{model_io.name_of(model)}: {error.where}") from error
 
 
 def _with_earlier_reasons(skips: list[Skip], earlier: list[Skip]) -> list[Skip]:

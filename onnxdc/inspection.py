@@ -10,27 +10,28 @@ import onnx_ir as ir
 from onnxdc.numeric.arrays import bit_patterns, blocks, distinct_nonzero
 from onnxdc.numeric.weight import MAX_CODES
 from onnxdc.passes.decode import Decoder, decode, is_compressed
-from onnxdc.passes.result import Change, Skip
+from onnxdc.passes.result import Change, Progress, Skip
 from onnxdc.passes.weights import Weight, find_weights
 from onnxdc.recipe import Recipe
 from onnxdc.report import WeightRow
 
 
 def inspect_weights(
-    model: ir.Model, recipe: Recipe, decoder: Decoder
+    model: ir.Model, recipe: Recipe, decoder: Decoder, progress: Progress | None = None
 ) -> tuple[tuple[WeightRow, ...], tuple[Skip, ...]]:
     """The rows of any model, and its constants that are no weights.
 
     Args:
-        model: used up: a compressed model is decoded in place, which checks every weight.
+        model: a compressed one is decoded in place, which checks every weight.
         recipe: ``index_bits`` of the weights that are not encoded, and ``min_elements``.
         decoder: what decodes one weight.
+        progress: called after each weight that is decoded.
 
     Raises:
         FormatError: a compressed weight breaks a rule of the format.
         ModelError: the data of a weight cannot be read.
     """
-    changes = decode(model, decoder=decoder).changes if is_compressed(model) else []
+    changes = decode(model, decoder=decoder, progress=progress).changes if is_compressed(model) else []
     sizes = (math.prod(change.shape) for change in changes)  # encoded weights are weights, however small
     weights, skips = find_weights(model, min([recipe.min_elements, *sizes]))
     return weight_rows(weights, changes, skips, recipe), tuple(skips)

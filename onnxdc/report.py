@@ -114,9 +114,9 @@ class Report:
 
     @property
     def total(self) -> WeightRow:
-        """The sums over all weights. A weight without a stage counts there with what it takes without it."""
+        """The sums over all weights; one that is not shared counts as pruned there, one that is not encoded as dense."""
         rows = self.rows
-        shared = sum(row.dense_bytes if row.shared_bytes is None else row.shared_bytes for row in rows)
+        shared = sum(row.pruned_bytes if row.shared_bytes is None else row.shared_bytes for row in rows)
         return WeightRow(
             name="total",
             kind="",
@@ -150,8 +150,8 @@ class Report:
             lines.append(f"folded: {', '.join(sorted({change.detail for change in self.folds}))}")
         lines += [f"unchanged: {names}: {reason}" for reason, names in _grouped(self.skips).items()]
         if self.file_before is not None and self.file_after is not None:
-            ratio = _ratio(self.file_before, self.file_after)
-            lines.append(f"file: {self.file_before:,} -> {self.file_after:,} bytes, {ratio}")
+            ratio = f", {_ratio(self.file_before, self.file_after)}" if self.file_after < self.file_before else ""
+            lines.append(f"file: {self.file_before:,} -> {self.file_after:,} bytes{ratio}")
         elif self.file_before is not None:
             lines.append(f"file: {self.file_before:,} bytes")
         return lines

@@ -40,8 +40,9 @@ def progress(*, quiet: bool) -> Iterator[StageProgress | None]:
             tasks: dict[str, TaskID] = {}
 
             def advance(stage: str, weight: str, done: int, total: int) -> None:
-                task = tasks.setdefault(stage, bar.add_task(stage, total=total)) if stage not in tasks else tasks[stage]
-                bar.update(task, completed=done, weight=weight)
+                if stage not in tasks:
+                    tasks[stage] = bar.add_task(stage, total=total, weight=weight)
+                bar.update(tasks[stage], completed=done, weight=weight)
 
             yield advance
     else:
