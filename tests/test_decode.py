@@ -121,10 +121,10 @@ def compressed_matmul(recipe: Recipe = SPARSE) -> ir.Model:
 
 
 def corrupt_codes(model: ir.Model) -> None:
-    value = model.graph.initializers["W.codes"]
+    value = model.graph.initializers["1.codes"]
     array = value.const_value.numpy().copy()
     array[3] ^= 0x10
-    value.const_value = ir.Tensor(array, name="W.codes")
+    value.const_value = ir.Tensor(array, name="1.codes")
 
 
 def forget_the_shape(model: ir.Model) -> None:
@@ -132,7 +132,7 @@ def forget_the_shape(model: ir.Model) -> None:
 
 
 def feed_the_shape(model: ir.Model) -> None:
-    shape = model.graph.initializers.pop("W.shape")
+    shape = model.graph.initializers.pop("1.shape")
     shape.const_value = None
     model.graph.inputs.append(shape)
 

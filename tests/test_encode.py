@@ -15,7 +15,7 @@ from tests.few_values import weight
 from tests.text_models import build, normal
 
 GEMM = "g (float[M, 64] A) => (float[M, 48] Y) { Y = Gemm <alpha=0.5> (A, W, C) }"
-TENSORS = ["codebook", "code_lengths", "codes", "gap_lengths", "gaps", "chunks", "shape"]
+GROUP = ["W.codebook", "1.code_lengths", "1.codes", "1.gap_lengths", "1.gaps", "1.chunks", "1.shape"]
 
 
 def encode_gemm(array: np.ndarray, recipe: Recipe | None = None, force: bool = True) -> PassResult:
@@ -32,7 +32,7 @@ def with_execution(execution: str) -> Recipe:
 
 def test_the_group_takes_the_place_of_the_weight_among_the_initializers():
     model = encode_gemm(weight(64, 48)).model
-    assert list(model.graph.initializers) == [*(f"W.{tensor}" for tensor in TENSORS), "C"]
+    assert list(model.graph.initializers) == [*GROUP, "C"]
 
 
 def test_a_fused_node_keeps_its_other_inputs_attributes_and_names():
@@ -40,7 +40,7 @@ def test_a_fused_node_keeps_its_other_inputs_attributes_and_names():
     node = model.graph[0]
     node.name, node.doc_string = "fc1", "the first layer"
     encode(model, force=True)
-    assert [value.name for value in node.inputs] == ["A", *(f"W.{tensor}" for tensor in TENSORS), "C"]
+    assert [value.name for value in node.inputs] == ["A", *GROUP, "C"]
     assert node.attributes["alpha"].as_float() == 0.5
     assert (node.domain, node.op_type, node.name, node.doc_string) == (
         "onnxdc",
@@ -74,20 +74,25 @@ def test_a_usual_model_gets_no_metadata_entry():
 
 
 def test_names_that_are_in_use_are_avoided():
-    model = build(GEMM, W=weight(64, 48, density=1.0), C=normal(48))
-    model.graph.initializers["C"].name = "W.codes"
+    text = "g (float[M, 64] A) => (float[M, 48] onnxdc_empty) { B = Gemm(A, W, C)  onnxdc_empty = Add(B, D) }"
+    model = build(text, W=weight(64, 48, density=1.0), C=normal(48), D=normal(48))
+    for old, new in {"C": "W.codebook", "D": "1.codes"}.items():
+        model.graph.initializers[old].name = new
     model.graph.outputs[0].name = "onnxdc.empty"
     encode(model, with_execution("sparse"), force=True)
     names = [value.name for value in model.graph[0].inputs]
-    assert names[1] == "W_1.codebook"
+    assert names[1:4] == ["W_1.codebook", "1_1.code_lengths", "1_1.codes"]
     assert names[4] == names[5] == "onnxdc.empty_1"
 
 
-def test_weights_without_gaps_share_one_empty_tensor():
+def test_equal_shapes_and_empty_tensors_are_stored_once():
     text = "g (float[M, 64] A) => (float[M, 64] Y) { B = MatMul(A, V)  Y = MatMul(B, W) }"
-    model = build(text, W=weight(64, 64, density=1.0), V=weight(64, 64, density=1.0, seed=1))
+    model = build(text, V=weight(64, 64, density=1.0, seed=1), W=weight(64, 64, density=1.0))
     encode(model, with_execution("sparse"), force=True)
-    assert [name for name in model.graph.initializers if "gap" in name or "empty" in name] == ["onnxdc.empty"]
+    assert list(model.graph.initializers) == [
+        *("V.codebook", "1.code_lengths", "1.codes", "onnxdc.empty", "1.chunks", "1.shape"),
+        *("W.codebook", "2.code_lengths", "2.codes", "2.chunks"),
+    ]
 
 
 def test_bias_and_small_tensors_stay_as_they_are():
@@ -177,7 +182,7 @@ def test_an_old_operator_set_is_refused():
 def test_the_change_counts_every_byte_of_the_group():
     result = encode_gemm(weight(64, 48))
     change, initializers = result.changes[0], result.model.graph.initializers
-    stored = {name: initializers[f"W.{name}"].const_value.nbytes for name in TENSORS}
-    assert {name: change.extra[f"{name}_bytes"] for name in TENSORS} == stored
+    stored = {f"{name.partition('.')[2]}_bytes": initializers[name].const_value.nbytes for name in GROUP}
+    assert {name: size for name, size in change.extra.items() if name in stored} == stored
     assert change.after.nbytes == sum(stored.values())
     assert (change.before.nbytes, change.shape, change.bits) == (64 * 48 * 4, (64, 48), 4)

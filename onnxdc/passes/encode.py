@@ -23,9 +23,7 @@ from onnxdc.recipe import Recipe, Settings
 
 MIN_IR_VERSION: Final = 8  # the first with model-local functions
 MIN_OPSET: Final = 11  # the first that the portable bodies are written for
-_TENSOR_OVERHEAD: Final = (
-    20  # bytes of protobuf for an initializer and for its place among a node's inputs, names apart
-)
+_GROUP_OVERHEAD: Final = 250  # bytes of protobuf that a group takes besides its data: names, types, attributes
 
 
 @dataclass
@@ -40,8 +38,7 @@ class _Plan:
     @property
     def saved(self) -> int:
         """Bytes by which the file shrinks."""
-        names = sum(2 * len(f"{self.weight.name}.{tensor}") + _TENSOR_OVERHEAD for tensor in group.TENSORS)
-        return self.before.nbytes - self.compressed.nbytes - names
+        return self.before.nbytes - self.compressed.nbytes - _GROUP_OVERHEAD
 
     @property
     def op_types(self) -> set[str]:
@@ -150,18 +147,18 @@ def _apply(model: ir.Model, plans: list[_Plan], functions: Iterable[onnx.Functio
 
 def _apply_to_graph(graph: ir.Graph, plans: list[_Plan], names: group.Names, origins: origin.Origins) -> None:
     """Replace the weights of one graph; their groups take their places among the initializers."""
-    # A tensor of its own for each graph: kernels see only the initializers of the graph that their node is in.
-    empty = group.constant(names.take(group.EMPTY), np.empty(0, np.uint8))
+    # For each graph its own: kernels see only the initializers of the graph that their node is in.
+    tensors = group.Tensors(names)
     nodes = {node: place for place, node in enumerate(graph)}
     inputs = {value: place for place, value in enumerate(graph.inputs)}
     initializers: dict[ir.Value, list[ir.Value]] = {value: [value] for value in graph.initializers.values()}
     for plan in plans:
         value, producer = plan.weight.value, plan.weight.value.producer()
-        stem = names.take_group(plan.weight.name)
+        values = tensors.values(plan.compressed, names.take_group(plan.weight.name))
+        stem = group.stem_of(values)
         record = origin.describe(value, plan.weight.tensor, stem)
         record.input = inputs.get(value, -1)
         record.node = nodes[producer] if producer else -1
-        values = group.group_values(plan.compressed, stem, empty)
         attributes = group.group_attributes(plan.compressed)
         if plan.execution.sparse:
             for node in value.consumers():
@@ -170,12 +167,11 @@ def _apply_to_graph(graph: ir.Graph, plans: list[_Plan], names: group.Names, ori
             record.info = ""  # the dense weight is still in the graph, with its value_info
             group.decode_into(value, graph, values, attributes)
         origins.weights[stem] = record
-        initializers[value] = [tensor for tensor in values if tensor is not empty]
+        initializers[value] = values
         if producer is not None:
             graph.remove(producer)
         elif value.is_graph_input():
             graph.inputs.remove(value)
-    initializers[empty] = [empty] if empty.uses() else []
     graph.initializers.clear()
-    for value in (value for values in initializers.values() for value in values):
+    for value in dict.fromkeys(value for values in initializers.values() for value in values):
         graph.initializers.add(value)

@@ -41,6 +41,7 @@ class Names:
     """The names of a model's values, to find new ones that clash with none of them in any scope."""
 
     def __init__(self, model: ir.Model) -> None:
+        self._groups = 0
         self._taken: set[str] = set()
         for graph in model.graphs():
             self._taken.update(value.name or "" for value in graph.inputs)
@@ -56,29 +57,44 @@ class Names:
         self._taken.update(candidate + suffix for suffix in suffixes)
         return candidate
 
-    def take_group(self, weight: str) -> str:
-        """A stem for the names of a group: that of the weight where none of the seven is in use."""
-        return self.take(weight, [f".{tensor}" for tensor in TENSORS])
+    def take_group(self, weight: str) -> list[str]:
+        """Names for the seven tensors: ``<weight>.codebook``, the others with a number in place of the weight's name.
+
+        Each name is written at least twice, so long ones would be a notable part of a small file.
+        """
+        self._groups += 1
+        codebook, *others = (f".{tensor}" for tensor in TENSORS)
+        number = self.take(str(self._groups), others)
+        return [self.take(weight, [codebook]) + codebook, *(number + other for other in others)]
 
 
-def group_values(weight: CompressedWeight, stem: str, empty: ir.Value) -> list[ir.Value]:
-    """The seven tensors as values that are to become initializers.
+class Tensors:
+    """The initializers of one graph that hold groups: equal small tensors, such as shapes and empty ones, only once."""
 
-    Args:
-        weight: what to store.
-        stem: the tensors are called ``<stem>.codebook`` and so on.
-        empty: a value of type uint8 and shape [0], for the tensors that are just that.
-    """
-    values = []
-    for kind, array in zip(TENSORS, weight.tensors, strict=True):
-        if array.dtype == np.uint8 and array.shape == (0,):
-            values.append(empty)
-        else:
-            values.append(constant(f"{stem}.{kind}", array))
-    return values
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._small: dict[tuple[str, bytes], ir.Value] = {}
+
+    def values(self, weight: CompressedWeight, names: Sequence[str]) -> list[ir.Value]:
+        """The seven tensors of a weight as values that are to become initializers."""
+        values = []
+        for kind, name, array in zip(TENSORS, names, weight.tensors, strict=True):
+            if array.size == 0 and array.dtype == np.uint8:
+                values.append(self._shared(EMPTY, array))
+            elif kind == "shape":
+                values.append(self._shared(name, array))
+            else:
+                values.append(_constant(name, array))
+        return values
+
+    def _shared(self, name: str, array: np.ndarray) -> ir.Value:
+        key = (array.dtype.str, array.tobytes())
+        if key not in self._small:
+            self._small[key] = _constant(self._names.take(name) if name == EMPTY else name, array)
+        return self._small[key]
 
 
-def constant(name: str, array: np.ndarray) -> ir.Value:
+def _constant(name: str, array: np.ndarray) -> ir.Value:
     """A value for an initializer. It gets no type, so that no value_info is written that repeats the tensor's."""
     return ir.Value(name=name, const_value=ir.Tensor(array, name=name))
 
@@ -153,7 +169,7 @@ def group_of(node: ir.Node) -> tuple[ir.Value, ...]:
 
 
 def stem_of(group: Sequence[ir.Value]) -> str:
-    """The stem of a group's names, by that of the codebook."""
+    """What the name of the codebook says of the weight's name."""
     return (group[0].name or "").removesuffix(f".{TENSORS[0]}")
 
 
