@@ -144,6 +144,7 @@ def test_weight_of_another_type_is_an_error():
 
 BAD_ATTRIBUTES = {
     "alpha": ("Gemm", {"alpha": 1}, "attribute alpha must be a float"),
+    "alpha as a list": ("Gemm", {"alpha": [1.0]}, "attribute alpha must be a float"),
     "transB": ("Gemm", {"transB": "yes"}, "attribute transB must be an integer"),
     "kernel_shape": ("Conv", {"kernel_shape": [3, 2]}, "kernel_shape is [3, 2], the weight's is [3, 3]"),
     "strides": ("Conv", {"strides": [1]}, "strides is [1], expected 2 values"),

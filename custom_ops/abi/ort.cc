@@ -93,7 +93,8 @@ bool KernelInfo::has_attribute(const char* name) const {
     return succeeds(api_.KernelInfoGetAttribute_int64(info_, name, &integer)) ||
            succeeds(api_.KernelInfoGetAttribute_float(info_, name, &number)) ||
            succeeds(api_.KernelInfoGetAttribute_string(info_, name, nullptr, &size)) ||
-           succeeds(api_.KernelInfoGetAttributeArray_int64(info_, name, nullptr, &count));
+           succeeds(api_.KernelInfoGetAttributeArray_int64(info_, name, nullptr, &count)) ||
+           succeeds(api_.KernelInfoGetAttributeArray_float(info_, name, nullptr, &count));
 }
 
 int64_t KernelInfo::attribute(const char* name, int64_t fallback) const {

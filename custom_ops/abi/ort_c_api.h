@@ -51,7 +51,9 @@ struct OrtApi {
     void (*ReleaseStatus)(OrtStatus* status);  // slot 93
     OrtSlot room94[5];
     void (*ReleaseTensorTypeAndShapeInfo)(OrtTensorTypeAndShapeInfo* info);  // slot 99
-    OrtSlot room100[63];
+    OrtSlot room100[62];
+    OrtStatus* (*KernelInfoGetAttributeArray_float)(const OrtKernelInfo* info, const char* name, float* out,
+                                                    size_t* count);  // slot 162
     OrtStatus* (*KernelInfoGetAttributeArray_int64)(const OrtKernelInfo* info, const char* name, int64_t* out,
                                                     size_t* count);  // slot 163
     OrtSlot room164[66];
@@ -116,6 +118,7 @@ ONNXDC_CHECK_SLOT(KernelContext_GetInputCount, 88);
 ONNXDC_CHECK_SLOT(KernelContext_GetInput, 90);
 ONNXDC_CHECK_SLOT(ReleaseStatus, 93);
 ONNXDC_CHECK_SLOT(ReleaseTensorTypeAndShapeInfo, 99);
+ONNXDC_CHECK_SLOT(KernelInfoGetAttributeArray_float, 162);
 ONNXDC_CHECK_SLOT(KernelInfoGetAttributeArray_int64, 163);
 ONNXDC_CHECK_SLOT(KernelInfo_GetInputCount, 230);
 ONNXDC_CHECK_SLOT(KernelInfo_GetInputName, 232);
