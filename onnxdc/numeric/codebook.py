@@ -72,13 +72,15 @@ def share(
 
 def _nonzero_values(bits: int | None, centroids: int | None) -> int:
     """How many nonzero values a codebook may hold."""
-    if (bits is None) == (centroids is None):
-        raise EncodeError(f"one of bits and centroids is needed, got {bits} and {centroids}")
-    if bits is not None and not 1 <= bits <= 8:
-        raise EncodeError(f"bits must be 1..8, got {bits}")
-    if centroids is not None and not 2 <= centroids <= MAX_CODES:
-        raise EncodeError(f"centroids must be 2..{MAX_CODES}, got {centroids}")
-    return (1 << bits if bits is not None else centroids or 0) - 1
+    if bits is not None and centroids is None:
+        if not 1 <= bits <= 8:
+            raise EncodeError(f"bits must be 1..8, got {bits}")
+        return (1 << bits) - 1
+    if centroids is not None and bits is None:
+        if not 2 <= centroids <= MAX_CODES:
+            raise EncodeError(f"centroids must be 2..{MAX_CODES}, got {centroids}")
+        return centroids - 1
+    raise EncodeError(f"one of bits and centroids is needed, got {bits} and {centroids}")
 
 
 def _share_group(group: np.ndarray, limit: int, init: Init, seed: int) -> None:

@@ -6,6 +6,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from onnxdc.numeric.arrays import blocks
+
 Init = Literal["linear", "density", "random"]
 INITS: tuple[Init, ...] = get_args(Init)
 MAX_ITERATIONS = 300
@@ -37,8 +39,7 @@ def kmeans(
     >>> centroids.tolist(), splits.tolist()
     ([-1.5, 1.5, 8.5], [0, 2, 4, 6])
     """
-    prefix = np.zeros(values.size + 1)
-    np.cumsum(values, dtype=np.float64, out=prefix[1:])
+    prefix = _prefix_sums(values)
     centroids = initial_centroids(values, clusters, init, seed)
     splits = _assign(values, centroids)
     for _ in range(max_iterations):
@@ -48,6 +49,17 @@ def kmeans(
             break
     splits = np.unique(splits)
     return _means(values, prefix, splits), splits
+
+
+def _prefix_sums(values: np.ndarray) -> np.ndarray:
+    """The sum of the first ``i`` values at ``i``: float64 ``[n+1]``. In blocks, since `cumsum` widens all its input."""
+    prefix = np.zeros(values.size + 1)
+    total = 0.0
+    for block, sums in zip(blocks(values), blocks(prefix[1:]), strict=True):
+        np.cumsum(block, dtype=np.float64, out=sums)
+        sums += total
+        total = sums[-1]
+    return prefix
 
 
 def _assign(values: np.ndarray, centroids: np.ndarray) -> np.ndarray:
@@ -98,7 +110,7 @@ def initial_centroids(values: np.ndarray, clusters: int, init: Init, seed: int) 
 
 def _linear(values: np.ndarray, clusters: int) -> np.ndarray:
     """Evenly spaced centroids in both tails: a pruned layer has a gap around zero, where centroids would be wasted."""
-    negative = int(np.searchsorted(values, 0))
+    negative = int(np.searchsorted(values, values.dtype.type(0)))  # a plain 0 would widen all values
     if clusters == 1 or negative in (0, values.size):
         return _evenly_spaced(values, clusters)
     tails = values[:negative], values[negative:]
