@@ -302,13 +302,13 @@ def _subgraphs() -> list[Case]:
     a, yes = normal(5, 12), np.array(True)
     branches = """g (bool c, float[M, 12] A) => (float[M, 12] Y) {
         Y = If (c) <
-            then_branch = t () => (float[M, 12] P) <float[12, 12] W> { P = MatMul(A, W) },
+            then_branch = t () => (float[M, 12] P) { P = MatMul(A, W) },
             else_branch = e () => (float[M, 12] Q) { Q = Gemm(A, V) }
         >
     }"""
 
     def in_branches() -> ir.Model:
-        model = build(branches.replace("<float[12, 12] W>", ""), W=weight(12, 12), V=weight(12, 12, seed=1))
+        model = build(branches, W=weight(12, 12), V=weight(12, 12, seed=1))
         _move_into(model, "then_branch", "W")
         return model
 
@@ -328,7 +328,19 @@ def _subgraphs() -> list[Case]:
         _move_into(model, "body", "W")
         return model
 
+    def one_name() -> ir.Model:
+        model = build(branches.replace("V)", "W)").replace("Q = Gemm", "Q = MatMul"), W=weight(12, 12))
+        value = model.graph.initializers.pop("W")
+        for seed, name in enumerate(["then_branch", "else_branch"]):
+            graph = model.graph[0].attributes[name].as_graph()
+            own = ir.Value(name="W", const_value=ir.Tensor(weight(12, 12, seed=seed), name="W"))
+            graph.initializers.add(own)
+            graph[0].replace_input_with(1, own)
+        assert not value.uses()
+        return model
+
     return [
+        Case("one name in both branches", one_name, {"c": yes, "A": a}, sparse=2, dense=0),
         Case("initializer of a branch, and one around it", in_branches, {"c": yes, "A": a}, sparse=1, dense=1),
         Case("initializer of a loop's body", in_loop, {"A": a}, sparse=1, dense=0),
         _case("used in a loop's body, outside of it", loop, {"W": weight(12, 12)}, {"A": a}, dense=1),
