@@ -14,6 +14,7 @@ import onnx.backend.test
 from onnx import numpy_helper
 
 DATA = Path(onnx.backend.test.__file__).parent / "data"
+STORED_KINDS = ("pytorch-converted", "pytorch-operator", "simple")
 
 # The inputs of an operator that are weights. MatMul may have its constant on either side; the right one is made so.
 WEIGHT_INPUTS = {
@@ -60,7 +61,7 @@ def _feeds(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
 
 
 def stored_names(kind: str) -> list[str]:
-    """Names of the stored models of a kind: pytorch-converted, pytorch-operator or simple."""
+    """Names of the stored models of a kind."""
     return sorted(path.parent.name for path in (DATA / kind).glob("*/model.onnx"))
 
 
