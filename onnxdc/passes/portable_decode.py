@@ -93,17 +93,18 @@ def _bit_tables(body: Body) -> tuple[str, str, str]:
     op, int32, int64 = body.op, body.int32, body.constant
     cast = lambda value, to: op("Cast", value, to=to)
     column = int64([-1, 1])
-    nibbles = op("Div", op("Reshape", cast("lengths", TensorProto.INT32), column), int32([1, 16]))
-    lengths = op("Reshape", op("Mod", nibbles, int32(16)), int64([1, -1]))
-    used = op("NonZero", op("Equal", lengths, int32([[n] for n in range(1, 13)])))
-    sizes = op("Gather", int32([1 << 12 - n for n in range(1, 13)]), op("Gather", used, int64(0)))
-    repeat = op("Less", op("Range", int32(0), int32(2048), int32(1)), op("Reshape", sizes, column))
-    slots = op("Gather", used, op("Gather", op("NonZero", repeat), int64(0)), axis=1)
-    pad = op("ConstantOfShape", int64([2, 4096]), value=helper.make_tensor("", TensorProto.INT64, [1], [0]))
-    slots = op("Concat", slots, pad, axis=1)
-    length, symbol = (
-        cast(op("Gather", slots, int64(row)), to) for row, to in ((0, TensorProto.INT32), (1, TensorProto.UINT8))
-    )
+    bytes_ = op("Slice", op("Concat", "lengths", _zeros(body, 128, TensorProto.UINT8), axis=0), int32([0]), int32([128]))
+    nibbles = op("Div", op("Reshape", cast(bytes_, TensorProto.INT32), column), int32([1, 16]))
+    lengths = op("Reshape", op("Mod", op("Add", op("Mod", nibbles, int32(16)), int32(12)), int32(13)), int64([-1]))
+    keys = op("Add", op("Mul", lengths, int32(256)), op("Range", int32(0), int32(256), int32(1)))
+    keys, symbols = body.op_outputs("TopK", keys, int64([256]), outputs=2, largest=0)
+    lengths = op("Div", keys, int32(256))
+    sizes = op("Gather", int32([1 << 12 - n for n in range(1, 13)]+[0]), lengths)
+    first = op("CumSum", sizes, int32(0), exclusive=1)
+    marks = op("ScatterElements", _zeros(body, 4097, TensorProto.INT32), first, op("Add", op("Mul",sizes,int32(0)), int32(1)))
+    rank = op("Sub", op("CumSum", marks, int32(0)), int32(1))
+    length = op("Gather", lengths, rank)
+    symbol = cast(op("Gather", symbols, rank), TensorProto.UINT8)
     windows = op("Reshape", op("Range", int32(0), int32(65536), int32(1)), column)
     windows = op("Mod", op("Div", windows, int32([16, 8, 4, 2])), int32(4096))
     step = op("Concat", op("Add", op("Gather", length, windows), int32([1, 2, 3, 4])), int32([[0, 1, 2, 3]]), axis=0)
@@ -115,7 +116,7 @@ def _bit_tables(body: Body) -> tuple[str, str, str]:
     for part in parts[1:]:
         joined = op("Add", op("Mul", joined, int32(256)), part)
     index = op("Reshape", op("Mod", op("Div", joined, int32([256, 16])), int32(65536)), int64([-1]))
-    index = op("Concat", index, int32([65536] * 3), axis=0)
+    index = op("Concat", index, int32([65536] * 4), axis=0)
     return index, step, symbol
 
 
@@ -137,3 +138,7 @@ def _walk_functions(steps: int, opset: int) -> list[onnx.FunctionProto]:
         functions.append(body.function([here, body.op("Concat", *seen, axis=1)]))
         done *= fan
     return functions
+
+
+def _zeros(body: Body, size: int, kind: TensorProto.DataType) -> str:
+    return body.op("ConstantOfShape", body.constant([size]), value=helper.make_tensor("", kind, [1], [0]))

@@ -37,6 +37,9 @@ class Body:
         """Append a standard operator; the name of its output."""
         return self._node("", op_type, inputs, 1, attributes)[0]
 
+    def op_outputs(self, op_type: str, *inputs: str, outputs: int, **attributes: object) -> list[str]:
+        return self._node("", op_type, inputs, outputs, attributes)
+
     def call(self, function: str, *inputs: str, outputs: int = 1, **attributes: object) -> list[str]:
         """Append a call of another function of the domain; the names of its outputs."""
         return self._node(DOMAIN, function, inputs, outputs, attributes)
