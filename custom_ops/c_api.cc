@@ -74,8 +74,7 @@ ONNXDC_EXPORT int32_t onnxdc_supported_isas(char* text, uint64_t text_size) {
 // The name of the rule that a result above 0 stands for.
 ONNXDC_EXPORT const char* onnxdc_rule_name(int32_t result) { return rule_name(static_cast<Rule>(result - 1)); }
 
-// Checks all that can be checked without decoding. A group that passes has a valid shape, so its dense size can be
-// allocated.
+// Checks all that can be checked without decoding. The shape of a group that passes can be allocated.
 ONNXDC_EXPORT int32_t onnxdc_check_weight(const WeightGroup* group, char* detail, uint64_t detail_size) {
     return guarded_verdict(detail, detail_size, [&] {
         CheckedGroup checked;

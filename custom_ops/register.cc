@@ -1,6 +1,7 @@
-// The entry point that onnxruntime calls: it hands over the operators of the domain `onnxdc`, and nothing else happens
-// here.
+// The entry point that onnxruntime calls: it hands over the operators of the domain `onnxdc`, and does nothing else.
 #include <cstdio>
+#include <initializer_list>
+#include <string>
 
 #include "abi/ort_c_api.h"
 #include "isa/isa.h"

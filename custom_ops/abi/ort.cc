@@ -61,12 +61,6 @@ std::string KernelInfo::node_name() const {
     return name;
 }
 
-size_t KernelInfo::input_count() const {
-    size_t count = 0;
-    check(api_, api_.KernelInfo_GetInputCount(info_, &count));
-    return count;
-}
-
 std::string KernelInfo::input_name(size_t index) const {
     std::string name;
     check(api_, read_text(&name, [&](char* out, size_t* size) {

@@ -1,5 +1,4 @@
-// Thin helpers over the C ABI: owned statuses and shapes, errors as C++ exceptions, which ops/op.h turns back into
-// statuses.
+// Thin helpers over the C ABI: shapes are owned, and a failing status becomes an exception, which ops/op.h turns back.
 #pragma once
 
 #include <stdexcept>
@@ -36,7 +35,6 @@ public:
     KernelInfo(const OrtApi& api, const OrtKernelInfo* info) : api_(api), info_(info) {}
 
     std::string node_name() const;
-    size_t input_count() const;
     // Empty for an optional input that is left out.
     std::string input_name(size_t index) const;
     // Throws unless the input is a constant of the model.

@@ -56,9 +56,7 @@ struct OrtApi {
                                                     size_t* count);  // slot 162
     OrtStatus* (*KernelInfoGetAttributeArray_int64)(const OrtKernelInfo* info, const char* name, int64_t* out,
                                                     size_t* count);  // slot 163
-    OrtSlot room164[66];
-    OrtStatus* (*KernelInfo_GetInputCount)(const OrtKernelInfo* info, size_t* out);  // slot 230
-    OrtSlot room231;
+    OrtSlot room164[68];
     OrtStatus* (*KernelInfo_GetInputName)(const OrtKernelInfo* info, size_t index, char* out,
                                           size_t* size);  // slot 232
     OrtSlot room233[11];
@@ -120,7 +118,6 @@ ONNXDC_CHECK_SLOT(ReleaseStatus, 93);
 ONNXDC_CHECK_SLOT(ReleaseTensorTypeAndShapeInfo, 99);
 ONNXDC_CHECK_SLOT(KernelInfoGetAttributeArray_float, 162);
 ONNXDC_CHECK_SLOT(KernelInfoGetAttributeArray_int64, 163);
-ONNXDC_CHECK_SLOT(KernelInfo_GetInputCount, 230);
 ONNXDC_CHECK_SLOT(KernelInfo_GetInputName, 232);
 ONNXDC_CHECK_SLOT(KernelInfo_GetNodeName, 244);
 ONNXDC_CHECK_SLOT(KernelInfoGetConstantInput_tensor, 249);

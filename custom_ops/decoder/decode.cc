@@ -8,8 +8,7 @@
 namespace onnxdc {
 namespace {
 
-// The codebook as elements of the weight's own type, T being an unsigned integer of their size: bits move, no
-// arithmetic.
+// The codebook as bit patterns of the weight's own type, T being an unsigned integer of that size.
 template <class T, class Convert>
 std::vector<T> codebook_bits(const CheckedGroup& group, Convert convert) {
     std::vector<T> bits(static_cast<size_t>(group.groups * group.codes_per_group));

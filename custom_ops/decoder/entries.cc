@@ -116,6 +116,8 @@ EntryDecoder::EntryDecoder(const CheckedGroup& group)
     : group_(group),
       code_table_(group.code_lengths),
       gap_table_(group.gap_lengths),
+      lone_code_(has_lone_symbol(group.code_lengths)),
+      lone_gap_(has_lone_symbol(group.gap_lengths)),
       codes_(kLanes * static_cast<size_t>(group.chunk_size)),
       gaps_(codes_.size()) {}
 
@@ -136,13 +138,9 @@ Verdict EntryDecoder::decode_from(size_t first) {
         codes[lane] = code_run(group_, first + lane);
         gaps[lane] = gap_run(group_, first + lane);
     }
-    if (Verdict broken =
-            decode_runs(code_table_, has_lone_symbol(group_.code_lengths), codes, lanes, row, codes_.data()))
-        return broken;
+    if (Verdict broken = decode_runs(code_table_, lone_code_, codes, lanes, row, codes_.data())) return broken;
     if (group_.has_gaps()) {
-        if (Verdict broken =
-                decode_runs(gap_table_, has_lone_symbol(group_.gap_lengths), gaps, lanes, row, gaps_.data()))
-            return broken;
+        if (Verdict broken = decode_runs(gap_table_, lone_gap_, gaps, lanes, row, gaps_.data())) return broken;
     }
     decoded_.clear();
     for (size_t lane = 0; lane < lanes; ++lane) {

@@ -44,6 +44,8 @@ private:
     const CheckedGroup& group_;
     HuffmanTable code_table_;
     HuffmanTable gap_table_;
+    bool lone_code_;  // the code has a single symbol, so that half of its table is no codeword
+    bool lone_gap_;
     std::vector<uint8_t> codes_;  // [kLanes, chunk_size]
     std::vector<uint8_t> gaps_;   // the same; zeros throughout where there are no gaps
     std::vector<ChunkEntries> decoded_;

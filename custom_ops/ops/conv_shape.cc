@@ -7,10 +7,10 @@ namespace {
 
 [[noreturn]] void reject(int code, const std::string& message) { throw ort::Error(code, message); }
 
-constexpr int64_t kMaxValue =
-    (int64_t{1} << 31) - 1;  // larger ones have no use, and could overflow what is computed from them
+// Of an attribute: larger ones have no use, and could overflow what is computed from them.
+constexpr int64_t kMaxValue = (int64_t{1} << 31) - 1;
 
-// A list attribute of `count` values, each at least `minimum`.
+// A list attribute of `count` values from `minimum` to kMaxValue.
 std::vector<int64_t> axis_values(const ort::KernelInfo& info, const char* name, size_t count, int64_t fallback,
                                  int64_t minimum) {
     const std::vector<int64_t> values = info.attribute(name, std::vector<int64_t>(count, fallback));
@@ -29,6 +29,25 @@ ConvAttributes::Padding padding_of(const std::string& auto_pad) {
     if (auto_pad == "SAME_UPPER") return ConvAttributes::Padding::same_upper;
     if (auto_pad == "SAME_LOWER") return ConvAttributes::Padding::same_lower;
     reject(kOrtInvalidGraph, "auto_pad is " + auto_pad + ", expected NOTSET, VALID, SAME_UPPER or SAME_LOWER");
+}
+
+// The zeros before an axis, and those before and behind together.
+struct AxisPads {
+    int64_t begin;
+    int64_t total;
+};
+
+// `span` is the distance from the first tap of the kernel to behind the last.
+AxisPads axis_pads(const ConvAttributes& attributes, size_t axis, int64_t in, int64_t span) {
+    if (attributes.padding == ConvAttributes::Padding::valid) return {0, 0};
+    if (attributes.padding == ConvAttributes::Padding::explicit_) {
+        const int64_t begin = attributes.pads[axis];
+        return {begin, begin + attributes.pads[attributes.kernel.size() + axis]};
+    }
+    // As many outputs as strides fit in the input. An odd total has its larger half at the end, or at the beginning.
+    const int64_t stride = attributes.strides[axis];
+    const int64_t total = std::max<int64_t>(0, ((in + stride - 1) / stride - 1) * stride + span - in);
+    return {attributes.padding == ConvAttributes::Padding::same_upper ? total / 2 : total - total / 2, total};
 }
 
 }  // namespace
@@ -51,7 +70,7 @@ ConvAttributes::ConvAttributes(const ort::KernelInfo& info, const std::vector<in
     pads = axis_values(info, "pads", 2 * kernel.size(), 0, 0);
     group = info.attribute("group", int64_t{1});
     out_channels = weight_shape[0];
-    if (group < 1 || out_channels % group != 0) {
+    if (group < 1 || group > kMaxValue || out_channels % group != 0) {
         reject(kOrtInvalidGraph, "group is " + std::to_string(group) + ", which does not divide " +
                                      std::to_string(out_channels) + " output channels");
     }
@@ -69,32 +88,16 @@ ConvShape::ConvShape(const ConvAttributes& attributes, const std::vector<int64_t
     in.assign(input_dims.begin() + 2, input_dims.end());
     output_dims = {batch, attributes.out_channels};
     for (size_t axis = 0; axis < axes; ++axis) {
-        const int64_t stride = attributes.strides[axis];
-        const int64_t span =
-            (attributes.kernel[axis] - 1) * attributes.dilations[axis] + 1;  // from the first tap to the last
-        int64_t begin = 0;
-        int64_t total = 0;
-        switch (attributes.padding) {
-            case ConvAttributes::Padding::explicit_:
-                begin = attributes.pads[axis];
-                total = begin + attributes.pads[axes + axis];
-                break;
-            case ConvAttributes::Padding::valid: break;
-            case ConvAttributes::Padding::same_upper:
-            case ConvAttributes::Padding::same_lower:
-                // As many outputs as strides fit in the input; an odd pad is larger at the end, or at the beginning.
-                total = std::max<int64_t>(0, ((in[axis] + stride - 1) / stride - 1) * stride + span - in[axis]);
-                begin = attributes.padding == ConvAttributes::Padding::same_upper ? total / 2 : total - total / 2;
-                break;
-        }
-        const int64_t room = in[axis] + total - span;
+        const int64_t span = (attributes.kernel[axis] - 1) * attributes.dilations[axis] + 1;
+        const AxisPads pads = axis_pads(attributes, axis, in[axis], span);
+        const int64_t room = in[axis] + pads.total - span;
         if (room < 0 && in[axis] > 0) {
             reject(kOrtInvalidArgument, "the input has shape " + ort::shape_text(input_dims) +
                                             ", padded smaller than the kernel of shape " +
                                             ort::shape_text(attributes.kernel));
         }
-        pads_begin.push_back(begin);
-        out.push_back(room < 0 ? 0 : room / stride + 1);
+        pads_begin.push_back(pads.begin);
+        out.push_back(room < 0 ? 0 : room / attributes.strides[axis] + 1);
         output_dims.push_back(out.back());
     }
 }

@@ -62,8 +62,7 @@ BitStream GatherKernel::stream(const ort::Context& context, size_t input, size_t
     return {static_cast<const uint8_t*>(tensor.data), nbytes};
 }
 
-// W is seen as [outer, length, inner], the output as [outer, indices, inner]: each slice of `inner` elements is decoded
-// on its own.
+// W is seen as [outer, length, inner], the output as [outer, indices, inner]; a slice is `inner` elements.
 void GatherKernel::compute(const ort::Context& context) const {
     const BitStream codes = stream(context, kWeightInput + kCodes, code_nbytes_);
     const BitStream gaps = stream(context, kWeightInput + kGaps, gap_nbytes_);

@@ -1,7 +1,8 @@
 // From a kernel class to the table of callbacks that the runtime wants. No exception passes it.
 #pragma once
 
-#include <memory>
+#include <cstdio>
+#include <new>
 #include <string>
 
 #include "abi/ort.h"
@@ -52,11 +53,14 @@ private:
         Kernel kernel;
     };
 
-    // Runs `body`; what it throws becomes a status that says where.
+    // Runs `body`; what it throws becomes a status that says where, as `where` is by then. Memory may have run out, so
+    // the message takes none.
     template <class Body>
     static OrtStatus* guarded(const OrtApi& api, const std::string& where, Body body) {
         const auto status = [&](int code, const char* what) {
-            return api.CreateStatus(code, (where + ": " + what).c_str());
+            char message[1024];
+            std::snprintf(message, sizeof message, "%s: %s", where.c_str(), what);
+            return api.CreateStatus(code, message);
         };
         try {
             body();
@@ -72,12 +76,12 @@ private:
 
     static OrtStatus* create(const OrtCustomOp*, const OrtApi* api, const OrtKernelInfo* handle, void** out) {
         const ort::KernelInfo info(*api, handle);
-        std::string where = Kernel::kName;
-        OrtStatus* status = guarded(*api, where, [&] {
+        std::string where;
+        return guarded(*api, where, [&] {
+            where = Kernel::kName;
             where += " node '" + info.node_name() + "', weight '" + weight_name(info, Kernel::kWeightInput) + "'";
+            *out = new Instance{*api, where, Kernel(info)};
         });
-        if (status) return status;
-        return guarded(*api, where, [&] { *out = new Instance{*api, where, Kernel(info)}; });
     }
 
     static OrtStatus* compute(void* handle, OrtKernelContext* context) {

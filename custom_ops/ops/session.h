@@ -17,8 +17,7 @@ class SessionExecutor final : public Executor {
 public:
     explicit SessionExecutor(const ort::Context& context) : context_(context) {}
 
-    // The runtime does not tell how many threads a session has; it has no more than processors unless its user wants it
-    // so.
+    // The runtime does not tell how many threads a session has. By default, no more than there are processors.
     size_t workers() const override {
         static const size_t processors = std::max(1u, std::thread::hardware_concurrency());
         return processors;
