@@ -48,6 +48,9 @@ public:
     virtual int64_t inputs() const = 0;   // channels of x
     virtual int64_t outputs() const = 0;  // channels of y
 
+    // Whose kernels run: what was asked for, or kScalar for a weight without elements.
+    virtual Isa isa() const = 0;
+
     // Bytes of scratch memory, aligned to 64, that run() needs for these sizes with such an executor.
     virtual size_t scratch_nbytes(const ConvolutionRun& run, size_t workers) const = 0;
 

@@ -20,6 +20,7 @@ public:
 
     int64_t inputs() const override { return inputs_; }
     int64_t outputs() const override { return outputs_; }
+    Isa isa() const override { return kernels_.isa; }
     size_t scratch_nbytes(const ConvolutionRun& run, size_t workers) const override;
     void run(const ConvolutionRun& run, void* scratch, Executor& executor) const override;
 

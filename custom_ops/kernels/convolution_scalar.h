@@ -14,6 +14,7 @@ public:
 
     int64_t inputs() const override;
     int64_t outputs() const override { return static_cast<int64_t>(weight_.rows); }
+    Isa isa() const override { return Isa::kScalar; }
     size_t scratch_nbytes(const ConvolutionRun&, size_t) const override { return 0; }
     void run(const ConvolutionRun& run, void* scratch, Executor& executor) const override;
 

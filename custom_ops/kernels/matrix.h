@@ -38,6 +38,9 @@ public:
     virtual int64_t inputs() const = 0;   // K
     virtual int64_t outputs() const = 0;  // N
 
+    // Whose kernels run: what was asked for, or kScalar for a weight without elements.
+    virtual Isa isa() const = 0;
+
     // Bytes of scratch memory, aligned to 64, that run() needs for m rows with such an executor; often 0.
     virtual size_t scratch_nbytes(int64_t m, size_t workers) const = 0;
 

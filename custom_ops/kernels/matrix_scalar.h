@@ -12,6 +12,7 @@ public:
 
     int64_t inputs() const override { return static_cast<int64_t>(weight_.columns); }
     int64_t outputs() const override { return static_cast<int64_t>(weight_.rows); }
+    Isa isa() const override { return Isa::kScalar; }
     size_t scratch_nbytes(int64_t, size_t) const override { return 0; }
     void run(const MatrixRun& run, void* scratch, Executor& executor) const override;
 

@@ -20,7 +20,11 @@ struct Segment {
 struct PanelKernels {
     static constexpr size_t kMaxVectors = 8;
 
+    Isa isa;
     size_t lanes;
+
+    // The same kernels on vectors of one float, for very few lanes; null in that table itself.
+    const PanelKernels* single;
 
     // sums[row] += the block's rows times the panel, for the kernel of that many vectors.
     void (*multiply[kMaxVectors + 1])(const TileBlock& block, const float* panel, float* sums);
@@ -32,6 +36,9 @@ struct PanelKernels {
 
     // Copies `rows` rows of sums to y + row * y_pitch, segment by segment; here `from` counts from y and `to` is the lane of the sums.
     void (*scatter)(const float* sums, size_t pitch, size_t rows, const Segment* segments, size_t segment_count, float* y, size_t y_pitch);
+
+    // to[column * to_pitch + row] = from[row * from_pitch + column]
+    void (*transpose)(const float* from, size_t from_pitch, size_t rows, size_t columns, float* to, size_t to_pitch);
 };
 
 // Slack, in floats, that gather() needs behind a panel.

@@ -27,9 +27,6 @@ struct Avx2 {
 
 }  // namespace
 
-const PanelKernels* panel_kernels_avx2() {
-    static constexpr PanelKernels kKernels = make_panel_kernels<Avx2>();
-    return &kKernels;
-}
+const PanelKernels* panel_kernels_avx2() { return panel_kernels_of<Avx2, Isa::kAvx2>(); }
 
 }  // namespace onnxdc

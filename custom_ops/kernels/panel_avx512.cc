@@ -25,9 +25,6 @@ struct Avx512 {
 
 }  // namespace
 
-const PanelKernels* panel_kernels_avx512() {
-    static constexpr PanelKernels kKernels = make_panel_kernels<Avx512>();
-    return &kKernels;
-}
+const PanelKernels* panel_kernels_avx512() { return panel_kernels_of<Avx512, Isa::kAvx512>(); }
 
 }  // namespace onnxdc

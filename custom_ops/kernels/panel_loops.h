@@ -82,14 +82,70 @@ void scatter_panel(const float* sums, size_t pitch, size_t rows, const Segment* 
     }
 }
 
+// In squares of 4 x 4, which every vector unit can turn in 8 shuffles.
+template <class V>
+void transpose_matrix(const float* from, size_t from_pitch, size_t rows, size_t columns, float* to, size_t to_pitch) {
+    typedef float Four __attribute__((vector_size(16), aligned(4)));
+    size_t row = 0;
+    for (; row + 4 <= rows; row += 4) {
+        size_t column = 0;
+        for (; column + 4 <= columns; column += 4) {
+            const float* in = from + row * from_pitch + column;
+            const Four a = *reinterpret_cast<const Four*>(in), b = *reinterpret_cast<const Four*>(in + from_pitch);
+            const Four c = *reinterpret_cast<const Four*>(in + 2 * from_pitch), d = *reinterpret_cast<const Four*>(in + 3 * from_pitch);
+            const Four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+            const Four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+            float* out = to + column * to_pitch + row;
+            *reinterpret_cast<Four*>(out) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+            *reinterpret_cast<Four*>(out + to_pitch) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+            *reinterpret_cast<Four*>(out + 2 * to_pitch) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+            *reinterpret_cast<Four*>(out + 3 * to_pitch) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+        }
+        for (; column < columns; ++column) {
+            for (size_t r = row; r < row + 4; ++r) to[column * to_pitch + r] = from[r * from_pitch + column];
+        }
+    }
+    for (; row < rows; ++row) {
+        for (size_t column = 0; column < columns; ++column) to[column * to_pitch + row] = from[row * from_pitch + column];
+    }
+}
+
+// A vector of one float.
+template <class V>
+struct Single {
+    using Vector = float;
+    static constexpr size_t kLanes = 1;
+
+    static float zero() { return 0.0f; }
+    static float load(const float* p) { return *p; }
+    static float load_unaligned(const float* p) { return *p; }
+    static float load_part(const float* p, size_t) { return *p; }
+    static void store(float* p, float v) { *p = v; }
+    static void store_unaligned(float* p, float v) { *p = v; }
+    static void store_part(float* p, float v, size_t) { *p = v; }
+    static float broadcast(const float* p) { return *p; }
+    static float add(float a, float b) { return a + b; }
+    static float multiply_add(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+};
+
 // The table of kernels over a vector type.
 template <class V>
-constexpr PanelKernels make_panel_kernels() {
-    return {V::kLanes,
+constexpr PanelKernels make_panel_kernels(Isa isa, const PanelKernels* single) {
+    return {isa,
+            V::kLanes,
+            single,
             {nullptr, multiply_panel<V, 1>, multiply_panel<V, 2>, multiply_panel<V, 3>, multiply_panel<V, 4>, multiply_panel<V, 5>,
              multiply_panel<V, 6>, multiply_panel<V, 7>, multiply_panel<V, 8>},
             gather_panel<V>,
-            scatter_panel<V>};
+            scatter_panel<V>,
+            transpose_matrix<V>};
+}
+
+template <class V, Isa kIsa>
+const PanelKernels* panel_kernels_of() {
+    static constexpr PanelKernels kSingle = make_panel_kernels<Single<V>>(kIsa, nullptr);
+    static constexpr PanelKernels kKernels = make_panel_kernels<V>(kIsa, &kSingle);
+    return &kKernels;
 }
 
 }  // namespace onnxdc

@@ -32,9 +32,6 @@ struct Neon {
 
 }  // namespace
 
-const PanelKernels* panel_kernels_neon() {
-    static constexpr PanelKernels kKernels = make_panel_kernels<Neon>();
-    return &kKernels;
-}
+const PanelKernels* panel_kernels_neon() { return panel_kernels_of<Neon, Isa::kNeon>(); }
 
 }  // namespace onnxdc

@@ -80,7 +80,7 @@ bool check_case(const Case& c, uint32_t seed, bool special = false) {
     const int failures = check::failures;
     for (const Isa isa : supported_isas()) {
         const auto layer = SparseConvolution::create(weight, c.params, isa);
-        CHECK(layer->inputs() == c.inputs && layer->outputs() == c.outputs);
+        CHECK(layer->inputs() == c.inputs && layer->outputs() == c.outputs && layer->isa() == isa);
         SerialExecutor serial;
         const Floats y = run_once(*layer, run, serial);
         size_t i = 0;

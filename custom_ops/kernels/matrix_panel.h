@@ -1,0 +1,33 @@
+// Sparse matrix product on vectors of rows of x.
+#pragma once
+
+#include "kernels/matrix.h"
+#include "kernels/panel.h"
+#include "layouts/tiles.h"
+
+namespace onnxdc {
+
+// For a block of rows of x, the columns of one tile are transposed into a panel [columns of the tile][rows of x], small enough for the
+// nearest cache; every output then adds up its nonzeros over vectors of rows.
+class PanelMatrix final : public SparseMatrix {
+public:
+    PanelMatrix(const SparseRows& weight, const PanelKernels& kernels) : tiles_(weight, 0, weight.rows), kernels_(kernels) {}
+
+    int64_t inputs() const override { return static_cast<int64_t>(tiles_.columns()); }
+    int64_t outputs() const override { return static_cast<int64_t>(tiles_.rows()); }
+    Isa isa() const override { return kernels_.isa; }
+    size_t scratch_nbytes(int64_t m, size_t workers) const override;
+    void run(const MatrixRun& run, void* scratch, Executor& executor) const override;
+
+private:
+    struct Plan;
+    struct Worker;
+
+    void run_block(const MatrixRun& run, const Plan& plan, size_t block, Share bands, const Worker& worker) const;
+    void load_panel(const MatrixRun& run, Share rows, size_t first_column, size_t columns, float* panel, size_t pitch) const;
+
+    const SparseTiles tiles_;
+    const PanelKernels& kernels_;
+};
+
+}  // namespace onnxdc
