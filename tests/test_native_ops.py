@@ -67,15 +67,6 @@ def test_gemm_with_a_codebook_for_each_group(axis):
     assert_same_as_dense(pair)
 
 
-@pytest.mark.parametrize("shape", [(0, 20), (3, 0), (0, 0)])
-def test_gemm_without_rows_or_without_a_sum(shape):
-    rng = np.random.default_rng(6)
-    m, k = shape
-    pair = Pair("Gemm", sparse_array(rng, (k, 12)), {"A": normal(rng, (m, k)), "C": normal(rng, (12,))})
-    found = pair.run(pair.sparse_model())
-    np.testing.assert_array_equal(found, np.broadcast_to(pair.feeds["C"], (m, 12)))
-
-
 @pytest.mark.parametrize("shape", [(40,), (1, 40), (6, 40), (2, 3, 40), (2, 1, 3, 40), (0, 40), (2, 0, 40), (20, 40)])
 def test_matmul_of_any_rank(shape):
     rng = np.random.default_rng(7)
@@ -166,6 +157,27 @@ def test_gather_with_a_codebook_for_each_group(axis):
     pair = Pair("Gather", weight, {"indices": np.arange(0, 40, 3)}, {}, {"group_axis": axis})
     assert len(pair.compressed.codebook) > 1
     np.testing.assert_array_equal(pair.run(pair.sparse_model()), pair.run(pair.dense_model()))
+
+
+EMPTY = {
+    "gemm without rows": ("Gemm", (20, 12), {"A": (0, 20), "C": (12,)}),
+    "gemm without a sum": ("Gemm", (0, 12), {"A": (3, 0), "C": (12,)}),
+    "gemm without columns": ("Gemm", (20, 0), {"A": (3, 20)}),
+    "matmul without a sum": ("MatMul", (0, 5), {"A": (0,)}),
+    "matmul without columns": ("MatMul", (20, 0), {"A": (2, 3, 20)}),
+    "conv without outputs": ("Conv", (0, 2, 3, 3), {"X": (1, 2, 8, 8)}),
+    "conv without inputs": ("Conv", (4, 0, 3, 3), {"X": (1, 0, 8, 8), "B": (4,)}),
+    "gather of empty rows": ("Gather", (6, 0), {"indices": (2, 3)}),
+    "gather from no rows": ("Gather", (0, 6), {"indices": (2, 0)}),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_empty_dimensions(name):
+    op, weight_shape, shapes = EMPTY[name]
+    rng = np.random.default_rng(6)
+    feeds = {key: np.zeros(shape, np.int64) if op == "Gather" else normal(rng, shape) for key, shape in shapes.items()}
+    assert_same_as_dense(Pair(op, sparse_array(rng, weight_shape), feeds))
 
 
 def threaded_pairs() -> list[Pair]:
