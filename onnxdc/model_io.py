@@ -22,10 +22,10 @@ import onnx_ir as ir
 from onnxdc.errors import ModelError
 from onnxdc.model_check import check_external, check_supported, default_opset, why_not_parsed
 from onnxdc.model_write import inline, needs_external_data, placed, replacing
+from onnxdc.passes.group import MIN_OPSET
 
 Source: TypeAlias = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
-MIN_OPSET: Final = 11  # the portable bodies are written for this version of the standard operators and later ones
 _FILES: Final = "onnxdc.files"  # where a model's meta says which files it was read from
 
 

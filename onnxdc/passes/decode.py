@@ -60,7 +60,7 @@ def decode(model: ir.Model, *, decoder: Decoder = decode_weight, progress: Progr
     """Decode every weight and give the model back its original form.
 
     Args:
-        model: changed in place, but for its tensors only when all weights were decoded.
+        model: changed in place; of no more use after an error.
         decoder: what decodes one weight.
         progress: called after each weight.
 

@@ -22,7 +22,6 @@ from onnxdc.passes.weights import Weight
 from onnxdc.recipe import Recipe, Settings
 
 MIN_IR_VERSION: Final = 8  # the first with model-local functions
-MIN_OPSET: Final = 11  # the first that the portable bodies are written for
 _GROUP_OVERHEAD: Final = 250  # bytes of protobuf that a group takes besides its data: names, types, attributes
 
 
@@ -91,8 +90,8 @@ def encode(
 
 def _default_opset(model: ir.Model) -> int:
     opset = model.opset_imports.get("", model.opset_imports.get("ai.onnx", 0))
-    if opset < MIN_OPSET:
-        raise ModelError(f"operator set {opset}: a compressed model needs {MIN_OPSET} or later")
+    if opset < group.MIN_OPSET:
+        raise ModelError(f"operator set {opset}: a compressed model needs {group.MIN_OPSET} or later")
     return opset
 
 

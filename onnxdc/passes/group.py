@@ -15,6 +15,7 @@ from onnxdc.passes.result import Change, Figures
 
 DOMAIN: Final = "onnxdc"
 VERSION: Final = 1
+MIN_OPSET: Final = 11  # of the standard operators: the first version that the portable bodies are written for
 DECODE_WEIGHT: Final = "DecodeWeight"
 TENSORS: Final = ("codebook", "code_lengths", "codes", "gap_lengths", "gaps", "chunks", "shape")
 EMPTY: Final = "onnxdc.empty"  # the tensor that stands for every empty one
