@@ -11,11 +11,12 @@ from onnxdc.api import (
     share,
 )
 from onnxdc.errors import EncodeError, FormatError, ModelError, NativeError, OnnxdcError, RecipeError
-from onnxdc.evaluate import Verification, verify
+from onnxdc.evaluate import verify
 from onnxdc.native import isa, library_path
 from onnxdc.recipe import Options, Recipe, Rule
 from onnxdc.report import Report, WeightRow
 from onnxdc.runtime import session
+from onnxdc.verification import Verification
 
 __all__ = [
     "CompressionResult",

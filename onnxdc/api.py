@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -12,7 +11,7 @@ import onnx
 import onnx_ir as ir
 
 from onnxdc import model_io
-from onnxdc.errors import FormatError, ModelError, RecipeError
+from onnxdc.errors import ModelError, RecipeError
 from onnxdc.inspection import inspect_weights, weight_rows
 from onnxdc.model_io import Source
 from onnxdc.passes.decode import is_compressed
@@ -24,7 +23,7 @@ from onnxdc.passes.share import share as share_pass
 from onnxdc.passes.weights import Weight, find_weights
 from onnxdc.recipe import PRUNING, Recipe
 from onnxdc.report import Report
-from onnxdc.runtime import best_decoder
+from onnxdc.runtime import best_decoder, naming
 
 StageProgress: TypeAlias = Callable[[str, str, int, int], None]
 """Called as ``progress(stage, weight, done, total)`` after each weight of each stage."""
@@ -207,7 +206,7 @@ def decode(model: Source, *, progress: StageProgress | None = None) -> Compressi
     loaded, before = _load(model)
     if not is_compressed(loaded):
         raise ModelError(f"{model_io.name_of(model)}: nothing to decode: it has no compressed weight")
-    with _naming(model):
+    with naming(model):
         rows, _ = inspect_weights(loaded, Recipe(), best_decoder(), _stage("decode", progress))
     return CompressionResult(loaded, Report(rows, file_before=before))
 
@@ -224,7 +223,7 @@ def inspect(model: Source, *, min_elements: int | None = None) -> Report:
     """
     loaded, before = _load(model, lift=False)
     recipe = Recipe().with_options(min_elements=min_elements)
-    with _naming(model):
+    with naming(model):
         rows, skips = inspect_weights(loaded, recipe, best_decoder())
     return Report(rows, skips, file_before=before)
 
@@ -244,15 +243,6 @@ def _weights(model: ir.Model, recipe: Recipe, where: str) -> list[Weight]:
         reasons = f" ({skips[0].name}: {skips[0].reason})" if skips else ""
         raise ModelError(f"{where}: no weight to compress{reasons}")
     return weights
-
-
-@contextmanager
-def _naming(model: Source) -> Iterator[None]:
-    """Put the model's name before that of the weight in a FormatError."""
-    try:
-        yield
-    except FormatError as error:
-        raise error.at(f"{model_io.name_of(model)}: {error.where}") from error
 
 
 def _with_earlier_reasons(skips: list[Skip], earlier: list[Skip]) -> list[Skip]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,106 +15,11 @@ from onnxdc.feeds import OPEN_DIMENSIONS, Feed, InputSpec, given_feeds, input_sp
 from onnxdc.model_io import Source
 from onnxdc.passes.decode import is_compressed
 from onnxdc.runtime import session, why_not_native
+from onnxdc.verification import Accuracy, Comparison, OutputDifference, Verification
 
 AGREEMENT: Final = 1e-4  # largest relative difference between the native and the portable run of one model
 _RANDOM_FEEDS: Final = 3
 _QUIET: Final = 4  # of onnxruntime's log: what it refuses comes back as an exception too
-
-
-@dataclass(frozen=True)
-class OutputDifference:
-    """How far two runs are apart in one output.
-
-    Attributes:
-        name: of the output.
-        absolute: the largest |a - b| of all elements; infinite where only one is NaN, or no numbers that differ.
-        relative: ``absolute`` over the largest finite |a| of the output; 0 where nothing differs.
-    """
-
-    name: str
-    absolute: float
-    relative: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two runs compared.
-
-    Attributes:
-        a, b: what was run, such as ``"small.onnx (native)"``.
-        outputs: the difference in each output.
-        tolerance: the largest relative difference that is accepted; None where any is.
-    """
-
-    a: str
-    b: str
-    outputs: tuple[OutputDifference, ...]
-    tolerance: float | None
-
-    @property
-    def relative(self) -> float:
-        """The largest relative difference of all outputs."""
-        return max((output.relative for output in self.outputs), default=0.0)
-
-    @property
-    def passed(self) -> bool:
-        """Whether the difference is accepted."""
-        return self.tolerance is None or self.relative <= self.tolerance
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """How often the label is the first, or among the first five, of the classes by the first output of a run."""
-
-    run: str
-    top1: float
-    top5: float
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What ``verify`` found.
-
-    Attributes:
-        inputs: where the inputs came from.
-        runs: of each session.
-        comparisons: B's runs against A's, and B's native run against its portable one.
-        accuracies: of every run, where labels were given.
-        notes: what could not be run, and why.
-    """
-
-    inputs: str
-    runs: int
-    comparisons: tuple[Comparison, ...]
-    accuracies: tuple[Accuracy, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def passed(self) -> bool:
-        """Whether all differences are accepted."""
-        return all(comparison.passed for comparison in self.comparisons)
-
-    def to_json(self) -> str:
-        """Everything, as JSON."""
-        comparisons = [
-            dataclasses.asdict(comparison) | {"passed": comparison.passed} for comparison in self.comparisons
-        ]
-        content = dataclasses.asdict(self) | {"comparisons": comparisons, "passed": self.passed}
-        return json.dumps(content, indent=2)
-
-    def __str__(self) -> str:
-        """A line for each output of each comparison, and for each accuracy."""
-        lines = [f"inputs: {self.inputs}, {self.runs} runs"]
-        for comparison in self.comparisons:
-            limit = "" if comparison.tolerance is None else f", tolerance {comparison.tolerance:.1e}"
-            verdict = "" if comparison.tolerance is None else ": ok" if comparison.passed else ": EXCEEDED"
-            lines.append(f"{comparison.a} and {comparison.b}{limit}{verdict}")
-            lines += [
-                f"  {output.name}: largest difference {output.absolute:.3e}, relative {output.relative:.3e}"
-                for output in comparison.outputs
-            ]
-        lines += [f"{found.run}: top-1 {found.top1:.2%}, top-5 {found.top5:.2%}" for found in self.accuracies]
-        return "\n".join([*lines, *self.notes])
 
 
 @dataclass(frozen=True)
@@ -165,29 +68,27 @@ def verify(
         ModelError: a model cannot be read or run, or inputs, outputs or labels do not fit.
         FormatError: a compressed weight breaks a rule of the format.
     """
-    first, others = _runners(a)[0], _runners(b)
+    first, *others = runners = [_runners(a)[0], *_runners(b)]
     for other in others:
         if other.outputs != first.outputs:
             raise ModelError(f"{other.name}: expected outputs {first.outputs} as {first.name} has, got {other.outputs}")
     specs = input_specs(model_io.load(a, lift=False), first.name)
     feeds = _random_feeds(specs, first, seed) if inputs is None else given_feeds(specs, inputs, first.name)
-    pairs = [_Pair(first, other, tolerance) for other in others]
+    pairs = [_Pair(runners, 0, other, tolerance) for other in range(1, len(runners))]
     if len(others) == 2:
-        pairs.append(_Pair(others[0], others[1], AGREEMENT))
-    ranks: dict[str, list[np.ndarray]] = {runner.name: [] for runner in (first, *others)}
+        pairs.append(_Pair(runners, 1, 2, AGREEMENT))
+    scores = [_Scores(runner.name, labels) for runner in runners] if labels is not None else []
     for feed in feeds:
-        results = {runner.name: runner.run(feed) for runner in (first, *others)}
+        results = [runner.run(feed) for runner in runners]
         for pair in pairs:
             pair.add(results)
-        if labels is not None:
-            done = sum(map(len, ranks[first.name]))
-            for name, outputs in results.items():
-                ranks[name].append(_ranks(outputs[0], labels[done:], name))
+        for score, outputs in zip(scores, results, strict=False):  # no scores without labels
+            score.add(outputs[0])
     return Verification(
         inputs=f"random (seed {seed})" if inputs is None else "given",
         runs=len(feeds),
         comparisons=tuple(pair.comparison() for pair in pairs),
-        accuracies=_accuracies(ranks, labels),
+        accuracies=tuple(score.accuracy() for score in scores),
         notes=_notes(others),
     )
 
@@ -195,22 +96,23 @@ def verify(
 class _Pair:
     """Two runs, and the largest differences between them so far."""
 
-    def __init__(self, a: _Runner, b: _Runner, tolerance: float | None) -> None:
-        self._a, self._b, self._tolerance = a, b, tolerance
-        self._largest = np.zeros((2, len(a.outputs)))  # of the difference and of |a|, for each output
+    def __init__(self, runners: Sequence[_Runner], a: int, b: int, tolerance: float | None) -> None:
+        self._runners, self._a, self._b, self._tolerance = runners, a, b, tolerance
+        self._largest = np.zeros((2, len(runners[a].outputs)))  # of the difference and of |a|, for each output
 
-    def add(self, results: Mapping[str, list[np.ndarray]]) -> None:
-        """Compare what both gave for one feed."""
-        pairs = zip(results[self._a.name], results[self._b.name], strict=True)
+    def add(self, results: Sequence[list[np.ndarray]]) -> None:
+        """Compare what both gave for one feed; ``results`` holds the outputs of each runner."""
+        pairs = zip(results[self._a], results[self._b], strict=True)
         self._largest = np.maximum(self._largest, np.transpose([_difference(a, b) for a, b in pairs]))
 
     def comparison(self) -> Comparison:
         """What was found."""
+        a, b = self._runners[self._a], self._runners[self._b]
         outputs = tuple(
             OutputDifference(name, absolute, absolute / scale if scale else absolute)
-            for name, absolute, scale in zip(self._a.outputs, *self._largest.tolist(), strict=True)
+            for name, absolute, scale in zip(a.outputs, *self._largest.tolist(), strict=True)
         )
-        return Comparison(self._a.name, self._b.name, outputs, self._tolerance)
+        return Comparison(a.name, b.name, outputs, self._tolerance)
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
@@ -226,39 +128,35 @@ def _difference(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
     return float(distance.max(initial=0.0)), float(finite.max(initial=0.0))
 
 
-def _ranks(output: np.ndarray, labels: np.ndarray, where: str) -> np.ndarray:
-    """How many classes come before the right one: integers, one for each item.
+class _Scores:
+    """How well one run names the right classes, so far."""
 
-    Args:
-        output: scores ``[items, classes, ...]`` of one class axis; further axes have size 1.
-        labels: the right classes of these items, and maybe of later ones.
-        where: what to call the run.
-    """
-    scores = output.reshape(len(output), -1) if output.ndim > 1 else output.reshape(1, -1)
-    wanted = labels[: len(scores)]
-    if len(wanted) < len(scores):
-        raise ModelError(f"{where}: there are fewer labels than items")
-    if len(wanted) and not 0 <= wanted.min() <= wanted.max() < scores.shape[1]:
-        raise ModelError(
-            f"{where}: expected labels from 0 to {scores.shape[1] - 1}, got {wanted.min()} to {wanted.max()}"
-        )
-    right = np.take_along_axis(scores, wanted[:, None], axis=1)
-    # Of equal scores the first counts as the higher, as argmax has it; a NaN is never right.
-    earlier = (scores == right) & (np.arange(scores.shape[1]) < wanted[:, None])
-    ranks: np.ndarray = np.where(np.isnan(right[:, 0]), scores.shape[1], ((scores > right) | earlier).sum(axis=1))
-    return ranks
+    def __init__(self, run: str, labels: np.ndarray) -> None:
+        self._run, self._labels = run, labels
+        self._ranks = np.empty(0, np.int64)  # of the right class of each item: how many come before it
 
+    def add(self, output: np.ndarray) -> None:
+        """Rank the right classes of the next items by ``output``: ``[items, classes]``, maybe with axes of size 1."""
+        scores = output.reshape(len(output), -1) if output.ndim > 1 else output.reshape(1, -1)
+        items, classes = scores.shape
+        right = self._labels[self._ranks.size :][:items]
+        if len(right) < items:
+            raise ModelError(f"{self._run}: expected a label for each item, got only {len(self._labels)}")
+        if items and not 0 <= right.min() <= right.max() < classes:
+            found = f"{right.min()} to {right.max()}"
+            raise ModelError(f"{self._run}: expected labels from 0 to {classes - 1}, got {found}")
+        score = np.take_along_axis(scores, right[:, None], axis=1)
+        # Of equal scores the first counts as the higher, as argmax has it; a NaN is never right.
+        earlier = (scores == score) & (np.arange(classes) < right[:, None])
+        ranks = np.where(np.isnan(score[:, 0]), classes, ((scores > score) | earlier).sum(axis=1))
+        self._ranks = np.append(self._ranks, ranks)
 
-def _accuracies(ranks: Mapping[str, list[np.ndarray]], labels: np.ndarray | None) -> tuple[Accuracy, ...]:
-    if labels is None:
-        return ()
-    found = []
-    for name, parts in ranks.items():
-        all_ranks = np.concatenate(parts)
-        if all_ranks.size != len(labels):
-            raise ModelError(f"{name}: expected a label for each of {all_ranks.size} items, got {len(labels)}")
-        found.append(Accuracy(name, float(np.mean(all_ranks < 1)), float(np.mean(all_ranks < 5))))
-    return tuple(found)
+    def accuracy(self) -> Accuracy:
+        """What was found."""
+        items = self._ranks.size
+        if items != len(self._labels):
+            raise ModelError(f"{self._run}: expected a label for each of {items} items, got {len(self._labels)}")
+        return Accuracy(self._run, float(np.mean(self._ranks < 1)), float(np.mean(self._ranks < 5)))
 
 
 def _random_feeds(specs: list[InputSpec], runner: _Runner, seed: int) -> list[Feed]:

@@ -114,7 +114,7 @@ class Report:
 
     @property
     def total(self) -> WeightRow:
-        """The sums over all weights; one that is not shared counts as pruned there, one that is not encoded as dense."""
+        """The sums over all weights; one that is not shared counts as pruned there, one not encoded as dense."""
         rows = self.rows
         shared = sum(row.pruned_bytes if row.shared_bytes is None else row.shared_bytes for row in rows)
         return WeightRow(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -14,7 +15,7 @@ import onnxruntime
 
 from onnxdc import model_io
 from onnxdc import native as library
-from onnxdc.errors import ModelError, NativeError
+from onnxdc.errors import FormatError, ModelError, NativeError
 from onnxdc.model_io import Source
 from onnxdc.numeric import decoding
 from onnxdc.passes.decode import Decoder, decode_dense_nodes
@@ -37,6 +38,15 @@ def why_not_native() -> str | None:
 def best_decoder() -> Decoder:
     """The native decoder where the library loads, else the one in Python: both give the same bits and errors."""
     return decoding.decode_weight if why_not_native() else library.decode_weight
+
+
+@contextmanager
+def naming(model: Source) -> Iterator[None]:
+    """Put the model's name before that of the weight in a FormatError."""
+    try:
+        yield
+    except FormatError as error:
+        raise error.at(f"{model_io.name_of(model)}: {error.where}") from error
 
 
 def session(
@@ -76,7 +86,8 @@ def session(
     decoded = False
     if native and not reason:
         _register(options)
-        decoded = bool(decode_dense_nodes(loaded, decoder=library.decode_weight).changes)
+        with naming(model):
+            decoded = bool(decode_dense_nodes(loaded, decoder=library.decode_weight).changes)
 
     def create(content: str | bytes) -> onnxruntime.InferenceSession:
         try:

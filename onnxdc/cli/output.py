@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
@@ -67,7 +68,7 @@ def _bar() -> Progress:
 def _rich_table(report: Report) -> Table:
     """The report's table with rules around the header and the totals."""
     rows = report.table()
-    table = Table(show_footer=bool(rows))
+    table = Table(box=box.SIMPLE, show_footer=bool(rows), pad_edge=False)
     if not rows:
         return table
     header, *weights, total = rows

@@ -1,0 +1,103 @@
+"""What a verification found: differences, accuracies, and whether they are accepted; as text and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class OutputDifference:
+    """How far two runs are apart in one output.
+
+    Attributes:
+        name: of the output.
+        absolute: the largest |a - b| of all elements; infinite where only one is NaN, or no numbers that differ.
+        relative: ``absolute`` over the largest finite |a| of the output; 0 where nothing differs.
+    """
+
+    name: str
+    absolute: float
+    relative: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs compared.
+
+    Attributes:
+        a, b: what was run, such as ``"small.onnx (native)"``.
+        outputs: the difference in each output.
+        tolerance: the largest relative difference that is accepted; None where any is.
+    """
+
+    a: str
+    b: str
+    outputs: tuple[OutputDifference, ...]
+    tolerance: float | None
+
+    @property
+    def relative(self) -> float:
+        """The largest relative difference of all outputs."""
+        return max((output.relative for output in self.outputs), default=0.0)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the difference is accepted."""
+        return self.tolerance is None or self.relative <= self.tolerance
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How often the label is the first, or among the first five, of the classes by the first output of a run."""
+
+    run: str
+    top1: float
+    top5: float
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What ``verify`` found.
+
+    Attributes:
+        inputs: where the inputs came from.
+        runs: of each session.
+        comparisons: B's runs against A's, and B's native run against its portable one.
+        accuracies: of every run, where labels were given.
+        notes: what could not be run, and why.
+    """
+
+    inputs: str
+    runs: int
+    comparisons: tuple[Comparison, ...]
+    accuracies: tuple[Accuracy, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether all differences are accepted."""
+        return all(comparison.passed for comparison in self.comparisons)
+
+    def to_json(self) -> str:
+        """Everything, as JSON."""
+        comparisons = [
+            dataclasses.asdict(comparison) | {"passed": comparison.passed} for comparison in self.comparisons
+        ]
+        content = dataclasses.asdict(self) | {"comparisons": comparisons, "passed": self.passed}
+        return json.dumps(content, indent=2)
+
+    def __str__(self) -> str:
+        """A line for each output of each comparison, and for each accuracy."""
+        lines = [f"inputs: {self.inputs}, {self.runs} runs"]
+        for comparison in self.comparisons:
+            limit = "" if comparison.tolerance is None else f", tolerance {comparison.tolerance:.1e}"
+            verdict = "" if comparison.tolerance is None else ": ok" if comparison.passed else ": EXCEEDED"
+            lines.append(f"{comparison.a} and {comparison.b}{limit}{verdict}")
+            lines += [
+                f"  {output.name}: largest difference {output.absolute:.3e}, relative {output.relative:.3e}"
+                for output in comparison.outputs
+            ]
+        lines += [f"{found.run}: top-1 {found.top1:.2%}, top-5 {found.top5:.2%}" for found in self.accuracies]
+        return "\n".join([*lines, *self.notes])

@@ -1,0 +1,198 @@
+"""The library's verbs: what they do to a model, and what they refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnx.reference
+import onnx_ir as ir
+import onnxruntime
+import pytest
+from small_models import CNN, DIGITS, LENET, constants, dense, recurrent, saved
+
+import onnxdc
+from onnxdc import ModelError, NativeError, Recipe, RecipeError, Rule, native
+
+
+def accuracy(session: onnxruntime.InferenceSession) -> float:
+    with np.load(DIGITS) as digits:
+        (logits,) = session.run(None, {"input": digits["input"]})
+        return float(np.mean(logits.argmax(1) == digits["labels"]))
+
+
+def run(session: onnxruntime.InferenceSession, x: np.ndarray) -> np.ndarray:
+    (y,) = session.run(None, {"x": x})
+    return y
+
+
+@pytest.fixture
+def x() -> np.ndarray:
+    return np.random.default_rng(7).standard_normal((5, 40)).astype(np.float32)
+
+
+def test_compress_without_options_prunes_nothing_and_keeps_the_accuracy():
+    result = onnxdc.compress(LENET)
+    before, after = constants(ir.load(LENET)), constants(onnxdc.decompress(result.model).model)
+    for name in ("fc1.weight", "fc2.weight", "fc3.weight"):
+        np.testing.assert_array_equal(before[name] == 0, after[name] == 0)
+        assert np.unique(after[name]).size <= 256
+    assert accuracy(onnxdc.session(result.model)) == accuracy(onnxdc.session(LENET))
+
+
+@pytest.mark.parametrize("path", [LENET, CNN], ids=lambda path: path.stem)
+def test_example_recipes_cost_less_than_half_a_percent_and_save_nine_tenths(path, tmp_path):
+    result = onnxdc.compress(path, Recipe.from_toml(path.with_suffix(".toml")))
+    result.save(tmp_path / "small.onnx")
+    assert accuracy(onnxdc.session(tmp_path / "small.onnx")) > accuracy(onnxdc.session(path)) - 0.005
+    assert (tmp_path / "small.onnx").stat().st_size < path.stat().st_size / 10
+
+
+def test_the_stages_one_by_one_are_compress(tmp_path):
+    model = saved(dense(), tmp_path / "dense.onnx")
+    onnxdc.prune(model, density=0.2).save(tmp_path / "pruned.onnx")
+    onnxdc.share(tmp_path / "pruned.onnx", bits=5).save(tmp_path / "shared.onnx")
+    onnxdc.encode(tmp_path / "shared.onnx").save(tmp_path / "small.onnx")
+    onnxdc.compress(model, density=0.2, bits=5, fold=False).save(tmp_path / "at_once.onnx")
+    assert (tmp_path / "small.onnx").read_bytes() == (tmp_path / "at_once.onnx").read_bytes()
+
+
+def test_decode_gives_the_shared_file_back_byte_for_byte(tmp_path):
+    onnxdc.share(LENET, bits=4).save(tmp_path / "shared.onnx")
+    onnxdc.encode(tmp_path / "shared.onnx").save(tmp_path / "small.onnx")
+    onnxdc.decode(tmp_path / "small.onnx").save(tmp_path / "decoded.onnx")
+    assert (tmp_path / "decoded.onnx").read_bytes() == (tmp_path / "shared.onnx").read_bytes()
+
+
+def test_prune_keeps_the_largest_and_the_graph():
+    (before, result) = constants(dense()), onnxdc.prune(dense(), density=0.25)
+    after = constants(result.model)["fc1"]
+    kept = after != 0
+    assert kept.sum() == 840
+    np.testing.assert_array_equal(after[kept], before["fc1"][kept])
+    assert np.abs(before["fc1"][kept]).min() >= np.abs(before["fc1"][~kept]).max()
+    onnx.checker.check_model(result.to_proto(), full_check=True)
+
+
+@pytest.mark.parametrize("convert", [ir.to_proto, lambda model: model], ids=["ModelProto", "ir.Model"])
+def test_a_model_in_memory_is_left_as_it_is(convert):
+    model = convert(dense())
+    before = ir.to_proto(model).SerializeToString() if isinstance(model, ir.Model) else model.SerializeToString()
+    onnxdc.compress(model, density=0.1)
+    after = ir.to_proto(model).SerializeToString() if isinstance(model, ir.Model) else model.SerializeToString()
+    assert before == after
+
+
+def test_a_rule_wins_over_an_option_and_an_option_over_the_defaults():
+    recipe = Recipe(rules=(Rule(pattern="fc2", density=0.5),))
+    found = constants(onnxdc.prune(dense(), recipe, density=0.1).model)
+    assert np.count_nonzero(found["fc1"]) == 336
+    assert np.count_nonzero(found["fc2"]) == 420
+
+
+def test_progress_is_told_after_each_weight_of_each_stage():
+    calls = []
+    onnxdc.compress(dense(), density=0.1, progress=lambda *call: calls.append(call))
+    weights = [("fc1", 1, 2), ("fc2", 2, 2)]
+    assert calls == [(stage, *weight) for stage in ("prune", "share", "encode") for weight in weights]
+
+
+def test_fold_is_an_option():
+    def kinds(model: ir.Model) -> list[str]:
+        return [node.op_type for node in model.graph]
+
+    model = dense()
+    (relu,) = [node for node in model.graph if node.op_type == "Relu"]
+    identity = ir.node("Identity", [relu.outputs[0]])
+    relu.outputs[0].replace_all_uses_with(identity.outputs[0])
+    identity.replace_input_with(0, relu.outputs[0])
+    model.graph.insert_after(relu, identity)
+    assert "Identity" not in kinds(onnxdc.compress(model, density=0.1).model)
+    assert "Identity" in kinds(onnxdc.compress(model, density=0.1, fold=False).model)
+
+
+@pytest.mark.parametrize("native_run", [True, False, "auto"])
+def test_sessions_compute_what_the_decoded_model_computes(native_run, x):
+    result = onnxdc.compress(dense(), density=0.1)
+    reference = onnx.reference.ReferenceEvaluator(onnxdc.decompress(result.model).to_proto())
+    (expected,) = reference.run(None, {"x": x})
+    np.testing.assert_allclose(run(onnxdc.session(result.model, native=native_run), x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_native_session_gets_its_dense_weights_decoded(tmp_path):
+    path = tmp_path / "small.onnx"
+    onnxdc.compress(recurrent(), density=0.1).save(path)
+    x = np.random.default_rng(3).standard_normal((4, 2, 16)).astype(np.float32)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.optimized_model_filepath = str(tmp_path / "executed.onnx")
+    found = run(onnxdc.session(path, native=True, sess_options=options), x)
+    assert "DecodeWeight" in {node.op_type for node in onnx.load(path).graph.node}
+    assert {node.op_type for node in onnx.load(tmp_path / "executed.onnx").graph.node} == {"LSTM"}
+    np.testing.assert_allclose(found, run(onnxdc.session(path, native=False), x), rtol=1e-5, atol=1e-6)
+
+
+def test_a_session_finds_external_data_of_a_model_with_decoded_weights(tmp_path):
+    result = onnxdc.compress(recurrent(), density=0.1)
+    onnx.save(result.to_proto(), tmp_path / "small.onnx", save_as_external_data=True, size_threshold=64)
+    x = np.zeros((1, 1, 16), np.float32)
+    for native_run in (True, False):
+        np.testing.assert_array_equal(
+            run(onnxdc.session(tmp_path / "small.onnx", native=native_run), x),
+            run(onnxdc.session(result.model, native=native_run), x),
+        )
+
+
+def test_without_the_library_a_session_warns_or_refuses(monkeypatch, x):
+    def missing() -> str:
+        raise NativeError("the library is missing")
+
+    result = onnxdc.compress(dense(), density=0.1)
+    expected = run(onnxdc.session(result.model, native=False), x)
+    monkeypatch.setattr(native, "isa", missing)
+    with pytest.warns(RuntimeWarning, match="portable bodies: the library is missing"):
+        session = onnxdc.session(result.model)
+    np.testing.assert_array_equal(run(session, x), expected)
+    with pytest.raises(NativeError, match="missing"):
+        onnxdc.session(result.model, native=True)
+    np.testing.assert_array_equal(constants(onnxdc.decompress(result.model).model)["fc1"].shape, (40, 84))
+
+
+def test_a_model_that_onnxruntime_refuses_is_named(tmp_path):
+    proto = ir.to_proto(dense())
+    proto.graph.node[0].op_type = "NoSuchOperator"
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(ModelError, match=r"odd\.onnx: onnxruntime refuses it: .*NoSuchOperator"):
+        onnxdc.session(path)
+
+
+def test_a_model_without_weights_is_refused():
+    model = dense()
+    with pytest.raises(ModelError, match=r"no weight to compress \(fc1: 3360 elements, fewer than 9999\)"):
+        onnxdc.compress(model, min_elements=9999)
+
+
+@pytest.mark.parametrize("verb", [onnxdc.compress, onnxdc.share, onnxdc.encode])
+def test_a_compressed_model_is_not_compressed_again(verb):
+    with pytest.raises(ModelError, match="already compressed"):
+        verb(onnxdc.compress(dense(), density=0.1).model)
+
+
+def test_encode_refuses_weights_that_were_never_shared():
+    with pytest.raises(ModelError, match=r"nothing to encode: fc1: .*share its values first"):
+        onnxdc.encode(dense())
+
+
+def test_decode_refuses_a_model_that_is_not_compressed():
+    with pytest.raises(ModelError, match="nothing to decode"):
+        onnxdc.decode(dense())
+
+
+def test_prune_wants_to_know_how():
+    with pytest.raises(RecipeError, match="nothing says how to prune"):
+        onnxdc.prune(dense())
+
+
+def test_two_ways_to_prune_are_one_too_many():
+    with pytest.raises(RecipeError, match=r"expected one of .*, got density and quality"):
+        onnxdc.compress(dense(), density=0.1, quality=1.0)
