@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,7 +68,7 @@ def verify(
         ModelError: a model cannot be read or run, or inputs, outputs or labels do not fit.
         FormatError: a compressed weight breaks a rule of the format.
     """
-    first, *others = runners = [_runners(a)[0], *_runners(b)]
+    first, *others = runners = [next(_runners(a)), *_runners(b)]
     for other in others:
         if other.outputs != first.outputs:
             raise ModelError(f"{other.name}: expected outputs {first.outputs} as {first.name} has, got {other.outputs}")
@@ -180,14 +180,12 @@ def _notes(runners: Sequence[_Runner]) -> tuple[str, ...]:
     return (f"no native run: {reason}",) if portable and reason else ()
 
 
-def _runners(model: Source) -> list[_Runner]:
+def _runners(model: Source) -> Iterator[_Runner]:
     """The sessions of a model: natively, where it is compressed and the library loads, and portably."""
     compressed = is_compressed(model_io.load(model, lift=False))
     ways: list[tuple[str, bool]] = [(" (native)", True)] if compressed and not why_not_native() else []
     ways.append((" (portable)" if compressed else "", False))
-    runners = []
     for way, native in ways:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _QUIET
-        runners.append(_Runner(model_io.name_of(model) + way, session(model, native=native, sess_options=options)))
-    return runners
+        yield _Runner(model_io.name_of(model) + way, session(model, native=native, sess_options=options))

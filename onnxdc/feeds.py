@@ -114,7 +114,7 @@ def _cut(feed: Feed, batch: int, where: str, drop_axis: bool = False) -> list[Fe
         start if drop_axis else slice(start, start + batch)
         for start in range(0, max(lengths.values(), default=1), batch)
     ]
-    return [{name: array[part] if array.ndim else array for name, array in feed.items()} for part in parts]
+    return [{name: np.asarray(array[part]) if array.ndim else array for name, array in feed.items()} for part in parts]
 
 
 def _given_array(spec: InputSpec, arrays: Mapping[str, np.ndarray], where: str) -> np.ndarray:

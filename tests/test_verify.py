@@ -128,6 +128,13 @@ def test_arrays_are_cut_into_what_the_model_takes():
     assert cut("1, N, 4", np.zeros((5, 1, 7, 4), np.float32)) == [(1, 7, 4)] * 5
 
 
+def test_numbers_without_axes_go_in_one_a_run():
+    model = build("g (float[N] x, int64 s) => (float[N] y) { c = Cast<to: int = 1>(s)  y = Mul(x, c) }")
+    arrays = {"x": np.ones((3, 5), np.float32), "s": np.array([1, 2, 3])}
+    assert onnxdc.verify(model, model, arrays).runs == 3
+    assert onnxdc.verify(model, model, {"x": np.ones(130, np.float32), "s": np.array(2)}).runs == 3
+
+
 @pytest.mark.parametrize(
     ("shape", "array", "message"),
     [
