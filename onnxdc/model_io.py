@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Final, TypeAlias
 
@@ -68,13 +68,8 @@ def save(model: ir.Model, path: str | os.PathLike[str]) -> int:
         ModelError: ``path`` is a file that the model was read from, it cannot be written, or the model without its
             initializers exceeds what protobuf can hold.
     """
-    target = Path(os.path.realpath(path))  # a link stays a link
-    data = target.with_name(target.name + ".data")
-    for source in model.meta.get(_FILES, ()):
-        if _same_file(source, target) or _same_file(source, data):
-            raise ModelError(f"{path}: the output would overwrite {source}, which the model is read from")
-    if target.is_dir():
-        raise ModelError(f"{path}: cannot write: it is a directory")
+    check_output(path, model.meta.get(_FILES, ()))
+    target, data = _targets(path)
     try:
         with contextlib.ExitStack() as stack:
             whole = stack.enter_context(replacing(target))
@@ -85,6 +80,34 @@ def save(model: ir.Model, path: str | os.PathLike[str]) -> int:
             return whole.tell() + (file.tell() if file else 0)
     except OSError as error:
         raise ModelError(f"{path}: cannot write: {error.strerror or error}") from error
+
+
+def check_output(path: str | os.PathLike[str], sources: Iterable[Path]) -> None:
+    """Refuse a path that ``save`` could not write to, before the work that leads there.
+
+    Args:
+        path: where the model is to go.
+        sources: the files that it is read from.
+
+    Raises:
+        ModelError: ``path`` is one of the sources, is a directory, or lies in none.
+    """
+    target, data = _targets(path)
+    for source in sources:
+        if _same_file(source, target) or _same_file(source, data):
+            raise ModelError(f"{path}: the output would overwrite {source}, which the model is read from")
+    if target.is_dir():
+        raise ModelError(f"{path}: cannot write: it is a directory")
+    try:
+        os.stat(os.path.join(target.parent, "."))  # fails where the parent is a file, too
+    except OSError as error:
+        raise ModelError(f"{path}: cannot write: {error.strerror or error}") from error
+
+
+def _targets(path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """The files of a model to be written, and of its external data; a link stays a link."""
+    target = Path(os.path.realpath(path))
+    return target, target.with_name(target.name + ".data")
 
 
 def name_of(source: Source) -> str:

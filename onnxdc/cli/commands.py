@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from onnxdc import api, doctor
+from onnxdc import api, doctor, model_io
 from onnxdc.api import CompressionResult
 from onnxdc.cli import options
 from onnxdc.cli.group import Failure, Group
@@ -124,6 +124,7 @@ def _write(
     verb: Callable[..., CompressionResult], *, model: Path, output: Path, as_json: bool, quiet: bool, **arguments: Any
 ) -> None:
     """Call a verb of the library, write the model and print the report."""
+    model_io.check_output(output, [model])
     with progress(quiet=quiet) as tell:
         result = verb(model, progress=tell, **arguments)
         result.save(output)
