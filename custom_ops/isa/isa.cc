@@ -15,8 +15,8 @@ struct Variant {
 bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
 bool has_avx512() {
-    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl");
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 #endif
 
@@ -72,6 +72,8 @@ bool choose_isa(const char* forced, Isa* isa, std::string* error) {
     return false;
 }
 
-bool choose_isa_from_environment(Isa* isa, std::string* error) { return choose_isa(std::getenv("ONNXDC_ISA"), isa, error); }
+bool choose_isa_from_environment(Isa* isa, std::string* error) {
+    return choose_isa(std::getenv("ONNXDC_ISA"), isa, error);
+}
 
 }  // namespace onnxdc

@@ -5,7 +5,8 @@
 
 namespace onnxdc {
 
-std::unique_ptr<SparseConvolution> SparseConvolution::create(const SparseWeight& weight, const ConvolutionParams& params, Isa isa) {
+std::unique_ptr<SparseConvolution> SparseConvolution::create(const SparseWeight& weight,
+                                                             const ConvolutionParams& params, Isa isa) {
     Spatial kernel{1, 1, 1};
     const size_t spatial_rank = weight.shape.size() - 2;
     for (size_t d = 0; d < spatial_rank; ++d) kernel[3 - spatial_rank + d] = weight.shape[2 + d];

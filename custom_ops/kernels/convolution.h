@@ -12,8 +12,8 @@
 
 namespace onnxdc {
 
-// Spatial sizes in the order of the tensor's axes. Convolutions of fewer dimensions have leading ones (zeros for pads): a 2-D one
-// is {1, height, width}, a 1-D one {1, 1, length}.
+// Spatial sizes in the order of the tensor's axes. Convolutions of fewer dimensions have leading ones (zeros for pads):
+// a 2-D one is {1, height, width}, a 1-D one {1, 1, length}.
 using Spatial = std::array<int64_t, 3>;
 
 // What is known when the convolution is created; the kernel's sizes come with the weight.
@@ -31,19 +31,22 @@ struct ConvolutionRun {
     int64_t batch = 0;
     Spatial in_size{1, 1, 1};
     Spatial out_size{1, 1, 1};
-    Spatial pads{0, 0, 0};        // at the beginning of each axis, 0 or more; those at the end follow from out_size
+    Spatial pads{0, 0, 0};  // at the beginning of each axis, 0 or more; those at the end follow from out_size
 };
 
-inline bool is_empty(const ConvolutionRun& run) { return run.batch * run.out_size[0] * run.out_size[1] * run.out_size[2] == 0; }
+inline bool is_empty(const ConvolutionRun& run) {
+    return run.batch * run.out_size[0] * run.out_size[1] * run.out_size[2] == 0;
+}
 
-// A weight [outputs, inputs / groups, kernel...] of 1 to 3 kernel dimensions in an execution layout. It is immutable, so several
-// threads may run it at once.
+// A weight [outputs, inputs / groups, kernel...] of 1 to 3 kernel dimensions in an execution layout. It is immutable,
+// so several threads may run it at once.
 class SparseConvolution {
 public:
     virtual ~SparseConvolution() = default;
 
     // The weight must be as decoder/weight.h promises and have 3 to 5 dimensions. The ISA must be supported here.
-    static std::unique_ptr<SparseConvolution> create(const SparseWeight& weight, const ConvolutionParams& params, Isa isa);
+    static std::unique_ptr<SparseConvolution> create(const SparseWeight& weight, const ConvolutionParams& params,
+                                                     Isa isa);
 
     virtual int64_t inputs() const = 0;   // channels of x
     virtual int64_t outputs() const = 0;  // channels of y
@@ -54,7 +57,8 @@ public:
     // Bytes of scratch memory, aligned to 64, that run() needs for these sizes with such an executor.
     virtual size_t scratch_nbytes(const ConvolutionRun& run, size_t workers) const = 0;
 
-    // The sum runs over the nonzeros of the weight only. Gives the same bits whatever the executor. No allocation happens.
+    // The sum runs over the nonzeros of the weight only. Gives the same bits whatever the executor. No allocation
+    // happens.
     virtual void run(const ConvolutionRun& run, void* scratch, Executor& executor) const = 0;
 };
 

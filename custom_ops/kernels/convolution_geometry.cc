@@ -19,8 +19,14 @@ void append(Segment* segments, size_t* count, const Segment& segment) {
 
 }  // namespace
 
-ConvolutionGeometry::ConvolutionGeometry(const ConvolutionRun& run, const ConvolutionParams& params, const Spatial& kernel, int64_t inputs)
-    : kernel_(kernel), strides_(params.strides), dilations_(params.dilations), in_size_(run.in_size), out_size_(run.out_size), pads_(run.pads),
+ConvolutionGeometry::ConvolutionGeometry(const ConvolutionRun& run, const ConvolutionParams& params,
+                                         const Spatial& kernel, int64_t inputs)
+    : kernel_(kernel),
+      strides_(params.strides),
+      dilations_(params.dilations),
+      in_size_(run.in_size),
+      out_size_(run.out_size),
+      pads_(run.pads),
       inputs_(inputs) {
     bool inside = true;
     for (size_t d = 0; d < 3; ++d) {
@@ -73,19 +79,23 @@ void ConvolutionGeometry::write_offsets(size_t columns, ptrdiff_t* offsets) cons
     const int64_t taps = kernel_[0] * kernel_[1] * kernel_[2];
     for (int64_t column = 0; column < static_cast<int64_t>(columns); ++column) {
         const int64_t tap = column % taps;
-        const int64_t z = tap / (kernel_[1] * kernel_[2]), r = tap / kernel_[2] % kernel_[1], c = tap % kernel_[2] * dilations_[2];
-        offsets[column] = column / taps * channel_pitch_ + z * dilations_[0] * slice_pitch_ + r * dilations_[1] * row_pitch_ +
-                          c % strides_[2] * phase_pitch_ + c / strides_[2];
+        const int64_t z = tap / (kernel_[1] * kernel_[2]), r = tap / kernel_[2] % kernel_[1],
+                      c = tap % kernel_[2] * dilations_[2];
+        offsets[column] = column / taps * channel_pitch_ + z * dilations_[0] * slice_pitch_ +
+                          r * dilations_[1] * row_pitch_ + c % strides_[2] * phase_pitch_ + c / strides_[2];
     }
 }
 
 size_t ConvolutionGeometry::write_input_segments(size_t begin, size_t end, Segment* segments) const {
-    const auto width = static_cast<size_t>(out_size_[2]), height = static_cast<size_t>(out_size_[1]), depth = static_cast<size_t>(out_size_[0]);
+    const auto width = static_cast<size_t>(out_size_[2]), height = static_cast<size_t>(out_size_[1]),
+               depth = static_cast<size_t>(out_size_[0]);
     size_t count = 0;
     for (size_t at = begin; at < end;) {
-        const size_t column = at % width, row = at / width % height, slice = at / width / height % depth, image = at / out_plane();
+        const size_t column = at % width, row = at / width % height, slice = at / width / height % depth,
+                     image = at / out_plane();
         const size_t length = std::min(width - column, end - at);
-        const auto from = static_cast<int64_t>(image * image_pitch() + column) + static_cast<int64_t>(row) * strides_[1] * row_pitch_ +
+        const auto from = static_cast<int64_t>(image * image_pitch() + column) +
+                          static_cast<int64_t>(row) * strides_[1] * row_pitch_ +
                           static_cast<int64_t>(slice) * strides_[0] * slice_pitch_;
         append(segments, &count, {from, at - begin, length});
         at += length;
@@ -93,7 +103,8 @@ size_t ConvolutionGeometry::write_input_segments(size_t begin, size_t end, Segme
     return count;
 }
 
-size_t ConvolutionGeometry::write_output_segments(size_t begin, size_t end, size_t image_stride, Segment* segments) const {
+size_t ConvolutionGeometry::write_output_segments(size_t begin, size_t end, size_t image_stride,
+                                                  Segment* segments) const {
     size_t count = 0;
     for (size_t at = begin; at < end;) {
         const size_t pixel = at % out_plane();

@@ -6,12 +6,15 @@
 
 namespace onnxdc {
 
-// The input of one image as the inner loops see it: the planes of x, or copies of them with the padding written out and the columns sorted
-// by their remainder modulo the stride ("phases"). Either way the inputs that one weight meets in a row of the output are contiguous, and
-//   input = source + image * image_pitch + offset(column of the weight) + start(first output of the row) + output column
+// The input of one image as the inner loops see it: the planes of x, or copies of them with the padding written out and
+// the columns sorted by their remainder modulo the stride ("phases"). Either way the inputs that one weight meets in a
+// row of the output are contiguous, and
+//   input = source + image * image_pitch + offset(column of the weight) + start(first output of the row) + output
+//   column
 class ConvolutionGeometry {
 public:
-    ConvolutionGeometry(const ConvolutionRun& run, const ConvolutionParams& params, const Spatial& kernel, int64_t inputs);
+    ConvolutionGeometry(const ConvolutionRun& run, const ConvolutionParams& params, const Spatial& kernel,
+                        int64_t inputs);
 
     // Whether x itself will do.
     bool in_place() const { return in_place_; }
@@ -26,8 +29,8 @@ public:
     // The offset of each column [input channel within the group, kernel...] of the weight.
     void write_offsets(size_t columns, ptrdiff_t* offsets) const;
 
-    // Describes outputs begin .. end - 1, counted over the planes of consecutive images. Both arrays have room for end - begin segments.
-    // Inputs: `from` counts from the first image, without the offset of the column.
+    // Describes outputs begin .. end - 1, counted over the planes of consecutive images. Both arrays have room for end
+    // - begin segments. Inputs: `from` counts from the first image, without the offset of the column.
     size_t write_input_segments(size_t begin, size_t end, Segment* segments) const;
     // Outputs: `from` counts from the first plane of the first image; image_stride floats lie between images.
     size_t write_output_segments(size_t begin, size_t end, size_t image_stride, Segment* segments) const;
@@ -35,8 +38,8 @@ public:
 private:
     const Spatial kernel_, strides_, dilations_, in_size_, out_size_, pads_;
     const int64_t inputs_;
-    Spatial extent_;         // how much of each axis is read, padding included
-    int64_t phases_ = 1;     // of the last axis
+    Spatial extent_;      // how much of each axis is read, padding included
+    int64_t phases_ = 1;  // of the last axis
     int64_t phase_pitch_ = 0;
     int64_t row_pitch_ = 0;
     int64_t slice_pitch_ = 0;

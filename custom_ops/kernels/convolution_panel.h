@@ -10,13 +10,14 @@
 
 namespace onnxdc {
 
-// For a block of output pixels the inputs of one tile of the weight are brought together in a panel [columns of the tile][pixels],
-// small enough for the nearest cache; every output channel then adds up its nonzeros over vectors of pixels. Pixels are counted over
-// planes and images without gaps, so that small planes fill the vectors too.
+// For a block of output pixels the inputs of one tile of the weight are brought together in a panel [columns of the
+// tile][pixels], small enough for the nearest cache; every output channel then adds up its nonzeros over vectors of
+// pixels. Pixels are counted over planes and images without gaps, so that small planes fill the vectors too.
 class PanelConvolution final : public SparseConvolution {
 public:
     // `kernel` is the weight's shape after its first two dimensions.
-    PanelConvolution(const SparseRows& weight, const Spatial& kernel, const ConvolutionParams& params, const PanelKernels& kernels);
+    PanelConvolution(const SparseRows& weight, const Spatial& kernel, const ConvolutionParams& params,
+                     const PanelKernels& kernels);
 
     int64_t inputs() const override { return inputs_; }
     int64_t outputs() const override { return outputs_; }
@@ -31,8 +32,8 @@ private:
 
     void run_images(const ConvolutionRun& run, const Plan& plan, Share images, Executor& executor) const;
     const float* prepare_inputs(const ConvolutionRun& run, const Plan& plan, Share images, Executor& executor) const;
-    void run_block(const ConvolutionRun& run, const Plan& plan, const float* source, size_t first_image, const Blocks& blocks,
-                   size_t group_and_block, Share bands, const Worker& worker) const;
+    void run_block(const ConvolutionRun& run, const Plan& plan, const float* source, size_t first_image,
+                   const Blocks& blocks, size_t group_and_block, Share bands, const Worker& worker) const;
 
     const Spatial kernel_;
     const ConvolutionParams params_;

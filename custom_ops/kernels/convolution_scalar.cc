@@ -19,10 +19,12 @@ struct Reach {
 int64_t product(const Spatial& size) { return size[0] * size[1] * size[2]; }
 
 // Adds `weight` times the input that one nonzero sees to a plane of the output.
-void accumulate(const float* x, const Spatial& in_size, float* y, const Spatial& out_size, const Reach (&axis)[3], float weight) {
+void accumulate(const float* x, const Spatial& in_size, float* y, const Spatial& out_size, const Reach (&axis)[3],
+                float weight) {
     for (int64_t z = axis[0].first; z < axis[0].last; ++z) {
         for (int64_t r = axis[1].first; r < axis[1].last; ++r) {
-            const int64_t in_row = (z * axis[0].stride + axis[0].shift) * in_size[1] + r * axis[1].stride + axis[1].shift;
+            const int64_t in_row =
+                (z * axis[0].stride + axis[0].shift) * in_size[1] + r * axis[1].stride + axis[1].shift;
             const int64_t from = in_row * in_size[2] + axis[2].shift;
             float* to = y + (z * out_size[1] + r) * out_size[2];
             for (int64_t c = axis[2].first; c < axis[2].last; ++c) to[c] += weight * x[from + c * axis[2].stride];
@@ -48,7 +50,8 @@ void ScalarConvolution::compute_plane(const ConvolutionRun& run, int64_t image, 
         const int64_t tap = weight_.column[i] % taps;
         const Spatial at{tap / (kernel_[1] * kernel_[2]), tap / kernel_[2] % kernel_[1], tap % kernel_[2]};
         const auto reach = [&](size_t d) {
-            return Reach(run.in_size[d], run.out_size[d], params_.strides[d], at[d] * params_.dilations[d] - run.pads[d]);
+            return Reach(run.in_size[d], run.out_size[d], params_.strides[d],
+                         at[d] * params_.dilations[d] - run.pads[d]);
         };
         const float* x = run.x + (first_channel + weight_.column[i] / taps) * product(run.in_size);
         accumulate(x, run.in_size, y, run.out_size, {reach(0), reach(1), reach(2)}, weight_.values[weight_.code[i]]);

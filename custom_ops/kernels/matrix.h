@@ -17,9 +17,9 @@ namespace onnxdc {
 // Strides are in floats. x may be transposed: x[i, k] lies at x[i * x_row_stride + k * x_column_stride].
 struct MatrixRun {
     const float* x = nullptr;
-    float* y = nullptr;             // y[i, n] lies at y[i * y_row_stride + n]; must not overlap x
-    const float* bias = nullptr;    // [outputs], or null for zeros
-    int64_t m = 0;                  // rows of x and y, 0 or more
+    float* y = nullptr;           // y[i, n] lies at y[i * y_row_stride + n]; must not overlap x
+    const float* bias = nullptr;  // [outputs], or null for zeros
+    int64_t m = 0;                // rows of x and y, 0 or more
     int64_t x_row_stride = 0;
     int64_t x_column_stride = 1;
     int64_t y_row_stride = 0;

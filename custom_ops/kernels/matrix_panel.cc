@@ -5,12 +5,6 @@
 #include "kernels/scratch.h"
 
 namespace onnxdc {
-namespace {
-
-size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
-
-}  // namespace
-
 // The arrays of one worker.
 struct PanelMatrix::Worker {
     float* panel;  // [tile_columns, rows of a block]
@@ -22,8 +16,10 @@ struct PanelMatrix::Plan {
     Plan(const PanelMatrix& layer, size_t m, void* memory, size_t worker_count)
         : scratch(memory),
           // Below half a vector, single floats are as fast and waste nothing.
-          kernels(2 * m >= layer.kernels_.lanes ? layer.kernels_ : *layer.kernels_.single), m(m) {
-        const size_t vectors = kernels.lanes == 1 ? PanelKernels::kMaxVectors : panel_vectors(layer.tiles_.tile_columns(), kernels.lanes);
+          kernels(2 * m >= layer.kernels_.lanes ? layer.kernels_ : *layer.kernels_.single),
+          m(m) {
+        const size_t vectors =
+            kernels.lanes == 1 ? PanelKernels::kMaxVectors : panel_vectors(layer.tiles_.tile_columns(), kernels.lanes);
         blocks = divide_up(m, vectors * kernels.lanes);
         block = divide_up(divide_up(m, blocks), kernels.lanes) * kernels.lanes;
         blocks = divide_up(m, block);
@@ -35,7 +31,7 @@ struct PanelMatrix::Plan {
         }
     }
 
-    Scratch scratch;
+    ScratchCut scratch;
     const PanelKernels& kernels;
     size_t m, blocks, block;
     size_t panel_floats;
@@ -66,10 +62,12 @@ void PanelMatrix::run(const MatrixRun& run, void* scratch, Executor& executor) c
 }
 
 // Computes some bands of the outputs for the rows of one block.
-void PanelMatrix::run_block(const MatrixRun& run, const Plan& plan, size_t block, Share bands, const Worker& worker) const {
+void PanelMatrix::run_block(const MatrixRun& run, const Plan& plan, size_t block, Share bands,
+                            const Worker& worker) const {
     const Share rows{block * plan.block, std::min(plan.m, (block + 1) * plan.block)};
     const size_t lanes = plan.kernels.lanes, vectors = divide_up(rows.end - rows.begin, lanes), pitch = vectors * lanes;
-    const size_t first_output = tiles_.first_row_of_band(bands.begin), last_output = tiles_.first_row_of_band(bands.end);
+    const size_t first_output = tiles_.first_row_of_band(bands.begin),
+                 last_output = tiles_.first_row_of_band(bands.end);
     float* sums = worker.sums + first_output * pitch;
     for (size_t output = first_output; output < last_output; ++output) {
         std::fill_n(worker.sums + output * pitch, pitch, run.bias ? run.bias[output] : 0.0f);
@@ -78,22 +76,27 @@ void PanelMatrix::run_block(const MatrixRun& run, const Plan& plan, size_t block
         const size_t first_column = tile * tiles_.tile_columns();
         const size_t columns = std::min(tiles_.tile_columns(), tiles_.columns() - first_column);
         load_panel(run, rows, first_column, columns, worker.panel, pitch);
-        for (size_t band = bands.begin; band < bands.end; ++band) plan.kernels.multiply[vectors](tiles_.block(tile, band), worker.panel, worker.sums);
+        for (size_t band = bands.begin; band < bands.end; ++band)
+            plan.kernels.multiply[vectors](tiles_.block(tile, band), worker.panel, worker.sums);
     }
     float* y = run.y + static_cast<int64_t>(rows.begin) * run.y_row_stride + static_cast<int64_t>(first_output);
-    kernels_.transpose(sums, pitch, last_output - first_output, rows.end - rows.begin, y, static_cast<size_t>(run.y_row_stride));
+    kernels_.transpose(sums, pitch, last_output - first_output, rows.end - rows.begin, y,
+                       static_cast<size_t>(run.y_row_stride));
 }
 
 // Transposes the rows and columns of x, times alpha, into the panel.
-void PanelMatrix::load_panel(const MatrixRun& run, Share rows, size_t first_column, size_t columns, float* panel, size_t pitch) const {
-    const float* x = run.x + static_cast<int64_t>(rows.begin) * run.x_row_stride + static_cast<int64_t>(first_column) * run.x_column_stride;
+void PanelMatrix::load_panel(const MatrixRun& run, Share rows, size_t first_column, size_t columns, float* panel,
+                             size_t pitch) const {
+    const float* x = run.x + static_cast<int64_t>(rows.begin) * run.x_row_stride +
+                     static_cast<int64_t>(first_column) * run.x_column_stride;
     const size_t row_count = rows.end - rows.begin;
     if (run.x_column_stride == 1) {
         kernels_.transpose(x, static_cast<size_t>(run.x_row_stride), row_count, columns, panel, pitch);
     } else {
         for (size_t column = 0; column < columns; ++column) {
             const float* from = x + static_cast<int64_t>(column) * run.x_column_stride;
-            for (size_t row = 0; row < row_count; ++row) panel[column * pitch + row] = from[static_cast<int64_t>(row) * run.x_row_stride];
+            for (size_t row = 0; row < row_count; ++row)
+                panel[column * pitch + row] = from[static_cast<int64_t>(row) * run.x_row_stride];
         }
     }
     if (run.alpha == 1.0f) return;

@@ -7,11 +7,12 @@
 
 namespace onnxdc {
 
-// For a block of rows of x, the columns of one tile are transposed into a panel [columns of the tile][rows of x], small enough for the
-// nearest cache; every output then adds up its nonzeros over vectors of rows.
+// For a block of rows of x, the columns of one tile are transposed into a panel [columns of the tile][rows of x], small
+// enough for the nearest cache; every output then adds up its nonzeros over vectors of rows.
 class PanelMatrix final : public SparseMatrix {
 public:
-    PanelMatrix(const SparseRows& weight, const PanelKernels& kernels) : tiles_(weight, 0, weight.rows), kernels_(kernels) {}
+    PanelMatrix(const SparseRows& weight, const PanelKernels& kernels)
+        : tiles_(weight, 0, weight.rows), kernels_(kernels) {}
 
     int64_t inputs() const override { return static_cast<int64_t>(tiles_.columns()); }
     int64_t outputs() const override { return static_cast<int64_t>(tiles_.rows()); }
@@ -24,7 +25,8 @@ private:
     struct Worker;
 
     void run_block(const MatrixRun& run, const Plan& plan, size_t block, Share bands, const Worker& worker) const;
-    void load_panel(const MatrixRun& run, Share rows, size_t first_column, size_t columns, float* panel, size_t pitch) const;
+    void load_panel(const MatrixRun& run, Share rows, size_t first_column, size_t columns, float* panel,
+                    size_t pitch) const;
 
     const SparseTiles tiles_;
     const PanelKernels& kernels_;

@@ -11,7 +11,8 @@ namespace {
 // Copies a row of x times alpha. Answers whether all that it wrote is finite.
 bool copy_row(const float* x, int64_t stride, size_t size, float alpha, float* to) {
     for (size_t i = 0; i < size; ++i) to[i] = alpha * x[static_cast<int64_t>(i) * stride];
-    // A number with all bits of the exponent set is infinite or no number; adding one in the exponent's last place then carries over.
+    // A number with all bits of the exponent set is infinite or no number; adding one in the exponent's last place then
+    // carries over.
     uint32_t carry = 0;
     for (size_t i = 0; i < size; ++i) {
         uint32_t bits;
@@ -34,13 +35,15 @@ struct WindowMatrix::Plan {
         sums = scratch.take<float>(vectors * sum_pitch);
     }
 
-    Scratch scratch;
+    ScratchCut scratch;
     size_t x_pitch, sum_pitch;
     float* x;
     float* sums;
 };
 
-size_t WindowMatrix::scratch_nbytes(int64_t m, size_t) const { return Plan(windows_, static_cast<size_t>(m), nullptr).scratch.nbytes(); }
+size_t WindowMatrix::scratch_nbytes(int64_t m, size_t) const {
+    return Plan(windows_, static_cast<size_t>(m), nullptr).scratch.nbytes();
+}
 
 void WindowMatrix::run(const MatrixRun& run, void* scratch, Executor& executor) const {
     const Plan plan(windows_, static_cast<size_t>(run.m), scratch);
@@ -50,20 +53,24 @@ void WindowMatrix::run(const MatrixRun& run, void* scratch, Executor& executor) 
         bool finite = true;
         for (size_t row = rows.begin; row < rows.end; ++row) {
             float* to = plan.x + (row - rows.begin) * plan.x_pitch;
-            finite &= copy_row(run.x + static_cast<int64_t>(row) * run.x_row_stride, run.x_column_stride, windows_.columns(), run.alpha, to);
+            finite &= copy_row(run.x + static_cast<int64_t>(row) * run.x_row_stride, run.x_column_stride,
+                               windows_.columns(), run.alpha, to);
             std::fill_n(to + windows_.columns(), Windows::kWindow, 0.0f);
         }
-        executor.parallel_for(tasks, [&](size_t task) { run_blocks(run, plan, rows, share(windows_.blocks(), tasks, task), finite); });
+        executor.parallel_for(
+            tasks, [&](size_t task) { run_blocks(run, plan, rows, share(windows_.blocks(), tasks, task), finite); });
     }
 }
 
 // Computes the outputs of some blocks for some rows of x.
 void WindowMatrix::run_blocks(const MatrixRun& run, const Plan& plan, Share rows, Share blocks, bool finite) const {
-    const size_t vectors = rows.end - rows.begin, first_lane = blocks.begin * Windows::kLanes, last_lane = blocks.end * Windows::kLanes;
+    const size_t vectors = rows.end - rows.begin, first_lane = blocks.begin * Windows::kLanes,
+                 last_lane = blocks.end * Windows::kLanes;
     const uint32_t* row_of_lane = windows_.row_of_lane();
     for (size_t v = 0; v < vectors; ++v) {
         for (size_t lane = first_lane; lane < last_lane; ++lane) {
-            plan.sums[v * plan.sum_pitch + lane] = run.bias && row_of_lane[lane] != Windows::kNoRow ? run.bias[row_of_lane[lane]] : 0.0f;
+            plan.sums[v * plan.sum_pitch + lane] =
+                run.bias && row_of_lane[lane] != Windows::kNoRow ? run.bias[row_of_lane[lane]] : 0.0f;
         }
     }
     for (size_t tile = 0; tile < windows_.tiles(); ++tile) {
@@ -74,7 +81,8 @@ void WindowMatrix::run_blocks(const MatrixRun& run, const Plan& plan, Share rows
         } else {
             const auto multiply = windows_.coded() ? kernels_.masked_coded : kernels_.masked_floats;
             for (size_t v = 0; v < vectors; ++v) {
-                multiply(windows_.tile(tile), blocks.begin, blocks.end, x + v * plan.x_pitch, 0, plan.sums + v * plan.sum_pitch, 0);
+                multiply(windows_.tile(tile), blocks.begin, blocks.end, x + v * plan.x_pitch, 0,
+                         plan.sums + v * plan.sum_pitch, 0);
             }
         }
     }

@@ -5,11 +5,11 @@
 
 namespace onnxdc {
 
-// Hands out arrays one after the other, each aligned to 64 bytes. Cutting up null only counts, so that one function can both ask
-// for the memory and use it.
-class Scratch {
+// Hands out arrays one after the other, each aligned to 64 bytes. Cutting up null only counts, so that one function can
+// both ask for the memory and use it.
+class ScratchCut {
 public:
-    explicit Scratch(void* memory) : memory_(static_cast<unsigned char*>(memory)) {}
+    explicit ScratchCut(void* memory) : memory_(static_cast<unsigned char*>(memory)) {}
 
     template <class T>
     T* take(size_t count) {

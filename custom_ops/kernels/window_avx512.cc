@@ -49,7 +49,8 @@ inline Slots float_slots(const uint32_t* words, const float* floats) {
 
 // Each vector's sum is kept in several parts, since a multiply-add takes longer than a slot.
 template <size_t kVectors, bool kCoded, bool kMasked>
-void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* x, size_t x_pitch, float* sums, size_t sum_pitch) {
+void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* x, size_t x_pitch, float* sums,
+              size_t sum_pitch) {
     constexpr size_t kParts = kVectors == 1 ? 6 : kVectors == 2 ? 3 : 2;
     constexpr size_t kWords = kCoded ? 32 : 16;
     const uint32_t* start = tile.start;
@@ -68,7 +69,8 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
             for (size_t p = 1; p < kParts; ++p) part[v][p] = _mm512_setzero_ps();
         }
         for (uint32_t three = start[block]; three < start[block + 1]; ++three) {
-            const Slots slots = kCoded ? coded_slots<kMasked>(words, low_values, high_values) : float_slots<kMasked>(words, floats);
+            const Slots slots =
+                kCoded ? coded_slots<kMasked>(words, low_values, high_values) : float_slots<kMasked>(words, floats);
 #pragma GCC unroll 3
             for (size_t step = 0; step < 3; ++step) {
 #pragma GCC unroll 4
@@ -102,12 +104,13 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
 }  // namespace
 
 const WindowKernels& window_kernels_avx512() {
-    static constexpr WindowKernels kKernels = {
-        Isa::kAvx512,
-        {nullptr, multiply<1, true, false>, multiply<2, true, false>, multiply<3, true, false>, multiply<4, true, false>},
-        {nullptr, multiply<1, false, false>, multiply<2, false, false>, multiply<3, false, false>, multiply<4, false, false>},
-        multiply<1, true, true>,
-        multiply<1, false, true>};
+    static constexpr WindowKernels kKernels = {Isa::kAvx512,
+                                               {nullptr, multiply<1, true, false>, multiply<2, true, false>,
+                                                multiply<3, true, false>, multiply<4, true, false>},
+                                               {nullptr, multiply<1, false, false>, multiply<2, false, false>,
+                                                multiply<3, false, false>, multiply<4, false, false>},
+                                               multiply<1, true, true>,
+                                               multiply<1, false, true>};
     return kKernels;
 }
 

@@ -9,13 +9,14 @@ namespace onnxdc {
 struct WindowKernels {
     static constexpr size_t kMaxVectors = 4;
 
-    // Adds to sums[v * sum_pitch + block * 16 + lane], for every vector v, the nonzeros that blocks begin .. end - 1 have in the tile.
-    // Input k of the tile is x[v * x_pitch + k], and 32 floats behind the tile may be read. All inputs must be finite, since empty
-    // slots multiply one of them by zero.
-    using Multiply = void (*)(const Windows::Tile& tile, size_t begin, size_t end, const float* x, size_t x_pitch, float* sums, size_t sum_pitch);
+    // Adds to sums[v * sum_pitch + block * 16 + lane], for every vector v, the nonzeros that blocks begin .. end - 1
+    // have in the tile. Input k of the tile is x[v * x_pitch + k], and 32 floats behind the tile may be read. All
+    // inputs must be finite, since empty slots multiply one of them by zero.
+    using Multiply = void (*)(const Windows::Tile& tile, size_t begin, size_t end, const float* x, size_t x_pitch,
+                              float* sums, size_t sum_pitch);
 
     Isa isa;
-    Multiply coded[kMaxVectors + 1];   // by the number of vectors
+    Multiply coded[kMaxVectors + 1];  // by the number of vectors
     Multiply floats[kMaxVectors + 1];
     // The same for one vector with inputs of any kind: empty slots are masked out.
     Multiply masked_coded;

@@ -3,7 +3,8 @@
 namespace onnxdc {
 namespace {
 
-// Calls visit(i, first, rest) for each nonzero i at position [first, rest] of the weight as [shape[0], all other dimensions].
+// Calls visit(i, first, rest) for each nonzero i at position [first, rest] of the weight as [shape[0], all other
+// dimensions].
 template <class Visit>
 void for_each_nonzero(const SparseWeight& weight, uint32_t row_length, const Visit& visit) {
     uint32_t row = 0;
@@ -37,9 +38,13 @@ SparseRows empty_rows(const SparseWeight& weight, size_t rows, size_t columns) {
 class CodeOf {
 public:
     explicit CodeOf(const SparseWeight& weight)
-        : weight_(weight), group_(weight.shape, weight.groups, weight.group_axis), codes_(static_cast<uint32_t>(weight.codes_per_group)) {}
+        : weight_(weight),
+          group_(weight.shape, weight.groups, weight.group_axis),
+          codes_(static_cast<uint32_t>(weight.codes_per_group)) {}
 
-    uint32_t operator()(size_t i) const { return static_cast<uint32_t>(group_(weight_.position[i])) * codes_ + weight_.code[i]; }
+    uint32_t operator()(size_t i) const {
+        return static_cast<uint32_t>(group_(weight_.position[i])) * codes_ + weight_.code[i];
+    }
 
 private:
     const SparseWeight& weight_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "parallel/share.h"
+
 namespace onnxdc {
 namespace {
 
@@ -10,8 +12,6 @@ constexpr size_t kEntriesPerRow = 18;
 constexpr size_t kMinTileColumns = 64;
 // How many values a 16-bit code can tell apart.
 constexpr size_t kMaxSharedValues = 65536;
-
-size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
@@ -36,12 +36,15 @@ SparseTiles::SparseTiles(const SparseRows& matrix, size_t first_row, size_t row_
     starts_.push_back({static_cast<uint32_t>(tile_rows_.size()), static_cast<uint32_t>(entries_.size()), 0});
 }
 
-// Blocks are appended tile by tile; next[row] is the row's first nonzero that is not yet in one, row_ends[row] the end of the row.
-void SparseTiles::append_block(const SparseRows& matrix, const uint32_t* row_ends, size_t band, size_t tile, uint32_t* next) {
+// Blocks are appended tile by tile; next[row] is the row's first nonzero that is not yet in one, row_ends[row] the end
+// of the row.
+void SparseTiles::append_block(const SparseRows& matrix, const uint32_t* row_ends, size_t band, size_t tile,
+                               uint32_t* next) {
     const size_t first_tile_row = tile_rows_.size();
     const size_t first_entry = entries_.size();
     const size_t first_value = shared_values_ ? 0 : values_.size();
-    starts_.push_back({static_cast<uint32_t>(first_tile_row), static_cast<uint32_t>(first_entry), static_cast<uint32_t>(first_value)});
+    starts_.push_back({static_cast<uint32_t>(first_tile_row), static_cast<uint32_t>(first_entry),
+                       static_cast<uint32_t>(first_value)});
 
     const size_t begin_column = tile * tile_columns_;
     for (size_t row = first_row_of_band(band); row < first_row_of_band(band + 1); ++row) {
@@ -65,7 +68,8 @@ void SparseTiles::append_block(const SparseRows& matrix, const uint32_t* row_end
 TileBlock SparseTiles::block(size_t tile, size_t band) const {
     const Start& start = starts_[tile * bands_ + band];
     const Start& end = starts_[tile * bands_ + band + 1];
-    return {tile_rows_.data() + start.row, end.row - start.row, entries_.data() + start.entry, values_.data() + start.value};
+    return {tile_rows_.data() + start.row, end.row - start.row, entries_.data() + start.entry,
+            values_.data() + start.value};
 }
 
 }  // namespace onnxdc

@@ -1,4 +1,5 @@
-// The execution layout of products with several vectors at once: a batch of matrix rows, or the pixels of a convolution.
+// The execution layout of products with several vectors at once: a batch of matrix rows, or the pixels of a
+// convolution.
 #pragma once
 
 #include <cstddef>
@@ -29,10 +30,11 @@ struct TileBlock {
     const float* values;
 };
 
-// A sparse matrix cut into tiles of columns, so that the inputs of a tile stay in the nearest cache while all rows use them, and
-// into bands of rows, so that threads can share the rows. Within a block the rows are sorted by their number of nonzeros: the loop
-// over a row's nonzeros then nearly always runs as often as the one before, which is what branch predictors predict. Takes 4 bytes
-// a nonzero and 8 bytes a row of a tile. Rows without nonzeros in a tile do not appear there.
+// A sparse matrix cut into tiles of columns, so that the inputs of a tile stay in the nearest cache while all rows use
+// them, and into bands of rows, so that threads can share the rows. Within a block the rows are sorted by their number
+// of nonzeros: the loop over a row's nonzeros then nearly always runs as often as the one before, which is what branch
+// predictors predict. Takes 4 bytes a nonzero and 8 bytes a row of a tile. Rows without nonzeros in a tile do not
+// appear there.
 class SparseTiles {
 public:
     // Rows first_row .. first_row + row_count - 1 of a matrix; the first of them becomes row 0.
@@ -49,7 +51,7 @@ public:
 
 private:
     // Blocks of more entries than a code can tell apart must not arise, so that each may have a table of its own.
-    static constexpr size_t kBandRows = 64;
+    static constexpr size_t kBandRows = 128;
     static constexpr size_t kMaxTileColumns = 512;
     static_assert(kBandRows * kMaxTileColumns <= 65536, "a block's entries are numbered by 16 bits");
 

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <numeric>
 
+#include "parallel/share.h"
+
 namespace onnxdc {
 namespace {
 
 // Inputs of this many floats stay in a cache of 32 KB beside the steps that stream through it.
 constexpr size_t kMaxTileColumns = 5120;
-
-size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
@@ -21,11 +21,13 @@ public:
     void append(size_t tile, size_t block) {
         const auto tile_begin = static_cast<uint32_t>(tile * windows_.tile_columns_);
         const auto tile_end = static_cast<uint32_t>(std::min(windows_.columns_, tile_begin + windows_.tile_columns_));
-        for (size_t lane = 0; lane < kLanes; ++lane) find_end(lane, windows_.row_of_lane_[block * kLanes + lane], tile_end);
+        for (size_t lane = 0; lane < kLanes; ++lane)
+            find_end(lane, windows_.row_of_lane_[block * kLanes + lane], tile_end);
         size_t step = 0;
         for (uint32_t base; (base = lowest_column()) != kNoColumn; ++step) {
             if (step % kStepsAtOnce == 0) append_three();
-            windows_.base_[windows_.base_.size() - kStepsAtOnce + step % kStepsAtOnce] = static_cast<uint16_t>(base - tile_begin);
+            windows_.base_[windows_.base_.size() - kStepsAtOnce + step % kStepsAtOnce] =
+                static_cast<uint16_t>(base - tile_begin);
             for (size_t lane = 0; lane < kLanes; ++lane) fill_slots(lane, step % kStepsAtOnce, base);
         }
         // Where the last three are not full, their empty steps look at the tile's first window.
@@ -89,9 +91,13 @@ private:
 };
 
 Windows::Windows(const SparseRows& matrix)
-    : rows_(matrix.rows), columns_(matrix.columns), blocks_(divide_up(rows_, kLanes)),
-      tiles_(std::max<size_t>(1, divide_up(columns_, kMaxTileColumns))), tile_columns_(divide_up(columns_, tiles_)),
-      coded_(matrix.values.size() <= kMaxCodes), row_of_lane_(blocks_ * kLanes, kNoRow) {
+    : rows_(matrix.rows),
+      columns_(matrix.columns),
+      blocks_(divide_up(rows_, kLanes)),
+      tiles_(std::max<size_t>(1, divide_up(columns_, kMaxTileColumns))),
+      tile_columns_(divide_up(columns_, tiles_)),
+      coded_(matrix.values.size() <= kMaxCodes),
+      row_of_lane_(blocks_ * kLanes, kNoRow) {
     const auto rows_end = row_of_lane_.begin() + static_cast<std::ptrdiff_t>(rows_);
     std::iota(row_of_lane_.begin(), rows_end, 0);
     std::stable_sort(row_of_lane_.begin(), rows_end, [&](uint32_t a, uint32_t b) {

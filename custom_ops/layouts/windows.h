@@ -10,14 +10,15 @@
 
 namespace onnxdc {
 
-// A sparse matrix as a sequence of steps. The rows are sorted by their number of nonzeros; each 16 that follow each other are a block, in
-// which a row is a lane. A step loads a window, 32 consecutive inputs, into two registers; each lane then uses up to two of its
-// next nonzeros that meet the window, its two slots of the step. A slot is an index into the window and the nonzero's value, which is a
-// 5-bit code where the matrix has at most 32 values (they fit two registers), else a float. Steps come in threes:
+// A sparse matrix as a sequence of steps. The rows are sorted by their number of nonzeros; each 16 that follow each
+// other are a block, in which a row is a lane. A step loads a window, 32 consecutive inputs, into two registers; each
+// lane then uses up to two of its next nonzeros that meet the window, its two slots of the step. A slot is an index
+// into the window and the nonzero's value, which is a 5-bit code where the matrix has at most 32 values (they fit two
+// registers), else a float. Steps come in threes:
 //   coded:   2 words a lane: slots 0..2 and 3..5 of the three steps, 10 bits each from the lowest: index, code
 //   floats:  1 word a lane: the six indices, 5 bits each from the lowest; then 6 floats a lane
-// A slot without a nonzero has the value 0. Columns are cut into tiles whose inputs stay in the nearest cache; the steps lie tile by tile,
-// in a tile block by block.
+// A slot without a nonzero has the value 0. Columns are cut into tiles whose inputs stay in the nearest cache; the
+// steps lie tile by tile, in a tile block by block.
 class Windows {
 public:
     static constexpr size_t kLanes = 16;
@@ -29,11 +30,11 @@ public:
 
     // A tile, for the inner loops: plain pointers, nothing that the standard library compiles.
     struct Tile {
-        const uint32_t* start;   // [blocks + 1], where blocks start in the arrays below, in threes of steps
-        const uint16_t* base;    // [steps], where the window starts, counted from the tile's first column
-        const uint32_t* words;   // [threes, 2 or 1, 16]
-        const float* floats;     // [threes, 6, 16] unless coded
-        const float* values;     // [32] if coded
+        const uint32_t* start;  // [blocks + 1], where blocks start in the arrays below, in threes of steps
+        const uint16_t* base;   // [steps], where the window starts, counted from the tile's first column
+        const uint32_t* words;  // [threes, 2 or 1, 16]
+        const float* floats;    // [threes, 6, 16] unless coded
+        const float* values;    // [32] if coded
     };
 
     explicit Windows(const SparseRows& matrix);

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include "parallel/share.h"
+
 namespace onnxdc {
 
 // Runs tasks that do not depend on each other. What they compute must not depend on who runs them, nor on workers().
@@ -10,7 +12,8 @@ class Executor {
 public:
     virtual ~Executor() = default;
 
-    // How many tasks may run at the same time, at least 1. It decides how finely work is split and how much scratch memory it takes.
+    // How many tasks may run at the same time, at least 1. It decides how finely work is split and how much scratch
+    // memory it takes.
     virtual size_t workers() const = 0;
 
     // Calls task(index) for every index below count, and returns when all have returned. The task must not throw.
@@ -22,14 +25,6 @@ public:
 protected:
     virtual void run(size_t count, void (*call)(const void* state, size_t index), const void* state) = 0;
 };
-
-// A part of 0..count-1.
-struct Share {
-    size_t begin, end;
-};
-
-// Part `index` of `parts` nearly equal ones.
-inline Share share(size_t count, size_t parts, size_t index) { return {count * index / parts, count * (index + 1) / parts}; }
 
 // Runs everything in the calling thread.
 class SerialExecutor final : public Executor {

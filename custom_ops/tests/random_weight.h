@@ -33,7 +33,8 @@ inline SparseWeight random_weight(Random& random, const std::vector<int64_t>& sh
     weight.groups = spec.groups;
     weight.group_axis = spec.group_axis;
     weight.codes_per_group = spec.codes;
-    for (int64_t i = 0; i < spec.groups * spec.codes; ++i) weight.codebook.push_back(i % spec.codes == 0 ? 0.0f : random_float(random));
+    for (int64_t i = 0; i < spec.groups * spec.codes; ++i)
+        weight.codebook.push_back(i % spec.codes == 0 ? 0.0f : random_float(random));
     const auto numel = static_cast<uint32_t>(weight.numel());
     const uint32_t row_length = shape[0] == 0 ? 0 : numel / static_cast<uint32_t>(shape[0]);
     const uint32_t lone = numel == 0 ? 0 : std::uniform_int_distribution<uint32_t>(0, numel - 1)(random);
@@ -41,7 +42,8 @@ inline SparseWeight random_weight(Random& random, const std::vector<int64_t>& sh
     std::uniform_int_distribution<int> code(1, static_cast<int>(spec.codes) - 1);
     double density = spec.density;
     for (uint32_t position = 0; position < numel; ++position) {
-        if (position % row_length == 0) density = odd(random) ? 0.0 : odd(random) && spec.density > 0.0 ? 1.0 : spec.density;
+        if (position % row_length == 0)
+            density = odd(random) ? 0.0 : odd(random) && spec.density > 0.0 ? 1.0 : spec.density;
         if (spec.lone ? position != lone : !std::bernoulli_distribution(density)(random)) continue;
         weight.position.push_back(position);
         weight.code.push_back(static_cast<uint8_t>(code(random)));
@@ -54,14 +56,18 @@ inline std::vector<double> dense(const SparseWeight& weight) {
     std::vector<double> values(static_cast<size_t>(weight.numel()));
     const GroupOfPosition group_of(weight.shape, weight.groups, weight.group_axis);
     for (size_t i = 0; i < weight.position.size(); ++i) {
-        values[weight.position[i]] = weight.codebook[group_of(weight.position[i]) * static_cast<size_t>(weight.codes_per_group) + weight.code[i]];
+        values[weight.position[i]] =
+            weight
+                .codebook[group_of(weight.position[i]) * static_cast<size_t>(weight.codes_per_group) + weight.code[i]];
     }
     return values;
 }
 
 // An array in an allocation of exactly its size, so that the sanitizer sees every access outside.
 struct Floats {
-    explicit Floats(size_t size, float value = 0.0f) : size(size), data(new float[size]) { std::fill(data.get(), data.get() + size, value); }
+    explicit Floats(size_t size, float value = 0.0f) : size(size), data(new float[size]) {
+        std::fill(data.get(), data.get() + size, value);
+    }
     Floats(size_t size, Random& random) : Floats(size) {
         for (size_t i = 0; i < size; ++i) data[i] = random_float(random);
     }

@@ -35,8 +35,8 @@ struct Case {
 };
 
 // The sum of one output, over the nonzeros only.
-Expected naive_output(const Case& c, const std::vector<double>& weight, const Floats& x, const Floats& bias, int64_t image, int64_t output,
-                      const Spatial& at) {
+Expected naive_output(const Case& c, const std::vector<double>& weight, const Floats& x, const Floats& bias,
+                      int64_t image, int64_t output, const Spatial& at) {
     Expected expected;
     expected.add(bias[static_cast<size_t>(output)]);
     const int64_t group_inputs = c.inputs / c.params.groups, taps = product(c.kernel);
@@ -58,7 +58,8 @@ Expected naive_output(const Case& c, const std::vector<double>& weight, const Fl
 }
 
 Floats run_once(const SparseConvolution& layer, ConvolutionRun run, Executor& executor) {
-    Floats y(static_cast<size_t>(run.batch * layer.outputs() * product(run.out_size)), std::numeric_limits<float>::quiet_NaN());
+    Floats y(static_cast<size_t>(run.batch * layer.outputs() * product(run.out_size)),
+             std::numeric_limits<float>::quiet_NaN());
     run.y = y.data.get();
     const ScratchMemory scratch(layer.scratch_nbytes(run, executor.workers()));
     layer.run(run, scratch.memory.get(), executor);
@@ -87,10 +88,12 @@ bool check_case(const Case& c, uint32_t seed, bool special = false) {
         for (int64_t image = 0; image < c.batch; ++image) {
             for (int64_t output = 0; output < c.outputs; ++output) {
                 for (int64_t pixel = 0; pixel < product(out_size); ++pixel, ++i) {
-                    const Spatial at{pixel / (out_size[1] * out_size[2]), pixel / out_size[2] % out_size[1], pixel % out_size[2]};
+                    const Spatial at{pixel / (out_size[1] * out_size[2]), pixel / out_size[2] % out_size[1],
+                                     pixel % out_size[2]};
                     if (!naive_output(c, values, x, bias, image, output, at).matches(y[i])) {
                         CHECK(!"an output differs");
-                        std::fprintf(stderr, "  %s, seed %u, output %zu is %g\n", isa_name(isa), seed, i, static_cast<double>(y[i]));
+                        std::fprintf(stderr, "  %s, seed %u, output %zu is %g\n", isa_name(isa), seed, i,
+                                     static_cast<double>(y[i]));
                         return false;
                     }
                 }
@@ -209,7 +212,9 @@ void test_infinities_meet_nonzeros_only() {
 void test_random_cases() {
     for (uint32_t seed = 0; seed < 400; ++seed) {
         Random random(seed);
-        const auto any = [&](int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random); };
+        const auto any = [&](int64_t low, int64_t high) {
+            return std::uniform_int_distribution<int64_t>(low, high)(random);
+        };
         Case c;
         c.rank = static_cast<int>(any(1, 3));
         c.batch = any(1, 3);

@@ -17,11 +17,13 @@ struct Case {
     int64_t gap = 0;  // floats between the rows of x and of y
 };
 
-Expected naive_output(const Case& c, const std::vector<double>& weight, const Floats& x, const MatrixRun& run, int64_t i, int64_t n) {
+Expected naive_output(const Case& c, const std::vector<double>& weight, const Floats& x, const MatrixRun& run,
+                      int64_t i, int64_t n) {
     Expected expected;
     for (int64_t k = 0; k < c.inputs; ++k) {
         const double w = weight[static_cast<size_t>(c.weight_transposed ? n * c.inputs + k : k * c.outputs + n)];
-        if (w != 0.0) expected.add(c.alpha * w * x[static_cast<size_t>(i * run.x_row_stride + k * run.x_column_stride)]);
+        if (w != 0.0)
+            expected.add(c.alpha * w * x[static_cast<size_t>(i * run.x_row_stride + k * run.x_column_stride)]);
     }
     if (run.bias) expected.add(run.bias[n]);
     return expected;
@@ -39,7 +41,9 @@ Floats run_once(const SparseMatrix& layer, MatrixRun run, Executor& executor) {
 bool check_case(const Case& c, uint32_t seed) {
     Random random(seed);
     const SparseWeight weight = random_weight(
-        random, c.weight_transposed ? std::vector<int64_t>{c.outputs, c.inputs} : std::vector<int64_t>{c.inputs, c.outputs}, c.weight);
+        random,
+        c.weight_transposed ? std::vector<int64_t>{c.outputs, c.inputs} : std::vector<int64_t>{c.inputs, c.outputs},
+        c.weight);
     const int64_t lines = c.x_transposed ? c.inputs : c.m, line = c.x_transposed ? c.m : c.inputs;
     Floats x(static_cast<size_t>(lines * line == 0 ? 0 : (lines - 1) * (line + c.gap) + line), random);
     if (c.special && x.size > 0) {
@@ -47,7 +51,8 @@ bool check_case(const Case& c, uint32_t seed) {
         x[x.size / 3] = std::numeric_limits<float>::quiet_NaN();
     }
     const Floats bias(static_cast<size_t>(c.outputs), random);
-    MatrixRun run{x.data.get(), nullptr, c.has_bias ? bias.data.get() : nullptr, c.m, line + c.gap, 1, c.outputs + c.gap, c.alpha};
+    MatrixRun run{x.data.get(),      nullptr, c.has_bias ? bias.data.get() : nullptr, c.m, line + c.gap, 1,
+                  c.outputs + c.gap, c.alpha};
     if (c.x_transposed) std::swap(run.x_row_stride, run.x_column_stride);
     const std::vector<double> values = dense(weight);
     const int failures = check::failures;
@@ -61,8 +66,8 @@ bool check_case(const Case& c, uint32_t seed) {
             // What lies between the rows must not be touched.
             if (n < c.outputs ? naive_output(c, values, x, run, i, n).matches(y[at]) : y[at] == -77.0f) continue;
             CHECK(!"an output differs");
-            std::fprintf(stderr, "  %s, seed %u, output [%d, %d] is %g\n", isa_name(isa), seed, static_cast<int>(i), static_cast<int>(n),
-                         static_cast<double>(y[at]));
+            std::fprintf(stderr, "  %s, seed %u, output [%d, %d] is %g\n", isa_name(isa), seed, static_cast<int>(i),
+                         static_cast<int>(n), static_cast<double>(y[at]));
             return false;
         }
         for (const size_t workers : {2, 3, 7}) {
@@ -176,7 +181,9 @@ void test_infinity_of_a_pruned_input_is_not_seen() {
 void test_random_cases() {
     for (uint32_t seed = 0; seed < 400; ++seed) {
         Random random(seed);
-        const auto any = [&](int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random); };
+        const auto any = [&](int64_t low, int64_t high) {
+            return std::uniform_int_distribution<int64_t>(low, high)(random);
+        };
         Case c;
         c.m = any(0, 1) ? any(1, 8) : any(1, 80);
         c.inputs = any(1, 700);

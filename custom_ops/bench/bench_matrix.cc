@@ -1,0 +1,85 @@
+// Time of single matrix products, one thread: bench_matrix [name of an instruction set]
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+
+#include "kernels/matrix.h"
+
+using namespace onnxdc;
+
+namespace {
+
+struct Layer {
+    int64_t outputs, inputs;
+    double density;
+    int codes;
+};
+
+constexpr Layer kLayers[] = {
+    {4096, 9216, 0.09, 32},  {4096, 9216, 0.09, 256}, {4096, 4096, 0.09, 32}, {1000, 4096, 0.25, 32},
+    {4096, 25088, 0.04, 32}, {300, 784, 0.08, 32},    {768, 3072, 0.1, 32},   {3072, 768, 0.1, 256},
+};
+
+SparseWeight random_weight(const Layer& layer) {
+    std::mt19937 random(1);
+    SparseWeight weight;
+    weight.shape = {layer.outputs, layer.inputs};
+    weight.codes_per_group = layer.codes;
+    for (int i = 0; i < layer.codes; ++i) weight.codebook.push_back(static_cast<float>(i) / 256.0f);
+    std::bernoulli_distribution keep(layer.density);
+    for (uint32_t p = 0; p < weight.numel(); ++p) {
+        if (!keep(random)) continue;
+        weight.position.push_back(p);
+        weight.code.push_back(static_cast<uint8_t>(1 + random() % static_cast<unsigned>(layer.codes - 1)));
+    }
+    return weight;
+}
+
+double median_us(const SparseMatrix& layer, MatrixRun run) {
+    using Clock = std::chrono::steady_clock;
+    SerialExecutor executor;
+    void* scratch = std::aligned_alloc(64, (layer.scratch_nbytes(run.m, 1) + 64) / 64 * 64);
+    std::vector<double> times;
+    const auto begin = Clock::now();
+    while (times.size() < 5 || Clock::now() - begin < std::chrono::milliseconds(200)) {
+        const auto start = Clock::now();
+        layer.run(run, scratch, executor);
+        times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
+    }
+    std::free(scratch);
+    std::sort(times.begin(), times.end());
+    return times[times.size() / 2];
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Isa isa;
+    std::string error;
+    if (!choose_isa(argc > 1 ? argv[1] : nullptr, &isa, &error)) return std::fprintf(stderr, "%s\n", error.c_str()), 1;
+    const int64_t batches[] = {1, 2, 4, 8, 16, 64, 128};
+    std::printf("%-28s", isa_name(isa));
+    for (const int64_t m : batches) std::printf("        m = %-7d", static_cast<int>(m));
+    std::printf("\n");
+    for (const Layer& layer : kLayers) {
+        const SparseWeight weight = random_weight(layer);
+        const auto create_start = std::chrono::steady_clock::now();
+        const auto kernel = SparseMatrix::create(weight, true, isa);
+        const double create_ms =
+            std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - create_start).count();
+        std::printf("%dx%d %2.0f %% %3d %5.0f ms ", static_cast<int>(layer.outputs), static_cast<int>(layer.inputs),
+                    layer.density * 100, layer.codes, create_ms);
+        for (const int64_t m : batches) {
+            std::vector<float> x(static_cast<size_t>(m * layer.inputs), 1.0f),
+                y(static_cast<size_t>(m * layer.outputs));
+            const double us =
+                median_us(*kernel, {x.data(), y.data(), nullptr, m, layer.inputs, 1, layer.outputs, 1.0f});
+            std::printf(" %7.0f us %3.0f GF/s", us, 2.0 * static_cast<double>(weight.nnz() * m) / us * 1e-3);
+            std::fflush(stdout);
+        }
+        std::printf("\n");
+    }
+    return 0;
+}
