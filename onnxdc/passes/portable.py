@@ -1,7 +1,7 @@
 """The portable body: every operator of the domain as a model-local function of standard ONNX operators.
 
-A runtime without the native library inlines these functions. Their inputs are constant, so onnxruntime folds the whole decoder when it
-creates the session, and what runs is the dense model.
+A runtime without the native library inlines these functions. Their inputs are constant, so onnxruntime folds the whole
+decoder when it creates the session, and what runs is the dense model.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Final
 import onnx
 from onnx import AttributeProto, TensorProto
 
-from onnxdc.passes.portable_decode import DEFAULTS, GROUP, decode_functions
+from onnxdc.passes.portable_decode import DEFAULTS, GROUP, decode_function
 from onnxdc.passes.portable_function import Body, Reference
+from onnxdc.passes.portable_symbols import symbols_function
 
 # Operator of the domain -> the standard operator, its inputs before and after the weight, its attributes.
 FUSED: Final = {
@@ -47,7 +48,7 @@ def portable_functions(op_types: Iterable[str], opset: int, chunk_size: int = 40
     if not wanted:
         return []
     fused = [_fused(name, opset) for name in wanted if name in FUSED]
-    return decode_functions(opset, chunk_size) + fused
+    return [symbols_function(opset, chunk_size), decode_function(opset), *fused]
 
 
 def _fused(name: str, opset: int) -> onnx.FunctionProto:
@@ -55,8 +56,10 @@ def _fused(name: str, opset: int) -> onnx.FunctionProto:
     standard, before, after, attributes = FUSED[name]
     body = Body(name, [*before, *GROUP, *after], opset)
     group_axis = Reference("group_axis", AttributeProto.INT)
-    (weight,) = body.call("DecodeWeight", *GROUP, group_axis=group_axis, dtype=TensorProto.FLOAT)
+    weight = body.call("DecodeWeight", *GROUP, group_axis=group_axis, dtype=TensorProto.FLOAT)
     schema = onnx.defs.get_schema(standard, opset).attributes
-    references = {name: Reference(name, schema[name].type.value) for name in attributes}
+    references = {
+        name: Reference(name, AttributeProto.AttributeType.Value(schema[name].type.name)) for name in attributes
+    }
     output = body.op(standard, *before, weight, *after, **references)
     return body.function([output], ["checksum", *attributes], DEFAULTS)

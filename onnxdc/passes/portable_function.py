@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, TensorProto, helper
+from onnx import TensorProto, helper
 
 DOMAIN: Final = "onnxdc"
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
@@ -20,7 +20,7 @@ class Reference:
     """An attribute of a node in the body whose value is the attribute ``name`` of the function."""
 
     name: str
-    kind: AttributeProto.AttributeType
+    kind: int  # an AttributeProto.AttributeType
 
 
 class Body:
@@ -33,19 +33,20 @@ class Body:
         self._constants: dict[tuple[object, ...], str] = {}
         self._names = (name for name in map(_letters, count()) if name not in self._inputs)
 
-    def op(self, op_type: str, *inputs: str, **attributes: object) -> str:
+    def op(self, op_type: str, *inputs: str, **attributes: Any) -> str:
         """Append a standard operator; the name of its output."""
         return self._node("", op_type, inputs, 1, attributes)[0]
 
-    def op_outputs(self, op_type: str, *inputs: str, outputs: int, **attributes: object) -> list[str]:
-        return self._node("", op_type, inputs, outputs, attributes)
+    def outputs(self, count: int, op_type: str, *inputs: str, **attributes: Any) -> list[str]:
+        """Append a standard operator; the names of its first ``count`` outputs."""
+        return self._node("", op_type, inputs, count, attributes)
 
-    def call(self, function: str, *inputs: str, outputs: int = 1, **attributes: object) -> list[str]:
-        """Append a call of another function of the domain; the names of its outputs."""
-        return self._node(DOMAIN, function, inputs, outputs, attributes)
+    def call(self, function: str, *inputs: str, **attributes: Any) -> str:
+        """Append a call of another function of the domain; the name of its output."""
+        return self._node(DOMAIN, function, inputs, 1, attributes)[0]
 
     def _node(
-        self, domain: str, op_type: str, inputs: Sequence[str], outputs: int, attributes: dict[str, object]
+        self, domain: str, op_type: str, inputs: Sequence[str], outputs: int, attributes: dict[str, Any]
     ) -> list[str]:
         names = [next(self._names) for _ in range(outputs)]
         plain = {key: value for key, value in attributes.items() if not isinstance(value, Reference)}
@@ -56,7 +57,7 @@ class Body:
         self._nodes.append(node)
         return names
 
-    def constant(self, values: object, kind: TensorProto.DataType = TensorProto.INT64) -> str:
+    def constant(self, values: object, kind: int) -> str:
         """A constant; equal ones are written once."""
         array = np.array(values)
         key = (kind, array.shape, *array.flat)
@@ -68,6 +69,14 @@ class Body:
     def int32(self, values: object) -> str:
         """A constant of int32, the type of all arithmetic on bits and positions."""
         return self.constant(values, TensorProto.INT32)
+
+    def int64(self, values: object) -> str:
+        """A constant of int64, the type of shapes."""
+        return self.constant(values, TensorProto.INT64)
+
+    def zeros(self, size: int, kind: int) -> str:
+        """That many zeros, [size]."""
+        return self.op("ConstantOfShape", self.int64([size]), value=zero_tensor(kind))
 
     def function(
         self, outputs: Sequence[str], attributes: Sequence[str] = (), defaults: dict[str, int] | None = None
@@ -85,6 +94,11 @@ class Body:
             list(attributes),
             [helper.make_attribute(name, value) for name, value in (defaults or {}).items()],
         )
+
+
+def zero_tensor(kind: int) -> TensorProto:
+    """What ConstantOfShape fills its output with."""
+    return helper.make_tensor("", kind, [1], [0])
 
 
 def _letters(number: int) -> str:
