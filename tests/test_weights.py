@@ -125,6 +125,9 @@ def test_a_tied_embedding_is_one_weight() -> None:
         ("v = Reshape (w, s)", "", (2, 2, 5), None),
         ("v = Squeeze (w, s)", "<float[4, 5] v>", (4, 1, 5), 2),
         ("v = Flatten (w)", "<float[4, 5] v>", (4, 5, 1), 1),
+        ("v = Slice (w, s, s)", "<float[4, 5] v>", (8, 5), None),
+        ("u, v = Split (w)", "<float[4, 5] v>", (8, 5), None),
+        ("a = Slice (w, s, s)  v = Concat <axis = 0> (a, w)", "<float[4, 5] v>", (2, 5), None),
     ],
 )
 def test_the_channel_axis_is_traced_back_through_what_lies_between(
@@ -134,6 +137,40 @@ def test_the_channel_axis_is_traced_back_through_what_lies_between(
     weight = only_weight(build(text, w=normal(*shape)))
 
     assert (weight.op_type, weight.channel_axis) == ("MatMul", channel_axis)
+
+
+GATES = """g (float[1, N, 4] x, float[1, 24, 6] r) => (y) {
+    i = Slice (w, zero, six)  o = Slice (w, six, twelve)  f = Slice (w, twelve, end)
+    gates = Concat <axis = 0> (i, f, o)
+    v = Unsqueeze (gates, zero)
+    y = LSTM (x, v, r)
+}"""
+BOUNDS = {name: np.array([bound]) for name, bound in (("zero", 0), ("six", 6), ("twelve", 12), ("end", 24))}
+
+
+def test_a_weight_whose_gates_are_put_in_order_is_found() -> None:
+    weight = only_weight(build(GATES, w=normal(24, 4), **BOUNDS))
+
+    assert (weight.kind, weight.channel_axis, len(weight.uses)) == ("recurrent", None, 1)
+    assert {node.op_type for node in weight.uses[0].path} == {"Slice", "Concat", "Unsqueeze"}
+
+
+def test_a_weight_split_in_two_has_both_parts_uses() -> None:
+    text = "g (float[N, 8] x) => (y, z) { a, b = Split <axis = 1> (w)  y = MatMul (x, a)  z = Gemm (x, b) }"
+
+    assert [use.node.op_type for use in only_weight(build(text, w=normal(8, 6))).uses] == ["Gemm", "MatMul"]
+
+
+@pytest.mark.parametrize(
+    "between", ["", "t = Relu (x)  ", "t = local.f (x)  ", "s = Slice (x, zero, zero)  t = Cast <to = 1> (s)  "]
+)
+def test_a_constant_that_is_joined_to_activations_is_no_weight(between: str) -> None:
+    joined = "t" if between else "x"
+    text = (
+        f"g (float[N, 4] x, float[4, 4] m) => (y) {{ {between}c = Concat <axis = 0> (w, {joined})  y = MatMul (c, m) }}"
+    )
+
+    assert reasons(build(text, w=normal(8, 4), zero=np.zeros(1, np.int64)))["w"] == "not a weight, feeds Concat"
 
 
 def test_weights_in_if_and_loop_bodies_are_found() -> None:

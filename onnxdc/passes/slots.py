@@ -53,8 +53,11 @@ _QUANTIZED_SLOTS: Final[dict[str, tuple[int, ...]]] = {
     "GatherBlockQuantized": (0,),
 }
 
-# Operators that hand a weight on to its consumer: the values stay, or change only their type.
+# Operators that hand a weight on to its consumer, whole: the values stay, or change only their type.
 _PASSING: Final = frozenset({"Transpose", "Reshape", "Identity", "Cast", "Squeeze", "Unsqueeze", "Flatten"})
+
+# Operators that hand parts of a weight on, as exporters of recurrent layers do to put the gates in ONNX's order.
+_CUTTING: Final = frozenset({"Slice", "Split"})
 
 
 def weight_kind(node: ir.Node, index: int) -> Kind | None:
@@ -69,8 +72,8 @@ def is_quantized_slot(node: ir.Node, index: int) -> bool:
 
 
 def is_passing(node: ir.Node, index: int) -> bool:
-    """Whether the node hands input ``index`` on to its output, in another shape or type at most."""
-    if index != 0 or node.domain != "" or node.op_type not in _PASSING:
+    """Whether the node hands input ``index`` on to its outputs, whole or in parts, in another shape or type at most."""
+    if index != 0 or node.domain != "" or node.op_type not in _PASSING | _CUTTING:
         return False
     return node.op_type != "Cast" or int_attribute(node, "to", 0) in WEIGHT_TYPES
 

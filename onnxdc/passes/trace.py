@@ -1,7 +1,8 @@
 """Follow a constant to the operators that consume it, and an axis of it back from there.
 
-Between the two may lie nodes that only reshape, transpose or cast (``slots.is_passing``), and calls of model-local
-functions, in whose bodies the search goes on. Subgraphs need no care: they see the values of the graphs around them.
+Between the two may lie nodes that only reshape, transpose, cast or cut (``slots.is_passing``), nodes that put constants
+together, and calls of model-local functions, in whose bodies the search goes on. Subgraphs need no care: they see the
+values of the graphs around them.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ def trace(value: ir.Value, model: ir.Model) -> Trace:
             function = model.functions.get(node.op_identifier())
             if function is not None and index < len(function.inputs):
                 pending.append((function.inputs[index], (*path, node)))
-            elif slots.is_passing(node, index):
-                pending.append((node.outputs[0], (*path, node)))
+            elif slots.is_passing(node, index) or _joins_constants(node):
+                pending += [(output, (*path, node)) for output in node.outputs]
             elif slots.weight_kind(node, index) is not None:
                 found.uses.append(Use(node, index, path))
             elif slots.is_quantized_slot(node, index):
@@ -81,10 +82,34 @@ def trace(value: ir.Value, model: ir.Model) -> Trace:
     return found
 
 
+def _joins_constants(node: ir.Node) -> bool:
+    """Whether the node is a Concat of nothing but constants, and what comes of constants by passing nodes."""
+    if node.op_type != "Concat" or node.domain != "":
+        return False
+    seen: set[int] = set()
+    pending = list(node.inputs)
+    while pending:
+        value = pending.pop()
+        if value is None or value.is_initializer() or id(value) in seen:
+            continue
+        seen.add(id(value))
+        producer = value.producer()
+        if producer is None or producer.domain != "":
+            return False
+        if producer.op_type == "Concat":
+            pending += producer.inputs
+        elif slots.is_passing(producer, 0):
+            pending.append(producer.inputs[0])
+        elif producer.op_type != "Constant":
+            return False
+    return True
+
+
 def source_axis(use: Use, shape: tuple[int, ...]) -> int | None:
     """The axis of the constant, of shape ``shape``, that arrives at the consumer as its axis of output channels.
 
-    None where the consumer has no such axis, where a reshape splits it, or where a shape on the way is unknown.
+    None where the consumer has no such axis, where a reshape splits it, where the constant arrives in parts or with
+    others, or where a shape on the way is unknown.
     """
     shapes = [shape]
     for node in use.path:
@@ -104,6 +129,8 @@ def _shape_after(node: ir.Node, before: tuple[int, ...]) -> tuple[int, ...] | No
     if node.op_type == "Transpose":
         permutation = _permutation(node, len(before))
         return None if permutation is None else tuple(before[axis] for axis in permutation)
+    if node.op_type in ("Slice", "Split", "Concat"):
+        return None
     if node.op_type not in ("Reshape", "Squeeze", "Unsqueeze", "Flatten"):
         return before
     shape = node.outputs[0].shape

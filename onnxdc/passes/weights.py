@@ -1,8 +1,8 @@
 """Find the weights of a model: the constant tensors that are worth compressing, and who uses them.
 
 A weight is a constant of a floating-point type (an initializer of any graph, or the output of a Constant node) that
-reaches a weight slot (``slots.py``) of some operator, directly or through operators that only reshape, transpose or
-cast it, in its own graph, in a subgraph or in a model-local function. No tensor is loaded to find it.
+reaches a weight slot (``slots.py``) of some operator, directly or through operators that only reshape, transpose, cast,
+cut or join it, in its own graph, in a subgraph or in a model-local function. No tensor is loaded to find it.
 """
 
 from __future__ import annotations
