@@ -1,0 +1,128 @@
+"""Load a model in each of three ways, run it, and measure: differences, time, memory."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+import onnxruntime
+from data import Feed, Inputs
+
+import onnxdc
+
+Way: TypeAlias = Literal["dense", "native", "portable"]
+Outputs: TypeAlias = list[np.ndarray]
+
+_ROUNDS: Final = (15, 201)  # of the timed runs, at least and at most
+_SECONDS: Final = 3.0  # for the timed runs of all models together, if they are enough for the rounds
+_TURN: Final = 0.003  # seconds, at least, that one model runs before it is the next one's turn
+_ERRORS_ONLY: Final = 3  # of onnxruntime's log
+
+
+@dataclass(frozen=True)
+class Load:
+    """What it takes to load a model: seconds, and the growth of the process's memory at its peak, in bytes."""
+
+    seconds: float
+    peak: float
+
+
+def load(path: Path, way: Way, threads: int = 0) -> onnxruntime.InferenceSession:
+    """A session for a model; ``"dense"`` and ``"portable"`` both mean onnxruntime alone.
+
+    Args:
+        path: the model; compressed unless the way is ``"dense"``.
+        way: how to run it.
+        threads: 0 for as many as onnxruntime likes.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    options.intra_op_num_threads = threads
+    if way == "native":
+        return onnxdc.session(path, native=True, sess_options=options)
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def run_all(session: onnxruntime.InferenceSession, inputs: Inputs) -> Outputs:
+    """The outputs for all feeds, one behind the other along the first axis."""
+    results = [session.run(None, feed) for feed in inputs.feeds()]
+    return [np.concatenate(output) for output in zip(*results, strict=True)]
+
+
+def relative_difference(outputs: Outputs, reference: Outputs) -> float:
+    """The largest max|a - b| / max|b| of all outputs, b being the reference; NaN if there is one in any output."""
+    pairs = [(a.astype(np.float64), b.astype(np.float64)) for a, b in zip(outputs, reference, strict=True)]
+    return float(np.max([np.abs(a - b).max() / (np.abs(b).max() or 1.0) for a, b in pairs]))
+
+
+def relative_l2(outputs: Outputs, reference: Outputs) -> float:
+    """The L2 norm of the difference of all outputs over that of the reference."""
+    pairs = [(a.astype(np.float64), b.astype(np.float64)) for a, b in zip(outputs, reference, strict=True)]
+    return math.sqrt(sum(np.square(a - b).sum() for a, b in pairs) / sum(np.square(b).sum() for _, b in pairs))
+
+
+def cosine(outputs: Outputs, reference: Outputs) -> float:
+    """Of the angle between the first outputs, as vectors."""
+    a, b = (found[0].astype(np.float64).ravel() for found in (outputs, reference))
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+
+def best_classes(outputs: Outputs) -> np.ndarray:
+    """Five classes for each item, the best first, by the first output: int64 ``[items, 5]``."""
+    scores = outputs[0].reshape(len(outputs[0]), -1)
+    return np.argsort(-scores, axis=1, kind="stable")[:, :5]
+
+
+def run_times(sessions: list[onnxruntime.InferenceSession], feed: Feed) -> list[float]:
+    """Median seconds of a run of each; the sessions take turns, and each round begins with another one."""
+
+    def seconds(session: onnxruntime.InferenceSession, runs: int) -> float:
+        start = time.perf_counter()
+        for _ in range(runs):
+            session.run(None, feed)
+        return (time.perf_counter() - start) / runs
+
+    once = [min(seconds(session, 1) for _ in range(3)) for session in sessions]
+    runs = math.ceil(_TURN / min(once))
+    rounds = int(np.clip(_SECONDS / (runs * sum(once)), *_ROUNDS))
+    found: list[list[float]] = [[] for _ in sessions]
+    for turn in range(rounds):
+        for i in range(len(sessions)):
+            now = (turn + i) % len(sessions)
+            found[now].append(seconds(sessions[now], runs))
+    return [statistics.median(times) for times in found]
+
+
+def measure_load(path: Path, way: Way) -> Load:
+    """Load a model in a new process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(_load_here, path, way).result()
+
+
+def _load_here(path: Path, way: Way) -> Load:
+    if way == "native":
+        onnxdc.isa()  # loads the library: no part of loading a model
+    before, start = _peak_memory(), time.perf_counter()
+    session = load(path, way)
+    seconds = time.perf_counter() - start
+    del session
+    return Load(seconds, _peak_memory() - before)
+
+
+def _peak_memory() -> float:
+    """The largest resident memory of this process so far, in bytes; NaN where Linux's /proc is missing.
+
+    Not ``getrusage``: on Linux its figure counts what the process that started this one had.
+    """
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return math.nan
+    fields = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
+    return float(fields["VmHWM"].split()[0]) * 1024
