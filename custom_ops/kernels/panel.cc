@@ -6,11 +6,14 @@ namespace onnxdc {
 namespace {
 
 constexpr size_t kPanelFloats = 40 * 1024 / sizeof(float);
+// With fewer vectors, reading the nonzeros costs more than a panel in the second cache.
+constexpr size_t kMinVectors = 4;
 
 }  // namespace
 
 size_t panel_vectors(size_t columns, size_t lanes) {
-    return std::clamp<size_t>(kPanelFloats / (std::max<size_t>(columns, 1) * lanes), 1, PanelKernels::kMaxVectors);
+    return std::clamp<size_t>(kPanelFloats / (std::max<size_t>(columns, 1) * lanes), kMinVectors,
+                              PanelKernels::kMaxVectors);
 }
 
 const PanelKernels* panel_kernels(Isa isa) {

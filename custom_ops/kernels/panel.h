@@ -48,8 +48,7 @@ struct PanelKernels {
 // Slack, in floats, that gather() needs behind a panel.
 constexpr size_t kPanelSlack = 16;
 
-// How many vectors a panel of `columns` columns should have: as many as it takes for it to fill the nearest cache, of
-// 32 KB or more, but for some overlap with the next one.
+// How many vectors a panel of `columns` columns should have at most, so that it stays in or near the first cache.
 size_t panel_vectors(size_t columns, size_t lanes);
 
 // Null for kScalar, which has none.
