@@ -286,6 +286,26 @@ def test_subgraphs_and_functions_are_folded_too() -> None:
     ]
 
 
+def test_a_new_bias_in_a_subgraph_hides_no_outer_value() -> None:
+    model = build(
+        """g (bool c, float[3, 2] a) => (float[] y) {
+            y = If (c) <
+                then_branch = t () => (float[3, 2] r) {
+                    w = Constant <value = float[2, 2] {1, 2, 3, 4}> ()
+                    h = Gemm (a, w)  b = BatchNormalization (h, s, s, s, s)  r = Add (b, outer)
+                },
+                else_branch = e () => (float[3, 2] d) { d = Identity (a) }
+            >
+        }""",
+        s=np.array([2, 3], np.float32),
+        outer=np.array([5, 7], np.float32),
+    )
+    model.graph.initializers["outer"].name = "w.bias"
+    result = check_same(model, {"c": np.array(True), "a": normal(3, 2)})
+
+    assert [change.action for change in result.changes] == ["folded"]
+
+
 def test_an_operator_in_an_outer_graph_is_left_alone() -> None:
     model = conv_bn(
         """h = Conv (x, w)

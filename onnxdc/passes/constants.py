@@ -65,7 +65,7 @@ def add_constant(name: str, array: np.ndarray, before: ir.Node, *, as_node: bool
     """A new constant in the graph of the node ``before``.
 
     Args:
-        name: what to call it; a number is appended where the graph has a value of that name.
+        name: what to call it; no other value of the model has this name.
         array: its values.
         before: the node that will use it.
         as_node: make it a Constant node, not an initializer: functions have none, and before IR version 4 each is an
@@ -73,14 +73,13 @@ def add_constant(name: str, array: np.ndarray, before: ir.Node, *, as_node: bool
     """
     graph = before.graph
     assert graph is not None, f"node {before.name} is in no graph"
-    free = _free_name(graph, name)
-    tensor = ir.Tensor(array, name=free)
+    tensor = ir.Tensor(array, name=name)
     if as_node:
-        node = ir.node("Constant", [], {"value": tensor}, name=free)
-        node.outputs[0].name = free
+        node = ir.node("Constant", [], {"value": tensor}, name=name)
+        node.outputs[0].name = name
         graph.insert_before(before, node)
         return node.outputs[0]
-    value = ir.Value(name=free, type=ir.TensorType(tensor.dtype), shape=tensor.shape, const_value=tensor)
+    value = ir.Value(name=name, type=ir.TensorType(tensor.dtype), shape=tensor.shape, const_value=tensor)
     graph.initializers.add(value)
     return value
 
@@ -99,13 +98,3 @@ def drop_if_unused(value: ir.Value | None) -> None:
         if value.is_graph_input():
             graph.inputs.remove(value)
         del graph.initializers[value.name]
-
-
-def _free_name(graph: ir.Graph, name: str) -> str:
-    taken = {value.name for value in (*graph.inputs, *graph.initializers.values())}
-    taken.update(output.name for node in graph for output in node.outputs)
-    number = 2
-    free = name
-    while free in taken:
-        free, number = f"{name}_{number}", number + 1
-    return free

@@ -16,6 +16,7 @@ from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes import group, origin
 from onnxdc.passes.each import change_each, plan_weights
 from onnxdc.passes.execution import Execution, choose
+from onnxdc.passes.names import Names
 from onnxdc.passes.portable import portable_functions
 from onnxdc.passes.result import Change, Figures, PassResult, Progress, Skip
 from onnxdc.passes.weights import Weight
@@ -129,7 +130,7 @@ def _change(plan: _Plan) -> Change:
 
 def _apply(model: ir.Model, plans: list[_Plan], functions: Iterable[onnx.FunctionProto]) -> None:
     """Put the groups into the graphs, and into the model what they need."""
-    names = group.Names(model)
+    names = Names(model)
     origins = origin.Origins()
     if model.ir_version < MIN_IR_VERSION:
         origins.ir_version, model.ir_version = model.ir_version, MIN_IR_VERSION
@@ -144,7 +145,7 @@ def _apply(model: ir.Model, plans: list[_Plan], functions: Iterable[onnx.Functio
     origins.store(model)
 
 
-def _apply_to_graph(graph: ir.Graph, plans: list[_Plan], names: group.Names, origins: origin.Origins) -> None:
+def _apply_to_graph(graph: ir.Graph, plans: list[_Plan], names: Names, origins: origin.Origins) -> None:
     """Replace the weights of one graph; their groups take their places among the initializers."""
     # For each graph its own: kernels see only the initializers of the graph that their node is in.
     tensors = group.Tensors(names)
@@ -153,7 +154,7 @@ def _apply_to_graph(graph: ir.Graph, plans: list[_Plan], names: group.Names, ori
     initializers: dict[ir.Value, list[ir.Value]] = {value: [value] for value in graph.initializers.values()}
     for plan in plans:
         value, producer = plan.weight.value, plan.weight.value.producer()
-        values = tensors.values(plan.compressed, names.take_group(plan.weight.name))
+        values = tensors.values(plan.compressed, group.take_names(names, plan.weight.name))
         stem = group.stem_of(values)
         record = origin.describe(value, plan.weight.tensor, stem)
         record.input = inputs.get(value, -1)

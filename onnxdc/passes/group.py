@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from onnxdc.errors import FormatError
 from onnxdc.numeric.weight import DEFAULT_CHUNK_SIZE, DEFAULT_INDEX_BITS, CompressedWeight
+from onnxdc.passes.names import Names
 from onnxdc.passes.result import Change, Figures
 
 DOMAIN: Final = "onnxdc"
@@ -38,35 +39,14 @@ _DEFAULTS: Final = {
 }
 
 
-class Names:
-    """The names of a model's values, to find new ones that clash with none of them in any scope."""
+def take_names(names: Names, weight: str) -> list[str]:
+    """Names for the seven tensors: ``<weight>.codebook``, the others with a number in place of the weight's name.
 
-    def __init__(self, model: ir.Model) -> None:
-        self._groups = 0
-        self._taken: set[str] = set()
-        for graph in model.graphs():
-            self._taken.update(value.name or "" for value in graph.inputs)
-            self._taken.update(graph.initializers)
-            self._taken.update(value.name or "" for node in graph for value in node.outputs)
-
-    def take(self, name: str, suffixes: Sequence[str] = ("",)) -> str:
-        """``name``, or ``name_1``, ``name_2``, ... : the first one that is free with each of the suffixes."""
-        candidate, number = name, 0
-        while any(candidate + suffix in self._taken for suffix in suffixes):
-            number += 1
-            candidate = f"{name}_{number}"
-        self._taken.update(candidate + suffix for suffix in suffixes)
-        return candidate
-
-    def take_group(self, weight: str) -> list[str]:
-        """Names for the seven tensors: ``<weight>.codebook``, the others with a number in place of the weight's name.
-
-        Each name is written at least twice, so long ones would be a notable part of a small file.
-        """
-        self._groups += 1
-        codebook, *others = (f".{tensor}" for tensor in TENSORS)
-        number = self.take(str(self._groups), others)
-        return [self.take(weight, [codebook]) + codebook, *(number + other for other in others)]
+    Each name is written at least twice, so long ones would be a notable part of a small file.
+    """
+    codebook, *others = (f".{tensor}" for tensor in TENSORS)
+    number = names.take_number(others)
+    return [names.take(weight, [codebook]) + codebook, *(number + other for other in others)]
 
 
 class Tensors:

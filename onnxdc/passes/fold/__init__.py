@@ -15,6 +15,7 @@ from onnxdc.passes.fold.identity import try_remove
 from onnxdc.passes.fold.matmul_add import matmul_before, try_make_gemm
 from onnxdc.passes.fold.site import Site
 from onnxdc.passes.graphs import graphs, node_name
+from onnxdc.passes.names import Names
 from onnxdc.passes.result import Change, PassResult, Skip
 
 
@@ -28,12 +29,13 @@ def fold(model: ir.Model) -> PassResult:
         ModelError: the data of a constant that a fold needs cannot be read.
     """
     result = PassResult(model)
+    names = Names(model)
     # In this order: a BatchNormalization can meet its Gemm only once the Dropout between is gone and the Gemm is made.
     for is_candidate, try_fold, action, detail in _FOLDS:
         for function, graph in graphs(model):
             for node in [node for node in graph if node.domain == "" and is_candidate(node)]:
                 name, op_type = node_name(node), node.op_type
-                reason = try_fold(Site(node, model, function))
+                reason = try_fold(Site(node, model, function, names))
                 if reason is None:
                     result.changes.append(Change(name, action, detail.format(op_type=op_type, node=node)))
                 else:

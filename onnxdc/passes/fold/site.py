@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from onnxdc.passes.constants import add_constant, constant_tensor, drop_if_unused, read_constant, replace_constant
 from onnxdc.passes.graphs import node_name
+from onnxdc.passes.names import Names
 from onnxdc.passes.slots import WEIGHT_TYPES
 
 
@@ -21,11 +22,13 @@ class Site:
         node: the node.
         model: its model.
         function: the model-local function that it is in, None outside of functions.
+        names: of all values of the model.
     """
 
     node: ir.Node
     model: ir.Model
     function: ir.Function | None
+    names: Names
 
     @property
     def graph(self) -> ir.Graph:
@@ -86,4 +89,4 @@ class Site:
                 return value
         # A function has no initializers, and before IR version 4 each one is an input of the graph.
         as_node = self.function is not None or self.model.ir_version < 4
-        return add_constant(name, array, before=self.node, as_node=as_node)
+        return add_constant(self.names.take(name), array, before=self.node, as_node=as_node)
