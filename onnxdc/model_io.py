@@ -158,6 +158,9 @@ def _from_proto(proto: onnx.ModelProto, where: str, base_dir: str, lift: bool) -
 
 def _lifted(proto: onnx.ModelProto, where: str, base_dir: str, opset: int) -> onnx.ModelProto:
     """The model at operator set 11; the original is left as it is."""
+    if proto.functions:  # the converter drops them
+        name = proto.functions[0].name
+        raise ModelError(f"{where}: operator set {opset} cannot be converted to {MIN_OPSET}: it has a function, {name}")
     whole = onnx.ModelProto()
     whole.CopyFrom(proto)
     try:
@@ -176,7 +179,7 @@ def _forget_implied_types(model: ir.Model, graph: onnx.GraphProto) -> None:
     declared = set(_value_infos(graph))
     for owner in model.graphs():
         for value in owner.initializers.values():
-            if value.name not in declared and not value.is_graph_input():
+            if value.name not in declared and not (value.is_graph_input() or value.is_graph_output()):
                 value.type = value.shape = None
 
 

@@ -68,6 +68,25 @@ def test_declared_types_and_tensor_texts_are_kept(where: str, tmp_path: Path):
     assert proto.SerializeToString() == before
 
 
+def test_a_constant_that_is_an_output_keeps_its_type():
+    text = """g (bool c, float[M, 64] A) => (float[M, 48] Y, float[64, 48] W, float[48] B) {
+        Y = MatMul (A, W)
+        B = If (c) <then_branch = t () => (float[48] C) {}, else_branch = e () => (float[48] d) { d = Identity (D) }>
+    }"""
+    model = build(text, W=weight(64, 48), D=normal(48))
+    branch = model.graph[1].attributes["then_branch"].as_graph()
+    branch.outputs[0].const_value = ir.Tensor(normal(48))
+    branch.initializers.add(branch.outputs[0])
+    proto = ir.to_proto(model)
+    del proto.graph.value_info[:]
+    del proto.graph.node[1].attribute[0].g.value_info[:]
+    for model in (load(proto), encode(load(proto), force=True).model):
+        onnx.checker.check_model(ir.to_proto(model))
+        assert list(ir.to_proto(model).graph.output) == list(proto.graph.output)
+        feeds = {"c": np.array(True), "A": normal(2, 64)}
+        np.testing.assert_array_equal(run(model, feeds)[1], weight(64, 48))
+
+
 def test_a_model_in_memory_is_left_as_it_is():
     for source in (model_proto(), ir.from_proto(model_proto())):
         before = source if isinstance(source, onnx.ModelProto) else ir.to_proto(source)
@@ -156,6 +175,14 @@ def test_an_old_operator_set_is_lifted():
 def test_an_operator_set_that_cannot_be_lifted_is_refused_by_name():
     text = "g (float[2, 8] X) => (float[2, 8] Y) { Y = Upsample <scales=[1.0, 1.0]> (X) }"
     assert "operator set 9 cannot be converted to 11" in message(ir.to_proto(build(text, opset=9)))
+
+
+def test_a_model_with_functions_is_not_lifted_without_them():
+    text = """g (float[2, 8] X) => (float[2, 8] Y) { Y = local.f (X) }
+        <domain: "local", opset_import: ["" : 10]> f (a) => (b) { b = Relu (a) }"""
+    assert "operator set 10 cannot be converted to 11: it has a function, f" in message(
+        ir.to_proto(build(text, opset=10))
+    )
 
 
 def change_opset(version: int) -> Callable[[onnx.ModelProto], None]:
