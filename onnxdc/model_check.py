@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Final
 
 import onnx
@@ -10,6 +11,7 @@ import onnx_ir as ir
 
 from onnxdc.errors import ModelError
 
+_GRAPH_TYPES: Final = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
 _WIRE_TYPES: Final = (0, 2)  # of the fields of a ModelProto: varint and length-delimited
 
 
@@ -56,11 +58,30 @@ def check_supported(proto: onnx.ModelProto, where: str) -> None:
         raise ModelError(f"{where}: unknown IR version {proto.ir_version}, expected 1 to {onnx.IR_VERSION}")
     if proto.training_info:
         raise ModelError(f"{where}: has training_info, which is not supported")
-    if proto.graph.sparse_initializer:
-        name = proto.graph.sparse_initializer[0].values.name
+    for graph in proto_graphs(proto.graph):
+        _check_initializers(graph, where)
+
+
+def _check_initializers(graph: onnx.GraphProto, where: str) -> None:
+    if graph.sparse_initializer:
+        name = graph.sparse_initializer[0].values.name
         raise ModelError(f"{where}: {name} is a sparse_initializer, which is not supported")
-    if any(not tensor.name for tensor in proto.graph.initializer):
-        raise ModelError(f"{where}: not valid ONNX: an initializer has no name")
+    seen: set[str] = set()
+    for tensor in graph.initializer:
+        if not tensor.name:
+            raise ModelError(f"{where}: not valid ONNX: an initializer has no name")
+        if tensor.name in seen:
+            raise ModelError(f"{where}: not valid ONNX: two initializers have the name {tensor.name}")
+        seen.add(tensor.name)
+
+
+def proto_graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """The graph and those inside it."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs) if attribute.type in _GRAPH_TYPES else ():
+                yield from proto_graphs(inner)
 
 
 def default_opset(proto: onnx.ModelProto, where: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Final, TypeAlias
 
@@ -20,7 +20,7 @@ import onnx.version_converter
 import onnx_ir as ir
 
 from onnxdc.errors import ModelError
-from onnxdc.model_check import check_external, check_supported, default_opset, why_not_parsed
+from onnxdc.model_check import check_external, check_supported, default_opset, proto_graphs, why_not_parsed
 from onnxdc.model_write import inline, needs_external_data, placed, replacing
 from onnxdc.passes.group import MIN_OPSET
 
@@ -176,20 +176,11 @@ def _forget_implied_types(model: ir.Model, graph: onnx.GraphProto) -> None:
 
     onnx_ir gives every initializer the type and shape of its tensor, and writes a value_info for whatever has a type.
     """
-    declared = set(_value_infos(graph))
+    declared = {info.name for inner in proto_graphs(graph) for info in inner.value_info}
     for owner in model.graphs():
         for value in owner.initializers.values():
             if value.name not in declared and not (value.is_graph_input() or value.is_graph_output()):
                 value.type = value.shape = None
-
-
-def _value_infos(graph: onnx.GraphProto) -> Iterator[str]:
-    """The names that have a value_info, in this graph and those inside it."""
-    yield from (info.name for info in graph.value_info)
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs) if attribute.type in (5, 10) else ():
-                yield from _value_infos(inner)
 
 
 def _prepare_tensors(model: ir.Model, where: str) -> None:

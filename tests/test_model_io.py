@@ -204,12 +204,30 @@ def make_an_initializer_sparse(proto: onnx.ModelProto) -> None:
     proto.graph.sparse_initializer.add().values.name = "W"
 
 
+def branch_of(proto: onnx.ModelProto) -> onnx.GraphProto:
+    """A new graph inside the graph."""
+    node = proto.graph.node.add(op_type="If", input=["c"], output=["o"])
+    return node.attribute.add(name="then_branch", type=onnx.AttributeProto.GRAPH).g
+
+
+def make_an_initializer_of_a_branch_sparse(proto: onnx.ModelProto) -> None:
+    branch_of(proto).sparse_initializer.add().values.name = "V"
+
+
+def repeat_an_initializer(proto: onnx.ModelProto) -> None:
+    proto.graph.initializer.append(proto.graph.initializer[0])
+
+
 def give_training_info(proto: onnx.ModelProto) -> None:
     proto.training_info.add()
 
 
 def drop_a_name(proto: onnx.ModelProto) -> None:
     proto.graph.initializer[0].ClearField("name")
+
+
+def drop_a_name_in_a_branch(proto: onnx.ModelProto) -> None:
+    branch_of(proto).initializer.add()
 
 
 def give_an_unknown_type(proto: onnx.ModelProto) -> None:
@@ -228,7 +246,10 @@ def produce_a_value_twice(proto: onnx.ModelProto) -> None:
         (drop_opset, "imports no operator set of the domain ai.onnx"),
         (make_it_new, "unknown IR version 99"),
         (make_an_initializer_sparse, "W is a sparse_initializer, which is not supported"),
+        (make_an_initializer_of_a_branch_sparse, "V is a sparse_initializer, which is not supported"),
+        (repeat_an_initializer, "not valid ONNX: two initializers have the name W"),
         (give_training_info, "has training_info, which is not supported"),
+        (drop_a_name_in_a_branch, "an initializer has no name"),
         (drop_a_name, "an initializer has no name"),
         (give_an_unknown_type, "not valid ONNX: 77"),
         (produce_a_value_twice, "not valid ONNX: Output 'Y'"),

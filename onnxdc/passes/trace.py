@@ -8,11 +8,13 @@ values of the graphs around them.
 from __future__ import annotations
 
 import math
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
 from onnxdc.passes import slots
+from onnxdc.passes.graphs import graphs
 from onnxdc.recipe_values import KINDS, Kind
 
 
@@ -54,8 +56,31 @@ class Trace:
     others: list[str] = field(default_factory=list)
 
 
-def trace(value: ir.Value, model: ir.Model) -> Trace:
-    """Everything that ``value`` feeds, directly or through passing nodes; uses come strongest kind first."""
+def joins_of_constants(model: ir.Model) -> set[ir.Node]:
+    """Each Concat of nothing but constants, and of what comes of constants by passing nodes and other such Concats."""
+    joins: set[ir.Node] = set()
+    constants: set[ir.Value] = set()
+    for _, graph in graphs(model):
+        constants.update(graph.initializers.values())
+        for node in graph:
+            if node.domain != "":
+                continue
+            is_join = node.op_type == "Concat" and constants.issuperset(value for value in node.inputs if value)
+            if is_join:
+                joins.add(node)
+            if is_join or node.op_type == "Constant" or (slots.is_passing(node, 0) and node.inputs[0] in constants):
+                constants.update(node.outputs)
+    return joins
+
+
+def trace(value: ir.Value, model: ir.Model, joins: Set[ir.Node]) -> Trace:
+    """Everything that ``value`` feeds, directly or through passing nodes; uses come strongest kind first.
+
+    Args:
+        value: a constant.
+        model: its model.
+        joins: the ``joins_of_constants`` of the model.
+    """
     found = Trace()
     seen: set[int] = set()
     pending: list[tuple[ir.Value, tuple[ir.Node, ...]]] = [(value, ())]
@@ -70,7 +95,7 @@ def trace(value: ir.Value, model: ir.Model) -> Trace:
             function = model.functions.get(node.op_identifier())
             if function is not None and index < len(function.inputs):
                 pending.append((function.inputs[index], (*path, node)))
-            elif slots.is_passing(node, index) or _joins_constants(node):
+            elif slots.is_passing(node, index) or node in joins:
                 pending += [(output, (*path, node)) for output in node.outputs]
             elif slots.weight_kind(node, index) is not None:
                 found.uses.append(Use(node, index, path))
@@ -80,29 +105,6 @@ def trace(value: ir.Value, model: ir.Model) -> Trace:
                 found.others.append(node.op_type)
     found.uses.sort(key=lambda use: (KINDS.index(use.kind), len(use.path)))
     return found
-
-
-def _joins_constants(node: ir.Node) -> bool:
-    """Whether the node is a Concat of nothing but constants, and what comes of constants by passing nodes."""
-    if node.op_type != "Concat" or node.domain != "":
-        return False
-    seen: set[int] = set()
-    pending = list(node.inputs)
-    while pending:
-        value = pending.pop()
-        if value is None or value.is_initializer() or id(value) in seen:
-            continue
-        seen.add(id(value))
-        producer = value.producer()
-        if producer is None or producer.domain != "":
-            return False
-        if producer.op_type == "Concat":
-            pending += producer.inputs
-        elif slots.is_passing(producer, 0):
-            pending.append(producer.inputs[0])
-        elif producer.op_type != "Constant":
-            return False
-    return True
 
 
 def source_axis(use: Use, shape: tuple[int, ...]) -> int | None:

@@ -19,7 +19,7 @@ from onnxdc.passes import slots
 from onnxdc.passes.constants import constant_tensor, read_constant, replace_constant
 from onnxdc.passes.graphs import graphs, node_name
 from onnxdc.passes.result import Skip
-from onnxdc.passes.trace import Trace, Use, source_axis, trace
+from onnxdc.passes.trace import Trace, Use, joins_of_constants, source_axis, trace
 from onnxdc.recipe_values import Kind
 
 COMPRESSED_DOMAIN = "onnxdc"
@@ -106,12 +106,13 @@ def find_weights(model: ir.Model, min_elements: int = DEFAULT_MIN_ELEMENTS) -> t
     weights: list[Weight] = []
     skips: list[Skip] = []
     repeats: Counter[str] = Counter()
+    joins = joins_of_constants(model)
     for function, graph in graphs(model):
         for value in _constants(graph):
             base = value.name or "unnamed"
             repeats[base] += 1
             name = base if repeats[base] == 1 else f"{base}#{repeats[base]}"
-            found = trace(value, model)
+            found = trace(value, model, joins)
             reason = _why_not(value, found, min_elements)
             if reason is None:
                 weights.append(_weight(name, value, graph, function, found))
