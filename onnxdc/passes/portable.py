@@ -1,42 +1,49 @@
 """The portable body: every operator of the domain as a model-local function of standard ONNX operators.
 
 A runtime without the native library inlines these functions. Their inputs are constant, so onnxruntime folds the whole
-decoder when it creates the session, and what runs is the dense model.
+decoder when it creates the session, and what runs is the dense model. ``onnx.reference`` knows no defaults of a
+function's attributes: after ``onnx.inliner.inline_local_functions`` it runs the same file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import onnx
 from onnx import AttributeProto, TensorProto
 
-from onnxdc.passes.portable_decode import DEFAULTS, GROUP, decode_function
+from onnxdc.passes.portable_decode import GROUP, decode_function
 from onnxdc.passes.portable_function import Body, Reference
 from onnxdc.passes.portable_symbols import symbols_function
 
-# Operator of the domain -> the standard operator, its inputs before and after the weight, its attributes.
-FUSED: Final = {
-    "SparseQuantGemm": ("Gemm", ["A"], ["C"], ["alpha", "beta", "transA", "transB"]),
-    "SparseQuantMatMul": ("MatMul", ["A"], [], []),
+INT, INTS, FLOAT, STRING = AttributeProto.INT, AttributeProto.INTS, AttributeProto.FLOAT, AttributeProto.STRING
+# Operator of the domain -> the standard one, its inputs before and after the weight, its attributes and their types.
+FUSED: Final[dict[str, tuple[str, list[str], list[str], dict[str, int]]]] = {
+    "SparseQuantGemm": ("Gemm", ["A"], ["C"], {"alpha": FLOAT, "beta": FLOAT, "transA": INT, "transB": INT}),
+    "SparseQuantMatMul": ("MatMul", ["A"], [], {}),
     "SparseQuantConv": (
         "Conv",
         ["X"],
         ["B"],
-        ["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"],
+        {"auto_pad": STRING, "dilations": INTS, "group": INT, "kernel_shape": INTS, "pads": INTS, "strides": INTS},
     ),
-    "SparseQuantGather": ("Gather", [], ["indices"], ["axis"]),
+    "SparseQuantGather": ("Gather", [], ["indices"], {"axis": INT}),
 }
 
 
-def portable_functions(op_types: Iterable[str], opset: int, chunk_size: int = 4096) -> list[onnx.FunctionProto]:
+def portable_functions(
+    op_types: Iterable[str], opset: int, chunk_size: int = 4096, attributes: Collection[str] | None = None
+) -> list[onnx.FunctionProto]:
     """The functions that a model with nodes of ``op_types`` must carry, those that they call included.
 
     Args:
         op_types: operators of the domain ``onnxdc``.
         opset: version of the default domain that the model imports, 11 or later.
         chunk_size: the largest chunk size of the model's weights, a power of two.
+        attributes: those that the model's nodes have, with group_axis if some weight has several codebooks and dtype if
+            some weight is not float32; the bodies refer to no others, which keeps them small. onnx.reference wants to
+            find on a node every attribute that its body refers to; onnxruntime takes defaults. All by default.
 
     Raises:
         ValueError: an operator that the domain does not have.
@@ -47,19 +54,16 @@ def portable_functions(op_types: Iterable[str], opset: int, chunk_size: int = 40
         raise ValueError(f"no such operator in the domain onnxdc: {', '.join(sorted(unknown))}")
     if not wanted:
         return []
-    fused = [_fused(name, opset) for name in wanted if name in FUSED]
-    return [symbols_function(opset, chunk_size), decode_function(opset), *fused]
+    grouped, typed = (attributes is None or name in attributes for name in ("group_axis", "dtype"))
+    fused = [_fused(name, opset, attributes, grouped=grouped) for name in wanted if name in FUSED]
+    return [symbols_function(opset, chunk_size), decode_function(opset, grouped=grouped, typed=typed), *fused]
 
 
-def _fused(name: str, opset: int) -> onnx.FunctionProto:
+def _fused(name: str, opset: int, attributes: Collection[str] | None, *, grouped: bool) -> onnx.FunctionProto:
     """The operator ``name``: DecodeWeight, then the standard operator with the node's own attributes."""
-    standard, before, after, attributes = FUSED[name]
+    standard, before, after, kinds = FUSED[name]
     body = Body(name, [*before, *GROUP, *after], opset)
-    group_axis = Reference("group_axis", AttributeProto.INT)
-    weight = body.call("DecodeWeight", *GROUP, group_axis=group_axis, dtype=TensorProto.FLOAT)
-    schema = onnx.defs.get_schema(standard, opset).attributes
-    references = {
-        name: Reference(name, AttributeProto.AttributeType.Value(schema[name].type.name)) for name in attributes
-    }
-    output = body.op(standard, *before, weight, *after, **references)
-    return body.function([output], ["checksum", *attributes], DEFAULTS)
+    group_axis = {"group_axis": Reference("group_axis", INT)} if grouped else {}
+    weight = body.call("DecodeWeight", *GROUP, **group_axis, dtype=TensorProto.FLOAT)
+    references = {key: Reference(key, kind) for key, kind in kinds.items() if attributes is None or key in attributes}
+    return body.function(body.op(standard, *before, weight, *after, **references))
