@@ -19,7 +19,7 @@ from onnxdc.passes.group import TENSORS
 from onnxdc.passes.portable import portable_functions
 
 IR_VERSION = 8
-NEWEST_OPSET = 26  # onnxruntime 1.32 refuses later ones
+NEWEST_OPSET = min(28, onnx.defs.onnx_opset_version())  # onnxruntime 1.32 knows 28
 
 
 @dataclass(frozen=True)
