@@ -1,4 +1,4 @@
-"""The errors that onnxdc raises for what a user can cause. Each message is one line: where, what was expected, what was found."""
+"""The errors that onnxdc raises for what a user can cause. Each message is one line: where, what, expected, got."""
 
 
 class OnnxdcError(Exception):

@@ -44,7 +44,8 @@ def with_body(path: Path) -> onnx.ModelProto:
     """The vector with today's portable body."""
     model = onnx.load(path)
     chunk_size = vector_file.from_model(model).chunk_size
-    model.functions.extend(portable_functions(["DecodeWeight"], opset=17, chunk_size=chunk_size))
+    attributes = [attribute.name for attribute in model.graph.node[0].attribute]
+    model.functions.extend(portable_functions(["DecodeWeight"], 17, chunk_size, attributes))
     return model
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -47,6 +47,14 @@ class _Plan:
             return {group.FUSED[use.node.op_type][0] for use in self.weight.uses}
         return {group.DECODE_WEIGHT}
 
+    @property
+    def attributes(self) -> set[str]:
+        """The attributes that count for the portable bodies of the weight's operators."""
+        nodes = [use.node for use in self.weight.uses] if self.execution.sparse else []
+        grouped = {"group_axis"} if self.compressed.codebook.shape[0] > 1 else set()
+        typed = {"dtype"} if self.compressed.dtype != np.float32 else set()
+        return grouped.union(typed, *(node.attributes for node in nodes))
+
 
 def encode(
     model: ir.Model, recipe: Recipe | None = None, *, force: bool = False, progress: Progress | None = None
@@ -80,12 +88,13 @@ def encode(
     result = change_each(model, todo, skips, work, progress)
     if not plans:
         return result
-    functions = portable_functions(sorted(set().union(*(plan.op_types for plan in plans))), opset)
+    attributes = set().union(*(plan.attributes for plan in plans))
+    functions = portable_functions(set().union(*(plan.op_types for plan in plans)), opset, attributes=attributes)
     if not force and sum(plan.saved for plan in plans) <= sum(function.ByteSize() for function in functions):
         result.skips += [Skip(plan.weight.name, "the model would not get smaller") for plan in plans]
         result.changes.clear()
     else:
-        _apply(model, plans, functions)
+        _apply(model, plans, functions, attributes)
     return result
 
 
@@ -128,7 +137,9 @@ def _change(plan: _Plan) -> Change:
     return replace(found, kind=plan.weight.kind)
 
 
-def _apply(model: ir.Model, plans: list[_Plan], functions: Iterable[onnx.FunctionProto]) -> None:
+def _apply(
+    model: ir.Model, plans: list[_Plan], functions: Iterable[onnx.FunctionProto], attributes: Collection[str]
+) -> None:
     """Put the groups into the graphs, and into the model what they need."""
     names = Names(model)
     origins = origin.Origins()
@@ -137,7 +148,7 @@ def _apply(model: ir.Model, plans: list[_Plan], functions: Iterable[onnx.Functio
     for graph in list(model.graphs()):
         here = [plan for plan in plans if plan.weight.graph is graph]
         if here:
-            _apply_to_graph(graph, here, names, origins)
+            _apply_to_graph(graph, here, names, origins, attributes)
     model.opset_imports[group.DOMAIN] = group.VERSION
     for function in functions:
         local = ir.serde.deserialize_function(function)
@@ -145,7 +156,9 @@ def _apply(model: ir.Model, plans: list[_Plan], functions: Iterable[onnx.Functio
     origins.store(model)
 
 
-def _apply_to_graph(graph: ir.Graph, plans: list[_Plan], names: Names, origins: origin.Origins) -> None:
+def _apply_to_graph(
+    graph: ir.Graph, plans: list[_Plan], names: Names, origins: origin.Origins, required: Collection[str]
+) -> None:
     """Replace the weights of one graph; their groups take their places among the initializers."""
     # For each graph its own: kernels see only the initializers of the graph that their node is in.
     tensors = group.Tensors(names)
@@ -159,7 +172,7 @@ def _apply_to_graph(graph: ir.Graph, plans: list[_Plan], names: Names, origins: 
         record = origin.describe(value, plan.weight.tensor, stem)
         record.input = inputs.get(value, -1)
         record.node = nodes[producer] if producer else -1
-        attributes = group.group_attributes(plan.compressed)
+        attributes = group.group_attributes(plan.compressed, required)
         if plan.execution.sparse:
             for node in value.consumers():
                 group.fuse(node, values, attributes)

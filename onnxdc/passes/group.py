@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -30,6 +30,8 @@ FUSED: Final = {
 }
 # The other way round: operator of the domain -> the standard one, and where its group begins.
 STANDARD: Final = {sparse: (standard, first) for standard, (sparse, first) in FUSED.items()}
+
+_OPTIONAL_INPUTS: Final = {"SparseQuantGemm": 1, "SparseQuantConv": 1}  # behind the group: C, B
 
 _DEFAULTS: Final = {
     "index_bits": DEFAULT_INDEX_BITS,
@@ -80,8 +82,8 @@ def _constant(name: str, array: np.ndarray) -> ir.Value:
     return ir.Value(name=name, const_value=ir.Tensor(array, name=name))
 
 
-def group_attributes(weight: CompressedWeight) -> list[ir.Attr]:
-    """The attributes that every node gets that consumes the group: those that differ from their default."""
+def group_attributes(weight: CompressedWeight, required: Collection[str] = ()) -> list[ir.Attr]:
+    """The attributes that every node gets that consumes the group: those ``required``, or not at their default."""
     values = {
         "checksum": weight.checksum,
         "index_bits": weight.index_bits,
@@ -89,14 +91,19 @@ def group_attributes(weight: CompressedWeight) -> list[ir.Attr]:
         "group_axis": weight.group_axis if weight.codebook.shape[0] > 1 else 0,
         "dtype": ir.DataType.from_numpy(weight.dtype).value,
     }
-    return [ir.AttrInt64(name, value) for name, value in values.items() if value != _DEFAULTS.get(name)]
+    return [
+        ir.AttrInt64(name, value) for name, value in values.items() if name in required or value != _DEFAULTS.get(name)
+    ]
 
 
 def fuse(node: ir.Node, group: Sequence[ir.Value], attributes: Iterable[ir.Attr]) -> None:
     """Turn a standard node into the operator of the domain that takes its place."""
     node.op_type, first = FUSED[node.op_type]
     node.domain = DOMAIN
-    _set_inputs(node, [*node.inputs[:first], *group, *node.inputs[first + 1 :]])
+    after = node.inputs[first + 1 :]
+    # onnx.reference wants every input of a function, so an optional one that is left out is written as an empty one.
+    missing = 0 if after else _OPTIONAL_INPUTS.get(node.op_type, 0)
+    _set_inputs(node, [*node.inputs[:first], *group, *after, *[None] * missing])
     for attribute in attributes:
         node.attributes.add(attribute)
 
@@ -106,6 +113,8 @@ def unfuse(node: ir.Node, weight: ir.Value) -> None:
     node.op_type, first = STANDARD[node.op_type]
     node.domain = ""
     _set_inputs(node, [*node.inputs[:first], weight, *node.inputs[first + len(TENSORS) :]])
+    if node.inputs[-1] is None:
+        node.resize_inputs(len(node.inputs) - 1)
     for name in ("checksum", *_DEFAULTS):
         node.attributes.pop(name, None)
 

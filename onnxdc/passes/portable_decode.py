@@ -10,17 +10,22 @@ from onnx import AttributeProto, TensorProto
 from onnxdc.passes.portable_function import Body, Reference, zero_tensor
 
 GROUP: Final = ("codebook", "code_lengths", "codes", "gap_lengths", "gaps", "chunks", "shape")
-DEFAULTS: Final = {"index_bits": 8, "chunk_size": 4096, "group_axis": 0, "dtype": TensorProto.FLOAT}
-
 END: Final = 2**31 - 1  # the end of any axis
 
 
-def decode_function(opset: int) -> onnx.FunctionProto:
-    """A weight group to the weight: entries to positions and values, and these into a tensor of zeros."""
+def decode_function(opset: int, *, grouped: bool, typed: bool) -> onnx.FunctionProto:
+    """A weight group to the weight: entries to positions and values, and these into a tensor of zeros.
+
+    Args:
+        opset: version of the default domain.
+        grouped: whether some weight has several codebooks, so that group_axis counts.
+        typed: whether some weight is not float32, so that dtype counts.
+    """
     body = Body("DecodeWeight", GROUP, opset)
     op, int32, int64 = body.op, body.int32, body.int64
     codebook, code_lengths, codes, gap_lengths, gaps, chunks, shape = GROUP
-    dtype, flat = Reference("dtype", AttributeProto.INT), int64([-1])
+    dtype = Reference("dtype", AttributeProto.INT) if typed else TensorProto.FLOAT
+    flat = int64([-1])
     entries = op("Reshape", op("Slice", chunks, int32([-1, 0]), int32([END, 1])), flat)
     code, gap = (
         op("Cast", body.call("Symbols", lengths, stream, _column(body, column), entries), to=TensorProto.INT32)
@@ -29,14 +34,14 @@ def decode_function(opset: int) -> onnx.FunctionProto:
     positions = op("Sub", op("CumSum", op("Add", gap, int32(1)), int32(0)), int32(1))
     # A last dimension of size 1 changes no address, and gives a scalar one to multiply.
     row = op("Reshape", op("Concat", shape, int64([1]), axis=0), int64([1, -1]))
-    index = op("Add", code, _codebook_rows(body, row, positions))
+    index = op("Add", code, _codebook_rows(body, row, positions)) if grouped else code
     values = op("Gather", op("Reshape", op("Cast", codebook, to=dtype), flat), index)
     numel = op("Reshape", op("ReduceProd", row, keepdims=0), flat)
     zeros = op("Cast", op("ConstantOfShape", numel, value=zero_tensor(TensorProto.UINT8)), to=dtype)
     dense = op("ScatterElements", zeros, positions, values)
     # Before version 14 Reshape takes a 0 for the size of its input on the same axis: only the first can be 0.
     exact = {"allowzero": 1} if opset >= 14 else {}
-    return body.function([op("Reshape", dense, shape, **exact)], ["checksum"], DEFAULTS)
+    return body.function(op("Reshape", dense, shape, **exact))
 
 
 def _column(body: Body, column: int) -> str:

@@ -78,22 +78,12 @@ class Body:
         """That many zeros, [size]."""
         return self.op("ConstantOfShape", self.int64([size]), value=zero_tensor(kind))
 
-    def function(
-        self, outputs: Sequence[str], attributes: Sequence[str] = (), defaults: dict[str, int] | None = None
-    ) -> onnx.FunctionProto:
-        """The finished function; ``defaults`` are attributes that a node may leave out."""
+    def function(self, output: str) -> onnx.FunctionProto:
+        """The finished function. It declares the attributes that its body refers to, and no others."""
         nested = any(node.domain == DOMAIN for node in self._nodes)
         imports = [helper.make_opsetid("", self.opset), *([helper.make_opsetid(DOMAIN, 1)] if nested else [])]
-        return helper.make_function(
-            DOMAIN,
-            self.name,
-            self._inputs,
-            list(outputs),
-            self._nodes,
-            imports,
-            list(attributes),
-            [helper.make_attribute(name, value) for name, value in (defaults or {}).items()],
-        )
+        references = {a.ref_attr_name for node in self._nodes for a in node.attribute if a.ref_attr_name}
+        return helper.make_function(DOMAIN, self.name, self._inputs, [output], self._nodes, imports, sorted(references))
 
 
 def zero_tensor(kind: int) -> TensorProto:

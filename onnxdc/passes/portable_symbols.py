@@ -40,7 +40,7 @@ def symbols_function(opset: int, chunk_size: int) -> onnx.FunctionProto:
     jump = _jumps(body, advance, rows)
     bits = _starts(body, jump, chunk_size)
     symbols = body.op("Reshape", body.op("Gather", symbol, rows), body.int64([-1]))
-    return body.function([body.op("Gather", symbols, bits)])
+    return body.function(body.op("Gather", symbols, bits))
 
 
 def _slot_tables(body: Body) -> tuple[str, str]:
