@@ -139,6 +139,12 @@ def test_execution_follows_density_and_recipe(density: float, wish: str, sparse:
     assert result.model.graph[0].op_type == ("SparseQuantGemm" if sparse else "DecodeWeight")
 
 
+def test_more_outputs_than_the_library_takes_are_executed_dense():
+    model = build("g (float[M, 1] A) => (float[M, N] Y) { Y = MatMul (A, W) }", W=np.ones((1, 2**22 + 1), np.float32))
+    result = encode(model, with_execution("sparse"))
+    assert result.model.graph[0].op_type == "DecodeWeight"
+
+
 def test_the_reason_for_dense_execution_is_said():
     array = weight(12, 64)
     result = encode(build("g (float[64, M] B) => (float[12, M] Y) { Y = MatMul(W, B) }", W=array), force=True)

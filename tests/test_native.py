@@ -14,6 +14,7 @@ import onnxdc
 from onnxdc import native
 from onnxdc.errors import FormatError, NativeError
 from onnxdc.numeric.encoding import encode_weight
+from onnxdc.numeric.weight import crc32
 from tests.native_models import Pair, normal, session, sparse_array
 
 RUNTIME_ERRORS = onnxruntime.capi.onnxruntime_pybind11_state
@@ -170,6 +171,24 @@ def test_attribute_that_does_not_fit_is_an_error(name):
     assert message in creation_error(pair.sparse_model(**attributes))
 
 
+CLAIMED_OUTPUTS = {
+    "columns": ("Gemm", (1, 2**22 + 1), {}),
+    "rows, transposed": ("Gemm", (2**22 + 1, 1), {"transB": 1}),
+    "columns of a weight without elements": ("MatMul", (0, 2**31 - 1), {}),
+    "channels": ("Conv", (2**30, 1, 1), {}),
+    "channels of their own": ("Conv", (2**28, 1, 1), {"group": 2**28}),
+}
+
+
+@pytest.mark.parametrize("name", CLAIMED_OUTPUTS)
+def test_outputs_that_a_small_file_only_claims_to_have_take_no_memory(name):
+    op, shape, attributes = CLAIMED_OUTPUTS[name]
+    empty = replace(encode_weight(np.zeros((1, 1), np.float32)), shape=np.array(shape, np.int64))
+    empty = replace(empty, checksum=crc32(empty.tensors))
+    pair = Pair(op, np.zeros((1, 1), np.float32), {"A": np.ones((1, 1), np.float32)}, attributes)
+    assert "outputs, this operator takes at most 4194304" in creation_error(pair.sparse_model(empty))
+
+
 BAD_INPUTS = {
     "inner dimensions": ("Gemm", (20, 12), {"A": (3, 21)}, {}, "expected [M, 20]"),
     "rank of A": ("Gemm", (20, 12), {"A": (3, 2, 20)}, {}, "expected [M, 20]"),
@@ -182,6 +201,13 @@ BAD_INPUTS = {
     "channels": ("Conv", (4, 2, 3, 3), {"X": (1, 3, 8, 8)}, {}, "with 2 channels"),
     "rank": ("Conv", (4, 2, 3, 3), {"X": (1, 2, 8)}, {}, "expected rank 4"),
     "smaller than the kernel": ("Conv", (4, 2, 3, 3), {"X": (1, 2, 2, 8)}, {}, "smaller than the kernel"),
+    "padding beyond all memory": (
+        "Conv",
+        (1, 1, 2, 2, 2),
+        {"X": (1, 1, 1, 1, 1)},
+        {"pads": [2**31 - 1] * 3 + [0] * 3, "dilations": [2**31 - 1] * 3},
+        "more than 2^40 elements",
+    ),
     "bias": ("Conv", (4, 2, 3, 3), {"X": (1, 2, 8, 8), "B": (5,)}, {}, "expected [4]"),
 }
 

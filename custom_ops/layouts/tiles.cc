@@ -16,9 +16,11 @@ constexpr size_t kMaxSharedValues = 65536;
 }  // namespace
 
 SparseTiles::SparseTiles(const SparseRows& matrix, size_t first_row, size_t row_count)
-    : rows_(row_count), columns_(matrix.columns), shared_values_(matrix.values.size() <= kMaxSharedValues) {
+    : rows_(row_count), columns_(matrix.columns) {
     const uint32_t* row_starts = matrix.start.data() + first_row;
     const size_t nnz = row_starts[row_count] - row_starts[0];
+    // A convolution has tiles for each of its groups: a table for a few nonzeros only would be most of their memory.
+    shared_values_ = matrix.values.size() <= std::min(kMaxSharedValues, nnz);
     const size_t wanted = nnz == 0 ? kMaxTileColumns : divide_up(kEntriesPerRow * rows_ * columns_, nnz);
     // Tiles of one width rather than a narrow one at the end.
     const size_t tiles = std::max<size_t>(1, divide_up(columns_, std::clamp(wanted, kMinTileColumns, kMaxTileColumns)));

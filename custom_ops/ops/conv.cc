@@ -26,7 +26,7 @@ ConvKernel::ConvKernel(const ort::KernelInfo& info, const WeightInput& weight)
     params.groups = attributes_.group;
     params.strides = three_axes(attributes_.strides, 1);
     params.dilations = three_axes(attributes_.dilations, 1);
-    convolution_ = SparseConvolution::create(weight.decode(), params, session_isa());
+    convolution_ = SparseConvolution::create(weight.decode(attributes_.out_channels), params, session_isa());
 }
 
 void ConvKernel::compute(const ort::Context& context) const {

@@ -10,6 +10,9 @@ namespace {
 // Of an attribute: larger ones have no use, and could overflow what is computed from them.
 constexpr int64_t kMaxValue = (int64_t{1} << 31) - 1;
 
+// Of an image with its padding, which the kernels may copy: any count of its bytes then fits in 64 bits.
+constexpr int64_t kMaxPaddedElements = int64_t{1} << 40;
+
 // A list attribute of `count` values from `minimum` to kMaxValue.
 std::vector<int64_t> axis_values(const ort::KernelInfo& info, const char* name, size_t count, int64_t fallback,
                                  int64_t minimum) {
@@ -87,6 +90,7 @@ ConvShape::ConvShape(const ConvAttributes& attributes, const std::vector<int64_t
     batch = input_dims[0];
     in.assign(input_dims.begin() + 2, input_dims.end());
     output_dims = {batch, attributes.out_channels};
+    int64_t padded_elements = std::max<int64_t>(1, attributes.in_channels);
     for (size_t axis = 0; axis < axes; ++axis) {
         const int64_t span = (attributes.kernel[axis] - 1) * attributes.dilations[axis] + 1;
         const AxisPads pads = axis_pads(attributes, axis, in[axis], span);
@@ -96,6 +100,12 @@ ConvShape::ConvShape(const ConvAttributes& attributes, const std::vector<int64_t
                                             ", padded smaller than the kernel of shape " +
                                             ort::shape_text(attributes.kernel));
         }
+        const int64_t padded = std::max<int64_t>(1, in[axis] + pads.total);
+        if (padded > kMaxPaddedElements / padded_elements) {
+            reject(kOrtInvalidArgument, "the input has shape " + ort::shape_text(input_dims) +
+                                            ", more than 2^40 elements an image with its padding");
+        }
+        padded_elements *= padded;
         pads_begin.push_back(pads.begin);
         out.push_back(room < 0 ? 0 : room / attributes.strides[axis] + 1);
         output_dims.push_back(out.back());

@@ -11,7 +11,7 @@ std::unique_ptr<SparseMatrix> read_matrix(const ort::KernelInfo& info, size_t fi
     if (shape.size() != 2) {
         throw ort::Error(kOrtInvalidGraph, "the weight has shape " + ort::shape_text(shape) + ", expected rank 2");
     }
-    return SparseMatrix::create(weight.decode(), transposed, session_isa());
+    return SparseMatrix::create(weight.decode(shape[transposed ? 0 : 1]), transposed, session_isa());
 }
 
 void run_matrix(const SparseMatrix& matrix, const MatrixRun& run, const ort::Context& context) {

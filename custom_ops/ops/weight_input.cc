@@ -5,6 +5,8 @@
 namespace onnxdc {
 namespace {
 
+constexpr int64_t kMaxOutputs = int64_t{1} << 22;
+
 void require(const Verdict& verdict) {
     if (verdict) throw ort::Error(kOrtInvalidGraph, std::string(rule_name(verdict->rule)) + ": " + verdict->detail);
 }
@@ -46,7 +48,11 @@ WeightInput::WeightInput(const ort::KernelInfo& info, size_t first) {
     }
 }
 
-SparseWeight WeightInput::decode() const {
+SparseWeight WeightInput::decode(int64_t outputs) const {
+    if (outputs > kMaxOutputs) {
+        throw ort::Error(kOrtInvalidGraph, "the weight has " + std::to_string(outputs) +
+                                               " outputs, this operator takes at most " + std::to_string(kMaxOutputs));
+    }
     SparseWeight weight;
     require(decode_sparse(group_, &weight));
     return weight;

@@ -26,7 +26,9 @@ public:
     WeightInput& operator=(const WeightInput&) = delete;
 
     const CheckedGroup& group() const { return group_; }
-    SparseWeight decode() const;
+    // For the kernels whose layouts take memory for each of the `outputs`, whether it has nonzeros or not: refuses more
+    // than onnxdc/passes/execution.py lets through, since a file of a few bytes can claim billions.
+    SparseWeight decode(int64_t outputs) const;
     RangeReader open() const;
 
 private:

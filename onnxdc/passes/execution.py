@@ -17,6 +17,7 @@ from onnxdc.passes.weights import Weight
 
 MAX_DENSITY: Final = {"Conv": 0.5, "Gemm": 0.4, "MatMul": 0.4, "Gather": 1.0}
 MIN_PRODUCTS: Final = 32  # per output of a convolution: depthwise ones have too few for a sparse kernel to skip any
+MAX_OUTPUTS: Final = 1 << 22  # of custom_ops/ops/weight_input.cc
 _RANKS: Final = {"Gemm": (2,), "MatMul": (2,), "Conv": (3, 4, 5)}
 
 
@@ -76,4 +77,6 @@ def _obstacle(weight: Weight) -> str:
     rank = len(weight.shape)
     if rank not in _RANKS.get(weight.op_type, (rank,)):
         return f"no sparse {weight.op_type} for a weight of rank {rank}"
+    if weight.op_type in _RANKS and max(weight.shape) > MAX_OUTPUTS:
+        return f"a dimension of {max(weight.shape)} is above {MAX_OUTPUTS}"
     return ""
