@@ -4,47 +4,70 @@ from __future__ import annotations
 
 import math
 import statistics
+import tempfile
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import numpy as np
+import onnx
 import onnxruntime
 from data import Feed, Inputs
+from onnx import TensorProto, helper
 
 import onnxdc
 
 Way: TypeAlias = Literal["dense", "native", "portable"]
 Outputs: TypeAlias = list[np.ndarray]
 
+
+class Runner(Protocol):
+    """What runs a model: a session of onnxruntime, or something that looks like one."""
+
+    def run(self, output_names: None, feed: Feed, /) -> Any:
+        """All outputs, in a sequence."""
+
+
 _ROUNDS: Final = (15, 201)  # of the timed runs, at least and at most
 _SECONDS: Final = 3.0  # for the timed runs of all models together, if they are enough for the rounds
 _TURN: Final = 0.003  # seconds, at least, that one model runs before it is the next one's turn
+_OPSET, _IR_VERSION = 17, 8  # of the smallest model: old enough for any onnxruntime
 _ERRORS_ONLY: Final = 3  # of onnxruntime's log
 
 
 @dataclass(frozen=True)
 class Load:
-    """What it takes to load a model: seconds, and the growth of the process's memory at its peak, in bytes."""
+    """What it takes to load a model: seconds, and the growth of the process's memory, in bytes.
+
+    Attributes:
+        seconds: until the session is there.
+        peak: growth at the peak.
+        resident: growth that stays.
+    """
 
     seconds: float
     peak: float
+    resident: float
 
 
-def load(path: Path, way: Way, threads: int = 0) -> onnxruntime.InferenceSession:
+def load(path: Path, way: Way, threads: int | None = 0) -> onnxruntime.InferenceSession:
     """A session for a model; ``"dense"`` and ``"portable"`` both mean onnxruntime alone.
 
     Args:
         path: the model; compressed unless the way is ``"dense"``.
         way: how to run it.
-        threads: 0 for as many as onnxruntime likes.
+        threads: 0 for as many as onnxruntime likes, None for the pool that all sessions share.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
-    options.intra_op_num_threads = threads
+    if threads is None:
+        options.use_per_session_threads = False
+    else:
+        options.intra_op_num_threads = threads
     if way == "native":
         return onnxdc.session(path, native=True, sess_options=options)
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -80,18 +103,30 @@ def best_classes(outputs: Outputs) -> np.ndarray:
     return np.argsort(-scores, axis=1, kind="stable")[:, :5]
 
 
-def run_times(sessions: list[onnxruntime.InferenceSession], feed: Feed) -> list[float]:
-    """Median seconds of a run of each; the sessions take turns, and each round begins with another one."""
+def run_times(
+    sessions: Sequence[Runner],
+    feed: Feed,
+    rounds: int | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float]:
+    """Median seconds of a run of each; the sessions take turns, and each round begins with another one.
 
-    def seconds(session: onnxruntime.InferenceSession, runs: int) -> float:
-        start = time.perf_counter()
+    Args:
+        sessions: that run the same model.
+        feed: of every run.
+        rounds: how many turns each gets, None for what a few seconds allow.
+        clock: in seconds.
+    """
+
+    def seconds(session: Runner, runs: int) -> float:
+        start = clock()
         for _ in range(runs):
             session.run(None, feed)
-        return (time.perf_counter() - start) / runs
+        return (clock() - start) / runs
 
     once = [min(seconds(session, 1) for _ in range(3)) for session in sessions]
     runs = math.ceil(_TURN / min(once))
-    rounds = int(np.clip(_SECONDS / (runs * sum(once)), *_ROUNDS))
+    rounds = rounds or int(np.clip(_SECONDS / (runs * sum(once)), *_ROUNDS))
     found: list[list[float]] = [[] for _ in sessions]
     for turn in range(rounds):
         for i in range(len(sessions)):
@@ -109,15 +144,29 @@ def measure_load(path: Path, way: Way) -> Load:
 def _load_here(path: Path, way: Way) -> Load:
     if way == "native":
         onnxdc.isa()  # loads the library: no part of loading a model
-    before, start = _peak_memory(), time.perf_counter()
+    _load_nothing(way)  # what the first session of a process takes is none either
+    peak, resident, start = _memory("VmHWM"), _memory("VmRSS"), time.perf_counter()
     session = load(path, way)
     seconds = time.perf_counter() - start
+    loaded = Load(seconds, _memory("VmHWM") - peak, _memory("VmRSS") - resident)
     del session
-    return Load(seconds, _peak_memory() - before)
+    return loaded
 
 
-def _peak_memory() -> float:
-    """The largest resident memory of this process so far, in bytes; NaN where Linux's /proc is missing.
+def _load_nothing(way: Way) -> None:
+    """Open a session whose only node is an Identity."""
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "nothing", [value], [value])
+    graph.output[0].name = "y"
+    opset = helper.make_opsetid("", _OPSET)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "nothing.onnx")
+        onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=_IR_VERSION), path)
+        load(path, way)
+
+
+def _memory(field: Literal["VmHWM", "VmRSS"]) -> float:
+    """This process's resident memory in bytes, at its peak so far or now; NaN where Linux's /proc is missing.
 
     Not ``getrusage``: on Linux its figure counts what the process that started this one had.
     """
@@ -125,4 +174,4 @@ def _peak_memory() -> float:
     if not status.exists():
         return math.nan
     fields = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
-    return float(fields["VmHWM"].split()[0]) * 1024
+    return float(fields[field].split()[0]) * 1024

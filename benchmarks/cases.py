@@ -1,0 +1,143 @@
+"""The rows of the benchmark table, in its order, and the files that they are measured on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import models
+import numpy as np
+from data import Feed
+from models import Net, Shape, Value
+
+import onnxdc
+
+# Bytes of weights that a native run reads for each nonzero (custom_ops/layouts): windows for few vectors, else tiles.
+_WINDOW_BYTES: Final = 2.2
+_TILE_BYTES: Final = 4.0
+_WINDOW_VECTORS: Final = 12
+_DENSE_BYTES: Final = 4.0  # an element of a weight that is decoded
+_PACKAGE: Final = Path(onnxdc.__file__).parent
+_SOURCES: Final = (Path(models.__file__), *(_PACKAGE / "passes").glob("*.py"), *(_PACKAGE / "numeric").glob("*.py"))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row.
+
+    Attributes:
+        name: unique.
+        shape: of the input.
+        build: makes the layers of the model, and answers its output.
+        must: the ratio to dense onnxruntime that one thread must reach.
+    """
+
+    name: str
+    shape: Shape
+    build: Callable[[Net], Value] = field(repr=False)
+    must: float
+
+    def feed(self) -> Feed:
+        return {models.INPUT: np.random.default_rng(1).standard_normal(self.shape, np.float32)}
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a row is measured on.
+
+    Attributes:
+        dense: the model, pruned and shared.
+        small: the same, encoded.
+        flops: of the nonzeros, in a run: two for each nonzero and vector.
+        weight_bytes: that a native run reads, about: each weight once.
+    """
+
+    dense: Path
+    small: Path
+    flops: int
+    weight_bytes: int
+
+
+def cases() -> list[Case]:
+    """All rows."""
+    fc = (4096, 4096, 1000)
+    alexnet_fc = partial(models.fc_chain, outputs=fc, densities=(0.09, 0.09, 0.25))
+    vgg_fc = partial(models.fc_chain, outputs=fc, densities=(0.04, 0.04, 0.23))
+    lenet300 = partial(models.fc_chain, outputs=(300, 100, 10), densities=(0.08, 0.09, 0.26))
+    image = (1, 3, 224, 224)
+    return [
+        Case("alexnet_fc", (1, 9216), alexnet_fc, 12),
+        Case("vgg16_fc", (1, 25088), vgg_fc, 16),
+        *(
+            Case(
+                f"fc_9216_4096_09_b{batch}",
+                (batch, 9216),
+                partial(models.single_gemm, outputs=4096, density=0.09),
+                must,
+            )
+            for batch, must in ((16, 6), (64, 7))
+        ),
+        *(
+            Case(f"fc_{k}_{n}_10_t128", (128, k), partial(models.single_matmul, outputs=n, density=0.10), 4.5)
+            for k, n in ((768, 3072), (3072, 768))
+        ),
+        *_conv_cases(3, 256, 14, (1.8, 2.4, 5, 8)),
+        *_conv_cases(3, 64, 56, (1.5, 2.1, 4, 7)),
+        *_conv_cases(1, 512, 28, (1.9, 2.8, 5, 7.5)),
+        Case("alexnet", (1, 3, 227, 227), models.alexnet, 2.4),
+        Case("vgg16", image, models.vgg16, 2.15),
+        Case("resnet50_10", image, partial(models.resnet50, density=0.10), 3),
+        Case("bert_10", (1, 128, 768), partial(models.bert, density=0.10), 3.8),
+        Case("bert_20", (1, 128, 768), partial(models.bert, density=0.20), 2.6),
+        Case("lenet300", (1, 784), lenet300, 0.97),
+        Case("lenet5", (1, 1, 28, 28), models.lenet5, 0.97),
+    ]
+
+
+def _conv_cases(kernel: int, channels: int, size: int, musts: tuple[float, ...]) -> list[Case]:
+    return [
+        Case(
+            f"conv{kernel}x{kernel}_{channels}_{size}_{percent:02}",
+            (1, channels, size, size),
+            partial(models.single_conv, outputs=channels, kernel=kernel, density=percent / 100),
+            must,
+        )
+        for percent, must in zip((35, 22, 10, 5), musts, strict=True)
+    ]
+
+
+def prepare(case: Case, folder: Path) -> Files:
+    """The files of a row, made anew if they are older than the code that makes them."""
+    dense, small, facts = (folder / f"{case.name}.{end}" for end in ("dense.onnx", "small.onnx", "json"))
+    if not facts.is_file() or facts.stat().st_mtime < max(source.stat().st_mtime for source in _SOURCES):
+        folder.mkdir(parents=True, exist_ok=True)
+        vectors = _write(case, dense)
+        encoded = onnxdc.encode(dense)
+        encoded.save(small)
+        facts.write_text(json.dumps(_facts(encoded.report, vectors)), encoding="utf-8")
+    return Files(dense, small, **json.loads(facts.read_text(encoding="utf-8")))
+
+
+def _write(case: Case, path: Path) -> dict[str, int]:
+    """Make the dense model; how many vectors meet each weight."""
+    net = Net(case.shape)
+    path.write_bytes(net.to_proto(case.build(net)).SerializeToString())
+    return net.vectors
+
+
+def _facts(report: onnxdc.Report, vectors: dict[str, int]) -> dict[str, int]:
+    """The figures of ``Files``."""
+
+    def weight_bytes(row: onnxdc.WeightRow) -> float:
+        if row.execution != "sparse":
+            return row.size * _DENSE_BYTES
+        return row.nnz * (_WINDOW_BYTES if vectors[row.name] <= _WINDOW_VECTORS else _TILE_BYTES)
+
+    return {
+        "flops": sum(2 * row.nnz * vectors[row.name] for row in report.rows),
+        "weight_bytes": round(sum(weight_bytes(row) for row in report.rows)),
+    }
