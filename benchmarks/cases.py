@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -115,15 +116,22 @@ def prepare(case: Case, folder: Path) -> Files:
     dense, small, facts = (folder / f"{case.name}.{end}" for end in ("dense.onnx", "small.onnx", "json"))
     if not facts.is_file() or facts.stat().st_mtime < max(source.stat().st_mtime for source in _SOURCES):
         folder.mkdir(parents=True, exist_ok=True)
-        vectors = _write(case, dense)
-        encoded = onnxdc.encode(dense)
-        encoded.save(small)
-        facts.write_text(json.dumps(_facts(encoded.report, vectors)), encoding="utf-8")
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:  # whoever reads the files sees whole ones
+            _make(case, *(Path(scratch, path.name) for path in (dense, small, facts)))
+            for path in (dense, small, facts):
+                Path(scratch, path.name).replace(path)
     return Files(dense, small, **json.loads(facts.read_text(encoding="utf-8")))
 
 
-def _write(case: Case, path: Path) -> dict[str, int]:
-    """Make the dense model; how many vectors meet each weight."""
+def _make(case: Case, dense: Path, small: Path, facts: Path) -> None:
+    vectors = _write_dense(case, dense)
+    encoded = onnxdc.encode(dense)
+    encoded.save(small)
+    facts.write_text(json.dumps(_facts(encoded.report, vectors)), encoding="utf-8")
+
+
+def _write_dense(case: Case, path: Path) -> dict[str, int]:
+    """Make the dense model; how many vectors each weight is multiplied with."""
     net = Net(case.shape)
     path.write_bytes(net.to_proto(case.build(net)).SerializeToString())
     return net.vectors

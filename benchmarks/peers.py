@@ -1,4 +1,4 @@
-"""Other runtimes and number formats for the dense model, each at its best setting that the benchmark knows."""
+"""Other runtimes and number formats for a dense model, each at the best setting that the benchmark knows."""
 
 from __future__ import annotations
 
@@ -14,81 +14,76 @@ from measure import Runner, load
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 
-Peer: TypeAlias = Callable[[Path, Feed, int], Runner]
-"""Makes what runs a dense model: from its file, a feed to calibrate with, and the number of threads."""
+Converter: TypeAlias = Callable[[Path, Path, Feed], None]
+"""Writes another model: from the dense one, to a path, with a feed to calibrate with."""
 
 _BLOCK: Final = 32  # weights that share a scale in 4 bits
 _INT8_PRODUCTS: Final = 4  # accuracy level of MatMulNBits: activations in 8 bits
 
 
-def missing() -> list[str]:
-    """A line for each peer that is not installed."""
-    return [
-        f"{name} is not installed: pip install {package}"
-        for name, (package, module) in _PACKAGES.items()
-        if importlib.util.find_spec(module) is None
-    ]
+def dynamic_int8(dense: Path, path: Path, feed: Feed) -> None:
+    """Weights of Gemm and MatMul in 8 bits, activations quantized as they come; convolutions stay float32."""
+    quantize_dynamic(
+        dense, path, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True, weight_type=QuantType.QInt8
+    )
 
 
-def installed() -> list[str]:
-    """The names of the peers that can run."""
-    return [name for name in PEERS if name not in _PACKAGES or importlib.util.find_spec(_PACKAGES[name][1])]
+def static_int8(dense: Path, path: Path, feed: Feed) -> None:
+    """All operators in 8 bits (QDQ), activations by the range that they have with the feed."""
+    quantize_static(
+        dense,
+        path,
+        _OneFeed(feed),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+    )
 
 
-def dynamic_int8(dense: Path, feed: Feed, threads: int) -> Runner:
-    """Weights of Gemm and MatMul in 8 bits a channel, activations quantized as they come; convolutions stay float32."""
-
-    def make(path: Path) -> None:
-        quantize_dynamic(
-            dense, path, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True, weight_type=QuantType.QInt8
-        )
-
-    return _session(dense, "dynamic_int8", make)
-
-
-def static_int8(dense: Path, feed: Feed, threads: int) -> Runner:
-    """All operators in 8 bits (QDQ), weights by channel, activations by the range that the feed has."""
-
-    def make(path: Path) -> None:
-        quantize_static(
-            dense,
-            path,
-            _OneFeed(feed),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-        )
-
-    return _session(dense, "static_int8", make)
-
-
-def four_bits(dense: Path, feed: Feed, threads: int) -> Runner:
+def four_bits(dense: Path, path: Path, feed: Feed) -> None:
     """Weights of Gemm and MatMul in 4 bits (MatMulNBits); convolutions stay float32."""
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-    def make(path: Path) -> None:
-        model = onnx.load(dense)
-        _matmuls_for_gemms(model.graph)
-        quantizer = MatMulNBitsQuantizer(model, block_size=_BLOCK, is_symmetric=True, accuracy_level=_INT8_PRODUCTS)
-        quantizer.process()
-        quantizer.model.save_model_to_file(str(path), False)
-
-    return _session(dense, "four_bits", make)
+    model = onnx.load(dense)
+    _matmuls_for_gemms(model.graph)
+    quantizer = MatMulNBitsQuantizer(model, block_size=_BLOCK, is_symmetric=True, accuracy_level=_INT8_PRODUCTS)
+    quantizer.process()
+    quantizer.model.save_model_to_file(str(path))
 
 
-def openvino(dense: Path, feed: Feed, threads: int) -> Runner:
-    """OpenVINO in float32."""
-    return _OpenVino(dense, threads)
-
-
-PEERS: Final[dict[str, Peer]] = {
+OPENVINO: Final = "openvino"
+CONVERTERS: Final[dict[str, Converter]] = {
     "dynamic_int8": dynamic_int8,
     "static_int8": static_int8,
     "four_bits": four_bits,
-    "openvino": openvino,
 }
-_PACKAGES: Final = {"openvino": ("openvino", "openvino")}  # peer -> package and module, where onnxruntime is not enough
+NAMES: Final = (*CONVERTERS, OPENVINO)
+
+
+def installed() -> list[str]:
+    """The peers that can run here."""
+    return [name for name in NAMES if name != OPENVINO or importlib.util.find_spec(OPENVINO)]
+
+
+def convert(dense: Path, feed: Feed) -> None:
+    """Make the models of all peers that need one, where they are older than the dense one or missing.
+
+    Not in a process that has a pool of threads for all sessions: the converters create sessions of their own.
+    """
+    logging.getLogger().setLevel(logging.ERROR)  # they recommend a preprocessing that makes no difference here
+    for name, converter in CONVERTERS.items():
+        path = _path(dense, name)
+        if not path.is_file() or path.stat().st_mtime < dense.stat().st_mtime:
+            converter(dense, path, feed)
+
+
+def open_peer(name: str, dense: Path, threads: int) -> Runner:
+    """What runs a dense model as a peer does; onnxruntime's take the pool that all sessions share."""
+    if name == OPENVINO:
+        return _OpenVino(dense, threads)
+    session: Runner = load(_path(dense, name), "dense", None)
+    return session
 
 
 class _OneFeed(CalibrationDataReader):  # type: ignore[misc]
@@ -100,6 +95,8 @@ class _OneFeed(CalibrationDataReader):  # type: ignore[misc]
 
 
 class _OpenVino:
+    """In float32; by default it would round to bfloat16."""
+
     def __init__(self, path: Path, threads: int) -> None:
         from openvino import Core
 
@@ -110,18 +107,12 @@ class _OpenVino:
         return list(self._request.infer(feed, share_inputs=True).values())
 
 
-def _session(dense: Path, name: str, make: Callable[[Path], None]) -> Runner:
-    """Of onnxruntime, for a model that lies beside the dense one, made anew if it is older."""
-    path = dense.with_suffix(f".{name}.onnx")
-    if not path.is_file() or path.stat().st_mtime < dense.stat().st_mtime:
-        logging.getLogger().setLevel(logging.ERROR)  # onnxruntime recommends preprocessing for each model
-        make(path)
-    session: Runner = load(path, "dense", None)
-    return session
+def _path(dense: Path, name: str) -> Path:
+    return dense.with_suffix(f".{name}.onnx")
 
 
 def _matmuls_for_gemms(graph: onnx.GraphProto) -> None:
-    """Write every Gemm with a transposed weight as MatMul and Add, which is all that MatMulNBits knows."""
+    """Write every Gemm, whose weight is transposed, as MatMul and Add: MatMulNBits stands for MatMul only."""
     weights = {tensor.name: tensor for tensor in graph.initializer}
     nodes = []
     for node in graph.node:
@@ -129,13 +120,11 @@ def _matmuls_for_gemms(graph: onnx.GraphProto) -> None:
             nodes.append(node)
             continue
         x, weight, bias = node.input
-        dense = numpy_helper.to_array(weights[weight])
-        weights[weight].CopyFrom(numpy_helper.from_array(dense.T.copy(), weight))
+        transposed = numpy_helper.to_array(weights[weight]).T.copy()
+        weights[weight].CopyFrom(numpy_helper.from_array(transposed, weight))
         product = f"{node.output[0]}_product"
-        nodes += [
-            helper.make_node("MatMul", [x, weight], [product]),
-            helper.make_node("Add", [product, bias], list(node.output)),
-        ]
-    kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+        nodes.append(helper.make_node("MatMul", [x, weight], [product]))
+        nodes.append(helper.make_node("Add", [product, bias], list(node.output)))
+    copies = onnx.GraphProto(node=nodes).node
     del graph.node[:]
-    graph.node.extend(kept)
+    graph.node.extend(copies)

@@ -106,7 +106,7 @@ class Row:
     @property
     def error(self) -> float:
         """The largest of ours; NaN if one is."""
-        ours = [found for name, found in self.times.differences.items() if name not in peers.PEERS]
+        ours = [found for name, found in self.times.differences.items() if name not in peers.NAMES]
         return float(np.max(ours))
 
     def cells(self, peer_names: list[str]) -> list[str]:
@@ -151,8 +151,8 @@ def main() -> int:
     arguments = parse_arguments()
     chosen = [case for case in cases() if any(fnmatchcase(case.name, pattern) for pattern in arguments.only)]
     peer_names = peers.installed() if arguments.peers else []
-    if arguments.peers:
-        print(*peers.missing(), sep="\n", end="\n" if peers.missing() else "")
+    for name in set(peers.NAMES) - set(peer_names) if arguments.peers else ():
+        print(f"{name} is not installed: pip install {name}")
     peak = in_new_process(peak_flops)
     print(f"a large dense product: {peak / 1e9:.0f} GFLOP/s on one thread")
     columns = COLUMNS | {name: len(name) for name in peer_names}
@@ -194,6 +194,8 @@ def measure(case: Case, arguments: argparse.Namespace, peak: float, peer_names: 
     best, *others = native.supported_isas()
     isas = [best, *(isa for isa in others if isa == AVX2)]
     files = in_new_process(prepare, case, arguments.folder)
+    if peer_names:
+        in_new_process(peers.convert, files.dense, case.feed())
     loads = load_cost(files.dense, "dense"), load_cost(files.small, "native")
     times = {
         threads: in_new_process(time_case, case, files, threads, isas, peer_names, arguments.runs)

@@ -23,7 +23,7 @@ import numpy as np
 import onnxruntime
 from cases import Case, Files
 from measure import Load, Runner, Way, load, measure_load, relative_difference, run_times
-from peers import PEERS
+from peers import open_peer
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ def time_case(
     feed = case.feed()
     sessions: dict[str, Runner] = {DENSE: load(files.dense, "dense", None)}
     sessions |= {isa: _load_native(files.small, isa) for isa in isas}
-    sessions |= {name: PEERS[name](files.dense, feed, threads) for name in peers}
+    sessions |= {name: open_peer(name, files.dense, threads) for name in peers}
     outputs = {name: list(session.run(None, feed)) for name, session in sessions.items()}
     differences = {name: relative_difference(found, outputs[DENSE]) for name, found in outputs.items()}
     seconds = run_times(list(sessions.values()), feed, rounds, _clock(threads))
