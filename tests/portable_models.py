@@ -67,7 +67,8 @@ def compressed_model(op_type: str, weight: np.ndarray | CompressedWeight, node: 
     tensors = dict(zip(TENSORS, group.tensors, strict=True))
     model = model_of(op_type, tensors, node, opset, "onnxdc", checksum=group.checksum)
     model.opset_import.add(domain="onnxdc", version=1)
-    functions = portable_functions([op_type], opset, group.chunk_size, attributes=list(node.attributes))
+    longest = max(group.codes.size, group.gaps.size)
+    functions = portable_functions([op_type], opset, group.chunk_size, list(node.attributes), longest)
     model.functions.extend(functions)
     return model
 

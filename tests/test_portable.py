@@ -116,6 +116,19 @@ def test_any_chunk_size(chunk_size):
     np.testing.assert_array_equal(run(model), weight)
 
 
+@pytest.mark.parametrize("entries", [0, 1, 64, 65, 64 * 7 + 3])
+@pytest.mark.parametrize("stream_bytes", [0, 1_000_000, 10**9])
+def test_segments_with_fewer_or_more_chunks_than_there_are(stream_bytes, entries):
+    weight = np.zeros(1000, np.float32)
+    weight[1 : 2 * entries : 2] = np.resize(np.arange(1, 12, dtype=np.float32), entries)
+    group = encode_weight(weight, chunk_size=64)
+    model = compressed_model("DecodeWeight", group, Node(1, attributes={"chunk_size": 64}), 17)
+    del model.functions[:]
+    model.functions.extend(portable_functions(["DecodeWeight"], 17, 64, [], stream_bytes))
+    np.testing.assert_array_equal(run(model), weight)
+    np.testing.assert_array_equal(run_in_reference(model), weight)
+
+
 @pytest.mark.parametrize("opset", OPSETS)
 def test_onnxruntime_folds_the_decoder_when_it_creates_the_session(opset, tmp_path):
     node = Node(2, {"A": activations(3, 60)})
@@ -138,7 +151,7 @@ def test_shape_inference_goes_through_the_bodies(opset):
 
 @pytest.mark.parametrize("opset", OPSETS)
 def test_all_bodies_together_are_small(opset):
-    functions = portable_functions(OPERATORS, opset)
+    functions = portable_functions(OPERATORS, opset, stream_bytes=2**28)
     model = helper.make_model(helper.make_graph([], "g", [], []))
     empty = model.ByteSize()
     model.functions.extend(functions)
@@ -154,7 +167,7 @@ def test_functions_import_the_given_version_and_their_own_domain_where_they_call
 
 def test_only_what_is_asked_for_travels():
     names = [function.name for function in portable_functions(["SparseQuantConv"], 17)]
-    assert names == ["Symbols", "DecodeWeight", "SparseQuantConv"]
+    assert names == ["Segment", "Symbols", "DecodeWeight", "SparseQuantConv"]
     assert portable_functions([], 17) == []
 
 

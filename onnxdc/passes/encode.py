@@ -89,7 +89,9 @@ def encode(
     if not plans:
         return result
     attributes = set().union(*(plan.attributes for plan in plans))
-    functions = portable_functions(set().union(*(plan.op_types for plan in plans)), opset, attributes=attributes)
+    longest = max(max(plan.compressed.codes.size, plan.compressed.gaps.size) for plan in plans)
+    op_types = set().union(*(plan.op_types for plan in plans))
+    functions = portable_functions(op_types, opset, attributes=attributes, stream_bytes=longest)
     if not force and sum(plan.saved for plan in plans) <= sum(function.ByteSize() for function in functions):
         result.skips += [Skip(plan.weight.name, "the model would not get smaller") for plan in plans]
         result.changes.clear()

@@ -1,8 +1,7 @@
 """The portable body: every operator of the domain as a model-local function of standard ONNX operators.
 
 A runtime without the native library inlines these functions. Their inputs are constant, so onnxruntime folds the whole
-decoder when it creates the session, and what runs is the dense model. ``onnx.reference`` knows no defaults of a
-function's attributes: after ``onnx.inliner.inline_local_functions`` it runs the same file.
+decoder when it creates the session, and what runs is the dense model.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from onnx import AttributeProto, TensorProto
 
 from onnxdc.passes.portable_decode import GROUP, decode_function
 from onnxdc.passes.portable_function import Body, Reference
-from onnxdc.passes.portable_symbols import symbols_function
+from onnxdc.passes.portable_symbols import symbols_functions
 
 INT, INTS, FLOAT, STRING = AttributeProto.INT, AttributeProto.INTS, AttributeProto.FLOAT, AttributeProto.STRING
 # Operator of the domain -> the standard one, its inputs before and after the weight, its attributes and their types.
@@ -33,7 +32,11 @@ FUSED: Final[dict[str, tuple[str, list[str], list[str], dict[str, int]]]] = {
 
 
 def portable_functions(
-    op_types: Iterable[str], opset: int, chunk_size: int = 4096, attributes: Collection[str] | None = None
+    op_types: Iterable[str],
+    opset: int,
+    chunk_size: int = 4096,
+    attributes: Collection[str] | None = None,
+    stream_bytes: int = 0,
 ) -> list[onnx.FunctionProto]:
     """The functions that a model with nodes of ``op_types`` must carry, those that they call included.
 
@@ -44,6 +47,7 @@ def portable_functions(
         attributes: those that the model's nodes have, with group_axis if some weight has several codebooks and dtype if
             some weight is not float32; the bodies refer to no others, which keeps them small. onnx.reference wants to
             find on a node every attribute that its body refers to; onnxruntime takes defaults. All by default.
+        stream_bytes: length of the longest stream of the model's weights: the bodies are laid out to load it fast.
 
     Raises:
         ValueError: an operator that the domain does not have.
@@ -56,7 +60,8 @@ def portable_functions(
         return []
     grouped, typed = (attributes is None or name in attributes for name in ("group_axis", "dtype"))
     fused = [_fused(name, opset, attributes, grouped=grouped) for name in wanted if name in FUSED]
-    return [symbols_function(opset, chunk_size), decode_function(opset, grouped=grouped, typed=typed), *fused]
+    symbols = symbols_functions(opset, chunk_size, stream_bytes)
+    return [*symbols, decode_function(opset, grouped=grouped, typed=typed), *fused]
 
 
 def _fused(name: str, opset: int, attributes: Collection[str] | None, *, grouped: bool) -> onnx.FunctionProto:

@@ -37,7 +37,8 @@ def decode_function(opset: int, *, grouped: bool, typed: bool) -> onnx.FunctionP
     index = op("Add", code, _codebook_rows(body, row, positions)) if grouped else code
     values = op("Gather", op("Reshape", op("Cast", codebook, to=dtype), flat), index)
     numel = op("Reshape", op("ReduceProd", row, keepdims=0), flat)
-    zeros = op("Cast", op("ConstantOfShape", numel, value=zero_tensor(TensorProto.UINT8)), to=dtype)
+    zeros = op("ConstantOfShape", numel, value=zero_tensor(TensorProto.UINT8 if typed else TensorProto.FLOAT))
+    zeros = op("Cast", zeros, to=dtype) if typed else zeros
     dense = op("ScatterElements", zeros, positions, values)
     # Before version 14 Reshape takes a 0 for the size of its input on the same axis: only the first can be 0.
     exact = {"allowzero": 1} if opset >= 14 else {}
@@ -45,8 +46,8 @@ def decode_function(opset: int, *, grouped: bool, typed: bool) -> onnx.FunctionP
 
 
 def _column(body: Body, column: int) -> str:
-    """A column of ``chunks`` without the row of the end, int32 [C, 1]."""
-    return body.op("Slice", "chunks", body.int32([0, column]), body.int32([-1, column + 1]))
+    """A column of ``chunks``, int32 [C + 1, 1]."""
+    return body.op("Slice", "chunks", body.int32([0, column]), body.int32([END, column + 1]))
 
 
 def _codebook_rows(body: Body, row: str, positions: str) -> str:

@@ -50,7 +50,7 @@ class Body:
     ) -> list[str]:
         names = [next(self._names) for _ in range(outputs)]
         plain = {key: value for key, value in attributes.items() if not isinstance(value, Reference)}
-        node = helper.make_node(op_type, inputs, names, domain=domain, **plain)
+        node = helper.make_node(op_type, inputs, names, domain=domain or None, **plain)
         for key, value in attributes.items():
             if isinstance(value, Reference):
                 node.attribute.add(name=key, ref_attr_name=value.name, type=value.kind)
@@ -62,7 +62,7 @@ class Body:
         array = np.array(values)
         key = (kind, array.shape, *array.flat)
         if key not in self._constants:
-            tensor = helper.make_tensor("", kind, array.shape, array.flatten().tolist())
+            tensor = _nameless(helper.make_tensor("", kind, array.shape, array.flatten().tolist()))
             self._constants[key] = self.op("Constant", value=tensor)
         return self._constants[key]
 
@@ -88,7 +88,13 @@ class Body:
 
 def zero_tensor(kind: int) -> TensorProto:
     """What ConstantOfShape fills its output with."""
-    return helper.make_tensor("", kind, [1], [0])
+    return _nameless(helper.make_tensor("", kind, [1], [0]))
+
+
+def _nameless(tensor: TensorProto) -> TensorProto:
+    """Without a name, which takes room even if it is empty."""
+    tensor.ClearField("name")
+    return tensor
 
 
 def _letters(number: int) -> str:
