@@ -219,3 +219,23 @@ def test_the_reference_evaluator_runs_convolutions_with_and_without_a_bias(input
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
     decode(model)
     assert ir.to_proto(model) == dense
+
+
+@pytest.mark.parametrize(("opset", "stored"), [(11, "float32"), (12, "float32"), (13, "bfloat16")])
+def test_a_codebook_is_bfloat16_only_where_cast_takes_it(opset, stored):
+    values = np.float32(2.0) ** np.arange(-40, 40, 8)  # beyond float16, exact in bfloat16
+    array = np.random.default_rng(8).choice(values, (64, 48)).astype(np.float32)
+    dense = ir.to_proto(build(GEMM, W=array, C=normal(48)))
+    dense.opset_import[0].version = opset
+    model = model_io.load(dense)
+    encode(model, force=True)
+    small = ir.to_proto(model)
+    assert model.graph.initializers["W.codebook"].const_value.numpy().dtype.name == stored
+    feed = {"A": np.random.default_rng(9).standard_normal((3, 64)).astype(np.float32)}
+    runs = [onnxruntime.InferenceSession(proto.SerializeToString()).run(None, feed)[0] for proto in (small, dense)]
+    np.testing.assert_array_equal(*runs)
+
+
+def test_a_weight_without_elements_stays_as_it_is():
+    result = encode_gemm(np.zeros((64, 0), np.float32), Recipe(min_elements=0))
+    assert reasons(result)["W"] == "has no elements"

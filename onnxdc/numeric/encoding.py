@@ -10,6 +10,7 @@ import numpy as np
 from onnxdc.errors import EncodeError
 from onnxdc.numeric import bitstream, huffman, relative_index
 from onnxdc.numeric.arrays import (
+    BFLOAT16,
     FLOAT_TYPES,
     bit_patterns,
     histogram,
@@ -79,6 +80,14 @@ def encode_weight(
     )
     weight = _smaller_streams(weight, codes)
     return replace(weight, checksum=crc32(weight.tensors))
+
+
+def without_bfloat16(weight: CompressedWeight) -> CompressedWeight:
+    """``weight`` with a bfloat16 codebook widened to float32 unless ``dtype`` has 16 bits."""
+    if weight.codebook.dtype != BFLOAT16 or weight.dtype.itemsize == 2:
+        return weight
+    wide = replace(weight, codebook=weight.codebook.astype(np.float32))
+    return replace(wide, checksum=crc32(wide.tensors))
 
 
 def _codebook(tables: list[np.ndarray], dtype: np.dtype) -> np.ndarray:

@@ -11,7 +11,7 @@ import onnx
 import onnx_ir as ir
 
 from onnxdc.errors import ModelError
-from onnxdc.numeric.encoding import encode_weight
+from onnxdc.numeric.encoding import encode_weight, without_bfloat16
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes import group, origin
 from onnxdc.passes.each import change_each, plan_weights
@@ -23,6 +23,7 @@ from onnxdc.passes.weights import Weight
 from onnxdc.recipe import Recipe, Settings
 
 MIN_IR_VERSION: Final = 8  # the first with model-local functions
+BFLOAT16_OPSET: Final = 13  # the first whose Cast takes bfloat16
 _GROUP_OVERHEAD: Final = 250  # bytes of protobuf that a group takes besides its data: names, types, attributes
 
 
@@ -79,7 +80,7 @@ def encode(
     plans: list[_Plan] = []
 
     def work(weight: Weight, settings: Settings, array: np.ndarray) -> Change | Skip:
-        found = _plan(weight, settings, array, force)
+        found = _plan(weight, settings, array, opset, force)
         if isinstance(found, Skip):
             return found
         plans.append(found)
@@ -107,12 +108,14 @@ def _default_opset(model: ir.Model) -> int:
     return opset
 
 
-def _plan(weight: Weight, settings: Settings, array: np.ndarray, force: bool) -> _Plan | Skip:
+def _plan(weight: Weight, settings: Settings, array: np.ndarray, opset: int, force: bool) -> _Plan | Skip:
     """Encode one weight, or say why not."""
-    obstacle = _obstacle(weight)
+    obstacle = _obstacle(weight) or ("" if array.size else "has no elements")
     if obstacle:
         return Skip(weight.name, obstacle)
     compressed = encode_weight(array, index_bits=settings.index_bits, group_axis=weight.channel_axis or 0)
+    if opset < BFLOAT16_OPSET:
+        compressed = without_bfloat16(compressed)
     before = Figures.of(array)
     plan = _Plan(weight, compressed, choose(weight, before.density, settings.execution), before)
     if plan.saved <= 0 and not force:
