@@ -63,11 +63,16 @@ def load(path: Path, way: Way, threads: int | None = 0) -> onnxruntime.Inference
         threads: 0 for as many as onnxruntime likes, None for the pool that all sessions share.
     """
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
     if threads is None:
         options.use_per_session_threads = False
     else:
         options.intra_op_num_threads = threads
+    return open_session(path, way, options)
+
+
+def open_session(path: Path, way: Way, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    """A session with options of one's own."""
+    options.log_severity_level = _ERRORS_ONLY
     if way == "native":
         return onnxdc.session(path, native=True, sess_options=options)
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -54,7 +54,7 @@ class Net:
         """Append a node whose only output has the given shape."""
         names = [value.name if isinstance(value, Value) else value for value in inputs]
         output = Value(f"{op_type.lower()}_{len(self._nodes)}", shape)
-        self._nodes.append(helper.make_node(op_type, names, [output.name], **attributes))
+        self._nodes.append(helper.make_node(op_type, names, [output.name], name=output.name, **attributes))
         return output
 
     def constant(self, array: np.ndarray | np.float32) -> str:
