@@ -1,8 +1,10 @@
-// Time of single convolutions, batch 1, one thread: bench_convolution [name of an instruction set]
+// Time of single convolutions, batch 1, one thread:
+// bench_convolution [name of an instruction set [part of a layer's name]]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <random>
 
 #include "kernels/convolution.h"
@@ -63,12 +65,14 @@ double median_us(const SparseConvolution& layer, ConvolutionRun run) {
 int main(int argc, char** argv) {
     Isa isa;
     std::string error;
+    const char* only = argc > 2 ? argv[2] : "";
     if (!choose_isa(argc > 1 ? argv[1] : nullptr, &isa, &error)) return std::fprintf(stderr, "%s\n", error.c_str()), 1;
     std::printf("%-22s", isa_name(isa));
     const double densities[] = {0.05, 0.1, 0.22, 0.35, 0.6};
     for (const double density : densities) std::printf("   %9.0f %%        ", density * 100);
     std::printf("\n");
     for (const Layer& layer : kLayers) {
+        if (!std::strstr(layer.name, only)) continue;
         const int64_t out = (layer.size - 1) / layer.stride + 1, pad = layer.kernel / 2;
         std::vector<float> x(static_cast<size_t>(layer.batch * layer.inputs * layer.size * layer.size), 1.0f);
         std::vector<float> y(static_cast<size_t>(layer.batch * layer.outputs * out * out));

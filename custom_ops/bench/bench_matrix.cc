@@ -1,4 +1,4 @@
-// Time of single matrix products, one thread: bench_matrix [name of an instruction set]
+// Time of single matrix products, one thread: bench_matrix [name of an instruction set [rows of x]]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -59,7 +59,9 @@ int main(int argc, char** argv) {
     Isa isa;
     std::string error;
     if (!choose_isa(argc > 1 ? argv[1] : nullptr, &isa, &error)) return std::fprintf(stderr, "%s\n", error.c_str()), 1;
-    const int64_t batches[] = {1, 2, 4, 8, 16, 64, 128};
+    const int64_t only = argc > 2 ? std::atol(argv[2]) : 0;
+    std::vector<int64_t> batches = {1, 2, 4, 8, 16, 64, 128};
+    if (only > 0) batches = {only};
     std::printf("%-28s", isa_name(isa));
     for (const int64_t m : batches) std::printf("        m = %-7d", static_cast<int>(m));
     std::printf("\n");

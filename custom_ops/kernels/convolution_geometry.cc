@@ -28,12 +28,8 @@ ConvolutionGeometry::ConvolutionGeometry(const ConvolutionRun& run, const Convol
       out_size_(run.out_size),
       pads_(run.pads),
       inputs_(inputs) {
-    bool inside = true;
-    for (size_t d = 0; d < 3; ++d) {
-        extent_[d] = (out_size_[d] - 1) * strides_[d] + (kernel_[d] - 1) * dilations_[d] + 1;
-        inside = inside && pads_[d] == 0 && extent_[d] <= in_size_[d];
-    }
-    in_place_ = inside && strides_[2] == 1;
+    for (size_t d = 0; d < 3; ++d) extent_[d] = (out_size_[d] - 1) * strides_[d] + (kernel_[d] - 1) * dilations_[d] + 1;
+    in_place_ = strides_[2] == 1;
     if (in_place_) {
         row_pitch_ = in_size_[2];
         slice_pitch_ = row_pitch_ * in_size_[1];
@@ -75,32 +71,71 @@ void ConvolutionGeometry::copy_plane(const float* x, float* copy) const {
     }
 }
 
-void ConvolutionGeometry::write_offsets(size_t columns, ptrdiff_t* offsets) const {
-    const int64_t taps = kernel_[0] * kernel_[1] * kernel_[2];
-    for (int64_t column = 0; column < static_cast<int64_t>(columns); ++column) {
-        const int64_t tap = column % taps;
-        const int64_t z = tap / (kernel_[1] * kernel_[2]), r = tap / kernel_[2] % kernel_[1],
-                      c = tap % kernel_[2] * dilations_[2];
-        offsets[column] = column / taps * channel_pitch_ + z * dilations_[0] * slice_pitch_ +
-                          r * dilations_[1] * row_pitch_ + c % strides_[2] * phase_pitch_ + c / strides_[2];
+ConvolutionGeometry::Tap ConvolutionGeometry::tap(size_t index) const {
+    const auto i = static_cast<int64_t>(index);
+    const int64_t z = i / (kernel_[1] * kernel_[2]) * dilations_[0], r = i / kernel_[2] % kernel_[1] * dilations_[1],
+                  c = i % kernel_[2] * dilations_[2];
+    const auto width = static_cast<size_t>(out_size_[2]);
+    if (!in_place_) {
+        const int64_t column = c % strides_[2] * phase_pitch_ + c / strides_[2];
+        return {{}, z * slice_pitch_ + r * row_pitch_ + column, {0, width}};
     }
+    const Spatial shift{z - pads_[0], r - pads_[1], c - pads_[2]};
+    const auto first = static_cast<size_t>(std::max<int64_t>(0, -shift[2])),
+               last = static_cast<size_t>(std::max<int64_t>(0, in_size_[2] - shift[2]));
+    return {shift, shift[0] * slice_pitch_ + shift[1] * row_pitch_ + shift[2], {first, std::min(last, width)}};
 }
 
-size_t ConvolutionGeometry::write_input_segments(size_t begin, size_t end, Segment* segments) const {
+int64_t ConvolutionGeometry::row_start(int64_t image, int64_t slice, int64_t row) const {
+    return image * channel_pitch_ * inputs_ + slice * strides_[0] * slice_pitch_ + row * strides_[1] * row_pitch_;
+}
+
+bool ConvolutionGeometry::meets_padding(const Tap& tap, int64_t slice, int64_t row) const {
+    if (!in_place_) return false;
+    const int64_t in_slice = slice * strides_[0] + tap.shift[0], in_row = row * strides_[1] + tap.shift[1];
+    return in_slice < 0 || in_slice >= in_size_[0] || in_row < 0 || in_row >= in_size_[1];
+}
+
+void ConvolutionGeometry::write_pieces(size_t begin, size_t end, size_t lanes, Piece* pieces, uint32_t* starts) const {
     const auto width = static_cast<size_t>(out_size_[2]), height = static_cast<size_t>(out_size_[1]),
                depth = static_cast<size_t>(out_size_[0]);
-    size_t count = 0;
-    for (size_t at = begin; at < end;) {
-        const size_t column = at % width, row = at / width % height, slice = at / width / height % depth,
-                     image = at / out_plane();
-        const size_t length = std::min(width - column, end - at);
-        const auto from = static_cast<int64_t>(image * image_pitch() + column) +
-                          static_cast<int64_t>(row) * strides_[1] * row_pitch_ +
-                          static_cast<int64_t>(slice) * strides_[0] * slice_pitch_;
-        append(segments, &count, {from, at - begin, length});
-        at += length;
+    uint32_t count = 0;
+    for (size_t index = 0; index < taps(); ++index) {
+        starts[index] = count;
+        const Tap tap = this->tap(index);
+        size_t column = begin % width, row = begin / width % height, slice = begin / width / height % depth,
+               image = begin / out_plane();
+        // One piece after the other, each within one row of the output and one vector.
+        bool empty = true;  // the vector so far
+        for (size_t at = begin; at < end;) {
+            const size_t lane = (at - begin) % lanes;
+            const size_t length = std::min({width - column, lanes - lane, end - at});
+            const size_t first = std::max(column, tap.columns.begin), last = std::min(column + length, tap.columns.end);
+            const auto slice_ = static_cast<int64_t>(slice), row_ = static_cast<int64_t>(row);
+            if (first < last && !meets_padding(tap, slice_, row_)) {
+                const size_t first_lane = lane + first - column;
+                const auto from = row_start(static_cast<int64_t>(image), slice_, row_) + tap.offset +
+                                  static_cast<int64_t>(first) - static_cast<int64_t>(first_lane);
+                const auto bits = (uint32_t{1} << (last - first)) - 1;
+                pieces[count++] = {from, bits << first_lane, static_cast<uint32_t>((at - begin) / lanes)};
+                empty = false;
+            }
+            at += length;
+            column += length;
+            if ((at - begin) % lanes == 0 || at == end) {
+                if (empty) pieces[count++] = {0, 0, static_cast<uint32_t>((at - begin - 1) / lanes)};
+                empty = true;
+            }
+            if (column < width) continue;
+            column = 0;
+            if (++row < height) continue;
+            row = 0;
+            if (++slice < depth) continue;
+            slice = 0;
+            ++image;
+        }
     }
-    return count;
+    starts[taps()] = count;
 }
 
 size_t ConvolutionGeometry::write_output_segments(size_t begin, size_t end, size_t image_stride,

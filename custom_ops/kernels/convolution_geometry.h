@@ -6,11 +6,9 @@
 
 namespace onnxdc {
 
-// The input of one image as the inner loops see it: the planes of x, or copies of them with the padding written out and
-// the columns sorted by their remainder modulo the stride ("phases"). Either way the inputs that one weight meets in a
-// row of the output are contiguous, and
-//   input = source + image * image_pitch + offset(column of the weight) + start(first output of the row) + output
-//   column
+// The input of one image as the inner loops see it: the planes of x, or, for strides along the last axis, copies of them
+// with the padding written out and the columns sorted by their remainder modulo the stride ("phases"). Either way the
+// inputs that one tap of the kernel meets in a row of the output are contiguous.
 class ConvolutionGeometry {
 public:
     ConvolutionGeometry(const ConvolutionRun& run, const ConvolutionParams& params, const Spatial& kernel,
@@ -18,24 +16,37 @@ public:
 
     // Whether x itself will do.
     bool in_place() const { return in_place_; }
-    // Floats of the copy of one image.
+    // Floats of the source of one image, and of one channel in it.
     size_t image_pitch() const { return static_cast<size_t>(channel_pitch_ * inputs_); }
+    size_t channel_pitch() const { return static_cast<size_t>(channel_pitch_); }
     size_t out_plane() const { return static_cast<size_t>(out_size_[0] * out_size_[1] * out_size_[2]); }
+    size_t taps() const { return static_cast<size_t>(kernel_[0] * kernel_[1] * kernel_[2]); }
 
     // Writes the copy of one plane of x.
     void copy_plane(const float* x, float* copy) const;
-    size_t channel_pitch() const { return static_cast<size_t>(channel_pitch_); }
 
-    // The offset of each column [input channel within the group, kernel...] of the weight.
-    void write_offsets(size_t columns, ptrdiff_t* offsets) const;
+    // Describes the inputs of outputs begin .. end - 1, counted over the planes of consecutive images: pieces of vectors
+    // of `lanes` lanes, counted from the first image's source of a channel. Those of a tap are starts[tap] ..
+    // starts[tap + 1] - 1, and every vector has one. `pieces` has room for max_pieces() times the number of taps.
+    static size_t max_pieces(size_t outputs, size_t lanes) { return outputs + outputs / lanes + 1; }
+    void write_pieces(size_t begin, size_t end, size_t lanes, Piece* pieces, uint32_t* starts) const;
 
-    // Describes outputs begin .. end - 1, counted over the planes of consecutive images. Both arrays have room for end
-    // - begin segments. Inputs: `from` counts from the first image, without the offset of the column.
-    size_t write_input_segments(size_t begin, size_t end, Segment* segments) const;
-    // Outputs: `from` counts from the first plane of the first image; image_stride floats lie between images.
+    // Describes where these outputs go: `from` counts from the first plane of the first image, image_stride floats lie
+    // between images. Room for end - begin segments. Answers how many there are.
     size_t write_output_segments(size_t begin, size_t end, size_t image_stride, Segment* segments) const;
 
 private:
+    struct Tap {
+        Spatial shift;     // of the inputs that it meets, in elements of x
+        int64_t offset;    // of these in the source
+        Share columns;     // of the output, whose inputs are not padding
+    };
+
+    Tap tap(size_t index) const;
+    // The place in the source of what a tap without offset meets at the beginning of a row of the output.
+    int64_t row_start(int64_t image, int64_t slice, int64_t row) const;
+    bool meets_padding(const Tap& tap, int64_t slice, int64_t row) const;
+
     const Spatial kernel_, strides_, dilations_, in_size_, out_size_, pads_;
     const int64_t inputs_;
     Spatial extent_;      // how much of each axis is read, padding included

@@ -10,46 +10,60 @@ namespace {
 // Planes are put together until they have this many pixels: enough to fill the vectors of several blocks, few enough
 // for the copies of the inputs to stay in a cache.
 constexpr size_t kPixelsAtOnce = 1024;
+// Planes of a multiple of so many floats meet the same sets of a cache: of these, a few channels are read for all taps
+// before the next ones.
+constexpr size_t kConflictFloats = 1024;
+constexpr size_t kConflictChannels = 8;
+// How many vectors of pixels the tiles are made for.
+constexpr size_t kVectors = 5;
+
+// At most so many pixels are put together.
+size_t pixels_at_once(const ConvolutionRun& run) {
+    const auto plane = static_cast<size_t>(run.out_size[0] * run.out_size[1] * run.out_size[2]);
+    const auto batch = static_cast<size_t>(run.batch);
+    return plane * std::min(batch, divide_up(kPixelsAtOnce, plane));
+}
 
 }  // namespace
 
 // The arrays of one worker.
 struct PanelConvolution::Worker {
-    float* panel;  // [tile_columns, pixels of a block], and slack
+    float* panel;  // [tile_columns, pixels of a block]
     float* sums;   // [outputs of a group, pixels of a block]
-    Segment* input;
+    Piece* pieces;
+    uint32_t* starts;  // [taps + 1], in pieces
     Segment* output;
 };
 
 // All that follows from the sizes of a run, and the cut of its scratch memory.
 struct PanelConvolution::Plan {
     Plan(const PanelConvolution& layer, const ConvolutionRun& run, void* memory, size_t worker_count)
-        : geometry(run, layer.params_, layer.kernel_, layer.inputs_), scratch(memory) {
+        : kernels(best_fit(layer.kernels_, pixels_at_once(run))),
+          geometry(run, layer.params_, layer.kernel_, layer.inputs_),
+          scratch(memory) {
         size_t tile_columns = 0;
         for (const SparseTiles& group : layer.groups_) tile_columns = std::max(tile_columns, group.tile_columns());
-        const size_t lanes = layer.kernels_.lanes;
-        max_pixels = lanes * panel_vectors(tile_columns, lanes);
         const auto batch = static_cast<size_t>(run.batch);
         chunks = divide_up(batch, divide_up(kPixelsAtOnce, geometry.out_plane()));
-        panel_floats = tile_columns * max_pixels + kPanelSlack;
+        max_pixels = kernels.lanes * panel_vectors(kernels, tile_columns);
+        const size_t pieces = geometry.taps() * ConvolutionGeometry::max_pieces(max_pixels, kernels.lanes);
 
-        offsets = scratch.take<ptrdiff_t>(layer.groups_[0].columns());
         copy = scratch.take<float>(geometry.in_place() ? 0 : divide_up(batch, chunks) * geometry.image_pitch());
         workers = scratch.take<Worker>(worker_count);
         for (size_t i = 0; i < worker_count; ++i) {
-            const Worker worker{scratch.take<float>(panel_floats),
+            const Worker worker{scratch.take<float>(tile_columns * max_pixels),
                                 scratch.take<float>(layer.groups_[0].rows() * max_pixels),
-                                scratch.take<Segment>(max_pixels), scratch.take<Segment>(max_pixels)};
+                                scratch.take<Piece>(pieces), scratch.take<uint32_t>(geometry.taps() + 1),
+                                scratch.take<Segment>(max_pixels)};
             if (memory) workers[i] = worker;
         }
     }
 
+    const PanelKernels& kernels;
     ConvolutionGeometry geometry;
     ScratchCut scratch;
     size_t max_pixels;  // of a block
     size_t chunks;      // of images
-    size_t panel_floats;
-    ptrdiff_t* offsets;
     float* copy;
     Worker* workers;
 };
@@ -62,6 +76,8 @@ struct PanelConvolution::Blocks {
           block(divide_up(divide_up(pixels, count), lanes) * lanes) {
         count = divide_up(pixels, block);
     }
+
+    Share operator[](size_t index) const { return {index * block, std::min(pixels, (index + 1) * block)}; }
 
     size_t pixels, count, block;
 };
@@ -76,7 +92,7 @@ PanelConvolution::PanelConvolution(const SparseRows& weight, const Spatial& kern
     const auto group_count = static_cast<size_t>(params.groups);
     const size_t rows = weight.rows / group_count;
     groups_.reserve(group_count);
-    for (size_t group = 0; group < group_count; ++group) groups_.emplace_back(weight, group * rows, rows);
+    for (size_t group = 0; group < group_count; ++group) groups_.emplace_back(weight, group * rows, rows, kVectors);
 }
 
 size_t PanelConvolution::scratch_nbytes(const ConvolutionRun& run, size_t workers) const {
@@ -86,7 +102,6 @@ size_t PanelConvolution::scratch_nbytes(const ConvolutionRun& run, size_t worker
 void PanelConvolution::run(const ConvolutionRun& run, void* scratch, Executor& executor) const {
     if (is_empty(run)) return;
     const Plan plan(*this, run, scratch, executor.workers());
-    plan.geometry.write_offsets(groups_[0].columns(), plan.offsets);
     for (size_t chunk = 0; chunk < plan.chunks; ++chunk) {
         run_images(run, plan, share(static_cast<size_t>(run.batch), plan.chunks, chunk), executor);
     }
@@ -111,33 +126,34 @@ const float* PanelConvolution::prepare_inputs(const ConvolutionRun& run, const P
 
 void PanelConvolution::run_images(const ConvolutionRun& run, const Plan& plan, Share images, Executor& executor) const {
     const float* source = prepare_inputs(run, plan, images, executor);
-    const Blocks blocks((images.end - images.begin) * plan.geometry.out_plane(), plan.max_pixels, kernels_.lanes);
+    const Blocks blocks((images.end - images.begin) * plan.geometry.out_plane(), plan.max_pixels, plan.kernels.lanes);
     const size_t bands = groups_[0].bands();
-    const size_t units = groups_.size() * blocks.count * bands;
+    const size_t units = blocks.count * groups_.size() * bands;
     const size_t tasks = executor.workers();
     executor.parallel_for(tasks, [&](size_t task) {
-        // A unit is one band of one block; the bands of a block that fall to one worker share its panels.
+        // A unit is one band of one group at one block of pixels; the bands that fall to one worker share its panels.
         const Share part = share(units, tasks, task);
-        if (part.begin == part.end) return;
-        // Lanes without a pixel must not hold numbers that are slow to compute with.
-        std::fill_n(plan.workers[task].panel, plan.panel_floats, 0.0f);
+        const Worker& worker = plan.workers[task];
+        size_t described = blocks.count;  // the block whose pieces the worker has
         for (size_t unit = part.begin; unit < part.end;) {
+            const size_t block = unit / bands / groups_.size(), group = unit / bands % groups_.size();
             const size_t first_band = unit % bands, last_band = std::min(bands, first_band + part.end - unit);
-            run_block(run, plan, source, images.begin, blocks, unit / bands, {first_band, last_band},
-                      plan.workers[task]);
+            const Share pixels = blocks[block];
+            if (block != described)
+                plan.geometry.write_pieces(pixels.begin, pixels.end, plan.kernels.lanes, worker.pieces, worker.starts);
+            described = block;
+            run_block(run, plan, source, images.begin, pixels, group, {first_band, last_band}, worker);
             unit += last_band - first_band;
         }
     });
 }
 
-// Computes some bands of one group's outputs at the pixels of one block.
+// Computes some bands of one group's outputs at the pixels that the worker has the pieces of.
 void PanelConvolution::run_block(const ConvolutionRun& run, const Plan& plan, const float* source, size_t first_image,
-                                 const Blocks& blocks, size_t group_and_block, Share bands,
-                                 const Worker& worker) const {
-    const size_t group = group_and_block / blocks.count, block = group_and_block % blocks.count;
+                                 Share pixels, size_t group, Share bands, const Worker& worker) const {
     const SparseTiles& tiles = groups_[group];
-    const size_t begin = block * blocks.block, end = std::min(blocks.pixels, begin + blocks.block);
-    const size_t vectors = divide_up(end - begin, kernels_.lanes), pitch = vectors * kernels_.lanes;
+    const size_t vectors = divide_up(pixels.end - pixels.begin, plan.kernels.lanes),
+                 pitch = vectors * plan.kernels.lanes;
     const size_t first_row = tiles.first_row_of_band(bands.begin),
                  rows = tiles.first_row_of_band(bands.end) - first_row;
     const size_t first_output = group * tiles.rows() + first_row;
@@ -148,20 +164,37 @@ void PanelConvolution::run_block(const ConvolutionRun& run, const Plan& plan, co
 
     const float* inputs =
         source + group * (static_cast<size_t>(inputs_) / groups_.size()) * plan.geometry.channel_pitch();
-    const size_t input_segments = plan.geometry.write_input_segments(begin, end, worker.input);
     for (size_t tile = 0; tile < tiles.tiles(); ++tile) {
         const size_t first_column = tile * tiles.tile_columns();
-        const size_t columns = std::min(tiles.tile_columns(), tiles.columns() - first_column);
-        kernels_.gather(inputs, plan.offsets + first_column, columns, worker.input, input_segments, worker.panel,
-                        pitch);
+        fill_panel(plan, inputs, {first_column, std::min(first_column + tiles.tile_columns(), tiles.columns())}, worker,
+                   pitch);
         for (size_t band = bands.begin; band < bands.end; ++band)
-            kernels_.multiply[vectors](tiles.block(tile, band), worker.panel, worker.sums);
+            plan.kernels.multiply[vectors](tiles.block(tile, band), worker.panel,
+                                          worker.sums + tiles.first_row_of_band(band) * pitch);
     }
 
     const size_t out_plane = plan.geometry.out_plane(), image_stride = static_cast<size_t>(outputs_) * out_plane;
-    const size_t output_segments = plan.geometry.write_output_segments(begin, end, image_stride, worker.output);
+    const size_t output_segments = plan.geometry.write_output_segments(pixels.begin, pixels.end, image_stride, worker.output);
     float* y = run.y + first_image * image_stride + first_output * out_plane;
-    kernels_.scatter(sums, pitch, rows, worker.output, output_segments, y, out_plane);
+    plan.kernels.scatter(sums, pitch, rows, worker.output, output_segments, y, out_plane);
+}
+
+// Brings the inputs of some columns [input channel, tap] of the weight together.
+void PanelConvolution::fill_panel(const Plan& plan, const float* inputs, Share columns, const Worker& worker,
+                                  size_t pitch) const {
+    const size_t taps = plan.geometry.taps(), channel_pitch = plan.geometry.channel_pitch();
+    const size_t at_once = channel_pitch % kConflictFloats == 0 ? kConflictChannels : columns.end - columns.begin;
+    for (size_t channel = columns.begin / taps; channel * taps < columns.end; channel += at_once) {
+        for (size_t tap = 0; tap < taps; ++tap) {
+            // The channels whose column of this tap is among the wanted ones.
+            const size_t first = std::max(channel, (columns.begin + taps - 1 - tap) / taps),
+                         last = std::min(channel + at_once, (columns.end + taps - 1 - tap) / taps);
+            if (first >= last) continue;
+            plan.kernels.gather(inputs + first * channel_pitch, channel_pitch, last - first,
+                                worker.pieces + worker.starts[tap], worker.starts[tap + 1] - worker.starts[tap],
+                                worker.panel + (first * taps + tap - columns.begin) * pitch, taps * pitch);
+        }
+    }
 }
 
 }  // namespace onnxdc

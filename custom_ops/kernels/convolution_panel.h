@@ -32,8 +32,9 @@ private:
 
     void run_images(const ConvolutionRun& run, const Plan& plan, Share images, Executor& executor) const;
     const float* prepare_inputs(const ConvolutionRun& run, const Plan& plan, Share images, Executor& executor) const;
-    void run_block(const ConvolutionRun& run, const Plan& plan, const float* source, size_t first_image,
-                   const Blocks& blocks, size_t group_and_block, Share bands, const Worker& worker) const;
+    void run_block(const ConvolutionRun& run, const Plan& plan, const float* source, size_t first_image, Share pixels,
+                   size_t group, Share bands, const Worker& worker) const;
+    void fill_panel(const Plan& plan, const float* inputs, Share columns, const Worker& worker, size_t pitch) const;
 
     const Spatial kernel_;
     const ConvolutionParams params_;

@@ -15,11 +15,9 @@ struct PanelMatrix::Worker {
 struct PanelMatrix::Plan {
     Plan(const PanelMatrix& layer, size_t m, void* memory, size_t worker_count)
         : scratch(memory),
-          // Below half a vector, single floats are as fast and waste nothing.
-          kernels(2 * m >= layer.kernels_.lanes ? layer.kernels_ : *layer.kernels_.single),
+          kernels(best_fit(layer.kernels_, m)),
           m(m) {
-        const size_t vectors =
-            kernels.lanes == 1 ? PanelKernels::kMaxVectors : panel_vectors(layer.tiles_.tile_columns(), kernels.lanes);
+        const size_t vectors = panel_vectors(kernels, layer.tiles_.tile_columns());
         blocks = divide_up(m, vectors * kernels.lanes);
         block = divide_up(divide_up(m, blocks), kernels.lanes) * kernels.lanes;
         blocks = divide_up(m, block);
@@ -77,7 +75,8 @@ void PanelMatrix::run_block(const MatrixRun& run, const Plan& plan, size_t block
         const size_t columns = std::min(tiles_.tile_columns(), tiles_.columns() - first_column);
         load_panel(run, rows, first_column, columns, worker.panel, pitch);
         for (size_t band = bands.begin; band < bands.end; ++band)
-            plan.kernels.multiply[vectors](tiles_.block(tile, band), worker.panel, worker.sums);
+            plan.kernels.multiply[vectors](tiles_.block(tile, band), worker.panel,
+                                          worker.sums + tiles_.first_row_of_band(band) * pitch);
     }
     float* y = run.y + static_cast<int64_t>(rows.begin) * run.y_row_stride + static_cast<int64_t>(first_output);
     kernels_.transpose(sums, pitch, last_output - first_output, rows.end - rows.begin, y,

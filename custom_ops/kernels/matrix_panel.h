@@ -12,7 +12,7 @@ namespace onnxdc {
 class PanelMatrix final : public SparseMatrix {
 public:
     PanelMatrix(const SparseRows& weight, const PanelKernels& kernels)
-        : tiles_(weight, 0, weight.rows), kernels_(kernels) {}
+        : tiles_(weight, 0, weight.rows, kVectors), kernels_(kernels) {}
 
     int64_t inputs() const override { return static_cast<int64_t>(tiles_.columns()); }
     int64_t outputs() const override { return static_cast<int64_t>(tiles_.rows()); }
@@ -21,6 +21,9 @@ public:
     void run(const MatrixRun& run, void* scratch, Executor& executor) const override;
 
 private:
+    // How many vectors of rows of x the tiles are made for: wide tiles where there are few.
+    static constexpr size_t kVectors = 2;
+
     struct Plan;
     struct Worker;
 

@@ -2,18 +2,27 @@
 
 #include <algorithm>
 
+#include "parallel/share.h"
+
 namespace onnxdc {
 namespace {
 
-constexpr size_t kPanelFloats = 40 * 1024 / sizeof(float);
-// With fewer vectors, reading the nonzeros costs more than a panel in the second cache.
-constexpr size_t kMinVectors = 4;
+constexpr size_t kPanelFloats = 48 * 1024 / sizeof(float);
+
+size_t time(const PanelKernels& kernels, size_t lanes) { return divide_up(lanes, kernels.lanes) * kernels.vector_time; }
 
 }  // namespace
 
-size_t panel_vectors(size_t columns, size_t lanes) {
-    return std::clamp<size_t>(kPanelFloats / (std::max<size_t>(columns, 1) * lanes), kMinVectors,
-                              PanelKernels::kMaxVectors);
+const PanelKernels& best_fit(const PanelKernels& kernels, size_t lanes) {
+    const PanelKernels* best = &kernels;
+    for (const PanelKernels* next = best->narrower; next; next = next->narrower) {
+        if (time(*next, lanes) < time(*best, lanes)) best = next;
+    }
+    return *best;
+}
+
+size_t panel_vectors(const PanelKernels& kernels, size_t columns) {
+    return std::clamp<size_t>(kPanelFloats / (std::max<size_t>(columns, 1) * kernels.lanes), 1, kernels.max_vectors);
 }
 
 const PanelKernels* panel_kernels(Isa isa) {

@@ -16,6 +16,13 @@ struct Segment {
     size_t length;
 };
 
+// Lanes of a vector that are contiguous elsewhere: lane i, if bit i of `lanes` is set, is element from + i.
+struct Piece {
+    ptrdiff_t from;
+    uint32_t lanes;
+    uint32_t vector;  // of the panel's rows
+};
+
 // A panel is a matrix [columns of a tile][lanes], the sums are one [rows][lanes]. Lanes are the images' pixels or the
 // rows of a batch, in `vectors` vectors of `lanes` floats: between 1 and kMaxVectors. Panels and sums are aligned to 64
 // bytes.
@@ -24,17 +31,19 @@ struct PanelKernels {
 
     Isa isa;
     size_t lanes;
+    size_t max_vectors;  // with which the kernels are fastest
+    size_t vector_time;  // of a vector's multiply-add, about, to compare tables with each other
 
-    // The same kernels on vectors of one float, for very few lanes; null in that table itself.
-    const PanelKernels* single;
+    // The same kernels on shorter vectors, for numbers of lanes that fill them better; null for vectors of one float.
+    const PanelKernels* narrower;
 
     // sums[row] += the block's rows times the panel, for the kernel of that many vectors.
     void (*multiply[kMaxVectors + 1])(const TileBlock& block, const float* panel, float* sums);
 
-    // Copies `rows` rows of a panel from x + offsets[row], segment by segment (in rising order of `to`). May write less
-    // than a vector past the end of a segment, so also past the end of the panel.
-    void (*gather)(const float* x, const ptrdiff_t* offsets, size_t rows, const Segment* segments, size_t segment_count,
-                   float* panel, size_t pitch);
+    // Puts the vectors of some rows of a panel together from their pieces in x, x + x_pitch and so on; the pieces of a
+    // vector follow each other. Lanes without a piece become zero.
+    void (*gather)(const float* x, size_t x_pitch, size_t rows, const Piece* pieces, size_t count, float* panel,
+                   size_t panel_pitch);
 
     // Copies `rows` rows of sums to y + row * y_pitch, segment by segment; here `from` counts from y and `to` is the
     // lane of the sums.
@@ -45,11 +54,11 @@ struct PanelKernels {
     void (*transpose)(const float* from, size_t from_pitch, size_t rows, size_t columns, float* to, size_t to_pitch);
 };
 
-// Slack, in floats, that gather() needs behind a panel.
-constexpr size_t kPanelSlack = 16;
+// Those of `kernels` and the narrower ones whose vectors that many lanes fill best.
+const PanelKernels& best_fit(const PanelKernels& kernels, size_t lanes);
 
 // How many vectors a panel of `columns` columns should have at most, so that it stays in or near the first cache.
-size_t panel_vectors(size_t columns, size_t lanes);
+size_t panel_vectors(const PanelKernels& kernels, size_t columns);
 
 // Null for kScalar, which has none.
 const PanelKernels* panel_kernels(Isa isa);

@@ -4,23 +4,39 @@
 //
 // A vector type V has
 //   V::Vector, V::kLanes, V::load(p), V::store(p, v), V::broadcast(p), V::multiply_add(a, b, c) = a * b + c,
-//   V::load_part(p, n) and V::store_part(p, v, n) for the first n < kLanes lanes, touching nothing beyond them.
+//   V::load_part(p, n) and V::store_part(p, v, n) for the first n < kLanes lanes, touching nothing beyond them,
+//   V::load_lanes(p, lanes) for the lanes whose bits are set, touching no others, zero in these; V::merge(a, b) of two
+//   such,
+//   V::Values, V::load_values(p) and V::broadcast(values, i) for kValuesAtOnce floats of which one is broadcast,
+//   V::kSquare: 16 or 4, the size of the squares that are transposed in registers,
+//   V::kSums: so many multiply-adds are under way at a time; V::kMaxVectors: as many as registers hold beside the rest.
 #pragma once
 
 #include "kernels/panel.h"
 
 namespace onnxdc {
 
-// Sums of enough independent entries run side by side to hide the latency of a multiply-add: 8 is 4 cycles on two
-// units.
+// Nonzeros are taken this many at a time: their values come with one load where registers can be indexed.
+constexpr size_t kValuesAtOnce = 8;
+// How many nonzeros ahead they are fetched: the processor's own prefetching ends with each page.
+constexpr size_t kPrefetch = 512;
+
+// A row's sum is kept in so many parts that the multiply-adds of one nonzero need not wait for those of the one before.
+template <class V>
+constexpr size_t chains(size_t vectors) {
+    size_t count = 1;
+    while (count < kValuesAtOnce && count * vectors < V::kSums) count *= 2;
+    return count;
+}
+
 template <class V, size_t kVectors>
 void multiply_panel(const TileBlock& block, const float* panel, float* sums) {
     constexpr size_t kPitch = kVectors * V::kLanes;
-    constexpr size_t kChains = kVectors >= 5 ? 1 : kVectors >= 3 ? 2 : 4;
-    const TileEntry* entry = block.entries;
-    const float* values = block.values;
-    for (size_t r = 0; r < block.row_count; ++r) {
-        float* sum = sums + block.rows[r].row * kPitch;
+    constexpr size_t kChains = chains<V>(kVectors);
+    const uint16_t* column = block.columns;
+    const float* value = block.values;
+    for (const TileRow* row = block.rows; row < block.rows + block.row_count; ++row) {
+        float* sum = sums + row->row * kPitch;
         typename V::Vector chain[kChains][kVectors];
 #pragma GCC unroll 8
         for (size_t v = 0; v < kVectors; ++v) chain[0][v] = V::load(sum + v * V::kLanes);
@@ -29,23 +45,27 @@ void multiply_panel(const TileBlock& block, const float* panel, float* sums) {
 #pragma GCC unroll 8
             for (size_t v = 0; v < kVectors; ++v) chain[c][v] = V::zero();
         }
-        const TileEntry* end = entry + block.rows[r].entries;
-        for (; entry + kChains <= end; entry += kChains) {
+        const uint16_t* end = column + row->entries;
+        for (; column + kValuesAtOnce <= end; column += kValuesAtOnce, value += kValuesAtOnce) {
+            __builtin_prefetch(column + kPrefetch);
+            __builtin_prefetch(value + kPrefetch);
+            const typename V::Values values = V::load_values(value);
 #pragma GCC unroll 8
-            for (size_t c = 0; c < kChains; ++c) {
-                const float* from = panel + entry[c].column * kPitch;
-                const typename V::Vector value = V::broadcast(values + entry[c].code);
+            for (size_t i = 0; i < kValuesAtOnce; ++i) {
+                const float* from = panel + column[i] * kPitch;
+                const typename V::Vector factor = V::broadcast(values, i);
 #pragma GCC unroll 8
                 for (size_t v = 0; v < kVectors; ++v)
-                    chain[c][v] = V::multiply_add(value, V::load(from + v * V::kLanes), chain[c][v]);
+                    chain[i % kChains][v] =
+                        V::multiply_add(factor, V::load(from + v * V::kLanes), chain[i % kChains][v]);
             }
         }
-        for (; entry < end; ++entry) {
-            const float* from = panel + entry->column * kPitch;
-            const typename V::Vector value = V::broadcast(values + entry->code);
+        for (; column < end; ++column, ++value) {
+            const float* from = panel + *column * kPitch;
+            const typename V::Vector factor = V::broadcast(value);
 #pragma GCC unroll 8
             for (size_t v = 0; v < kVectors; ++v)
-                chain[0][v] = V::multiply_add(value, V::load(from + v * V::kLanes), chain[0][v]);
+                chain[0][v] = V::multiply_add(factor, V::load(from + v * V::kLanes), chain[0][v]);
         }
 #pragma GCC unroll 8
         for (size_t v = 0; v < kVectors; ++v) {
@@ -58,18 +78,35 @@ void multiply_panel(const TileBlock& block, const float* panel, float* sums) {
 }
 
 template <class V>
-void gather_panel(const float* x, const ptrdiff_t* offsets, size_t rows, const Segment* segments, size_t segment_count,
-                  float* panel, size_t pitch) {
-    for (size_t row = 0; row < rows; ++row, panel += pitch) {
-        for (size_t s = 0; s < segment_count; ++s) {
-            const float* from = x + offsets[row] + segments[s].from;
-            float* to = panel + segments[s].to;
-            size_t left = segments[s].length;
-            for (; left >= V::kLanes; left -= V::kLanes, from += V::kLanes, to += V::kLanes)
-                V::store_unaligned(to, V::load_unaligned(from));
-            // Writes a whole vector: the next segment, or the next row, overwrites what is too much.
-            if (left > 0) V::store_unaligned(to, V::load_part(from, left));
+void gather_panel(const float* x, size_t x_pitch, size_t rows, const Piece* pieces, size_t count, float* panel,
+                  size_t panel_pitch) {
+    constexpr uint32_t kAll = (uint32_t{1} << V::kLanes) - 1;
+    for (const Piece *piece = pieces, *end = pieces + count; piece < end;) {
+        const Piece* next = piece + 1;
+        while (next < end && next->vector == piece->vector) ++next;
+        // The rows one after the other: their pieces lie alike.
+        const float* from = x + piece->from;
+        float* to = panel + piece->vector * V::kLanes;
+        if (piece->lanes == kAll) {
+            for (size_t row = 0; row < rows; ++row) V::store(to + row * panel_pitch, V::load_unaligned(from + row * x_pitch));
+        } else if (next == piece + 1) {
+            for (size_t row = 0; row < rows; ++row)
+                V::store(to + row * panel_pitch, V::load_lanes(from + row * x_pitch, piece->lanes));
+        } else if (next == piece + 2) {
+            const float* second = x + piece[1].from;
+            for (size_t row = 0; row < rows; ++row) {
+                V::store(to + row * panel_pitch, V::merge(V::load_lanes(from + row * x_pitch, piece->lanes),
+                                                          V::load_lanes(second + row * x_pitch, piece[1].lanes)));
+            }
+        } else {
+            for (size_t row = 0; row < rows; ++row) {
+                typename V::Vector vector = V::zero();
+                for (const Piece* part = piece; part < next; ++part)
+                    vector = V::merge(vector, V::load_lanes(x + part->from + row * x_pitch, part->lanes));
+                V::store(to + row * panel_pitch, vector);
+            }
         }
+        piece = next;
     }
 }
 
@@ -88,74 +125,110 @@ void scatter_panel(const float* sums, size_t pitch, size_t rows, const Segment* 
     }
 }
 
-// In squares of 4 x 4, which every vector unit can turn in 8 shuffles.
+// Vectors of the compiler's own: it knows the shuffles of every instruction set.
+template <size_t kSize>
+struct Lanes {
+    typedef float Vector __attribute__((vector_size(kSize * sizeof(float)), aligned(sizeof(float))));
+    typedef int32_t Order __attribute__((vector_size(kSize * sizeof(float))));
+};
+
+// Swaps, within the rows of a square, the off-diagonal halves of each of its smaller squares of 2 * kHalf.
+template <size_t kSize, size_t kHalf>
+inline void swap_halves(typename Lanes<kSize>::Vector (&square)[kSize]) {
+    typename Lanes<kSize>::Order left, right;
+#pragma GCC unroll 16
+    for (size_t j = 0; j < kSize; ++j) {
+        left[j] = static_cast<int32_t>(j & kHalf ? kSize + j - kHalf : j);
+        right[j] = static_cast<int32_t>(j & kHalf ? kSize + j : j + kHalf);
+    }
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kSize; ++i) {
+        if (i & kHalf) continue;
+        const typename Lanes<kSize>::Vector a = square[i], b = square[i + kHalf];
+        square[i] = __builtin_shuffle(a, b, left);
+        square[i + kHalf] = __builtin_shuffle(a, b, right);
+    }
+    if constexpr (kHalf > 1) swap_halves<kSize, kHalf / 2>(square);
+}
+
+template <size_t kSize>
+inline void transpose_square(const float* from, size_t from_pitch, float* to, size_t to_pitch) {
+    using Vector = typename Lanes<kSize>::Vector;
+    Vector square[kSize];
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kSize; ++i) square[i] = *reinterpret_cast<const Vector*>(from + i * from_pitch);
+    swap_halves<kSize, kSize / 2>(square);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kSize; ++i) *reinterpret_cast<Vector*>(to + i * to_pitch) = square[i];
+}
+
+// In squares, what is left over in smaller ones.
+template <size_t kSize>
+inline void transpose_squares(const float* from, size_t from_pitch, size_t rows, size_t columns, float* to,
+                              size_t to_pitch) {
+    const size_t full_rows = rows / kSize * kSize, full_columns = columns / kSize * kSize;
+    for (size_t row = 0; row < full_rows; row += kSize) {
+        for (size_t column = 0; column < full_columns; column += kSize) {
+            const float* square = from + row * from_pitch + column;
+            if constexpr (kSize == 1) {
+                to[column * to_pitch + row] = *square;
+            } else {
+                transpose_square<kSize>(square, from_pitch, to + column * to_pitch + row, to_pitch);
+            }
+        }
+    }
+    if constexpr (kSize > 1) {
+        transpose_squares<kSize / 4>(from + full_columns, from_pitch, full_rows, columns - full_columns,
+                                     to + full_columns * to_pitch, to_pitch);
+        transpose_squares<kSize / 4>(from + full_rows * from_pitch, from_pitch, rows - full_rows, columns,
+                                     to + full_rows, to_pitch);
+    }
+}
+
 template <class V>
 void transpose_matrix(const float* from, size_t from_pitch, size_t rows, size_t columns, float* to, size_t to_pitch) {
-    typedef float Four __attribute__((vector_size(16), aligned(4)));
-    size_t row = 0;
-    for (; row + 4 <= rows; row += 4) {
-        size_t column = 0;
-        for (; column + 4 <= columns; column += 4) {
-            const float* in = from + row * from_pitch + column;
-            const Four a = *reinterpret_cast<const Four*>(in), b = *reinterpret_cast<const Four*>(in + from_pitch);
-            const Four c = *reinterpret_cast<const Four*>(in + 2 * from_pitch),
-                       d = *reinterpret_cast<const Four*>(in + 3 * from_pitch);
-            const Four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5),
-                       ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-            const Four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5),
-                       cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-            float* out = to + column * to_pitch + row;
-            *reinterpret_cast<Four*>(out) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
-            *reinterpret_cast<Four*>(out + to_pitch) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
-            *reinterpret_cast<Four*>(out + 2 * to_pitch) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
-            *reinterpret_cast<Four*>(out + 3 * to_pitch) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
-        }
-        for (; column < columns; ++column) {
-            for (size_t r = row; r < row + 4; ++r) to[column * to_pitch + r] = from[r * from_pitch + column];
-        }
-    }
-    for (; row < rows; ++row) {
-        for (size_t column = 0; column < columns; ++column)
-            to[column * to_pitch + row] = from[row * from_pitch + column];
-    }
+    transpose_squares<V::kSquare>(from, from_pitch, rows, columns, to, to_pitch);
 }
 
 // A vector of one float.
 template <class V>
 struct Single {
     using Vector = float;
+    using Values = const float*;
     static constexpr size_t kLanes = 1;
+    static constexpr size_t kSquare = V::kSquare;
+    static constexpr size_t kSums = V::kSums;
+    static constexpr size_t kMaxVectors = PanelKernels::kMaxVectors;
 
     static float zero() { return 0.0f; }
     static float load(const float* p) { return *p; }
     static float load_unaligned(const float* p) { return *p; }
     static float load_part(const float* p, size_t) { return *p; }
+    static float load_lanes(const float* p, uint32_t lanes) { return lanes ? *p : 0.0f; }
+    static float merge(float a, float b) { return a + b; }
     static void store(float* p, float v) { *p = v; }
     static void store_unaligned(float* p, float v) { *p = v; }
     static void store_part(float* p, float v, size_t) { *p = v; }
     static float broadcast(const float* p) { return *p; }
+    static Values load_values(const float* p) { return p; }
+    static float broadcast(Values values, size_t i) { return values[i]; }
     static float add(float a, float b) { return a + b; }
     static float multiply_add(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 };
 
 // The table of kernels over a vector type.
 template <class V>
-constexpr PanelKernels make_panel_kernels(Isa isa, const PanelKernels* single) {
+constexpr PanelKernels make_panel_kernels(Isa isa, size_t vector_time, const PanelKernels* narrower) {
     return {isa,
             V::kLanes,
-            single,
+            V::kMaxVectors,
+            vector_time,
+            narrower,
             {nullptr, multiply_panel<V, 1>, multiply_panel<V, 2>, multiply_panel<V, 3>, multiply_panel<V, 4>,
              multiply_panel<V, 5>, multiply_panel<V, 6>, multiply_panel<V, 7>, multiply_panel<V, 8>},
             gather_panel<V>,
             scatter_panel<V>,
             transpose_matrix<V>};
-}
-
-template <class V, Isa kIsa>
-const PanelKernels* panel_kernels_of() {
-    static constexpr PanelKernels kSingle = make_panel_kernels<Single<V>>(kIsa, nullptr);
-    static constexpr PanelKernels kKernels = make_panel_kernels<V>(kIsa, &kSingle);
-    return &kKernels;
 }
 
 }  // namespace onnxdc

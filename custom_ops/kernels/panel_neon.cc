@@ -7,7 +7,11 @@ namespace {
 
 struct Neon {
     using Vector = float32x4_t;
+    using Values = const float*;
     static constexpr size_t kLanes = 4;
+    static constexpr size_t kSquare = 4;
+    static constexpr size_t kSums = 8;  // 4 cycles, two each
+    static constexpr size_t kMaxVectors = 8;
 
     static Vector zero() { return vdupq_n_f32(0.0f); }
     static Vector load(const float* p) { return vld1q_f32(p); }
@@ -18,6 +22,17 @@ struct Neon {
         if (n > 2) v = vld1q_lane_f32(p + 2, v, 2);
         return v;
     }
+    static Vector load_lanes(const float* p, uint32_t lanes) {
+        Vector v = zero();
+        if (lanes & 1) v = vld1q_lane_f32(p, v, 0);
+        if (lanes & 2) v = vld1q_lane_f32(p + 1, v, 1);
+        if (lanes & 4) v = vld1q_lane_f32(p + 2, v, 2);
+        if (lanes & 8) v = vld1q_lane_f32(p + 3, v, 3);
+        return v;
+    }
+    static Vector merge(Vector a, Vector b) {
+        return vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
+    }
     static void store(float* p, Vector v) { vst1q_f32(p, v); }
     static void store_unaligned(float* p, Vector v) { vst1q_f32(p, v); }
     static void store_part(float* p, Vector v, size_t n) {
@@ -26,12 +41,18 @@ struct Neon {
         if (n > 2) vst1q_lane_f32(p + 2, v, 2);
     }
     static Vector broadcast(const float* p) { return vld1q_dup_f32(p); }
+    static Values load_values(const float* p) { return p; }
+    static Vector broadcast(Values values, size_t i) { return broadcast(values + i); }
     static Vector add(Vector a, Vector b) { return vaddq_f32(a, b); }
     static Vector multiply_add(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
 };
 
 }  // namespace
 
-const PanelKernels* panel_kernels_neon() { return panel_kernels_of<Neon, Isa::kNeon>(); }
+const PanelKernels* panel_kernels_neon() {
+    static constexpr PanelKernels kSingle = make_panel_kernels<Single<Neon>>(Isa::kNeon, 4, nullptr);
+    static constexpr PanelKernels kKernels = make_panel_kernels<Neon>(Isa::kNeon, 5, &kSingle);
+    return &kKernels;
+}
 
 }  // namespace onnxdc
