@@ -6,9 +6,9 @@
 
 namespace onnxdc {
 
-// The input of one image as the inner loops see it: the planes of x, or, for strides along the last axis, copies of them
-// with the padding written out and the columns sorted by their remainder modulo the stride ("phases"). Either way the
-// inputs that one tap of the kernel meets in a row of the output are contiguous.
+// The input of one image as the inner loops see it: the planes of x, or, for strides along the last axis, copies of
+// them with the padding written out and the columns sorted by their remainder modulo the stride ("phases"). Either way
+// the inputs that one tap of the kernel meets in a row of the output are contiguous.
 class ConvolutionGeometry {
 public:
     ConvolutionGeometry(const ConvolutionRun& run, const ConvolutionParams& params, const Spatial& kernel,
@@ -25,8 +25,8 @@ public:
     // Writes the copy of one plane of x.
     void copy_plane(const float* x, float* copy) const;
 
-    // Describes the inputs of outputs begin .. end - 1, counted over the planes of consecutive images: pieces of vectors
-    // of `lanes` lanes, counted from the first image's source of a channel. Those of a tap are starts[tap] ..
+    // Describes the inputs of outputs begin .. end - 1, counted over the planes of consecutive images: pieces of
+    // vectors of `lanes` lanes, counted from the first image's source of a channel. Those of a tap are starts[tap] ..
     // starts[tap + 1] - 1, and every vector has one. `pieces` has room for max_pieces() times the number of taps.
     static size_t max_pieces(size_t outputs, size_t lanes) { return outputs + outputs / lanes + 1; }
     void write_pieces(size_t begin, size_t end, size_t lanes, Piece* pieces, uint32_t* starts) const;

@@ -174,7 +174,8 @@ void PanelConvolution::run_block(const ConvolutionRun& run, const Plan& plan, co
     }
 
     const size_t out_plane = plan.geometry.out_plane(), image_stride = static_cast<size_t>(outputs_) * out_plane;
-    const size_t output_segments = plan.geometry.write_output_segments(pixels.begin, pixels.end, image_stride, worker.output);
+    const size_t output_segments =
+        plan.geometry.write_output_segments(pixels.begin, pixels.end, image_stride, worker.output);
     float* y = run.y + first_image * image_stride + first_output * out_plane;
     plan.kernels.scatter(sums, pitch, rows, worker.output, output_segments, y, out_plane);
 }

@@ -88,7 +88,8 @@ void gather_panel(const float* x, size_t x_pitch, size_t rows, const Piece* piec
         const float* from = x + piece->from;
         float* to = panel + piece->vector * V::kLanes;
         if (piece->lanes == kAll) {
-            for (size_t row = 0; row < rows; ++row) V::store(to + row * panel_pitch, V::load_unaligned(from + row * x_pitch));
+            for (size_t row = 0; row < rows; ++row)
+                V::store(to + row * panel_pitch, V::load_unaligned(from + row * x_pitch));
         } else if (next == piece + 1) {
             for (size_t row = 0; row < rows; ++row)
                 V::store(to + row * panel_pitch, V::load_lanes(from + row * x_pitch, piece->lanes));
