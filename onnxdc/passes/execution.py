@@ -15,7 +15,7 @@ import onnx_ir as ir
 from onnxdc.passes.group import FUSED
 from onnxdc.passes.weights import Weight
 
-MAX_DENSITY: Final = {"Conv": 0.4, "Gemm": 0.3, "MatMul": 0.3, "Gather": 1.0}
+MAX_DENSITY: Final = {"Conv": 0.65, "Gemm": 0.3, "MatMul": 0.3, "Gather": 1.0}
 MIN_PRODUCTS: Final = 32  # per output of a convolution: depthwise ones have too few for a sparse kernel to skip any
 MAX_OUTPUTS: Final = 1 << 22  # of custom_ops/ops/weight_input.cc
 _RANKS: Final = {"Gemm": (2,), "MatMul": (2,), "Conv": (3, 4, 5)}
