@@ -8,6 +8,7 @@
 
 #include "decoder/weight.h"
 #include "isa/isa.h"
+#include "kernels/epilogue.h"
 #include "parallel/executor.h"
 
 namespace onnxdc {
@@ -32,6 +33,7 @@ struct ConvolutionRun {
     Spatial in_size{1, 1, 1};
     Spatial out_size{1, 1, 1};
     Spatial pads{0, 0, 0};  // at the beginning of each axis, 0 or more; those at the end follow from out_size
+    Epilogue epilogue{};
 };
 
 inline bool is_empty(const ConvolutionRun& run) {

@@ -178,6 +178,12 @@ void PanelConvolution::run_block(const ConvolutionRun& run, const Plan& plan, co
         plan.geometry.write_output_segments(pixels.begin, pixels.end, image_stride, worker.output);
     float* y = run.y + first_image * image_stride + first_output * out_plane;
     plan.kernels.scatter(sums, pitch, rows, worker.output, output_segments, y, out_plane);
+
+    const Finisher finish(run.epilogue, isa(), run.y);
+    for (size_t piece = 0; piece < rows * output_segments; ++piece) {
+        const Segment& segment = worker.output[piece % output_segments];
+        finish(y + piece / output_segments * out_plane + segment.from, segment.length);
+    }
 }
 
 // Brings the inputs of some columns [input channel, tap] of the weight together.

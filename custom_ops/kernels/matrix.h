@@ -7,6 +7,7 @@
 
 #include "decoder/weight.h"
 #include "isa/isa.h"
+#include "kernels/epilogue.h"
 #include "parallel/executor.h"
 
 namespace onnxdc {
@@ -24,6 +25,7 @@ struct MatrixRun {
     int64_t x_column_stride = 1;
     int64_t y_row_stride = 0;
     float alpha = 1.0f;
+    Epilogue epilogue{};  // of the y above
 };
 
 // A 2-D weight in an execution layout. It is immutable, so several threads may run it at once.

@@ -81,6 +81,9 @@ void PanelMatrix::run_block(const MatrixRun& run, const Plan& plan, size_t block
     float* y = run.y + static_cast<int64_t>(rows.begin) * run.y_row_stride + static_cast<int64_t>(first_output);
     kernels_.transpose(sums, pitch, last_output - first_output, rows.end - rows.begin, y,
                        static_cast<size_t>(run.y_row_stride));
+    const Finisher finish(run.epilogue, isa(), run.y);
+    for (size_t row = rows.begin; row < rows.end; ++row, y += run.y_row_stride)
+        finish(y, last_output - first_output);
 }
 
 // Transposes the rows and columns of x, times alpha, into the panel.

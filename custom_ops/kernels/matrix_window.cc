@@ -87,9 +87,15 @@ void WindowMatrix::run_blocks(const MatrixRun& run, const Plan& plan, Share rows
         }
     }
     for (size_t v = 0; v < vectors; ++v) {
-        float* y = run.y + static_cast<int64_t>(rows.begin + v) * run.y_row_stride;
+        const ptrdiff_t first = static_cast<int64_t>(rows.begin + v) * run.y_row_stride;
+        float* sums = plan.sums + v * plan.sum_pitch;
+        // The outputs of a block lie apart in y, so the epilogue comes before they go there.
+        for (size_t lane = first_lane; run.epilogue.residual && lane < last_lane; ++lane) {
+            if (row_of_lane[lane] != Windows::kNoRow) sums[lane] += run.epilogue.residual[first + row_of_lane[lane]];
+        }
+        finish_kernel(isa())(run.epilogue, nullptr, sums + first_lane, last_lane - first_lane);
         for (size_t lane = first_lane; lane < last_lane; ++lane) {
-            if (row_of_lane[lane] != Windows::kNoRow) y[row_of_lane[lane]] = plan.sums[v * plan.sum_pitch + lane];
+            if (row_of_lane[lane] != Windows::kNoRow) run.y[first + row_of_lane[lane]] = sums[lane];
         }
     }
 }
