@@ -1,5 +1,6 @@
 #include "decoder/decode.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "decoder/entries.h"
@@ -40,6 +41,29 @@ Verdict scatter(const CheckedGroup& group, const std::vector<T>& codebook, void*
     });
 }
 
+size_t first_entry(const CheckedGroup& group, size_t chunk) { return static_cast<size_t>(group.chunks[chunk].entry); }
+
+// Writes where the nonzeros of a chunk lie, and their codes; answers how many they are. The arrays have room for all
+// entries.
+size_t write_nonzeros(const ChunkEntries& entries, uint32_t* positions, uint8_t* codes) {
+    size_t nnz = 0;
+    uint32_t position = entries.position;
+    for (size_t i = 0; i < entries.count; ++i, ++position) {
+        // Every entry is written, but only those of a nonzero code stay: no branch to mispredict.
+        position += entries.gaps[i];
+        positions[nnz] = position;
+        codes[nnz] = entries.codes[i];
+        nnz += entries.codes[i] != 0;
+    }
+    return nnz;
+}
+
+template <class T>
+void move_down(std::vector<T>* values, size_t from, size_t count, size_t to) {
+    if (from != to) std::copy_n(values->begin() + static_cast<std::ptrdiff_t>(from), count,
+                                values->begin() + static_cast<std::ptrdiff_t>(to));
+}
+
 }  // namespace
 
 std::vector<float> float_codebook(const CheckedGroup& group) {
@@ -60,20 +84,20 @@ Verdict decode_sparse(const CheckedGroup& group, SparseWeight* weight) {
     weight->group_axis = group.group_axis;
     weight->position.resize(static_cast<size_t>(group.entries()));
     weight->code.resize(weight->position.size());
-    size_t nnz = 0;
+    std::vector<size_t> nonzeros(group.chunk_count());
     const Verdict broken = decoder.for_each_chunk([&](const ChunkEntries& entries) {
-        uint32_t position = entries.position;
-        for (size_t i = 0; i < entries.count; ++i, ++position) {
-            // Every entry is written, but only those of a nonzero code stay: no branch to mispredict.
-            position += entries.gaps[i];
-            weight->position[nnz] = position;
-            weight->code[nnz] = entries.codes[i];
-            nnz += entries.codes[i] != 0;
-        }
+        nonzeros[entries.chunk] = write_nonzeros(entries, weight->position.data() + first_entry(group, entries.chunk),
+                                                 weight->code.data() + first_entry(group, entries.chunk));
     });
+    if (broken) return broken;
+    size_t nnz = 0;
+    for (size_t chunk = 0; chunk < nonzeros.size(); nnz += nonzeros[chunk++]) {
+        move_down(&weight->position, first_entry(group, chunk), nonzeros[chunk], nnz);
+        move_down(&weight->code, first_entry(group, chunk), nonzeros[chunk], nnz);
+    }
     weight->position.resize(nnz);
     weight->code.resize(nnz);
-    return broken;
+    return {};
 }
 
 Verdict decode_dense(const CheckedGroup& group, void* dense) {

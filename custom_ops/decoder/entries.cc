@@ -7,6 +7,9 @@
 namespace onnxdc {
 namespace {
 
+// Some hundred microseconds of work: more than ten times what it takes to start a thread.
+constexpr size_t kEntriesOfPart = 65536;
+
 // What one chunk has of one stream: some bytes, for some symbols.
 struct Run {
     const char* stream_name;
@@ -117,9 +120,14 @@ EntryDecoder::EntryDecoder(const CheckedGroup& group)
       code_table_(group.code_lengths),
       gap_table_(group.gap_lengths),
       lone_code_(has_lone_symbol(group.code_lengths)),
-      lone_gap_(has_lone_symbol(group.gap_lengths)),
-      codes_(kLanes * static_cast<size_t>(group.chunk_size)),
-      gaps_(codes_.size()) {}
+      lone_gap_(has_lone_symbol(group.gap_lengths)) {}
+
+EntryDecoder::Buffers::Buffers(const CheckedGroup& group)
+    : codes(kLanes * static_cast<size_t>(group.chunk_size)), gaps(codes.size()) {}
+
+size_t EntryDecoder::chunks_of_part() const {
+    return kLanes * divide_up(kEntriesOfPart, kLanes * static_cast<size_t>(group_.chunk_size));
+}
 
 Verdict EntryDecoder::check_sizes() const {
     for (size_t chunk = 0; chunk < group_.chunk_count(); ++chunk) {
@@ -130,7 +138,7 @@ Verdict EntryDecoder::check_sizes() const {
     return {};
 }
 
-Verdict EntryDecoder::decode_from(size_t first) {
+Verdict EntryDecoder::decode_from(size_t first, Buffers* buffers) const {
     const size_t lanes = std::min<size_t>(kLanes, group_.chunk_count() - first);
     const size_t row = static_cast<size_t>(group_.chunk_size);
     Run codes[kLanes], gaps[kLanes];
@@ -138,16 +146,16 @@ Verdict EntryDecoder::decode_from(size_t first) {
         codes[lane] = code_run(group_, first + lane);
         gaps[lane] = gap_run(group_, first + lane);
     }
-    if (Verdict broken = decode_runs(code_table_, lone_code_, codes, lanes, row, codes_.data())) return broken;
+    if (Verdict broken = decode_runs(code_table_, lone_code_, codes, lanes, row, buffers->codes.data())) return broken;
     if (group_.has_gaps()) {
-        if (Verdict broken = decode_runs(gap_table_, lone_gap_, gaps, lanes, row, gaps_.data())) return broken;
+        if (Verdict broken = decode_runs(gap_table_, lone_gap_, gaps, lanes, row, buffers->gaps.data())) return broken;
     }
-    decoded_.clear();
+    buffers->decoded.clear();
     for (size_t lane = 0; lane < lanes; ++lane) {
         const auto position = static_cast<uint32_t>(group_.chunks[first + lane].position);
-        decoded_.push_back(
-            {first + lane, codes[lane].symbols, codes_.data() + lane * row, gaps_.data() + lane * row, position});
-        if (Verdict broken = check_positions(group_, decoded_.back())) return broken;
+        buffers->decoded.push_back({first + lane, codes[lane].symbols, buffers->codes.data() + lane * row,
+                                    buffers->gaps.data() + lane * row, position});
+        if (Verdict broken = check_positions(group_, buffers->decoded.back())) return broken;
     }
     return {};
 }

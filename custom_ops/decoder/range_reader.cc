@@ -25,14 +25,14 @@ Verdict RangeReader::open(const CheckedGroup& group) {
 
     EntryDecoder decoder(group);
     if (Verdict broken = decoder.check_sizes()) return broken;
-    checkpoints_.clear();
-    checkpoints_.reserve(entries_ / block_ + 1);
+    checkpoints_.assign((entries_ + block_ - 1) / block_, {});
     return decoder.for_each_chunk([&](const ChunkEntries& entries) {
         const ChunkStart& start = group.chunks[entries.chunk];
+        Checkpoint* checkpoint = checkpoints_.data() + static_cast<size_t>(start.entry) / block_;
         Checkpoint at{8 * static_cast<uint32_t>(start.code_byte), 8 * static_cast<uint32_t>(start.gap_byte),
                       entries.position};
         for (size_t i = 0; i < entries.count; ++i) {
-            if (i % block_ == 0) checkpoints_.push_back(at);
+            if (i % block_ == 0) *checkpoint++ = at;
             at.code_bit += group.code_lengths[entries.codes[i]];
             if (has_gaps_) at.gap_bit += group.gap_lengths[entries.gaps[i]];
             at.position += entries.gaps[i] + 1u;

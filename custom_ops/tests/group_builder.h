@@ -2,12 +2,15 @@
 // beyond it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
+#include "bit_writer.h"
 #include "decoder/crc32.h"
 #include "decoder/weight_group.h"
 
@@ -92,6 +95,47 @@ inline TestGroup small_group() {
     group.set_chunks({0, 0, 0, 0, /**/ 4, 1, 1, 8});
     group.set_shape({2, 5});
     group.index_bits = 2;
+    return group;
+}
+
+// `numel` elements, nonzero at about one in `spacing`, in chunks of 64 entries, and the dense weight they stand for.
+inline TestGroup random_group(int64_t numel, unsigned spacing, std::mt19937& random, std::vector<float>* expected) {
+    const std::vector<uint8_t> code_lengths = {3, 3, 2, 1}, gap_lengths = {1, 2, 3, 4, 5, 6, 7, 7};
+    const std::vector<unsigned> codewords = canonical_codewords(code_lengths),
+                                gapwords = canonical_codewords(gap_lengths);
+    BitWriter codes, gaps;
+    std::vector<int32_t> rows = {0, 0, 0, 0};
+    int32_t entries = 0;
+    int32_t position = 0;
+    expected->assign(static_cast<size_t>(numel), 0.0f);
+    for (;;) {
+        unsigned gap = std::min(7u, static_cast<unsigned>(random()) % spacing);
+        if (position + static_cast<int64_t>(gap) >= numel) break;
+        const unsigned code = random() % 4;
+        if (entries > 0 && entries % 64 == 0) {
+            codes.align();
+            gaps.align();
+            rows.insert(rows.end(), {entries, static_cast<int32_t>(codes.bytes().size()),
+                                     static_cast<int32_t>(gaps.bytes().size()), position});
+        }
+        codes.put(codewords[code], code_lengths[code]);
+        gaps.put(gapwords[gap], gap_lengths[gap]);
+        position += static_cast<int32_t>(gap) + 1;
+        (*expected)[static_cast<size_t>(position - 1)] = static_cast<float>(code);
+        ++entries;
+    }
+    rows.insert(rows.end(), {entries, static_cast<int32_t>(codes.bytes().size()),
+                             static_cast<int32_t>(gaps.bytes().size()), position});
+    TestGroup group;
+    group.set_codebook({1, 4}, {0, 1, 2, 3});
+    group.set_lengths(group.code_lengths, code_lengths);
+    group.set_bytes(group.codes, codes.bytes());
+    group.set_lengths(group.gap_lengths, gap_lengths);
+    group.set_bytes(group.gaps, gaps.bytes());
+    group.set_chunks(rows);
+    group.set_shape({numel});
+    group.index_bits = 3;
+    group.chunk_size = 64;
     return group;
 }
 

@@ -138,11 +138,54 @@ void test_flipped_bits() {
     CHECK(!verdict_on(good));
 }
 
+// So many chunks that threads share them: the first of those that are damaged is named, whoever finds another one first.
+void test_damage_in_every_part() {
+    std::mt19937 random(6);
+    std::vector<float> values;
+    const TestGroup good = random_group(600000, 4, random, &values);
+    std::vector<int32_t> rows(good.chunks.bytes.size() / sizeof(int32_t));
+    std::memcpy(rows.data(), good.chunks.bytes.data(), good.chunks.bytes.size());
+    const size_t chunks = rows.size() / 4 - 1, part = 65536 / 64;
+    CHECK(chunks > 3 * part && !verdict_on(good));
+    for (size_t chunk = part / 2; chunk + 1 < chunks; chunk += part / 2) {
+        TestGroup bad = random_group(1, 1, random, &values);
+        std::vector<int32_t> damaged = rows;
+        // Where the next chunk begins is no longer where this one ends. The same in the last chunk but one.
+        for (const size_t next : {chunk + 1, chunks - 1}) ++damaged[next * 4 + 3];
+        bad.codes.bytes = good.codes.bytes, bad.codes.dims = good.codes.dims;
+        bad.gaps.bytes = good.gaps.bytes, bad.gaps.dims = good.gaps.dims;
+        bad.set_chunks(damaged);
+        bad.set_shape({600000});
+        const Verdict broken = verdict_on(bad);
+        CHECK(broken && broken->rule == Rule::position);
+        const std::string expected = "chunk " + std::to_string(chunk) + " ends at position ";
+        if (broken) CHECK(broken->detail.compare(0, expected.size(), expected) == 0);
+    }
+}
+
+// Bits flipped all over the streams, as above.
+void test_flipped_bits_in_every_part() {
+    std::mt19937 random(7);
+    std::vector<float> values;
+    TestGroup group = random_group(600000, 4, random, &values);
+    for (int i = 0; i < 40; ++i) {
+        TestTensor& stream = i % 2 ? group.codes : group.gaps;
+        uint8_t& byte = stream.bytes[random() % stream.bytes.size()];
+        const uint8_t whole = byte;
+        byte = static_cast<uint8_t>(byte ^ 1u << random() % 8);
+        const Verdict verdict = verdict_on(group);
+        CHECK(!verdict || verdict->rule >= Rule::truncated);
+        byte = whole;
+    }
+}
+
 }  // namespace
 
 int main() {
     test_each_rule();
     test_stream_size();
     test_flipped_bits();
+    test_damage_in_every_part();
+    test_flipped_bits_in_every_part();
     return check::finish();
 }

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <random>
 
-#include "bit_writer.h"
 #include "check.h"
 #include "decoder/decode.h"
 #include "decoder/range_reader.h"
@@ -107,47 +106,6 @@ void test_float16_values() {
     }
 }
 
-// `numel` elements, nonzero at about one in `spacing`, in chunks of 64 entries, and the dense weight they stand for.
-TestGroup random_group(int64_t numel, unsigned spacing, std::mt19937& random, std::vector<float>* expected) {
-    const std::vector<uint8_t> code_lengths = {3, 3, 2, 1}, gap_lengths = {1, 2, 3, 4, 5, 6, 7, 7};
-    const std::vector<unsigned> codewords = canonical_codewords(code_lengths),
-                                gapwords = canonical_codewords(gap_lengths);
-    BitWriter codes, gaps;
-    std::vector<int32_t> rows = {0, 0, 0, 0};
-    int32_t entries = 0;
-    int32_t position = 0;
-    expected->assign(static_cast<size_t>(numel), 0.0f);
-    for (;;) {
-        unsigned gap = std::min(7u, static_cast<unsigned>(random()) % spacing);
-        if (position + static_cast<int64_t>(gap) >= numel) break;
-        const unsigned code = random() % 4;
-        if (entries > 0 && entries % 64 == 0) {
-            codes.align();
-            gaps.align();
-            rows.insert(rows.end(), {entries, static_cast<int32_t>(codes.bytes().size()),
-                                     static_cast<int32_t>(gaps.bytes().size()), position});
-        }
-        codes.put(codewords[code], code_lengths[code]);
-        gaps.put(gapwords[gap], gap_lengths[gap]);
-        position += static_cast<int32_t>(gap) + 1;
-        (*expected)[static_cast<size_t>(position - 1)] = static_cast<float>(code);
-        ++entries;
-    }
-    rows.insert(rows.end(), {entries, static_cast<int32_t>(codes.bytes().size()),
-                             static_cast<int32_t>(gaps.bytes().size()), position});
-    TestGroup group;
-    group.set_codebook({1, 4}, {0, 1, 2, 3});
-    group.set_lengths(group.code_lengths, code_lengths);
-    group.set_bytes(group.codes, codes.bytes());
-    group.set_lengths(group.gap_lengths, gap_lengths);
-    group.set_bytes(group.gaps, gaps.bytes());
-    group.set_chunks(rows);
-    group.set_shape({numel});
-    group.index_bits = 3;
-    group.chunk_size = 64;
-    return group;
-}
-
 void test_many_chunks() {
     std::mt19937 random(2);
     for (int64_t numel : {1, 63, 64, 65, 127, 128, 129, 300, 1000, 5000}) {
@@ -157,6 +115,31 @@ void test_many_chunks() {
             CHECK(dense<float>(group) == expected);
         }
     }
+}
+
+// So many entries that threads share them.
+void test_many_threads() {
+    std::mt19937 random(4);
+    std::vector<float> expected;
+    const TestGroup test = random_group(600000, 4, random, &expected);
+    CHECK(dense<float>(test) == expected);
+
+    const WeightGroup view = test.view();
+    const CheckedGroup group = checked(view);
+    CHECK(group.entries() > 3 * 65536);
+    SparseWeight weight;
+    CHECK(!decode_sparse(group, &weight));
+    std::vector<float> values(expected.size());
+    for (size_t i = 0; i < weight.position.size(); ++i) {
+        CHECK(weight.code[i] != 0 && (i == 0 || weight.position[i - 1] < weight.position[i]));
+        values[weight.position[i]] = weight.codebook[weight.code[i]];
+    }
+    CHECK(values == expected);
+
+    RangeReader reader;
+    CHECK(!reader.open(group));
+    reader.read(group.codes, group.gaps, 0, 600000, values.data());
+    CHECK(values == expected);
 }
 
 void test_ranges() {
@@ -189,6 +172,7 @@ int main() {
     test_every_type();
     test_float16_values();
     test_many_chunks();
+    test_many_threads();
     test_ranges();
     return check::finish();
 }
