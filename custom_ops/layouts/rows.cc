@@ -1,26 +1,19 @@
 #include "layouts/rows.h"
 
+#include <algorithm>
+#include <utility>
+
+#include "parallel/share.h"
+#include "parallel/threads.h"
+
 namespace onnxdc {
 namespace {
 
-// Calls visit(i, first, rest) for each nonzero i at position [first, rest] of the weight as [shape[0], all other
-// dimensions].
-template <class Visit>
-void for_each_nonzero(const SparseWeight& weight, uint32_t row_length, const Visit& visit) {
-    uint32_t row = 0;
-    uint64_t row_begin = 0;
-    for (size_t i = 0; i < weight.position.size(); ++i) {
-        while (weight.position[i] >= row_begin + row_length) {
-            ++row;
-            row_begin += row_length;
-        }
-        visit(i, row, weight.position[i] - static_cast<uint32_t>(row_begin));
-    }
-}
+// Some hundred microseconds of work: more than ten times what it takes to start a thread.
+constexpr size_t kNonzerosOfPart = 65536;
 
-// Turns the number of nonzeros of each row r, held in start[r + 1], into the places where the rows start.
-void accumulate(std::vector<uint32_t>* start) {
-    for (size_t row = 1; row < start->size(); ++row) (*start)[row] += (*start)[row - 1];
+size_t part_count(const SparseWeight& weight) {
+    return std::max<size_t>(1, divide_up(weight.position.size(), kNonzerosOfPart));
 }
 
 SparseRows empty_rows(const SparseWeight& weight, size_t rows, size_t columns) {
@@ -28,7 +21,7 @@ SparseRows empty_rows(const SparseWeight& weight, size_t rows, size_t columns) {
     result.rows = rows;
     result.columns = columns;
     result.start.resize(rows + 1);
-    result.column.resize(weight.position.size());
+    result.start[rows] = static_cast<uint32_t>(weight.position.size());
     result.code.resize(weight.position.size());
     result.values = weight.codebook;
     return result;
@@ -52,35 +45,82 @@ private:
     const uint32_t codes_;
 };
 
+// The first of the nonzeros begin .. end - 1 that lies at or behind `position`; `end` if there is none.
+size_t find_position(const SparseWeight& weight, size_t begin, size_t end, size_t position) {
+    const uint32_t* positions = weight.position.data();
+    return static_cast<size_t>(std::lower_bound(positions + begin, positions + end, position) - positions);
+}
+
+// Calls visit(i, row, column) for the nonzeros of a part, in a weight stored as rows of `row_length`.
+template <class Visit>
+void for_each_nonzero(const SparseWeight& weight, Share part, uint32_t row_length, const Visit& visit) {
+    if (part.begin == part.end) return;
+    uint32_t row = weight.position[part.begin] / row_length;
+    uint32_t row_begin = row * row_length;
+    for (size_t i = part.begin; i < part.end; ++i) {
+        for (; weight.position[i] - row_begin >= row_length; row_begin += row_length) ++row;
+        visit(i, row, weight.position[i] - row_begin);
+    }
+}
+
 }  // namespace
 
-SparseRows rows_of(const SparseWeight& weight) {
+// The columns take the place of the positions, which are the largest array there is at this time.
+SparseRows rows_of(SparseWeight weight) {
     const auto rows = static_cast<size_t>(weight.shape[0]);
     const size_t columns = rows == 0 ? 0 : static_cast<size_t>(weight.numel()) / rows;
     SparseRows result = empty_rows(weight, rows, columns);
     const CodeOf code_of(weight);
-    for_each_nonzero(weight, static_cast<uint32_t>(columns), [&](size_t i, uint32_t row, uint32_t column) {
-        ++result.start[row + 1];
-        result.column[i] = column;
-        result.code[i] = code_of(i);
+    const size_t parts = part_count(weight);
+    std::vector<size_t> first(parts + 1);  // nonzero of each part
+    for (size_t part = 0; part <= parts; ++part)
+        first[part] = find_position(weight, 0, weight.position.size(), share(rows, parts, part).begin * columns);
+    ThreadExecutor().parallel_for(parts, [&](size_t part) {
+        const Share share_of_rows = share(rows, parts, part);
+        size_t begin = first[part];
+        for (size_t row = share_of_rows.begin; row < share_of_rows.end; ++row) {
+            const size_t last = std::min(first[part + 1], begin + columns);
+            const size_t end = find_position(weight, begin, last, (row + 1) * columns);
+            result.start[row] = static_cast<uint32_t>(begin);
+            for (size_t i = begin; i < end; ++i) result.code[i] = code_of(i);
+            for (size_t i = begin; i < end; ++i) weight.position[i] -= static_cast<uint32_t>(row * columns);
+            begin = end;
+        }
     });
-    accumulate(&result.start);
+    result.column = std::move(weight.position);
     return result;
 }
 
+// Each part of the nonzeros counts how many it has of each row; then it is known where they go.
 SparseRows transposed_rows_of(const SparseWeight& weight) {
     const auto columns = static_cast<size_t>(weight.shape[0]);
     const auto rows = static_cast<size_t>(weight.shape[1]);
+    const size_t nnz = weight.position.size();
     SparseRows result = empty_rows(weight, rows, columns);
+    result.column.resize(nnz);
     const CodeOf code_of(weight);
     const auto row_length = static_cast<uint32_t>(rows);
-    for_each_nonzero(weight, row_length, [&](size_t, uint32_t, uint32_t row) { ++result.start[row + 1]; });
-    accumulate(&result.start);
-    std::vector<uint32_t> next(result.start.begin(), result.start.end() - 1);
-    for_each_nonzero(weight, row_length, [&](size_t i, uint32_t column, uint32_t row) {
-        const uint32_t place = next[row]++;
-        result.column[place] = column;
-        result.code[place] = code_of(i);
+    ThreadExecutor threads;
+    // As many parts as can run at once, and no more counts than nonzeros.
+    const size_t parts = std::min({part_count(weight), threads.workers(), std::max<size_t>(1, nnz / (rows + 1))});
+    std::vector<uint32_t> next(parts * rows);  // [parts, rows]
+    threads.parallel_for(parts, [&](size_t part) {
+        uint32_t* counts = next.data() + part * rows;
+        for_each_nonzero(weight, share(nnz, parts, part), row_length,
+                         [&](size_t, uint32_t, uint32_t row) { ++counts[row]; });
+    });
+    uint32_t sum = 0;
+    for (size_t row = 0; row < rows; ++row) {
+        result.start[row] = sum;
+        for (size_t part = 0; part < parts; ++part) sum += std::exchange(next[part * rows + row], sum);
+    }
+    threads.parallel_for(parts, [&](size_t part) {
+        uint32_t* places = next.data() + part * rows;
+        for_each_nonzero(weight, share(nnz, parts, part), row_length, [&](size_t i, uint32_t column, uint32_t row) {
+            const uint32_t place = places[row]++;
+            result.column[place] = column;
+            result.code[place] = code_of(i);
+        });
     });
     return result;
 }

@@ -20,8 +20,9 @@ struct SparseRows {
     std::vector<float> values;
 };
 
-// The weight as [shape[0], all other dimensions]: rows are stored one after the other.
-SparseRows rows_of(const SparseWeight& weight);
+// The weight as [shape[0], all other dimensions]: rows are stored one after the other. To move the weight in saves
+// memory.
+SparseRows rows_of(SparseWeight weight);
 
 // A weight of two dimensions, transposed: rows are what is stored as columns.
 SparseRows transposed_rows_of(const SparseWeight& weight);

@@ -1,93 +1,74 @@
 #include "layouts/windows.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "parallel/share.h"
+#include "parallel/threads.h"
 
 namespace onnxdc {
 namespace {
 
 // Inputs of this many floats stay in a cache of 32 KB beside the steps that stream through it.
 constexpr size_t kMaxTileColumns = 5120;
+// Some hundred microseconds of work: more than ten times what it takes to start a thread.
+constexpr size_t kNonzerosOfPart = 16384;
 
 }  // namespace
 
-// Appends the steps of one block in one tile after the other.
-class Windows::Builder {
+// Cuts the nonzeros of one block in one tile into steps.
+class Windows::Schedule {
 public:
-    Builder(const SparseRows& matrix, Windows* windows) : matrix_(matrix), windows_(*windows), next_(matrix.start) {}
+    static constexpr int32_t kNoColumn = std::numeric_limits<int32_t>::max();
 
-    void append(size_t tile, size_t block) {
-        const auto tile_begin = static_cast<uint32_t>(tile * windows_.tile_columns_);
-        const auto tile_end = static_cast<uint32_t>(std::min(windows_.columns_, tile_begin + windows_.tile_columns_));
-        for (size_t lane = 0; lane < kLanes; ++lane)
-            find_end(lane, windows_.row_of_lane_[block * kLanes + lane], tile_end);
-        size_t step = 0;
-        for (uint32_t base; (base = lowest_column()) != kNoColumn; ++step) {
-            if (step % kStepsAtOnce == 0) append_three();
-            windows_.base_[windows_.base_.size() - kStepsAtOnce + step % kStepsAtOnce] =
-                static_cast<uint16_t>(base - tile_begin);
-            for (size_t lane = 0; lane < kLanes; ++lane) fill_slots(lane, step % kStepsAtOnce, base);
+    Schedule(const Windows& windows, const SparseRows& matrix, size_t tile, size_t block)
+        : tile_begin_(static_cast<uint32_t>(tile * windows.tile_columns_)), columns_(matrix.column.data()) {
+        const size_t tile_end = tile_begin_ + windows.tile_columns_;
+        for (size_t lane = 0; lane < kLanes; ++lane) {
+            const uint32_t row = windows.row_of_lane_[block * kLanes + lane];
+            if (row != kNoRow) {
+                const uint32_t* end = columns_ + matrix.start[row + 1];
+                const uint32_t* begin = std::lower_bound(columns_ + matrix.start[row], end, tile_begin_);
+                next_[lane] = static_cast<uint32_t>(begin - columns_);
+                end_[lane] = static_cast<uint32_t>(std::lower_bound(begin, end, tile_end) - columns_);
+            }
+            column_[lane] = column_of_next(lane);
+            lowest_ = std::min(lowest_, column_[lane]);
         }
-        // Where the last three are not full, their empty steps look at the tile's first window.
+    }
+
+    // The lowest column, counted from the tile's first, that has no slot yet: the next step's window begins there.
+    // kNoColumn if there is none.
+    int32_t base() const { return lowest_; }
+
+    // Gives each lane one slot in the step whose window begins at `base`: calls set(lane, index, nonzero, used), where
+    // `index` lies in the window, unless `used` is false. No branch depends on the numbers, none is mispredicted.
+    template <class Set>
+    void give_slot(int32_t base, const Set& set) {
+        int32_t lowest = kNoColumn;
+        for (size_t lane = 0; lane < kLanes; ++lane) {
+            const auto index = static_cast<uint32_t>(column_[lane] - base);
+            const bool used = index < kWindow;
+            set(lane, index, next_[lane], used);
+            next_[lane] += used;
+            column_[lane] = column_of_next(lane);
+            lowest = std::min(lowest, column_[lane]);
+        }
+        lowest_ = lowest;
     }
 
 private:
-    static constexpr uint32_t kNoColumn = 0xffffffff;
-
-    struct Lane {
-        uint32_t* next = nullptr;  // its first nonzero without a slot
-        uint32_t end = 0;          // its first nonzero beyond the tile
-    };
-
-    void find_end(size_t lane, uint32_t row, uint32_t tile_end) {
-        lanes_[lane] = {};
-        if (row == kNoRow) return;
-        const auto begin = matrix_.column.begin();
-        const auto end = std::lower_bound(begin + next_[row], begin + matrix_.start[row + 1], tile_end);
-        lanes_[lane] = {&next_[row], static_cast<uint32_t>(end - begin)};
+    int32_t column_of_next(size_t lane) const {
+        return next_[lane] < end_[lane] ? static_cast<int32_t>(columns_[next_[lane]] - tile_begin_) : kNoColumn;
     }
 
-    uint32_t lowest_column() const {
-        uint32_t lowest = kNoColumn;
-        for (const Lane& lane : lanes_) {
-            if (lane.next && *lane.next < lane.end) lowest = std::min(lowest, matrix_.column[*lane.next]);
-        }
-        return lowest;
-    }
-
-    void append_three() {
-        windows_.base_.resize(windows_.base_.size() + kStepsAtOnce);
-        windows_.words_.resize(windows_.words_.size() + (windows_.coded_ ? 2 : 1) * kLanes);
-        if (!windows_.coded_) windows_.floats_.resize(windows_.floats_.size() + kSlots * kLanes);
-    }
-
-    void fill_slots(size_t lane_index, size_t step, uint32_t base) {
-        const Lane& lane = lanes_[lane_index];
-        if (!lane.next) return;
-        for (size_t slot = 2 * step; slot < 2 * step + 2; ++slot) {
-            const uint32_t i = *lane.next;
-            if (i >= lane.end || matrix_.column[i] >= base + kWindow) return;
-            set_slot(lane_index, slot, matrix_.column[i] - base, matrix_.code[i]);
-            ++*lane.next;
-        }
-    }
-
-    void set_slot(size_t lane, size_t slot, uint32_t index, uint32_t code) {
-        if (windows_.coded_) {
-            uint32_t* words = windows_.words_.data() + windows_.words_.size() - 2 * kLanes;
-            words[slot / 3 * kLanes + lane] |= (index | code << 5) << (slot % 3 * 10);
-        } else {
-            windows_.words_[windows_.words_.size() - kLanes + lane] |= index << (slot * 5);
-            windows_.floats_[windows_.floats_.size() - (kSlots - slot) * kLanes + lane] = matrix_.values[code];
-        }
-    }
-
-    const SparseRows& matrix_;
-    Windows& windows_;
-    std::vector<uint32_t> next_;  // of each row
-    std::array<Lane, kLanes> lanes_;
+    const uint32_t tile_begin_;
+    const uint32_t* const columns_;
+    uint32_t next_[kLanes] = {};  // each lane's first nonzero without a slot
+    uint32_t end_[kLanes] = {};   // its first nonzero beyond the tile
+    int32_t column_[kLanes];      // of the former; kNoColumn if that is the latter
+    int32_t lowest_ = kNoColumn;  // of column_
 };
 
 Windows::Windows(const SparseRows& matrix)
@@ -97,27 +78,82 @@ Windows::Windows(const SparseRows& matrix)
       tiles_(std::max<size_t>(1, divide_up(columns_, kMaxTileColumns))),
       tile_columns_(divide_up(columns_, tiles_)),
       coded_(matrix.values.size() <= kMaxCodes),
-      row_of_lane_(blocks_ * kLanes, kNoRow) {
+      row_of_lane_(blocks_ * kLanes, kNoRow),
+      start_(tiles_ * blocks_ + 1),
+      values_(matrix.values.begin(), matrix.values.end()) {
     const auto rows_end = row_of_lane_.begin() + static_cast<std::ptrdiff_t>(rows_);
     std::iota(row_of_lane_.begin(), rows_end, 0);
     std::stable_sort(row_of_lane_.begin(), rows_end, [&](uint32_t a, uint32_t b) {
         return matrix.start[a + 1] - matrix.start[a] < matrix.start[b + 1] - matrix.start[b];
     });
-    if (coded_) {
-        values_.assign(matrix.values.begin(), matrix.values.end());
-        values_.resize(kMaxCodes);
-    }
-    Builder builder(matrix, this);
-    for (size_t tile = 0; tile < tiles_; ++tile) {
-        for (size_t block = 0; block < blocks_; ++block) {
-            start_.push_back(static_cast<uint32_t>(base_.size() / kStepsAtOnce));
-            builder.append(tile, block);
+    if (coded_) values_.resize(kMaxCodes, 0.0f);
+
+    // All is scheduled twice: once to count, so that the arrays are made in their final size, where threads then fill
+    // in their parts.
+    const size_t units = tiles_ * blocks_;
+    const size_t parts = std::min(units, divide_up(matrix.column.size(), kNonzerosOfPart));
+    ThreadExecutor threads;
+    threads.parallel_for(parts, [&](size_t part) {
+        const Share share_of_units = share(units, parts, part);
+        for (size_t unit = share_of_units.begin; unit < share_of_units.end; ++unit)
+            start_[unit + 1] = count_threes(matrix, unit);
+    });
+    std::partial_sum(start_.begin(), start_.end(), start_.begin());
+    base_.resize(start_.back() * kStepsAtOnce);
+    words_.resize(start_.back() * (coded_ ? 2 : 1) * kLanes);
+    if (!coded_) floats_.resize(start_.back() * kSlots * kLanes);
+    threads.parallel_for(parts, [&](size_t part) {
+        const Share share_of_units = share(units, parts, part);
+        for (size_t unit = share_of_units.begin; unit < share_of_units.end; ++unit) {
+            coded_ ? fill_coded(matrix, unit) : fill_floats(matrix, unit);
+        }
+    });
+}
+
+uint32_t Windows::count_threes(const SparseRows& matrix, size_t unit) const {
+    Schedule schedule(*this, matrix, unit / blocks_, unit % blocks_);
+    size_t steps = 0;
+    for (int32_t base; (base = schedule.base()) != Schedule::kNoColumn; ++steps) {
+        for (size_t slot = 0; slot < kSlotsOfStep; ++slot) {
+            schedule.give_slot(base, [](size_t, uint32_t, uint32_t, bool) {});
         }
     }
-    start_.push_back(static_cast<uint32_t>(base_.size() / kStepsAtOnce));
-    base_.shrink_to_fit();
-    words_.shrink_to_fit();
-    floats_.shrink_to_fit();
+    return static_cast<uint32_t>(divide_up(steps, kStepsAtOnce));
+}
+
+// Where the last three are not full, their empty steps look at the tile's first window.
+void Windows::fill_coded(const SparseRows& matrix, size_t unit) {
+    Schedule schedule(*this, matrix, unit / blocks_, unit % blocks_);
+    const uint32_t last = static_cast<uint32_t>(matrix.code.size()) - 1;
+    size_t step = start_[unit] * kStepsAtOnce;
+    for (int32_t base; (base = schedule.base()) != Schedule::kNoColumn; ++step) {
+        base_[step] = static_cast<uint16_t>(base);
+        for (size_t slot = step % kStepsAtOnce * kSlotsOfStep, end = slot + kSlotsOfStep; slot < end; ++slot) {
+            uint32_t* words = words_.data() + (step / kStepsAtOnce * 2 + slot / 3) * kLanes;
+            schedule.give_slot(base, [&](size_t lane, uint32_t index, uint32_t nonzero, bool used) {
+                // A code is read whether it is used or not: that of the last nonzero where there is none left.
+                const uint32_t word = index | matrix.code[std::min(nonzero, last)] << 5;
+                words[lane] |= (word & -uint32_t{used}) << (slot % 3 * 10);
+            });
+        }
+    }
+}
+
+void Windows::fill_floats(const SparseRows& matrix, size_t unit) {
+    Schedule schedule(*this, matrix, unit / blocks_, unit % blocks_);
+    size_t step = start_[unit] * kStepsAtOnce;
+    for (int32_t base; (base = schedule.base()) != Schedule::kNoColumn; ++step) {
+        base_[step] = static_cast<uint16_t>(base);
+        uint32_t* words = words_.data() + step / kStepsAtOnce * kLanes;
+        for (size_t slot = step % kStepsAtOnce * kSlotsOfStep, end = slot + kSlotsOfStep; slot < end; ++slot) {
+            float* floats = floats_.data() + (step / kStepsAtOnce * kSlots + slot) * kLanes;
+            schedule.give_slot(base, [&](size_t lane, uint32_t index, uint32_t nonzero, bool used) {
+                if (!used) return;
+                words[lane] |= index << (slot * 5);
+                floats[lane] = matrix.values[matrix.code[nonzero]];
+            });
+        }
+    }
 }
 
 }  // namespace onnxdc

@@ -24,7 +24,8 @@ public:
     static constexpr size_t kLanes = 16;
     static constexpr size_t kWindow = 32;
     static constexpr size_t kStepsAtOnce = 3;
-    static constexpr size_t kSlots = 6;  // of the steps at once
+    static constexpr size_t kSlotsOfStep = 2;
+    static constexpr size_t kSlots = kStepsAtOnce * kSlotsOfStep;
     static constexpr size_t kMaxCodes = 32;
     static constexpr uint32_t kNoRow = 0xffffffff;
 
@@ -34,10 +35,13 @@ public:
         const uint16_t* base;   // [steps], where the window starts, counted from the tile's first column
         const uint32_t* words;  // [threes, 2 or 1, 16]
         const float* floats;    // [threes, 6, 16] unless coded
-        const float* values;    // [32] if coded
+        const float* values;    // the matrix's; if coded, with zeros up to 32
     };
 
     explicit Windows(const SparseRows& matrix);
+
+    // The matrix again, but for nonzeros whose value is +0.0.
+    SparseRows to_rows() const;
 
     size_t rows() const { return rows_; }
     size_t columns() const { return columns_; }
@@ -53,7 +57,14 @@ public:
     }
 
 private:
-    class Builder;
+    class Schedule;
+
+    // A unit is one block in one tile.
+    uint32_t count_threes(const SparseRows& matrix, size_t unit) const;
+    void fill_coded(const SparseRows& matrix, size_t unit);
+    void fill_floats(const SparseRows& matrix, size_t unit);
+    template <class Visit>
+    void for_each_slot(size_t block, const Visit& visit) const;
 
     size_t rows_, columns_, blocks_, tiles_, tile_columns_;
     bool coded_;
