@@ -46,9 +46,9 @@ class SparseConvolution {
 public:
     virtual ~SparseConvolution() = default;
 
-    // The weight must be as decoder/weight.h promises and have 3 to 5 dimensions. The ISA must be supported here.
-    static std::unique_ptr<SparseConvolution> create(const SparseWeight& weight, const ConvolutionParams& params,
-                                                     Isa isa);
+    // The weight must be as decoder/weight.h promises and have 3 to 5 dimensions; to move it in saves memory. The ISA
+    // must be supported here.
+    static std::unique_ptr<SparseConvolution> create(SparseWeight weight, const ConvolutionParams& params, Isa isa);
 
     virtual int64_t inputs() const = 0;   // channels of x
     virtual int64_t outputs() const = 0;  // channels of y

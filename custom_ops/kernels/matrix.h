@@ -28,14 +28,17 @@ struct MatrixRun {
     Epilogue epilogue{};  // of the y above
 };
 
-// A 2-D weight in an execution layout. It is immutable, so several threads may run it at once.
+// A 2-D weight in an execution layout. Several threads may run it at once.
 class SparseMatrix {
 public:
     virtual ~SparseMatrix() = default;
 
     // `transposed` says that the weight is stored as [outputs, inputs] rather than [inputs, outputs] (Gemm's transB).
-    // The weight must be as decoder/weight.h promises and have two dimensions. The ISA must be supported here.
-    static std::unique_ptr<SparseMatrix> create(const SparseWeight& weight, bool transposed, Isa isa);
+    // The weight must be as decoder/weight.h promises and have two dimensions; to move it in saves memory. The ISA must
+    // be supported here. `expected_rows` is how many rows x will have, 0 if that is not known: any number works, this
+    // one is fast and takes little memory.
+    static std::unique_ptr<SparseMatrix> create(SparseWeight weight, bool transposed, Isa isa,
+                                                int64_t expected_rows = 0);
 
     virtual int64_t inputs() const = 0;   // K
     virtual int64_t outputs() const = 0;  // N
@@ -43,7 +46,8 @@ public:
     // Whose kernels run: what was asked for, or kScalar for a weight without elements.
     virtual Isa isa() const = 0;
 
-    // Bytes of scratch memory, aligned to 64, that run() needs for m rows with such an executor; often 0.
+    // Bytes of scratch memory, aligned to 64, that run() needs for m rows with such an executor; often 0. The first
+    // call for many rows may build a layout for them.
     virtual size_t scratch_nbytes(int64_t m, size_t workers) const = 0;
 
     // Gives the same bits whatever the executor. No allocation happens.

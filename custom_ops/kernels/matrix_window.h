@@ -17,6 +17,8 @@ public:
     size_t scratch_nbytes(int64_t m, size_t workers) const override;
     void run(const MatrixRun& run, void* scratch, Executor& executor) const override;
 
+    SparseRows to_rows() const { return windows_.to_rows(); }
+
 private:
     struct Plan;
 

@@ -1,5 +1,6 @@
 // Sparse matrix products of every instruction set that runs here, against a naive one in float64.
 #include <cstring>
+#include <thread>
 
 #include "check.h"
 #include "kernels/matrix.h"
@@ -14,6 +15,7 @@ struct Case {
     WeightSpec weight;
     bool weight_transposed = false, x_transposed = false, has_bias = true, special = false;
     float alpha = 1.0f;
+    int64_t expected_m = 0;
     int64_t gap = 0;  // floats between the rows of x and of y
 };
 
@@ -57,7 +59,7 @@ bool check_case(const Case& c, uint32_t seed) {
     const std::vector<double> values = dense(weight);
     const int failures = check::failures;
     for (const Isa isa : supported_isas()) {
-        const auto layer = SparseMatrix::create(weight, c.weight_transposed, isa);
+        const auto layer = SparseMatrix::create(weight, c.weight_transposed, isa, c.expected_m);
         CHECK(layer->inputs() == c.inputs && layer->outputs() == c.outputs && layer->isa() == isa);
         SerialExecutor serial;
         const Floats y = run_once(*layer, run, serial);
@@ -91,6 +93,46 @@ void test_batches_and_sizes_around_vectors() {
                 CHECK(check_case(c, static_cast<uint32_t>(m)));
             }
         }
+    }
+}
+
+// What was expected decides about the layout, not about the result.
+void test_other_batches_than_expected() {
+    for (const int64_t m : {1, 2, 12, 13, 40}) {
+        for (const int64_t expected_m : {1, 12, 13, 1000}) {
+            for (const int64_t codes : {32, 256}) {
+                Case c;
+                c.m = m;
+                c.expected_m = expected_m;
+                c.weight.codes = codes;
+                CHECK(check_case(c, static_cast<uint32_t>(expected_m)));
+            }
+        }
+    }
+}
+
+// The first runs of many rows come together, and all find the layout that they need.
+void test_first_runs_on_several_threads() {
+    constexpr int64_t kRows = 20;
+    Random random(5);
+    const SparseWeight weight = random_weight(random, {90, 70}, {});
+    const Floats x(kRows * 70, random);
+    const MatrixRun run{x.data.get(), nullptr, nullptr, kRows, 70, 1, 90};
+    for (const Isa isa : supported_isas()) {
+        const auto layer = SparseMatrix::create(weight, true, isa), other = SparseMatrix::create(weight, true, isa);
+        SerialExecutor serial;
+        const Floats expected = run_once(*other, run, serial);
+        std::vector<std::thread> threads;
+        bool right[4] = {};
+        for (bool& result : right) {
+            threads.emplace_back([&] {
+                SerialExecutor executor;
+                const Floats y = run_once(*layer, run, executor);
+                result = std::memcmp(y.data.get(), expected.data.get(), y.size * sizeof(float)) == 0;
+            });
+        }
+        for (std::thread& thread : threads) thread.join();
+        for (const bool result : right) CHECK(result);
     }
 }
 
@@ -193,6 +235,7 @@ void test_random_cases() {
         c.has_bias = any(0, 1);
         c.alpha = any(0, 1) ? 1.0f : random_float(random);
         c.gap = any(0, 1) ? 0 : any(1, 9);
+        c.expected_m = any(0, 1) ? 0 : any(1, 80);
         c.special = any(0, 9) == 0;
         c.weight.density = std::pow(10.0, -2.0 * std::uniform_real_distribution<double>()(random));
         c.weight.codes = any(0, 1) ? any(2, 32) : any(2, 256);
@@ -204,6 +247,8 @@ void test_random_cases() {
 
 int main() {
     test_batches_and_sizes_around_vectors();
+    test_other_batches_than_expected();
+    test_first_runs_on_several_threads();
     test_densities_and_codebooks();
     test_many_tiles();
     test_codebook_groups_along_each_axis();
