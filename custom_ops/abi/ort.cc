@@ -1,18 +1,25 @@
 #include "abi/ort.h"
 
+#include <new>
+
 namespace onnxdc::ort {
 namespace {
+
+std::vector<int64_t> read_dims(const OrtApi& api, const OrtTensorTypeAndShapeInfo* info, OrtStatus** status) {
+    size_t rank = 0;
+    *status = api.GetDimensionsCount(info, &rank);
+    std::vector<int64_t> dims(rank);
+    if (!*status) *status = api.GetDimensions(info, dims.data(), rank);
+    return dims;
+}
 
 Tensor read_tensor(const OrtApi& api, const OrtValue* value) {
     Tensor tensor;
     OrtTensorTypeAndShapeInfo* info = nullptr;
     check(api, api.GetTensorTypeAndShape(value, &info));
     int type = 0;
-    size_t rank = 0;
     OrtStatus* status = api.GetTensorElementType(info, &type);
-    if (!status) status = api.GetDimensionsCount(info, &rank);
-    tensor.dims.resize(rank);
-    if (!status) status = api.GetDimensions(info, tensor.dims.data(), rank);
+    if (!status) tensor.dims = read_dims(api, info, &status);
     api.ReleaseTensorTypeAndShapeInfo(info);
     check(api, status);
     tensor.type = type;
@@ -34,6 +41,11 @@ OrtStatus* read_text(std::string* text, Get get) {
     return status;
 }
 
+bool succeeds(const OrtApi& api, OrtStatus* status) {
+    if (status) api.ReleaseStatus(status);
+    return !status;
+}
+
 }  // namespace
 
 void check(const OrtApi& api, OrtStatus* status) {
@@ -49,10 +61,7 @@ int64_t Tensor::numel() const {
     return product;
 }
 
-bool KernelInfo::succeeds(OrtStatus* status) const {
-    if (status) api_.ReleaseStatus(status);
-    return !status;
-}
+bool KernelInfo::succeeds(OrtStatus* status) const { return ort::succeeds(api_, status); }
 
 std::string KernelInfo::node_name() const {
     std::string name;
@@ -67,6 +76,18 @@ std::string KernelInfo::input_name(size_t index) const {
               return api_.KernelInfo_GetInputName(info_, index, out, size);
           }));
     return name;
+}
+
+std::vector<int64_t> KernelInfo::input_dims(size_t index) const {
+    OrtTypeInfo* type = nullptr;
+    const OrtTensorTypeAndShapeInfo* info = nullptr;
+    if (!succeeds(api_.KernelInfo_GetInputTypeInfo(info_, index, &type))) return {};
+    OrtStatus* status = api_.CastTypeInfoToTensorInfo(type, &info);
+    std::vector<int64_t> dims;
+    if (!status && info) dims = read_dims(api_, info, &status);
+    api_.ReleaseTypeInfo(type);
+    check(api_, status);
+    return dims;
 }
 
 Tensor KernelInfo::constant_input(size_t index) const {
@@ -128,6 +149,11 @@ std::vector<int64_t> KernelInfo::attribute(const char* name, std::vector<int64_t
     return fallback;
 }
 
+void Release::operator()(void* memory) const {
+    succeeds(*api, api->AllocatorFree(allocator, memory));
+    api->ReleaseAllocator(allocator);
+}
+
 const OrtValue* Context::value(size_t index) const {
     size_t count = 0;
     const OrtValue* value = nullptr;
@@ -150,6 +176,23 @@ void* Context::output(const std::vector<int64_t>& dims) const {
     check(api_, api_.KernelContext_GetOutput(context_, 0, dims.data(), dims.size(), &value));
     check(api_, api_.GetTensorMutableData(value, &data));
     return data;
+}
+
+Memory Context::allocate(size_t nbytes) const {
+    // The same for every session; it lives as long as the library.
+    static const OrtMemoryInfo* const cpu = [this] {
+        OrtMemoryInfo* info = nullptr;
+        check(api_, api_.CreateCpuMemoryInfo(kOrtArenaAllocator, kOrtMemTypeDefault, &info));
+        return info;
+    }();
+    OrtAllocator* allocator = nullptr;
+    check(api_, api_.KernelContext_GetAllocator(context_, cpu, &allocator));
+    void* memory = nullptr;
+    OrtStatus* status = api_.AllocatorAlloc(allocator, nbytes, &memory);
+    if (!memory) api_.ReleaseAllocator(allocator);
+    check(api_, status);
+    if (!memory) throw std::bad_alloc();
+    return Memory(memory, Release{&api_, allocator});
 }
 
 void Context::parallel_for(size_t count, void (*task)(void* state, size_t index), void* state) const {

@@ -1,6 +1,7 @@
 // Thin helpers over the C ABI: shapes are owned, and a failing status becomes an exception, which ops/op.h turns back.
 #pragma once
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -37,6 +38,9 @@ public:
     std::string node_name() const;
     // Empty for an optional input that is left out.
     std::string input_name(size_t index) const;
+    // What the model says of an input's shape: -1 for a dimension that it leaves open, nothing where it leaves open how
+    // many there are. A run may come with another shape.
+    std::vector<int64_t> input_dims(size_t index) const;
     // Throws unless the input is a constant of the model.
     Tensor constant_input(size_t index) const;
 
@@ -56,6 +60,16 @@ private:
     const OrtKernelInfo* info_;
 };
 
+// Gives memory back to an allocator of the session, which it owns.
+struct Release {
+    const OrtApi* api = nullptr;
+    OrtAllocator* allocator = nullptr;
+
+    void operator()(void* memory) const;
+};
+
+using Memory = std::unique_ptr<void, Release>;
+
 // What a kernel can ask while it computes. Several threads may do so at once, each with its own context.
 class Context {
 public:
@@ -66,6 +80,8 @@ public:
     Tensor input(size_t index) const;
     // Allocates output 0.
     void* output(const std::vector<int64_t>& dims) const;
+    // Takes memory from the session's allocator.
+    Memory allocate(size_t nbytes) const;
 
     // Calls task(state, 0) .. task(state, count - 1) on the threads of the session. The tasks must not throw.
     void parallel_for(size_t count, void (*task)(void* state, size_t index), void* state) const;

@@ -12,7 +12,10 @@ extern "C" {
 
 struct OrtStatus;  // null: success; else owned by the one who received it
 struct OrtValue;
+struct OrtTypeInfo;
 struct OrtTensorTypeAndShapeInfo;
+struct OrtMemoryInfo;
+struct OrtAllocator;
 struct OrtSessionOptions;
 struct OrtCustomOpDomain;
 struct OrtKernelInfo;
@@ -30,13 +33,21 @@ struct OrtApi {
     OrtStatus* (*AddCustomOpDomain)(OrtSessionOptions* options, OrtCustomOpDomain* domain);     // slot 28
     OrtSlot room29[22];
     OrtStatus* (*GetTensorMutableData)(OrtValue* value, void** out);  // slot 51
-    OrtSlot room52[8];
+    OrtSlot room52[3];
+    OrtStatus* (*CastTypeInfoToTensorInfo)(const OrtTypeInfo* info,
+                                           const OrtTensorTypeAndShapeInfo** out);  // slot 55; null for no tensor
+    OrtSlot room56[4];
     OrtStatus* (*GetTensorElementType)(const OrtTensorTypeAndShapeInfo* info, int* out);          // slot 60
     OrtStatus* (*GetDimensionsCount)(const OrtTensorTypeAndShapeInfo* info, size_t* out);         // slot 61
     OrtStatus* (*GetDimensions)(const OrtTensorTypeAndShapeInfo* info, int64_t* dims, size_t n);  // slot 62
     OrtSlot room63[2];
     OrtStatus* (*GetTensorTypeAndShape)(const OrtValue* value, OrtTensorTypeAndShapeInfo** out);  // slot 65
-    OrtSlot room66[19];
+    OrtSlot room66[3];
+    OrtStatus* (*CreateCpuMemoryInfo)(int allocator_type, int memory_type, OrtMemoryInfo** out);  // slot 69
+    OrtSlot room70[5];
+    OrtStatus* (*AllocatorAlloc)(OrtAllocator* allocator, size_t nbytes, void** out);  // slot 75
+    OrtStatus* (*AllocatorFree)(OrtAllocator* allocator, void* memory);                // slot 76
+    OrtSlot room77[8];
     OrtStatus* (*KernelInfoGetAttribute_float)(const OrtKernelInfo* info, const char* name, float* out);    // slot 85
     OrtStatus* (*KernelInfoGetAttribute_int64)(const OrtKernelInfo* info, const char* name, int64_t* out);  // slot 86
     OrtStatus* (*KernelInfoGetAttribute_string)(const OrtKernelInfo* info, const char* name, char* out,
@@ -49,9 +60,12 @@ struct OrtApi {
                                           OrtValue** out);  // slot 91
     OrtSlot room92;
     void (*ReleaseStatus)(OrtStatus* status);  // slot 93
-    OrtSlot room94[5];
+    OrtSlot room94[4];
+    void (*ReleaseTypeInfo)(OrtTypeInfo* info);  // slot 98
     void (*ReleaseTensorTypeAndShapeInfo)(OrtTensorTypeAndShapeInfo* info);  // slot 99
-    OrtSlot room100[62];
+    OrtSlot room100[32];
+    void (*ReleaseAllocator)(OrtAllocator* allocator);  // slot 132
+    OrtSlot room133[29];
     OrtStatus* (*KernelInfoGetAttributeArray_float)(const OrtKernelInfo* info, const char* name, float* out,
                                                     size_t* count);  // slot 162
     OrtStatus* (*KernelInfoGetAttributeArray_int64)(const OrtKernelInfo* info, const char* name, int64_t* out,
@@ -59,12 +73,17 @@ struct OrtApi {
     OrtSlot room164[68];
     OrtStatus* (*KernelInfo_GetInputName)(const OrtKernelInfo* info, size_t index, char* out,
                                           size_t* size);  // slot 232
-    OrtSlot room233[11];
+    OrtSlot room233;
+    OrtStatus* (*KernelInfo_GetInputTypeInfo)(const OrtKernelInfo* info, size_t index, OrtTypeInfo** out);  // slot 234
+    OrtSlot room235[9];
     OrtStatus* (*KernelInfo_GetNodeName)(const OrtKernelInfo* info, char* out, size_t* size);  // slot 244
     OrtSlot room245[4];
     OrtStatus* (*KernelInfoGetConstantInput_tensor)(const OrtKernelInfo* info, size_t index, int* is_constant,
                                                     const OrtValue** out);  // slot 249
-    OrtSlot room250[24];
+    OrtSlot room250[3];
+    OrtStatus* (*KernelContext_GetAllocator)(const OrtKernelContext* context, const OrtMemoryInfo* memory,
+                                             OrtAllocator** out);  // slot 253; the caller releases it
+    OrtSlot room254[20];
     OrtStatus* (*KernelContext_ParallelFor)(const OrtKernelContext* context, void (*fn)(void* user, size_t index),
                                             size_t total, size_t num_batch, void* user);  // slot 274
 };
@@ -109,18 +128,25 @@ ONNXDC_CHECK_SLOT(GetErrorMessage, 2);
 ONNXDC_CHECK_SLOT(CreateCustomOpDomain, 26);
 ONNXDC_CHECK_SLOT(AddCustomOpDomain, 28);
 ONNXDC_CHECK_SLOT(GetTensorMutableData, 51);
+ONNXDC_CHECK_SLOT(CastTypeInfoToTensorInfo, 55);
 ONNXDC_CHECK_SLOT(GetTensorElementType, 60);
 ONNXDC_CHECK_SLOT(GetTensorTypeAndShape, 65);
+ONNXDC_CHECK_SLOT(CreateCpuMemoryInfo, 69);
+ONNXDC_CHECK_SLOT(AllocatorAlloc, 75);
 ONNXDC_CHECK_SLOT(KernelInfoGetAttribute_float, 85);
 ONNXDC_CHECK_SLOT(KernelContext_GetInputCount, 88);
 ONNXDC_CHECK_SLOT(KernelContext_GetInput, 90);
 ONNXDC_CHECK_SLOT(ReleaseStatus, 93);
+ONNXDC_CHECK_SLOT(ReleaseTypeInfo, 98);
 ONNXDC_CHECK_SLOT(ReleaseTensorTypeAndShapeInfo, 99);
+ONNXDC_CHECK_SLOT(ReleaseAllocator, 132);
 ONNXDC_CHECK_SLOT(KernelInfoGetAttributeArray_float, 162);
 ONNXDC_CHECK_SLOT(KernelInfoGetAttributeArray_int64, 163);
 ONNXDC_CHECK_SLOT(KernelInfo_GetInputName, 232);
+ONNXDC_CHECK_SLOT(KernelInfo_GetInputTypeInfo, 234);
 ONNXDC_CHECK_SLOT(KernelInfo_GetNodeName, 244);
 ONNXDC_CHECK_SLOT(KernelInfoGetConstantInput_tensor, 249);
+ONNXDC_CHECK_SLOT(KernelContext_GetAllocator, 253);
 ONNXDC_CHECK_SLOT(KernelContext_ParallelFor, 274);
 #undef ONNXDC_CHECK_SLOT
 static_assert(sizeof(OrtCustomOp) == 208, "26 fields of 8 bytes");
@@ -133,6 +159,10 @@ enum OrtErrorCode : int { kOrtFail = 1, kOrtInvalidArgument = 2, kOrtRuntimeExce
 
 // Element types are those of decoder/weight_group.h; besides them:
 constexpr int kOrtAnyType = 0;
+
+// Kinds of allocators and of memory, in the runtime's words.
+constexpr int kOrtArenaAllocator = 1;
+constexpr int kOrtMemTypeDefault = 0;
 
 enum OrtCharacteristic : int { kOrtRequired = 0, kOrtOptional = 1 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ops/heap.h"
 #include "ops/session.h"
 
 namespace onnxdc {
@@ -27,6 +28,7 @@ ConvKernel::ConvKernel(const ort::KernelInfo& info, const WeightInput& weight)
     params.strides = three_axes(attributes_.strides, 1);
     params.dilations = three_axes(attributes_.dilations, 1);
     convolution_ = SparseConvolution::create(weight.decode(attributes_.out_channels), params, session_isa());
+    release_free_memory(weight.group().entries());
 }
 
 void ConvKernel::compute(const ort::Context& context) const {
@@ -49,7 +51,7 @@ void ConvKernel::compute(const ort::Context& context) const {
     run.pads = three_axes(shape.pads_begin, 0);
 
     SessionExecutor executor(context);
-    const Scratch scratch(convolution_->scratch_nbytes(run, executor.workers()));
+    const Scratch scratch(context, convolution_->scratch_nbytes(run, executor.workers()));
     convolution_->run(run, scratch.get(), executor);
 }
 

@@ -1,6 +1,9 @@
 #include "ops/gemm.h"
 
+#include <algorithm>
+
 #include "ops/matrix_weight.h"
+#include "ops/session.h"
 
 namespace onnxdc {
 namespace {
@@ -26,13 +29,18 @@ BroadcastC broadcast(const ort::Tensor& c, int64_t m, int64_t n) {
     return {static_cast<const float*>(c.data), rows == 1 ? 0 : columns, columns == 1 ? 0 : 1};
 }
 
+int64_t expected_rows(const std::vector<int64_t>& a_dims, bool transpose_a) {
+    return a_dims.size() == 2 ? std::max<int64_t>(0, a_dims[transpose_a ? 1 : 0]) : 0;
+}
+
 }  // namespace
 
 GemmKernel::GemmKernel(const ort::KernelInfo& info)
     : transpose_a_(info.attribute("transA", int64_t{0}) != 0),
       alpha_(info.attribute("alpha", 1.0f)),
       beta_(info.attribute("beta", 1.0f)),
-      matrix_(read_matrix(info, kWeightInput, info.attribute("transB", int64_t{0}) != 0)) {}
+      matrix_(read_matrix(info, kWeightInput, info.attribute("transB", int64_t{0}) != 0,
+                          expected_rows(info.input_dims(kA), transpose_a_))) {}
 
 void GemmKernel::compute(const ort::Context& context) const {
     const ort::Tensor a = context.input(kA);
@@ -55,14 +63,15 @@ void GemmKernel::compute(const ort::Context& context) const {
     run.y = static_cast<float*>(context.output({run.m, n}));
 
     // A C of one row goes into the product as its bias; one with a row for each of A's is added afterwards.
-    std::vector<float> bias;
-    if (c.data && c.row_stride == 0) {
-        bias.resize(static_cast<size_t>(n));
-        for (int64_t j = 0; j < n; ++j) bias[static_cast<size_t>(j)] = beta_ * c.data[j * c.column_stride];
-        run.bias = bias.data();
+    const bool one_row = c.data && c.row_stride == 0;
+    const Scratch scratch(context, one_row ? static_cast<size_t>(n) * sizeof(float) : 0);
+    if (one_row) {
+        float* bias = static_cast<float*>(scratch.get());
+        for (int64_t j = 0; j < n; ++j) bias[j] = beta_ * c.data[j * c.column_stride];
+        run.bias = bias;
     }
     run_matrix(*matrix_, run, context);
-    if (!c.data || c.row_stride == 0) return;
+    if (!c.data || one_row) return;
     for (int64_t i = 0; i < run.m; ++i) {
         for (int64_t j = 0; j < n; ++j) run.y[i * n + j] += beta_ * c.data[i * c.row_stride + j * c.column_stride];
     }

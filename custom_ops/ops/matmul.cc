@@ -3,12 +3,26 @@
 #include "ops/matrix_weight.h"
 
 namespace onnxdc {
+namespace {
 
-MatMulKernel::MatMulKernel(const ort::KernelInfo& info) : matrix_(read_matrix(info, kWeightInput, false)) {}
+constexpr size_t kA = 0;
+
+int64_t expected_rows(const std::vector<int64_t>& a_dims) {
+    int64_t rows = a_dims.empty() ? 0 : 1;
+    for (size_t i = 0; i + 1 < a_dims.size(); ++i) {
+        if (a_dims[i] < 0 || __builtin_mul_overflow(rows, a_dims[i], &rows)) return 0;
+    }
+    return rows;
+}
+
+}  // namespace
+
+MatMulKernel::MatMulKernel(const ort::KernelInfo& info)
+    : matrix_(read_matrix(info, kWeightInput, false, expected_rows(info.input_dims(kA)))) {}
 
 // All axes of A but the last are rows of one product. A vector is one row, whose axis the output does not have.
 void MatMulKernel::compute(const ort::Context& context) const {
-    const ort::Tensor a = context.input(0);
+    const ort::Tensor a = context.input(kA);
     const int64_t k = matrix_->inputs();
     if (a.dims.empty() || a.dims.back() != k) {
         throw ort::Error(kOrtInvalidArgument, "A has shape " + ort::shape_text(a.dims) +

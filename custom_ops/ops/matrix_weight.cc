@@ -1,22 +1,27 @@
 #include "ops/matrix_weight.h"
 
+#include "ops/heap.h"
 #include "ops/session.h"
 #include "ops/weight_input.h"
 
 namespace onnxdc {
 
-std::unique_ptr<SparseMatrix> read_matrix(const ort::KernelInfo& info, size_t first, bool transposed) {
+std::unique_ptr<SparseMatrix> read_matrix(const ort::KernelInfo& info, size_t first, bool transposed,
+                                          int64_t expected_rows) {
     const WeightInput weight(info, first);
     const std::vector<int64_t>& shape = weight.group().shape;
     if (shape.size() != 2) {
         throw ort::Error(kOrtInvalidGraph, "the weight has shape " + ort::shape_text(shape) + ", expected rank 2");
     }
-    return SparseMatrix::create(weight.decode(shape[transposed ? 0 : 1]), transposed, session_isa());
+    const int64_t outputs = shape[transposed ? 0 : 1];
+    auto matrix = SparseMatrix::create(weight.decode(outputs), transposed, session_isa(), expected_rows);
+    release_free_memory(weight.group().entries());
+    return matrix;
 }
 
 void run_matrix(const SparseMatrix& matrix, const MatrixRun& run, const ort::Context& context) {
     SessionExecutor executor(context);
-    const Scratch scratch(matrix.scratch_nbytes(run.m, executor.workers()));
+    const Scratch scratch(context, matrix.scratch_nbytes(run.m, executor.workers()));
     matrix.run(run, scratch.get(), executor);
 }
 

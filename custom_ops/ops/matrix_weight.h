@@ -8,8 +8,10 @@
 
 namespace onnxdc {
 
-// Decodes the weight group at input `first` into the execution layout; `transposed` as in SparseMatrix::create.
-std::unique_ptr<SparseMatrix> read_matrix(const ort::KernelInfo& info, size_t first, bool transposed);
+// Decodes the weight group at input `first` into the execution layout; `transposed` and `expected_rows` as in
+// SparseMatrix::create.
+std::unique_ptr<SparseMatrix> read_matrix(const ort::KernelInfo& info, size_t first, bool transposed,
+                                          int64_t expected_rows);
 
 // Computes one product on the threads of the session.
 void run_matrix(const SparseMatrix& matrix, const MatrixRun& run, const ort::Context& context);

@@ -2,8 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <memory>
-#include <new>
+#include <cstdint>
 #include <thread>
 
 #include "abi/ort.h"
@@ -42,21 +41,21 @@ private:
     const ort::Context& context_;
 };
 
-// Memory of one call of compute, aligned to 64 bytes.
+// Memory of one call of compute, from the session's allocator and aligned to 64 bytes.
 class Scratch {
 public:
-    explicit Scratch(size_t nbytes) : memory_(nbytes == 0 ? nullptr : ::operator new(nbytes, kAlignment)) {}
+    Scratch(const ort::Context& context, size_t nbytes)
+        : memory_(nbytes == 0 ? ort::Memory() : context.allocate(nbytes + kAlignment)) {}
 
-    void* get() const { return memory_.get(); }
+    void* get() const {
+        const auto address = reinterpret_cast<uintptr_t>(memory_.get());
+        return reinterpret_cast<void*>((address + kAlignment - 1) / kAlignment * kAlignment);
+    }
 
 private:
-    static constexpr std::align_val_t kAlignment{64};
+    static constexpr size_t kAlignment = 64;
 
-    struct Release {
-        void operator()(void* memory) const { ::operator delete(memory, kAlignment); }
-    };
-
-    std::unique_ptr<void, Release> memory_;
+    const ort::Memory memory_;
 };
 
 // The instruction set that ONNXDC_ISA or else the processor says. Throws ort::Error for a choice that is not possible.
