@@ -8,9 +8,8 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-import onnx_ir as ir
 import onnxruntime
 
 from onnxdc import model_io
@@ -22,8 +21,6 @@ from onnxdc.passes.decode import Decoder, decode_dense_nodes
 
 Native: TypeAlias = bool | Literal["auto"]
 Provider: TypeAlias = str | tuple[str, dict[str, Any]]
-
-_MAX_BYTES: Final = 2**30  # of tensors; a model with more goes through a file, as protobuf ends at 2 GB
 
 
 def why_not_native() -> str | None:
@@ -89,19 +86,21 @@ def session(
         with naming(model):
             decoded = bool(decode_dense_nodes(loaded, decoder=library.decode_weight).changes)
 
-    def create(content: str | bytes) -> onnxruntime.InferenceSession:
+    def create(file: str) -> onnxruntime.InferenceSession:
         try:
-            return onnxruntime.InferenceSession(content, options, list(providers), provider_options)
+            return onnxruntime.InferenceSession(file, options, list(providers), provider_options)
         except Exception as error:  # onnxruntime raises many types, which share no base
             raise ModelError(f"{model_io.name_of(model)}: onnxruntime refuses it: {_in_one_line(error)}") from error
 
+    # Our copy of the model goes before onnxruntime makes its own. For the same reason the model does not go there as
+    # bytes, which a session keeps for as long as it lives.
     if path is not None and not decoded:
+        del loaded
         return create(path)
-    if not _needs_file(loaded):
-        return create(ir.to_proto(loaded).SerializeToString())
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "model.onnx")
         model_io.save(loaded, file)
+        del loaded
         return create(str(file))
 
 
@@ -112,14 +111,6 @@ def _register(options: onnxruntime.SessionOptions) -> None:
         raise NativeError(
             f"onnxruntime {onnxruntime.__version__} refuses the library: {_in_one_line(error)}"
         ) from error
-
-
-def _needs_file(model: ir.Model) -> bool:
-    """Whether onnxruntime cannot take the model as bytes: for its size, or because its external data lies elsewhere."""
-    tensors = [value.const_value for graph in model.graphs() for value in graph.initializers.values()]
-    return any(isinstance(tensor, ir.ExternalTensor) for tensor in tensors) or (
-        sum(tensor.nbytes for tensor in tensors if tensor is not None) > _MAX_BYTES
-    )
 
 
 def _in_one_line(error: Exception) -> str:
