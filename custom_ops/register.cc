@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <initializer_list>
 #include <string>
+#include <vector>
 
 #include "abi/ort_c_api.h"
 #include "isa/isa.h"
@@ -14,14 +15,27 @@
 namespace onnxdc {
 namespace {
 
-// The operators and their domain must outlive every session, so they live as long as the library.
+using Ops = std::vector<const OrtCustomOp*>;
+
+// The operator of Kernel, and those that add something, or nothing, and apply each of the activations behind it.
+template <class Kernel>
+void add_with_fusions(std::initializer_list<const char*> additions, Ops* ops) {
+    for (const char* added : additions) {
+        for (Fusion fusion : kActivations) {
+            fusion.added = added;
+            ops->push_back(new Op<Kernel>(fusion));
+        }
+    }
+}
+
+// The operators and their domain must outlive every session, so they are never destroyed.
 OrtStatus* make_domain(const OrtApi& api, OrtCustomOpDomain** domain) {
-    static const Op<GemmKernel> gemm;
-    static const Op<MatMulKernel> matmul;
-    static const Op<ConvKernel> conv;
-    static const Op<GatherKernel> gather;
+    Ops ops{new Op<GatherKernel>};
+    add_with_fusions<GemmKernel>({""}, &ops);
+    add_with_fusions<MatMulKernel>({"", "Bias"}, &ops);
+    add_with_fusions<ConvKernel>({"", "Add"}, &ops);
     OrtStatus* status = api.CreateCustomOpDomain("onnxdc", domain);
-    for (const OrtCustomOp* op : std::initializer_list<const OrtCustomOp*>{&gemm, &matmul, &conv, &gather}) {
+    for (const OrtCustomOp* op : ops) {
         if (!status) status = api.CustomOpDomain_Add(*domain, op);
     }
     return status;

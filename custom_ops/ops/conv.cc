@@ -21,8 +21,8 @@ Spatial three_axes(const std::vector<int64_t>& values, int64_t neutral) {
 
 }  // namespace
 
-ConvKernel::ConvKernel(const ort::KernelInfo& info, const WeightInput& weight)
-    : attributes_(info, weight.group().shape) {
+ConvKernel::ConvKernel(const ort::KernelInfo& info, const Fusion& fusion, const WeightInput& weight)
+    : attributes_(info, weight.group().shape), epilogue_(info, fusion, kInputs, *fusion.added) {
     ConvolutionParams params;
     params.groups = attributes_.group;
     params.strides = three_axes(attributes_.strides, 1);
@@ -44,6 +44,7 @@ void ConvKernel::compute(const ort::Context& context) const {
         run.bias = static_cast<const float*>(bias.data);
     }
     run.x = static_cast<const float*>(x.data);
+    run.epilogue = epilogue_.read(context, shape.output_dims);
     run.y = static_cast<float*>(context.output(shape.output_dims));
     run.batch = shape.batch;
     run.in_size = three_axes(shape.in, 1);

@@ -6,6 +6,7 @@
 #include "abi/ort.h"
 #include "kernels/convolution.h"
 #include "ops/conv_shape.h"
+#include "ops/epilogue_input.h"
 #include "ops/weight_input.h"
 
 namespace onnxdc {
@@ -18,13 +19,15 @@ public:
     static constexpr bool kLastIsOptional = true;
     static constexpr int kOtherType = kFloat;
 
-    explicit ConvKernel(const ort::KernelInfo& info) : ConvKernel(info, WeightInput(info, kWeightInput)) {}
+    ConvKernel(const ort::KernelInfo& info, const Fusion& fusion)
+        : ConvKernel(info, fusion, WeightInput(info, kWeightInput)) {}
     void compute(const ort::Context& context) const;
 
 private:
-    ConvKernel(const ort::KernelInfo& info, const WeightInput& weight);
+    ConvKernel(const ort::KernelInfo& info, const Fusion& fusion, const WeightInput& weight);
 
     ConvAttributes attributes_;
+    EpilogueInput epilogue_;
     std::unique_ptr<SparseConvolution> convolution_;
 };
 

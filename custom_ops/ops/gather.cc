@@ -38,7 +38,7 @@ std::vector<int64_t> read_indices(const ort::Tensor& tensor, int64_t length) {
 
 }  // namespace
 
-GatherKernel::GatherKernel(const ort::KernelInfo& info) {
+GatherKernel::GatherKernel(const ort::KernelInfo& info, const Fusion&) {
     const WeightInput weight(info, kWeightInput);
     shape_ = weight.group().shape;
     const auto rank = static_cast<int64_t>(shape_.size());

@@ -3,6 +3,7 @@
 
 #include "abi/ort.h"
 #include "decoder/range_reader.h"
+#include "ops/fusion.h"
 
 namespace onnxdc {
 
@@ -14,7 +15,8 @@ public:
     static constexpr bool kLastIsOptional = false;
     static constexpr int kOtherType = kOrtAnyType;  // int32 or int64, told apart at each call
 
-    explicit GatherKernel(const ort::KernelInfo& info);
+    // Nothing is fused behind a Gather.
+    GatherKernel(const ort::KernelInfo& info, const Fusion&);
     void compute(const ort::Context& context) const;
 
 private:

@@ -35,12 +35,13 @@ int64_t expected_rows(const std::vector<int64_t>& a_dims, bool transpose_a) {
 
 }  // namespace
 
-GemmKernel::GemmKernel(const ort::KernelInfo& info)
+GemmKernel::GemmKernel(const ort::KernelInfo& info, const Fusion& fusion)
     : transpose_a_(info.attribute("transA", int64_t{0}) != 0),
       alpha_(info.attribute("alpha", 1.0f)),
       beta_(info.attribute("beta", 1.0f)),
       matrix_(read_matrix(info, kWeightInput, info.attribute("transB", int64_t{0}) != 0,
-                          expected_rows(info.input_dims(kA), transpose_a_))) {}
+                          expected_rows(info.input_dims(kA), transpose_a_))),
+      epilogue_(info, fusion, kInputs, false) {}
 
 void GemmKernel::compute(const ort::Context& context) const {
     const ort::Tensor a = context.input(kA);
@@ -60,21 +61,21 @@ void GemmKernel::compute(const ort::Context& context) const {
 
     BroadcastC c{};
     if (context.has_input(kC) && beta_ != 0.0f) c = broadcast(context.input(kC), run.m, n);
+    run.epilogue = epilogue_.read(context, {run.m, n});
     run.y = static_cast<float*>(context.output({run.m, n}));
 
-    // A C of one row goes into the product as its bias; one with a row for each of A's is added afterwards.
-    const bool one_row = c.data && c.row_stride == 0;
-    const Scratch scratch(context, one_row ? static_cast<size_t>(n) * sizeof(float) : 0);
-    if (one_row) {
-        float* bias = static_cast<float*>(scratch.get());
-        for (int64_t j = 0; j < n; ++j) bias[j] = beta_ * c.data[j * c.column_stride];
-        run.bias = bias;
+    // A C of one row goes into the product as its bias; one with a row for each of A's is added like a residual.
+    const int64_t rows = !c.data ? 0 : c.row_stride == 0 ? 1 : run.m;
+    const Scratch scratch(context, static_cast<size_t>(rows * n) * sizeof(float));
+    if (c.data) {
+        auto* scaled = static_cast<float*>(scratch.get());
+        for (int64_t i = 0; i < rows; ++i) {
+            for (int64_t j = 0; j < n; ++j)
+                scaled[i * n + j] = beta_ * c.data[i * c.row_stride + j * c.column_stride];
+        }
+        (c.row_stride == 0 ? run.bias : run.epilogue.residual) = scaled;
     }
     run_matrix(*matrix_, run, context);
-    if (!c.data || one_row) return;
-    for (int64_t i = 0; i < run.m; ++i) {
-        for (int64_t j = 0; j < n; ++j) run.y[i * n + j] += beta_ * c.data[i * c.row_stride + j * c.column_stride];
-    }
 }
 
 }  // namespace onnxdc

@@ -6,6 +6,7 @@
 #include "abi/ort.h"
 #include "decoder/weight_group.h"
 #include "kernels/matrix.h"
+#include "ops/epilogue_input.h"
 
 namespace onnxdc {
 
@@ -17,7 +18,7 @@ public:
     static constexpr bool kLastIsOptional = true;
     static constexpr int kOtherType = kFloat;
 
-    explicit GemmKernel(const ort::KernelInfo& info);
+    GemmKernel(const ort::KernelInfo& info, const Fusion& fusion);
     void compute(const ort::Context& context) const;
 
 private:
@@ -25,6 +26,7 @@ private:
     float alpha_;
     float beta_;
     std::unique_ptr<SparseMatrix> matrix_;
+    EpilogueInput epilogue_;
 };
 
 }  // namespace onnxdc

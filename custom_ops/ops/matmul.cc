@@ -6,6 +6,7 @@ namespace onnxdc {
 namespace {
 
 constexpr size_t kA = 0;
+constexpr size_t kBias = 8;
 
 int64_t expected_rows(const std::vector<int64_t>& a_dims) {
     int64_t rows = a_dims.empty() ? 0 : 1;
@@ -17,8 +18,10 @@ int64_t expected_rows(const std::vector<int64_t>& a_dims) {
 
 }  // namespace
 
-MatMulKernel::MatMulKernel(const ort::KernelInfo& info)
-    : matrix_(read_matrix(info, kWeightInput, false, expected_rows(info.input_dims(kA)))) {}
+MatMulKernel::MatMulKernel(const ort::KernelInfo& info, const Fusion& fusion)
+    : matrix_(read_matrix(info, kWeightInput, false, expected_rows(info.input_dims(kA)))),
+      has_bias_(*fusion.added),
+      epilogue_(info, fusion, kInputs + fusion.added_inputs(), false) {}
 
 // All axes of A but the last are rows of one product. A vector is one row, whose axis the output does not have.
 void MatMulKernel::compute(const ort::Context& context) const {
@@ -36,6 +39,15 @@ void MatMulKernel::compute(const ort::Context& context) const {
     for (size_t i = 0; i + 1 < dims.size(); ++i) run.m *= dims[i];
     run.x_row_stride = k;
     run.y_row_stride = matrix_->outputs();
+    if (has_bias_) {
+        const ort::Tensor bias = context.input(kBias);
+        if (bias.dims != std::vector<int64_t>{matrix_->outputs()}) {
+            throw ort::Error(kOrtInvalidArgument, "the bias has shape " + ort::shape_text(bias.dims) + ", expected " +
+                                                      ort::shape_text({matrix_->outputs()}));
+        }
+        run.bias = static_cast<const float*>(bias.data);
+    }
+    run.epilogue = epilogue_.read(context, dims);
     run.y = static_cast<float*>(context.output(dims));
     run_matrix(*matrix_, run, context);
 }

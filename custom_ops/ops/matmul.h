@@ -1,4 +1,4 @@
-// SparseQuantMatMul: A of any rank times a constant matrix.
+// SparseQuantMatMul: A of any rank times a constant matrix, and a bias where the name says so.
 #pragma once
 
 #include <memory>
@@ -6,6 +6,7 @@
 #include "abi/ort.h"
 #include "decoder/weight_group.h"
 #include "kernels/matrix.h"
+#include "ops/epilogue_input.h"
 
 namespace onnxdc {
 
@@ -17,11 +18,13 @@ public:
     static constexpr bool kLastIsOptional = false;
     static constexpr int kOtherType = kFloat;
 
-    explicit MatMulKernel(const ort::KernelInfo& info);
+    MatMulKernel(const ort::KernelInfo& info, const Fusion& fusion);
     void compute(const ort::Context& context) const;
 
 private:
     std::unique_ptr<SparseMatrix> matrix_;
+    bool has_bias_;
+    EpilogueInput epilogue_;
 };
 
 }  // namespace onnxdc

@@ -6,33 +6,36 @@
 #include <string>
 
 #include "abi/ort.h"
+#include "ops/fusion.h"
 #include "ops/weight_input.h"
 
 namespace onnxdc {
 
-// The runtime's description of the operator that Kernel implements. Kernel has
-//   static constexpr const char* kName;
+// The runtime's description of an operator that Kernel implements, with what is fused behind it. Kernel has
+//   static constexpr const char* kName;       of the operator with nothing fused
 //   static constexpr size_t kWeightInput;     the first input of the weight group
-//   static constexpr size_t kInputs;          all inputs, the optional last one included
+//   static constexpr size_t kInputs;          inputs of that operator, the optional last one included
 //   static constexpr bool kLastIsOptional;
 //   static constexpr int kOtherType;          element type of the inputs beside the group, or kOrtAnyType
-//   explicit Kernel(const ort::KernelInfo&);  checks all there is to check; throws
+//   Kernel(const ort::KernelInfo&, const Fusion&);  checks all there is to check; throws
 //   void compute(const ort::Context&) const;  throws; several threads may call it at once
 template <class Kernel>
 class Op : public OrtCustomOp {
 public:
-    Op() : OrtCustomOp{} {
+    explicit Op(const Fusion& fusion = {})
+        : OrtCustomOp{}, fusion_(fusion), name_(std::string(Kernel::kName) + fusion.added + fusion.activated) {
         version = kOrtApiVersion;
-        GetName = [](const OrtCustomOp*) { return Kernel::kName; };
+        GetName = [](const OrtCustomOp* op) { return self(op).name_.c_str(); };
         GetExecutionProviderType = [](const OrtCustomOp*) -> const char* { return nullptr; };  // the CPU
-        GetInputTypeCount = [](const OrtCustomOp*) { return Kernel::kInputs; };
+        GetInputTypeCount = [](const OrtCustomOp* op) { return self(op).first_bound() + self(op).fusion_.bounds(); };
         GetInputType = [](const OrtCustomOp*, size_t i) {
             // The group takes any type, so that our own check can name what is wrong.
             const bool of_group = i >= Kernel::kWeightInput && i < Kernel::kWeightInput + kGroupInputs;
             return of_group ? kOrtAnyType : Kernel::kOtherType;
         };
-        GetInputCharacteristic = [](const OrtCustomOp*, size_t i) -> int {
-            return Kernel::kLastIsOptional && i + 1 == Kernel::kInputs ? kOrtOptional : kOrtRequired;
+        GetInputCharacteristic = [](const OrtCustomOp* op, size_t i) -> int {
+            const bool optional = (Kernel::kLastIsOptional && i + 1 == Kernel::kInputs) || i >= self(op).first_bound();
+            return optional ? kOrtOptional : kOrtRequired;
         };
         GetInputMemoryType = [](const OrtCustomOp*, size_t) { return 0; };
         GetOutputTypeCount = [](const OrtCustomOp*) { return size_t{1}; };
@@ -52,6 +55,10 @@ private:
         std::string where;
         Kernel kernel;
     };
+
+    static const Op& self(const OrtCustomOp* op) { return *static_cast<const Op*>(op); }
+
+    size_t first_bound() const { return Kernel::kInputs + fusion_.added_inputs(); }
 
     // Runs `body`; what it throws becomes a status that says where, as `where` is by then. Memory may have run out, so
     // the message takes none.
@@ -74,13 +81,13 @@ private:
         }
     }
 
-    static OrtStatus* create(const OrtCustomOp*, const OrtApi* api, const OrtKernelInfo* handle, void** out) {
+    static OrtStatus* create(const OrtCustomOp* op, const OrtApi* api, const OrtKernelInfo* handle, void** out) {
         const ort::KernelInfo info(*api, handle);
         std::string where;
         return guarded(*api, where, [&] {
-            where = Kernel::kName;
+            where = self(op).name_;
             where += " node '" + info.node_name() + "', weight '" + weight_name(info, Kernel::kWeightInput) + "'";
-            *out = new Instance{*api, where, Kernel(info)};
+            *out = new Instance{*api, where, Kernel(info, self(op).fusion_)};
         });
     }
 
@@ -89,6 +96,9 @@ private:
         return guarded(instance.api, instance.where,
                        [&] { instance.kernel.compute(ort::Context(instance.api, context)); });
     }
+
+    const Fusion fusion_;
+    const std::string name_;
 };
 
 }  // namespace onnxdc
