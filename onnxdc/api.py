@@ -70,6 +70,7 @@ def compress(
     seed: int | None = None,
     index_bits: int | None = None,
     execution: str | None = None,
+    fuse: bool | None = None,
     min_elements: int | None = None,
     fold: bool = True,
     progress: StageProgress | None = None,
@@ -84,7 +85,7 @@ def compress(
         recipe: what to do to which weight; the options that follow change its defaults.
         density, quality, threshold, global_density: how to prune, one of them; see ``recipe.Recipe`` and ``Settings``.
         bits, init, groups, seed: how to share.
-        index_bits, execution: how to encode.
+        index_bits, execution, fuse: how to encode.
         min_elements: smaller tensors stay as they are.
         fold: whether to fold BatchNormalization into the weights before it, and remove Identity and Dropout, first.
         progress: called after each weight of each stage.
@@ -104,6 +105,7 @@ def compress(
         seed=seed,
         index_bits=index_bits,
         execution=execution,
+        fuse=fuse,
         min_elements=min_elements,
     )
     loaded, before = _load(model)
@@ -179,6 +181,7 @@ def encode(
     *,
     index_bits: int | None = None,
     execution: str | None = None,
+    fuse: bool | None = None,
     min_elements: int | None = None,
     progress: StageProgress | None = None,
 ) -> CompressionResult:
@@ -186,7 +189,9 @@ def encode(
 
     Args and errors are those of ``compress``.
     """
-    recipe = (recipe or Recipe()).with_options(index_bits=index_bits, execution=execution, min_elements=min_elements)
+    recipe = (recipe or Recipe()).with_options(
+        index_bits=index_bits, execution=execution, fuse=fuse, min_elements=min_elements
+    )
     loaded, before = _load(model)
     weights = _weights(loaded, recipe, model_io.name_of(model))
     encoded = encode_pass(loaded, recipe, progress=_stage("encode", progress))

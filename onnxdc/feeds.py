@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxdc.errors import ModelError
-from onnxdc.passes.group import DOMAIN
+from onnxdc.passes.operators import DOMAIN
 
 Feed: TypeAlias = dict[str, np.ndarray]
 

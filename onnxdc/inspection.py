@@ -80,6 +80,7 @@ def encoded_row(change: Change, kind: str) -> WeightRow:
         shared_bytes=_bytes(entries * (change.bits + (change.index_bits or 0))) + codebook,
         encoded_bytes=encoded.nbytes,
         execution=str(change.extra["execution"]),
+        fused=str(change.extra["fused"]),
         reason=change.detail.rpartition(": ")[2],
     )
 

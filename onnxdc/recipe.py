@@ -2,6 +2,7 @@
 
     seed = 0                  # of random initialisation
     min_elements = 256        # smaller tensors stay as they are
+    fuse = true               # activations, biases and residuals into the sparse operators before them
     global_density = 0.1      # one ranking over all weights that no rule prunes
 
     [defaults]                # for every weight, where its rule says nothing
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 PRUNING: Final = ("density", "threshold", "quality")
 _PAPER_BITS: Final = {"conv": 8}  # of codes and of gaps
 _PAPER_BITS_OTHERS: Final = 5
-RECIPE_KEYS: Final = ("global_density", "seed", "min_elements")  # what a recipe says besides rules and defaults
+RECIPE_KEYS: Final = ("global_density", "seed", "min_elements", "fuse")  # what a recipe says besides rules and defaults
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,7 @@ class Recipe:
         global_density: nnz over elements, by one ranking of all the weights that no rule prunes; the defaults must not.
         seed: of random initialisation.
         min_elements: smaller tensors are no weights.
+        fuse: whether a sparse operator takes in the activation behind it, and a bias or residual that is added.
 
     Raises:
         RecipeError: a value out of its range, or more than one way to prune.
@@ -174,6 +176,7 @@ class Recipe:
     global_density: float | None = None
     seed: int = 0
     min_elements: int = 256
+    fuse: bool = True
 
     def __post_init__(self) -> None:
         for key in RECIPE_KEYS:
@@ -198,8 +201,8 @@ class Recipe:
         """This recipe with other defaults, such as those of a command line: ``Recipe().with_options(density=0.1)``.
 
         Args:
-            options: fields of ``Options``, ``global_density``, ``seed`` and ``min_elements``; None leaves one as it is,
-                and one way to prune replaces another.
+            options: fields of ``Options``, ``global_density``, ``seed``, ``min_elements`` and ``fuse``; None leaves one
+                as it is, and one way to prune replaces another.
 
         Raises:
             RecipeError: a value out of its range, or more than one way to prune.

@@ -39,6 +39,7 @@ def _one_of(*names: str) -> _Check:
     return (lambda value: value in names), " or ".join(f'"{name}"' for name in names)
 
 
+_SWITCH: Final[_Check] = ((lambda value: isinstance(value, bool)), "true or false")
 _TEXT: Final[_Check] = ((lambda value: isinstance(value, str) and value != ""), "a text that is not empty")
 
 _CHECKS: Final[dict[str, _Check]] = {
@@ -54,7 +55,8 @@ _CHECKS: Final[dict[str, _Check]] = {
     "init": _one_of(*INITS),
     "execution": _one_of("auto", "sparse", "dense"),
     "kind": _one_of(*KINDS),
-    "skip": ((lambda value: isinstance(value, bool)), "true or false"),
+    "skip": _SWITCH,
+    "fuse": _SWITCH,
     "pattern": _TEXT,
     "op": _TEXT,
 }

@@ -50,6 +50,7 @@ class WeightRow:
         shared_bytes: None if the weight has too many distinct values.
         encoded_bytes: None if the weight is not encoded.
         execution: ``"sparse"`` or ``"dense"`` for an encoded weight, else ``""``.
+        fused: what is fused into its sparse operators, such as ``"Relu"`` or ``"Add+Relu"``; ``""`` for nothing.
         reason: why it is executed so, or why it is not encoded; may be empty.
     """
 
@@ -66,6 +67,7 @@ class WeightRow:
     shared_bytes: int | None = None
     encoded_bytes: int | None = None
     execution: str = ""
+    fused: str = ""
     reason: str = ""
 
     @property
@@ -89,7 +91,7 @@ class WeightRow:
             _number(self.index_bits),
             *map(_number, (self.dense_bytes, self.pruned_bytes, self.shared_bytes, self.encoded_bytes)),
             _ratio(self.dense_bytes, self.encoded_bytes),
-            self.execution or "-",
+            " + ".join(filter(None, (self.execution, self.fused))) or "-",
         )
 
 

@@ -15,7 +15,7 @@ from onnx.reference import ReferenceEvaluator
 
 from onnxdc.numeric.encoding import encode_weight
 from onnxdc.numeric.weight import CompressedWeight
-from onnxdc.passes.group import TENSORS
+from onnxdc.passes.operators import TENSORS
 from onnxdc.passes.portable import portable_functions
 
 IR_VERSION = 8

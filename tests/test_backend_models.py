@@ -15,7 +15,7 @@ import pytest
 from onnxdc import model_io, native
 from onnxdc.errors import ModelError
 from onnxdc.passes.encode import encode
-from onnxdc.passes.group import DOMAIN
+from onnxdc.passes.operators import DOMAIN
 from onnxdc.passes.share import share
 from onnxdc.passes.weights import find_weights
 from onnxdc.recipe import Recipe

@@ -48,6 +48,9 @@ _SHARE: Final = (
 _ENCODE: Final = (
     click.option("--index-bits", type=int, help="Bits of a gap before Huffman coding, 1 to 8."),
     click.option("--execution", help="Run the weights sparse, dense, or as promises to be faster: auto."),
+    click.option(
+        "--fuse/--no-fuse", default=None, help="Fuse what stands behind a sparse operator into it.  [default: fuse]"
+    ),
 )
 _MIN_ELEMENTS: Final = click.option("--min-elements", type=int, help="Leave smaller tensors alone.  [default: 256]")
 

@@ -13,8 +13,11 @@ from onnxdc.errors import FormatError, ModelError
 from onnxdc.numeric.decoding import decode_weight
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes import group
+from onnxdc.passes.graphs import insert_at
+from onnxdc.passes.operators import DOMAIN, OPERATORS
 from onnxdc.passes.origin import Origin, Origins, restored_constant, restored_tensor, restored_value
 from onnxdc.passes.result import Change, Figures, PassResult, Progress
+from onnxdc.passes.unfuse import unfuse
 
 Decoder: TypeAlias = Callable[[CompressedWeight], np.ndarray]
 """From a weight group to the dense weight; raises FormatError."""
@@ -24,11 +27,12 @@ _LAZY: Final = 2**26  # bytes: larger weights are decoded to be checked, and onc
 
 @dataclass
 class _Site:
-    """A weight group in a graph, with the nodes that it feeds."""
+    """A weight group in a graph, with the nodes that it feeds and what is fused behind them, for people."""
 
     graph: ir.Graph
     group: tuple[ir.Value, ...]
     nodes: list[ir.Node] = field(default_factory=list)
+    fused: str = ""
 
     @property
     def name(self) -> str:
@@ -53,7 +57,7 @@ class _Decoded:
 
 def is_compressed(model: ir.Model) -> bool:
     """Whether the model has compressed weights."""
-    return any(node.domain == group.DOMAIN for graph in model.graphs() for node in graph)
+    return any(node.domain == DOMAIN for graph in model.graphs() for node in graph)
 
 
 def decode(model: ir.Model, *, decoder: Decoder = decode_weight, progress: Progress | None = None) -> PassResult:
@@ -72,10 +76,11 @@ def decode(model: ir.Model, *, decoder: Decoder = decode_weight, progress: Progr
     if not sites:
         raise ModelError("nothing to decode: the model has no compressed weight")
     origins = Origins.take(model)
+    unfuse(model, origins.fused)
     changes = _decode_sites(sites, origins, decoder, progress)
-    for identifier in [key for key in model.functions if key[0] == group.DOMAIN]:
+    for identifier in [key for key in model.functions if key[0] == DOMAIN]:
         del model.functions[identifier]
-    del model.opset_imports[group.DOMAIN]
+    del model.opset_imports[DOMAIN]
     model.ir_version = origins.ir_version or model.ir_version
     return PassResult(model, changes)
 
@@ -98,13 +103,15 @@ def _sites(model: ir.Model) -> list[_Site]:
     sites: dict[tuple[object, ...], _Site] = {}
     for graph in model.graphs():
         for node in graph:
-            if node.domain != group.DOMAIN:
+            if node.domain != DOMAIN:
                 continue
-            if node.op_type != group.DECODE_WEIGHT and node.op_type not in group.STANDARD:
-                raise ModelError(f"node {node.name!r}: unknown operator {group.DOMAIN}.{node.op_type}")
+            if node.op_type != group.DECODE_WEIGHT and node.op_type not in OPERATORS:
+                raise ModelError(f"node {node.name!r}: unknown operator {DOMAIN}.{node.op_type}")
             values = group.group_of(node)
             own = node if node.op_type == group.DECODE_WEIGHT else None
             sites.setdefault((graph, own, *values), _Site(graph, values)).nodes.append(node)
+    for site in sites.values():
+        site.fused = group.fused_text(site.nodes)
     return list(sites.values())
 
 
@@ -117,8 +124,9 @@ def _decode_sites(sites: list[_Site], origins: Origins, decoder: Decoder, progre
         array = _array(compressed, decoder, site.name)
         found = _decoded(site, compressed, array, origins.weights.get(site.name, Origin()), decoder)
         decoded.setdefault(site.graph, []).append(found)
-        sparse = site.decoder_node is None
-        changes.append(group.change(found.value.name or "", "decoded", compressed, Figures.of(array), sparse=sparse))
+        name, sparse = found.value.name or "", site.decoder_node is None
+        told = group.change(name, "decoded", compressed, Figures.of(array), sparse=sparse, fused=site.fused)
+        changes.append(told)
         del array
         if progress:
             progress(site.name, done, len(sites))
@@ -163,7 +171,7 @@ def _restore(graph: ir.Graph, weights: list[_Decoded]) -> None:
                 node.outputs[0].replace_all_uses_with(weight.value, replace_graph_outputs=True)
                 graph.remove(node, safe=True)
             else:
-                group.unfuse(node, weight.value)
+                group.make_standard(node, weight.value)
         if weight.origin.node < 0:
             weight.value.const_value = weight.tensor
             initializers[weight.site.group[0]].append(weight.value)
@@ -182,20 +190,6 @@ def _restore(graph: ir.Graph, weights: list[_Decoded]) -> None:
 
 
 def _restore_constants(graph: ir.Graph, weights: list[_Decoded]) -> None:
-    """Put Constant nodes back to their places among the nodes, or at least before what uses them."""
-    nodes = list(graph)
-    for earlier, weight in enumerate(sorted(weights, key=lambda weight: weight.origin.node)):
-        constant = restored_constant(weight.value, weight.tensor, weight.origin)
-        place = max(0, weight.origin.node - earlier)  # among the nodes that are here already
-        if place < len(nodes):
-            graph.insert_before(nodes[place], constant)
-        else:
-            graph.append(constant)
-    places = {node: place for place, node in enumerate(graph)}
-    for weight in weights:
-        constant_node = weight.value.producer()
-        if constant_node and any(
-            places.get(node, len(places)) < places[constant_node] for node in weight.value.consumers()
-        ):
-            graph.sort()  # somebody changed the compressed graph
-            return
+    """Put Constant nodes back to their places among the nodes."""
+    constants = [restored_constant(weight.value, weight.tensor, weight.origin) for weight in weights]
+    insert_at(graph, [(weight.origin.node, node) for weight, node in zip(weights, constants, strict=True)])

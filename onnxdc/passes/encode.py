@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,9 +16,12 @@ from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes import group, origin
 from onnxdc.passes.each import change_each, plan_weights
 from onnxdc.passes.execution import Execution, choose
+from onnxdc.passes.fuse import fuse
 from onnxdc.passes.names import Names
+from onnxdc.passes.operators import DOMAIN, SPARSE
 from onnxdc.passes.portable import portable_functions
 from onnxdc.passes.result import Change, Figures, PassResult, Progress, Skip
+from onnxdc.passes.shapes import known_shapes
 from onnxdc.passes.weights import Weight
 from onnxdc.recipe import Recipe, Settings
 
@@ -45,8 +48,15 @@ class _Plan:
     def op_types(self) -> set[str]:
         """The operators of the domain that the weight needs."""
         if self.execution.sparse:
-            return {group.FUSED[use.node.op_type][0] for use in self.weight.uses}
+            return {SPARSE[use.node.op_type].name for use in self.weight.uses}
         return {group.DECODE_WEIGHT}
+
+    @property
+    def may_add(self) -> bool:
+        """Whether a sparse convolution's output is added to something: of the same shape, it can be fused."""
+        outputs = [use.node.outputs[0] for use in self.weight.uses if use.node.op_type == "Conv"]
+        users = [node.op_type for value in outputs for node in value.consumers()]
+        return self.execution.sparse and "Add" in users
 
     @property
     def attributes(self) -> set[str]:
@@ -62,12 +72,12 @@ def encode(
 ) -> PassResult:
     """Encode every weight that has at most 255 distinct values besides zero, in the whole or in each group of channels.
 
-    The consumers of a weight become sparse operators, or stay as they are behind one DecodeWeight node; see
-    ``execution.choose``. Nothing else of the model changes, and ``decode`` gives the same model back.
+    The consumers of a weight become sparse operators, into which the nodes behind them are fused, or stay as they are
+    behind one DecodeWeight node; see ``execution.choose``. ``decode`` gives the same model back.
 
     Args:
         model: changed in place.
-        recipe: ``skip``, ``index_bits`` and ``execution`` of each weight.
+        recipe: ``skip``, ``index_bits`` and ``execution`` of each weight, and ``fuse``.
         force: encode even where that makes nothing smaller.
         progress: called after each weight.
 
@@ -75,7 +85,8 @@ def encode(
         ModelError: the model is compressed already, its operator set is older than 11, or a weight cannot be read.
         RecipeError: a rule matches no weight.
     """
-    todo, skips = plan_weights(model, recipe or Recipe())
+    recipe = recipe or Recipe()
+    todo, skips = plan_weights(model, recipe)
     opset = _default_opset(model)
     plans: list[_Plan] = []
 
@@ -89,16 +100,31 @@ def encode(
     result = change_each(model, todo, skips, work, progress)
     if not plans:
         return result
-    attributes = set().union(*(plan.attributes for plan in plans))
-    longest = max(max(plan.compressed.codes.size, plan.compressed.gaps.size) for plan in plans)
-    op_types = set().union(*(plan.op_types for plan in plans))
-    functions = portable_functions(op_types, opset, attributes=attributes, stream_bytes=longest)
+    bodies = _Bodies(plans, opset)
+    functions = bodies.of(set().union(*(plan.op_types for plan in plans)))
     if not force and sum(plan.saved for plan in plans) <= sum(function.ByteSize() for function in functions):
         result.skips += [Skip(plan.weight.name, "the model would not get smaller") for plan in plans]
         result.changes.clear()
     else:
-        _apply(model, plans, functions, attributes)
+        _apply(model, plans, bodies, fused=recipe.fuse)
+        fused = {plan.weight.name: group.fused_text(use.node for use in plan.weight.uses) for plan in plans}
+        result.changes = [
+            replace(change, extra={**change.extra, "fused": fused[change.name]}) for change in result.changes
+        ]
     return result
+
+
+class _Bodies:
+    """The portable bodies of operators, laid out for the weights that are to be encoded."""
+
+    def __init__(self, plans: list[_Plan], opset: int) -> None:
+        self._opset = opset
+        self.attributes = set().union(*(plan.attributes for plan in plans))
+        self._longest = max(max(plan.compressed.codes.size, plan.compressed.gaps.size) for plan in plans)
+
+    def of(self, op_types: Collection[str]) -> list[onnx.FunctionProto]:
+        """The functions that a model with these operators must carry."""
+        return portable_functions(op_types, self._opset, attributes=self.attributes, stream_bytes=self._longest)
 
 
 def _default_opset(model: ir.Model) -> int:
@@ -142,20 +168,21 @@ def _change(plan: _Plan) -> Change:
     return replace(found, kind=plan.weight.kind)
 
 
-def _apply(
-    model: ir.Model, plans: list[_Plan], functions: Iterable[onnx.FunctionProto], attributes: Collection[str]
-) -> None:
+def _apply(model: ir.Model, plans: list[_Plan], bodies: _Bodies, *, fused: bool) -> None:
     """Put the groups into the graphs, and into the model what they need."""
     names = Names(model)
     origins = origin.Origins()
+    shapes = known_shapes(model) if fused and any(plan.may_add for plan in plans) else {}
     if model.ir_version < MIN_IR_VERSION:
         origins.ir_version, model.ir_version = model.ir_version, MIN_IR_VERSION
     for graph in list(model.graphs()):
         here = [plan for plan in plans if plan.weight.graph is graph]
         if here:
-            _apply_to_graph(graph, here, names, origins, attributes)
-    model.opset_imports[group.DOMAIN] = group.VERSION
-    for function in functions:
+            _apply_to_graph(graph, here, names, origins, bodies.attributes)
+    if fused:
+        origins.fused = fuse(model, shapes)
+    model.opset_imports[DOMAIN] = group.VERSION
+    for function in bodies.of({node.op_type for graph in model.graphs() for node in graph if node.domain == DOMAIN}):
         local = ir.serde.deserialize_function(function)
         model.functions[local.identifier()] = local
     origins.store(model)
@@ -180,7 +207,7 @@ def _apply_to_graph(
         attributes = group.group_attributes(plan.compressed, required)
         if plan.execution.sparse:
             for node in value.consumers():
-                group.fuse(node, values, attributes)
+                group.make_sparse(node, values, attributes)
         else:
             record.info = ""  # the dense weight is still in the graph, with its value_info
             group.decode_into(value, graph, values, attributes)

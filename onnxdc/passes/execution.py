@@ -12,7 +12,7 @@ from typing import Final
 
 import onnx_ir as ir
 
-from onnxdc.passes.group import FUSED
+from onnxdc.passes.operators import SPARSE
 from onnxdc.passes.weights import Weight
 
 MAX_DENSITY: Final = {"Conv": 0.65, "Gemm": 0.3, "MatMul": 0.3, "Gather": 1.0}
@@ -61,12 +61,12 @@ def _obstacle(weight: Weight) -> str:
     if len(op_types) > 1:
         return f"feeds {', '.join(op_types)}"
     for use in weight.uses:
-        _, slot = FUSED.get(use.node.op_type, ("", -1))
-        if slot < 0 or use.node.domain != "":
+        operator = SPARSE.get(use.node.op_type)
+        if operator is None or use.node.domain != "":
             return f"no sparse operator for {use.node.op_type}"
         if use.path:
             return f"passes through {', '.join(node.op_type for node in use.path)}"
-        if use.index != slot or [*use.node.inputs].count(weight.value) > 1:
+        if use.index != operator.first or [*use.node.inputs].count(weight.value) > 1:
             return f"is input {use.index} of {use.node.op_type}"
         if use.node.graph is not weight.graph:
             return "is used in a subgraph"

@@ -12,26 +12,13 @@ import onnx_ir as ir
 from onnxdc.errors import FormatError
 from onnxdc.numeric.weight import DEFAULT_CHUNK_SIZE, DEFAULT_INDEX_BITS, CompressedWeight
 from onnxdc.passes.names import Names
+from onnxdc.passes.operators import DOMAIN, OPERATORS, SPARSE, TENSORS
 from onnxdc.passes.result import Change, Figures
 
-DOMAIN: Final = "onnxdc"
 VERSION: Final = 1
 MIN_OPSET: Final = 11  # of the standard operators: the first version that the portable bodies are written for
 DECODE_WEIGHT: Final = "DecodeWeight"
-TENSORS: Final = ("codebook", "code_lengths", "codes", "gap_lengths", "gaps", "chunks", "shape")
 EMPTY: Final = "onnxdc.empty"  # the tensor that stands for every empty one
-
-# Standard operator -> what takes its place, and the input that becomes a weight group.
-FUSED: Final = {
-    "Gemm": ("SparseQuantGemm", 1),
-    "MatMul": ("SparseQuantMatMul", 1),
-    "Conv": ("SparseQuantConv", 1),
-    "Gather": ("SparseQuantGather", 0),
-}
-# The other way round: operator of the domain -> the standard one, and where its group begins.
-STANDARD: Final = {sparse: (standard, first) for standard, (sparse, first) in FUSED.items()}
-
-_OPTIONAL_INPUTS: Final = {"SparseQuantGemm": 1, "SparseQuantConv": 1}  # behind the group: C, B
 
 _DEFAULTS: Final = {
     "index_bits": DEFAULT_INDEX_BITS,
@@ -96,23 +83,23 @@ def group_attributes(weight: CompressedWeight, required: Collection[str] = ()) -
     ]
 
 
-def fuse(node: ir.Node, group: Sequence[ir.Value], attributes: Iterable[ir.Attr]) -> None:
+def make_sparse(node: ir.Node, group: Sequence[ir.Value], attributes: Iterable[ir.Attr]) -> None:
     """Turn a standard node into the operator of the domain that takes its place."""
-    node.op_type, first = FUSED[node.op_type]
-    node.domain = DOMAIN
-    after = node.inputs[first + 1 :]
+    operator = SPARSE[node.op_type]
+    node.op_type, node.domain = operator.name, DOMAIN
+    after = node.inputs[operator.first + 1 :]
     # onnx.reference wants every input of a function, so an optional one that is left out is written as an empty one.
-    missing = 0 if after else _OPTIONAL_INPUTS.get(node.op_type, 0)
-    _set_inputs(node, [*node.inputs[:first], *group, *after, *[None] * missing])
+    missing = len(operator.after) - len(after)
+    set_inputs(node, [*node.inputs[: operator.first], *group, *after, *[None] * missing])
     for attribute in attributes:
         node.attributes.add(attribute)
 
 
-def unfuse(node: ir.Node, weight: ir.Value) -> None:
-    """Turn a node of the domain back into the standard one, with a dense weight."""
-    node.op_type, first = STANDARD[node.op_type]
-    node.domain = ""
-    _set_inputs(node, [*node.inputs[:first], weight, *node.inputs[first + len(TENSORS) :]])
+def make_standard(node: ir.Node, weight: ir.Value) -> None:
+    """Turn a node of the domain, with nothing fused, back into the standard one with a dense weight."""
+    operator = OPERATORS[node.op_type]
+    node.op_type, node.domain = operator.standard, ""
+    set_inputs(node, [*node.inputs[: operator.first], weight, *node.inputs[operator.first + len(TENSORS) :]])
     if node.inputs[-1] is None:
         node.resize_inputs(len(node.inputs) - 1)
     for name in ("checksum", *_DEFAULTS):
@@ -138,10 +125,25 @@ def copied(value: ir.Value) -> ir.Value:
     )
 
 
-def _set_inputs(node: ir.Node, inputs: Sequence[ir.Value | None]) -> None:
+def set_inputs(node: ir.Node, inputs: Sequence[ir.Value | None]) -> None:
+    """Give a node these inputs and no others."""
     node.resize_inputs(len(inputs))
     for index, value in enumerate(inputs):
         node.replace_input_with(index, value)
+
+
+def describe_like(value: ir.Value, other: ir.Value) -> None:
+    """Give a value the name, type and texts of another one."""
+    value.name, value.type, value.shape = other.name, other.type, other.shape
+    value.doc_string = other.doc_string
+    value.metadata_props.clear()
+    value.metadata_props.update(other.metadata_props)
+
+
+def fused_text(nodes: Iterable[ir.Node]) -> str:
+    """What is fused behind the sparse operators among some nodes, for people; empty if nothing is."""
+    found = {OPERATORS[node.op_type].fused for node in nodes if node.op_type in OPERATORS and node.domain == DOMAIN}
+    return ", ".join(sorted(found - {""}))
 
 
 def group_of(node: ir.Node) -> tuple[ir.Value, ...]:
@@ -150,7 +152,7 @@ def group_of(node: ir.Node) -> tuple[ir.Value, ...]:
     Raises:
         FormatError: one of them is missing, or is not constant.
     """
-    first = STANDARD[node.op_type][1] if node.op_type in STANDARD else 0
+    first = OPERATORS[node.op_type].first if node.op_type in OPERATORS else 0
     inputs = node.inputs[first : first + len(TENSORS)]
     for kind, value in zip(TENSORS, [*inputs, *[None] * len(TENSORS)], strict=False):
         if value is None or value.const_value is None:
@@ -187,7 +189,14 @@ def read_group(node: ir.Node) -> CompressedWeight:
 
 
 def change(
-    name: str, action: str, weight: CompressedWeight, dense: Figures, *, sparse: bool, detail: str = ""
+    name: str,
+    action: str,
+    weight: CompressedWeight,
+    dense: Figures,
+    *,
+    sparse: bool,
+    detail: str = "",
+    fused: str = "",
 ) -> Change:
     """What is to be told of a weight that was encoded or decoded.
 
@@ -198,6 +207,7 @@ def change(
         dense: the figures of the dense weight; those of the group differ in their bytes.
         sparse: whether sparse operators consume the group.
         detail: the rest of the sentence, for people.
+        fused: what is fused behind those operators.
     """
     encoded = replace(dense, nbytes=weight.nbytes)
     before, after = (dense, encoded) if action == "encoded" else (encoded, dense)
@@ -213,6 +223,7 @@ def change(
         index_bits=weight.index_bits if weight.gaps.size else None,
         extra={
             "execution": "sparse" if sparse else "dense",
+            "fused": fused,
             "entries": weight.entries,
             **{f"{kind}_bytes": tensor.nbytes for kind, tensor in tensors},
         },

@@ -1,7 +1,7 @@
 """What encoding takes from a model that the tensors of the weight groups do not say, so that decoding gives it back.
 
-It lies in the model's metadata under ``onnxdc.origin`` as JSON, ``{"ir_version": 3, "weights": {stem: {key: value}}}``
-with only what differs from the usual, so that most compressed models have no such entry at all.
+It lies in the model's metadata under ``onnxdc.origin`` as JSON, ``{"ir_version": 3, "weights": {stem: {key: value}},
+"fused": {key: value}}``, with only what differs from the usual: many compressed models have no such entry at all.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import zlib
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ import onnx_ir as ir
 from onnxdc.errors import ModelError
 
 KEY: Final = "onnxdc.origin"
+_MAX_FUSED: Final = 2**26  # bytes of nodes: a damaged file cannot take all memory
 _STORAGES: Final = ("float_data", "int32_data", "double_data")  # fields that may hold floats instead of raw_data
 
 
@@ -63,11 +65,55 @@ class Origin:
 
 
 @dataclass
+class Fused:
+    """The nodes that were fused into sparse operators, and the constants that only they used.
+
+    Attributes:
+        graph: nodes, initializers and value_infos, as a GraphProto, compressed by zlib and in base64.
+        nodes: the place of each node among those of the graph before.
+        initializers: the place of each initializer likewise.
+    """
+
+    graph: str = ""
+    nodes: list[int] = field(default_factory=list)
+    initializers: list[int] = field(default_factory=list)
+
+    @staticmethod
+    def of(graph: onnx.GraphProto, nodes: list[int], initializers: list[int]) -> Fused:
+        """The record of the nodes and initializers of ``graph`` with their places; empty without any."""
+        packed = base64.b64encode(zlib.compress(graph.SerializeToString(), 9)).decode() if nodes else ""
+        return Fused(packed, nodes, initializers)
+
+    def unpack(self) -> onnx.GraphProto:
+        """The GraphProto.
+
+        Raises:
+            ModelError: it is none, or does not fit the places.
+        """
+        graph = onnx.GraphProto()
+        try:
+            packed = base64.b64decode(self.graph, validate=True)
+            graph.ParseFromString(zlib.decompressobj().decompress(packed, _MAX_FUSED))
+        except (binascii.Error, zlib.error, google.protobuf.message.DecodeError) as error:
+            raise ModelError(f"metadata entry {KEY}: fused: graph is no packed GraphProto") from error
+        if (len(graph.node), len(graph.initializer)) != (len(self.nodes), len(self.initializers)):
+            raise ModelError(f"metadata entry {KEY}: fused: expected a place for each node and initializer")
+        return graph
+
+
+@dataclass
 class Origins:
-    """The origins of all weights of a model, by the stems of their groups' names; the IR version if it was lifted."""
+    """What is said of a model.
+
+    Attributes:
+        ir_version: if it was lifted, else 0.
+        weights: the origins of all weights, by the stems of their groups' names.
+        fused: the nodes that were fused.
+    """
 
     ir_version: int = 0
     weights: dict[str, Origin] = field(default_factory=dict)
+    fused: Fused = field(default_factory=Fused)
 
     def store(self, model: ir.Model) -> None:
         """Write the metadata entry, if there is anything to say."""
@@ -75,6 +121,8 @@ class Origins:
         weights = {stem: origin.unusual() for stem, origin in self.weights.items() if origin.unusual()}
         if weights:
             content["weights"] = weights
+        if self.fused.nodes:
+            content["fused"] = {key: value for key, value in vars(self.fused).items() if value}
         if content:
             model.metadata_props[KEY] = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
@@ -89,8 +137,9 @@ class Origins:
         try:
             content = json.loads(text)
             weights = {stem: Origin(**fields) for stem, fields in content.get("weights", {}).items()}
-            origins = Origins(content.get("ir_version", 0), weights)
+            origins = Origins(content.get("ir_version", 0), weights, Fused(**content.get("fused", {})))
             _check_types(origins)
+            _check_types(origins.fused)
             for record in weights.values():
                 _check_types(record)
             return origins
@@ -98,7 +147,7 @@ class Origins:
             raise ModelError(f"metadata entry {KEY}: expected what onnxdc writes, got {text[:60]!r}") from error
 
 
-def _check_types(record: Origin | Origins) -> None:
+def _check_types(record: Origin | Origins | Fused) -> None:
     """Raise TypeError unless each field has the type of its default."""
     for key, usual in vars(type(record)()).items():
         value = getattr(record, key)
@@ -106,6 +155,8 @@ def _check_types(record: Origin | Origins) -> None:
             raise TypeError(f"{key}: {type(value)}")
         if key.endswith("props") and not all(isinstance(text, str) for text in value.values()):
             raise TypeError(f"{key}: not all values are texts")
+        if isinstance(value, list) and not all(type(place) is int for place in value):
+            raise TypeError(f"{key}: not all values are integers")
 
 
 def describe(value: ir.Value, tensor: ir.TensorProtocol, stem: str) -> Origin:

@@ -7,28 +7,15 @@ decoder when it creates the session, and what runs is the dense model.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Final
 
 import onnx
-from onnx import AttributeProto, TensorProto
+from onnx import TensorProto
 
+from onnxdc.passes.operators import INT, OPERATORS
 from onnxdc.passes.portable_decode import GROUP, decode_function
+from onnxdc.passes.portable_epilogue import epilogue
 from onnxdc.passes.portable_function import Body, Reference
 from onnxdc.passes.portable_symbols import symbols_functions
-
-INT, INTS, FLOAT, STRING = AttributeProto.INT, AttributeProto.INTS, AttributeProto.FLOAT, AttributeProto.STRING
-# Operator of the domain -> the standard one, its inputs before and after the weight, its attributes and their types.
-FUSED: Final[dict[str, tuple[str, list[str], list[str], dict[str, int]]]] = {
-    "SparseQuantGemm": ("Gemm", ["A"], ["C"], {"alpha": FLOAT, "beta": FLOAT, "transA": INT, "transB": INT}),
-    "SparseQuantMatMul": ("MatMul", ["A"], [], {}),
-    "SparseQuantConv": (
-        "Conv",
-        ["X"],
-        ["B"],
-        {"auto_pad": STRING, "dilations": INTS, "group": INT, "kernel_shape": INTS, "pads": INTS, "strides": INTS},
-    ),
-    "SparseQuantGather": ("Gather", [], ["indices"], {"axis": INT}),
-}
 
 
 def portable_functions(
@@ -53,22 +40,27 @@ def portable_functions(
         ValueError: an operator that the domain does not have.
     """
     wanted = sorted(set(op_types))
-    unknown = set(wanted) - {"DecodeWeight", *FUSED}
+    unknown = set(wanted) - {"DecodeWeight", *OPERATORS}
     if unknown:
         raise ValueError(f"no such operator in the domain onnxdc: {', '.join(sorted(unknown))}")
     if not wanted:
         return []
     grouped, typed = (attributes is None or name in attributes for name in ("group_axis", "dtype"))
-    fused = [_fused(name, opset, attributes, grouped=grouped) for name in wanted if name in FUSED]
+    sparse = [_sparse(name, opset, attributes, grouped=grouped) for name in wanted if name in OPERATORS]
     symbols = symbols_functions(opset, chunk_size, stream_bytes)
-    return [*symbols, decode_function(opset, grouped=grouped, typed=typed), *fused]
+    return [*symbols, decode_function(opset, grouped=grouped, typed=typed), *sparse]
 
 
-def _fused(name: str, opset: int, attributes: Collection[str] | None, *, grouped: bool) -> onnx.FunctionProto:
-    """The operator ``name``: DecodeWeight, then the standard operator with the node's own attributes."""
-    standard, before, after, kinds = FUSED[name]
-    body = Body(name, [*before, *GROUP, *after], opset)
+def _sparse(name: str, opset: int, attributes: Collection[str] | None, *, grouped: bool) -> onnx.FunctionProto:
+    """The operator ``name``: DecodeWeight, the standard operator with the node's attributes, and what is fused."""
+    operator = OPERATORS[name]
+    body = Body(name, [*operator.before, *GROUP, *operator.after, *operator.fused_inputs], opset)
     group_axis = {"group_axis": Reference("group_axis", INT)} if grouped else {}
     weight = body.call("DecodeWeight", *GROUP, **group_axis, dtype=TensorProto.FLOAT)
-    references = {key: Reference(key, kind) for key, kind in kinds.items() if attributes is None or key in attributes}
-    return body.function(body.op(standard, *before, weight, *after, **references))
+    references = {
+        key: Reference(key, kind)
+        for key, kind in operator.attributes.items()
+        if attributes is None or key in attributes
+    }
+    product = body.op(operator.standard, *operator.before, weight, *operator.after, **references)
+    return body.function(epilogue(body, operator, product))

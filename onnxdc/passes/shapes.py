@@ -1,0 +1,56 @@
+"""The shapes of a model's values, as it says them or as the standard operators imply them."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Final, TypeAlias
+
+import onnx
+import onnx.shape_inference
+import onnx_ir as ir
+
+Shapes: TypeAlias = dict[str, tuple[int | str, ...]]
+"""Name of a value of the main graph -> its shape, with names for dimensions that are not fixed."""
+
+_SMALL: Final = 64  # elements: larger constants are no shapes, and inference goes without them
+
+
+def known_shapes(model: ir.Model) -> Shapes:
+    """The shapes of the main graph's values of which every dimension is known, if only by name.
+
+    Args:
+        model: not changed, and no large tensor of it is loaded.
+    """
+    graph = model.graph
+    values = [*graph.inputs, *graph.initializers.values(), *(value for node in graph for value in node.outputs)]
+    infos = {value.name: ir.serde.serialize_value(value) for value in values if value.name and value.type}
+    small, large = [], []
+    for name, value in graph.initializers.items():
+        tensor = value.const_value
+        if tensor is None:
+            continue
+        if tensor.size <= _SMALL:
+            small.append(ir.serde.serialize_tensor(tensor))
+        elif name not in infos:
+            large.append(onnx.helper.make_tensor_value_info(name, tensor.dtype.value, tensor.shape.numpy()))
+    skeleton = onnx.GraphProto(
+        name="skeleton",
+        node=[ir.serde.serialize_node(node) for node in graph],
+        initializer=small,
+        value_info=[*infos.values(), *large],
+    )
+    proto = onnx.ModelProto(ir_version=model.ir_version, graph=skeleton)
+    proto.opset_import.extend(onnx.helper.make_opsetid(domain, n) for domain, n in model.opset_imports.items())
+    proto.functions.extend(ir.serde.serialize_function(function) for function in model.functions.values())
+    with contextlib.suppress(onnx.shape_inference.InferenceError):  # what the model says by itself is left
+        proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
+    shapes = {info.name: _shape(info) for info in proto.graph.value_info}
+    return {name: shape for name, shape in shapes.items() if shape is not None}
+
+
+def _shape(info: onnx.ValueInfoProto) -> tuple[int | str, ...] | None:
+    tensor = info.type.tensor_type
+    if not tensor.HasField("shape"):
+        return None
+    dims = tuple(dim.dim_value if dim.HasField("dim_value") else dim.dim_param for dim in tensor.shape.dim)
+    return None if "" in dims else dims
