@@ -100,6 +100,12 @@ def test_encoding_options_reach_the_weights(model):
     assert (row["name"], row["index_bits"], row["execution"]) == ("fc1", 3, "dense")
 
 
+@pytest.mark.parametrize(("arguments", "fused"), [((), "Relu"), (("--no-fuse",), "")])
+def test_fusing_can_be_switched_off(tmp_path, arguments, fused):
+    report = report_of(onnxdc("compress", LENET, "-o", tmp_path / "out.onnx", "--density", 0.05, "--json", *arguments))
+    assert [row["fused"] for row in report["weights"]] == [fused, fused, ""]
+
+
 def test_a_recipe_says_what_happens(tmp_path):
     arguments = ["--recipe", CNN.with_suffix(".toml"), "--json"]
     report = report_of(onnxdc("compress", CNN, "-o", tmp_path / "out.onnx", *arguments))

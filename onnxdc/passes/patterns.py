@@ -102,7 +102,10 @@ def find_activation(x: ir.Value) -> Found | None:
 def is_closed(x: ir.Value, nodes: tuple[ir.Node, ...]) -> bool:
     """Whether ``x`` and all that the nodes yield, the first one's output apart, is used by them only."""
     inner = [x, *(node.outputs[0] for node in nodes[1:])]
-    return not any(value.is_graph_output() or set(value.consumers()) - set(nodes) for value in inner)
+    return not any(
+        value.is_graph_output() or set(value.consumers()) - set(nodes) or "quant_parameter_tensor_names" in value.meta
+        for value in inner
+    )
 
 
 def scalar(value: ir.Value | None) -> float | None:
