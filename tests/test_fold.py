@@ -174,6 +174,14 @@ def test_the_folded_weight_is_the_float64_product_rounded_once() -> None:
     assert np.array_equal(model.graph.initializers["w"].const_value.numpy(), expected.astype(ml_dtypes.bfloat16))
 
 
+def test_zeros_stay_positive_under_a_negative_scale() -> None:
+    weight = np.where(normal(5, 4, 3) > 0, normal(5, 4, 3, seed=1), np.float32(0))
+    model = conv_bn(w=weight, s=-np.ones(5, np.float32))
+    fold(model)
+    folded = model.graph.initializers["w"].const_value.numpy()
+    assert np.array_equal(folded.view(np.int32) == 0, weight == 0)
+
+
 CONV_BN = "h = Conv (x, w)  y = BatchNormalization (h, s, o, m, v)"
 
 

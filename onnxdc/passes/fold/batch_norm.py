@@ -60,6 +60,7 @@ def _fold(site: Site, producer: ir.Node, weight: np.ndarray, affine: _Affine) ->
         return f"{len(affine.factor)} channels do not fit the weight of {node_name(producer)}, {weight.shape}"
     scaled = weight.astype(np.float64)
     scaled *= factor
+    scaled += 0.0  # a pruned weight stays pruned: only +0.0 is, and a negative factor makes -0.0 of it
     with np.errstate(over="ignore"):
         new_weight = scaled.astype(weight.dtype)
         new_bias = (bias * affine.factor + affine.offset).astype(weight.dtype)
