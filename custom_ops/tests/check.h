@@ -1,15 +1,16 @@
 // All the test framework there is: a test program is a main() that calls its tests and returns finish().
 #pragma once
 
+#include <atomic>
 #include <cstdio>
 
 namespace check {
 
-inline int failures = 0;
+inline std::atomic<int> failures{0};
 
 inline int finish() {
     if (failures == 0) return 0;
-    std::fprintf(stderr, "%d checks failed\n", failures);
+    std::fprintf(stderr, "%d checks failed\n", failures.load());
     return 1;
 }
 

@@ -1,8 +1,11 @@
 // Random sparse weights, inputs in allocations of exactly their size, and what else the tests of the kernels share.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <random>
@@ -17,53 +20,73 @@ using Random = std::mt19937;
 
 inline float random_float(Random& random) { return std::normal_distribution<float>()(random); }
 
-// What a weight is made of. A density of 0 is no nonzero at all; `lone` leaves exactly one.
+// What a weight is made of. A density of 0 is no nonzero at all.
 struct WeightSpec {
     double density = 0.3;
     int64_t codes = 32;
     int64_t groups = 1;
     int64_t group_axis = 0;
-    bool lone = false;
+    bool lone = false;        // exactly one nonzero
+    bool uneven = false;      // some rows have far fewer nonzeros than others
+    bool odd_values = false;  // the codebook has infinities, NaNs, large numbers
+
+    void print() const {
+        std::fprintf(stderr, "  weight: density %g%s%s%s, %d groups on axis %d, %d codes\n", density,
+                     lone ? " lone" : "", uneven ? " uneven" : "", odd_values ? " odd values" : "",
+                     static_cast<int>(groups), static_cast<int>(group_axis), static_cast<int>(codes));
+    }
 };
 
-// Some rows and columns are left empty, and others are full.
+inline std::vector<float> random_codebook(Random& random, const WeightSpec& spec) {
+    constexpr float kOdd[] = {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), 1e30f};
+    std::vector<float> codebook;
+    for (int64_t i = 0; i < spec.groups * spec.codes; ++i) {
+        const bool odd = spec.odd_values && std::bernoulli_distribution(0.1)(random);
+        codebook.push_back(i % spec.codes == 0 ? 0.0f : odd ? kOdd[random() % 3] : random_float(random));
+    }
+    return codebook;
+}
+
+// Some rows are left empty, and others are full.
 inline SparseWeight random_weight(Random& random, const std::vector<int64_t>& shape, const WeightSpec& spec) {
     SparseWeight weight;
     weight.shape = shape;
     weight.groups = spec.groups;
     weight.group_axis = spec.group_axis;
     weight.codes_per_group = spec.codes;
-    for (int64_t i = 0; i < spec.groups * spec.codes; ++i)
-        weight.codebook.push_back(i % spec.codes == 0 ? 0.0f : random_float(random));
+    weight.codebook = random_codebook(random, spec);
     const auto numel = static_cast<uint32_t>(weight.numel());
     const uint32_t row_length = shape[0] == 0 ? 0 : numel / static_cast<uint32_t>(shape[0]);
     const uint32_t lone = numel == 0 ? 0 : std::uniform_int_distribution<uint32_t>(0, numel - 1)(random);
-    std::bernoulli_distribution keep(spec.density), odd(0.05);
+    std::uniform_real_distribution<double> uniform(0.0, 1.0);
     std::uniform_int_distribution<int> code(1, static_cast<int>(spec.codes) - 1);
     double density = spec.density;
     for (uint32_t position = 0; position < numel; ++position) {
-        if (position % row_length == 0)
-            density = odd(random) ? 0.0 : odd(random) && spec.density > 0.0 ? 1.0 : spec.density;
-        if (spec.lone ? position != lone : !std::bernoulli_distribution(density)(random)) continue;
+        if (position % row_length == 0) {
+            density = spec.uneven ? spec.density * std::pow(uniform(random), 4.0) : spec.density;
+            if (uniform(random) < 0.1) density = spec.density > 0.0 && uniform(random) < 0.5 ? 1.0 : 0.0;
+        }
+        if (spec.lone ? position != lone : uniform(random) >= density) continue;
         weight.position.push_back(position);
         weight.code.push_back(static_cast<uint8_t>(code(random)));
     }
     return weight;
 }
 
-// The weight with all its zeros, in float64, for the naive products.
-inline std::vector<double> dense(const SparseWeight& weight) {
-    std::vector<double> values(static_cast<size_t>(weight.numel()));
+// Calls use(position, value) for each nonzero.
+template <class Use>
+void for_each_nonzero(const SparseWeight& weight, const Use& use) {
     const GroupOfPosition group_of(weight.shape, weight.groups, weight.group_axis);
     for (size_t i = 0; i < weight.position.size(); ++i) {
-        values[weight.position[i]] =
-            weight
-                .codebook[group_of(weight.position[i]) * static_cast<size_t>(weight.codes_per_group) + weight.code[i]];
+        const size_t row = group_of(weight.position[i]) * static_cast<size_t>(weight.codes_per_group);
+        use(static_cast<int64_t>(weight.position[i]), static_cast<double>(weight.codebook[row + weight.code[i]]));
     }
-    return values;
 }
 
-// An array in an allocation of exactly its size, so that the sanitizer sees every access outside.
+// What lies where nothing may be written.
+constexpr float kCanary = -77.0f;
+
+// An array in an allocation of exactly its size, so that sanitizers see every access outside.
 struct Floats {
     explicit Floats(size_t size, float value = 0.0f) : size(size), data(new float[size]) {
         std::fill(data.get(), data.get() + size, value);
@@ -74,16 +97,39 @@ struct Floats {
     float& operator[](size_t i) { return data[i]; }
     float operator[](size_t i) const { return data[i]; }
 
+    // Puts an infinity or a NaN at some random places.
+    void spoil(Random& random, int64_t places) {
+        constexpr float kInfinity = std::numeric_limits<float>::infinity();
+        constexpr float kSpecial[] = {kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN()};
+        for (; size > 0 && places > 0; --places) data[random() % size] = kSpecial[random() % 3];
+    }
+    bool ends_with_canaries(size_t count) const {
+        return std::all_of(data.get() + (size - count), data.get() + size, [](float f) { return f == kCanary; });
+    }
+
     size_t size;
     std::unique_ptr<float[]> data;
 };
 
-// Scratch memory of exactly the size asked for, full of NaNs.
+inline bool same_bits(const Floats& a, const Floats& b, size_t size) {
+    return size == 0 || std::memcmp(a.data.get(), b.data.get(), size * sizeof(float)) == 0;
+}
+
+// Scratch memory of exactly the size asked for, full of NaNs, with some canaries behind it.
 struct ScratchMemory {
-    explicit ScratchMemory(size_t nbytes) : memory(std::aligned_alloc(64, (nbytes + 63) / 64 * 64), std::free) {
-        std::fill_n(static_cast<float*>(memory.get()), nbytes / sizeof(float), std::numeric_limits<float>::quiet_NaN());
+    explicit ScratchMemory(size_t nbytes, size_t canaries = 0) : memory(nullptr, std::free), end(nbytes / sizeof(float)) {
+        void* allocated = nullptr;
+        if (posix_memalign(&allocated, 64, nbytes + canaries * sizeof(float)) != 0) std::abort();
+        memory.reset(static_cast<float*>(allocated));
+        std::fill_n(memory.get(), end, std::numeric_limits<float>::quiet_NaN());
+        std::fill_n(memory.get() + end, canaries, kCanary);
     }
-    std::unique_ptr<void, void (*)(void*)> memory;
+    bool ends_with_canaries(size_t count) const {
+        return std::all_of(memory.get() + end, memory.get() + end + count, [](float f) { return f == kCanary; });
+    }
+
+    std::unique_ptr<float, void (*)(void*)> memory;
+    size_t end;
 };
 
 // Claims some workers and runs the tasks last to first.
@@ -99,21 +145,6 @@ protected:
 
 private:
     size_t workers_;
-};
-
-// A sum in float64 and the sum of its terms' magnitudes, which bounds the error of adding them in float32.
-struct Expected {
-    double sum = 0.0, magnitude = 0.0;
-
-    void add(double term) {
-        sum += term;
-        magnitude += std::abs(term);
-    }
-    bool matches(float actual) const {
-        if (std::isnan(sum)) return std::isnan(actual);
-        if (std::isinf(sum)) return static_cast<double>(actual) == sum;
-        return std::abs(actual - sum) <= 1e-5 * magnitude;
-    }
 };
 
 }  // namespace onnxdc

@@ -1,0 +1,83 @@
+// Programs of random cases: how they draw, and what they print.
+#pragma once
+
+#include <cstdlib>
+#include <iterator>
+
+#include "check.h"
+#include "expected.h"
+#include "isa/isa.h"
+#include "random_weight.h"
+
+namespace onnxdc {
+
+// Draws what a case is made of, so that the ends of vectors, tiles and codebooks are met often.
+class Draw {
+public:
+    explicit Draw(uint32_t seed) : random_(seed) {}
+
+    int64_t any(int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random_); }
+    bool percent(int64_t chance) { return any(0, 99) < chance; }
+
+    template <size_t kCount>
+    int64_t one_of(const int64_t (&choices)[kCount]) {
+        return choices[any(0, static_cast<int64_t>(kCount) - 1)];
+    }
+
+    // Half of them beside a multiple of a power of two, the others of any order of magnitude; at times 0.
+    int64_t size(int64_t most) {
+        if (percent(2)) return 0;
+        const int64_t found = percent(50) ? one_of({4, 8, 16, 32, 64, 128, 512}) * any(1, 3) + any(-1, 1)
+                                          : std::llround(std::pow(static_cast<double>(most), real()));
+        return std::clamp<int64_t>(found, 1, most);
+    }
+
+    float alpha() { return percent(60) ? 1.0f : percent(10) ? 0.0f : random_float(random_); }
+
+    WeightSpec weight(const std::vector<int64_t>& shape) {
+        WeightSpec spec;
+        spec.density = percent(5) ? 0.0 : percent(10) ? 1.0 : std::pow(10.0, -2.0 * real());
+        spec.lone = percent(5);
+        spec.uneven = percent(30);
+        spec.odd_values = percent(5);
+        spec.codes = percent(60) ? one_of({2, 3, 31, 32, 33, 64, 255, 256}) : any(2, 256);
+        if (percent(25)) {
+            spec.group_axis = any(0, static_cast<int64_t>(shape.size()) - 1);
+            spec.groups = divisor(shape[static_cast<size_t>(spec.group_axis)]);
+        }
+        return spec;
+    }
+
+    // Of a number above 0; else 1.
+    int64_t divisor(int64_t number) {
+        int64_t found = std::max<int64_t>(1, any(1, std::max<int64_t>(1, number)));
+        while (number % found != 0) --found;
+        return found;
+    }
+
+private:
+    double real() { return std::uniform_real_distribution<double>()(random_); }
+
+    Random random_;
+};
+
+// The main() of such a program. Its arguments: how many cases (else `count`), and the seed of the first (else 0).
+// check_seed(seed, &worst) answers whether a case is right, after it has printed what is not.
+template <class CheckSeed>
+int run_random_cases(int argc, char** argv, long count, const CheckSeed& check_seed) {
+    if (argc > 1) count = std::atol(argv[1]);
+    const long first = argc > 2 ? std::atol(argv[2]) : 0;
+    Worst worst;
+    for (long seed = first; seed < first + count; ++seed) {
+        if (check_seed(static_cast<uint32_t>(seed), &worst)) continue;
+        std::fprintf(stderr, "  again: %s 1 %ld\n", argv[0], seed);
+        if (check::failures > 20) break;
+    }
+    std::printf("%ld cases in each of:", count);
+    for (const Isa isa : supported_isas()) std::printf(" %s", isa_name(isa));
+    std::printf("\n");
+    worst.print();
+    return check::finish();
+}
+
+}  // namespace onnxdc
