@@ -1,0 +1,174 @@
+"""How far the native kernels are from float64 on the layers of the speed benchmark.
+
+Usage: python benchmarks/accuracy.py [CASE...], rows of benchmarks/run.py, else all
+
+Each layer is encoded alone, told to run on the compressed weight, and fed with normal numbers; layers that have an
+operator, sizes and a density (to 1 %) in common count once. A convolution is compared at some of its positions, the
+corners among them, in all channels. Two errors are printed for each instruction set of the machine: the largest
+relative to the sum of the magnitudes of an output's terms, and the largest relative to the largest output. Exits with
+1 if one is above 1e-5.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from cases import cases
+from models import INPUT, Net, Shape, Value
+from onnx import TensorProto, helper, numpy_helper
+from scipy import sparse
+
+import onnxdc
+from onnxdc import native
+
+LIMIT: Final = 1e-5
+POSITIONS: Final = 200  # of a convolution
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A Conv, Gemm (transB) or MatMul with a constant weight; ``bias`` is None for MatMul."""
+
+    op: str
+    x_shape: Shape
+    weight: np.ndarray
+    bias: np.ndarray | None
+    attributes: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        sizes = ["x".join(map(str, shape)) for shape in (self.x_shape, self.weight.shape)]
+        stride = "".join(f" stride {s}" for s in self.attributes.get("strides", [])[:1] if s > 1)
+        groups = "".join(f" groups {g}" for g in [self.attributes.get("group", 1)] if g > 1)
+        density = np.count_nonzero(self.weight) / self.weight.size
+        return f"{self.op} {sizes[0]} * {sizes[1]}{stride}{groups} {density:.0%}"
+
+    def model(self) -> onnx.ModelProto:
+        constants = {"weight": self.weight} | ({} if self.bias is None else {"bias": self.bias})
+        node = helper.make_node(self.op, [INPUT, *constants], ["y"], **self.attributes)
+        x = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, self.x_shape)
+        y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+        initializers = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+        graph = helper.make_graph([node], "layer", [x], [y], initializers)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+class Layers(Net):
+    """Keeps the layers of a net while it is made."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        self.layers: list[Layer] = []
+        self._arrays: dict[str, np.ndarray] = {}
+
+    def constant(self, array: np.ndarray | np.float32) -> str:
+        name = super().constant(array)
+        self._arrays[name] = np.asarray(array)
+        return name
+
+    def node(self, op_type: str, inputs: Sequence[Value | str], shape: Shape, **attributes: Any) -> Value:
+        if len(inputs) > 1 and inputs[1] in self.vectors:
+            arrays = [self._arrays[name] for name in inputs[1:]]
+            bias = arrays[1] if len(arrays) > 1 else None
+            self.layers.append(Layer(op_type, inputs[0].shape, arrays[0], bias, attributes))
+        return super().node(op_type, inputs, shape, **attributes)
+
+
+def main() -> int:
+    known = {case.name: case for case in cases()}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("case", choices=[*known, []], metavar="CASE", nargs="*", default=[])
+    chosen = parser.parse_args().case or known
+    seen: set[str] = set()
+    worst = 0.0
+    print(f"{'':60}" + "".join(f" {isa:>17}" for isa in native.supported_isas()))
+    for name in chosen:
+        net = Layers(known[name].shape)
+        known[name].build(net)
+        for layer in net.layers:
+            if layer.name in seen:
+                continue
+            seen.add(layer.name)
+            try:
+                small = onnxdc.encode(layer.model(), execution="sparse", min_elements=0).to_proto()
+            except onnxdc.ModelError as error:
+                print(f"{layer.name:<60} {error}")
+                continue
+            print(f"{layer.name:<60}", end="", flush=True)
+            for terms, largest in errors_of(layer, small):
+                print(f" {terms:8.1e} {largest:8.1e}", end="", flush=True)
+                worst = max(worst, terms, largest)
+            print()
+    print(f"{len(seen)} layers, largest error {worst:.1e}")
+    return int(not worst <= LIMIT)
+
+
+def errors_of(layer: Layer, small: onnx.ModelProto) -> Iterator[tuple[float, float]]:
+    """Both errors of a layer, in each instruction set."""
+    assert [node.domain for node in small.graph.node] == ["onnxdc"]
+    x = np.random.default_rng(7).standard_normal(layer.x_shape, np.float32)
+    reference = convolution if layer.op == "Conv" else product
+    for isa in native.supported_isas():
+        os.environ["ONNXDC_ISA"] = isa
+        (y,) = onnxdc.session(small, native=True).run(None, {INPUT: x})
+        found, expected, magnitude = reference(layer, x, y)
+        errors = np.abs(found - expected)
+        # An output without a term must be exactly zero, or its error is infinite.
+        relative = np.divide(errors, magnitude, out=np.where(errors > 0, np.inf, 0.0), where=magnitude > 0)
+        yield float(relative.max()), float(errors.max() / np.abs(expected).max())
+
+
+Compared = tuple[np.ndarray, np.ndarray, np.ndarray]  # outputs, in float64, and the sums of their terms' magnitudes
+
+
+def product(layer: Layer, x: np.ndarray, y: np.ndarray) -> Compared:
+    """All outputs of a fully connected layer."""
+    weight = layer.weight if layer.op == "Gemm" else layer.weight.T
+    sums = sums_of(weight, x.reshape(-1, x.shape[-1]).T, layer.bias)
+    return (y.reshape(-1, y.shape[-1]).T, *sums)
+
+
+def convolution(layer: Layer, x: np.ndarray, y: np.ndarray) -> Compared:
+    """The outputs of a convolution of one image at some positions."""
+    stride, (pad, *_), groups = layer.attributes["strides"][0], layer.attributes["pads"], layer.attributes["group"]
+    size, outputs = layer.weight.shape[-1], len(layer.weight) // groups
+    height, width = y.shape[2:]
+    corners = [0, width - 1, (height - 1) * width, height * width - 1]
+    others = np.random.default_rng(8).choice(height * width, min(POSITIONS, height * width), replace=False)
+    rows, columns = np.divmod(np.concatenate([corners, others]), width)
+    padded = np.pad(x[0], ((0, 0), (pad, pad), (pad, pad)))
+    patches = np.stack(
+        [
+            padded[:, row : row + size, column : column + size].ravel()
+            for row, column in zip(stride * rows, stride * columns, strict=True)
+        ],
+        axis=-1,
+    )
+    parts = [
+        sums_of(
+            layer.weight[group * outputs : (group + 1) * outputs].reshape(outputs, -1),
+            np.split(patches, groups)[group],
+            layer.bias[group * outputs : (group + 1) * outputs],
+        )
+        for group in range(groups)
+    ]
+    expected, magnitude = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return y[0][:, rows, columns], expected, magnitude
+
+
+def sums_of(weight: np.ndarray, x: np.ndarray, bias: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """``weight @ x + bias`` in float64, ``[outputs, vectors]``, and the same of the magnitudes."""
+    nonzeros = sparse.csr_array(weight).astype(np.float64)
+    wide = x.astype(np.float64)
+    offset = np.zeros((len(weight), 1)) if bias is None else bias.astype(np.float64)[:, np.newaxis]
+    return nonzeros @ wide + offset, abs(nonzeros) @ np.abs(wide) + np.abs(offset)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
