@@ -198,3 +198,38 @@ def test_threads_of_the_session_and_concurrent_runs_change_nothing(pair, threads
     with ThreadPoolExecutor(4) as pool:
         for (found,) in pool.map(lambda _: shared.run(None, dict(pair.feeds)), range(8)):
             np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("op", ["Gemm", "MatMul", "Conv"])
+def test_concurrent_runs_with_inputs_of_their_own(op):
+    rng = np.random.default_rng(14)
+    weight_shape, tail = ((32, 8, 3, 3), (8, 12, 13)) if op == "Conv" else ((200, 150), (200,))
+    name = "X" if op == "Conv" else "A"
+    feeds = [{name: normal(rng, (batch, *tail))} for batch in (1, 2, 3, 7, 12, 13, 20, 40)]
+    pair = Pair(op, sparse_array(rng, weight_shape), feeds[0])
+    shared = session(pair.sparse_model(), threads=2)
+    expected = [shared.run(None, feed)[0] for feed in feeds]
+    with ThreadPoolExecutor(len(feeds)) as pool:
+        for _ in range(5):
+            for found, alone in zip(pool.map(lambda feed: shared.run(None, feed)[0], feeds), expected, strict=True):
+                np.testing.assert_array_equal(found, alone)
+
+
+@pytest.mark.parametrize("op", ["Gemm", "MatMul", "Conv"])
+@pytest.mark.parametrize("batch", [1, 20])
+@pytest.mark.parametrize("values", [20, 200])
+def test_a_pruned_weight_does_not_see_the_activations(op, batch, values):
+    rng = np.random.default_rng(15)
+    weight = sparse_array(rng, (30, 90), 0.1, values)  # [outputs, inputs]
+    x = normal(rng, (batch, 90))
+    x[:, [4, 50, 89]] = np.inf, -np.inf, np.nan
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        expected = np.stack([x[:, row != 0].astype(np.float64) @ row[row != 0] for row in weight], axis=1)
+    assert np.isfinite(expected).any()
+    assert not np.isfinite(expected).all()
+    if op == "Conv":  # of a kernel as large as the image
+        pair = Pair(op, weight.reshape(30, 10, 3, 3), {"X": x.reshape(batch, 10, 3, 3)})
+    else:
+        pair = Pair(op, weight if op == "Gemm" else weight.T, {"A": x}, {"transB": 1} if op == "Gemm" else {})
+    found = pair.run(pair.sparse_model()).reshape(batch, 30)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
