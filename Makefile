@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CHECKS := build/checks
+NEON := build/neon
+VALGRIND := build/valgrind
+CONFIGURE = $(BIN)/cmake -S custom_ops -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) -DONNXDC_TESTS=ON
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-neon valgrind lint clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -14,6 +17,23 @@ test: $(VENV)/tested $(CHECKS)/CMakeCache.txt lint
 	$(BIN)/cmake --build $(CHECKS)
 	$(BIN)/ctest --test-dir $(CHECKS) --output-on-failure
 	$(BIN)/python -m pytest
+
+# The C++ unit tests as users get the code: under valgrind, which knows AVX2 and scalar code, and for AArch64 in qemu-user.
+needs = @command -v $(1) >/dev/null || { echo "make $@: missing $(1); Debian has it in the package $(2)" >&2; exit 1; }
+
+valgrind: $(VENV)/tested
+	$(call needs,valgrind,valgrind)
+	$(CONFIGURE) -B $(VALGRIND) -DONNXDC_SANITIZERS=OFF -DONNXDC_RANDOM_CASES=100 \
+	  -DCMAKE_TEST_LAUNCHER="valgrind;--quiet;--leak-check=full;--error-exitcode=1"
+	$(BIN)/cmake --build $(VALGRIND)
+	$(BIN)/ctest --test-dir $(VALGRIND) --output-on-failure
+
+test-neon: $(VENV)/tested
+	$(call needs,aarch64-linux-gnu-g++,g++-aarch64-linux-gnu)
+	$(call needs,qemu-aarch64,qemu-user)
+	$(CONFIGURE) -B $(NEON) -DONNXDC_SANITIZERS=OFF -DONNXDC_RANDOM_CASES=500 --toolchain $(abspath custom_ops/aarch64.cmake)
+	$(BIN)/cmake --build $(NEON)
+	$(BIN)/ctest --test-dir $(NEON) --output-on-failure
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check .
@@ -35,4 +55,4 @@ $(VENV)/tested: $(VENV)/installed
 
 # The C++ unit tests, under AddressSanitizer and UndefinedBehaviorSanitizer.
 $(CHECKS)/CMakeCache.txt: $(VENV)/tested custom_ops/CMakeLists.txt
-	$(BIN)/cmake -S custom_ops -B $(CHECKS) -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) -DONNXDC_TESTS=ON
+	$(CONFIGURE) -B $(CHECKS)

@@ -14,7 +14,8 @@ struct MatrixCase {
     bool weight_transposed = false, x_transposed = false, has_bias = true;
     int64_t special = 0;  // how many infinities and NaNs x has
     float alpha = 1.0f;
-    int64_t x_gap = 0, y_gap = 0;           // floats between the rows
+    int64_t expected_m = 0;                // what the layer is made for
+    int64_t x_gap = 0, y_gap = 0;          // floats between the rows
     std::vector<size_t> workers{2, 3, 7};  // of executors that must not change a bit
 
     std::vector<int64_t> weight_shape() const {
@@ -38,7 +39,8 @@ struct MatrixCase {
         return run;
     }
     void print() const {
-        std::fprintf(stderr, "  m %d, inputs %d%s, outputs %d%s, alpha %g, bias %d, special %d, gaps %d %d, workers %zu\n",
+        std::fprintf(stderr,
+                     "  m %d, inputs %d%s, outputs %d%s, alpha %g, bias %d, special %d, gaps %d %d, workers %zu\n",
                      static_cast<int>(m), static_cast<int>(inputs), x_transposed ? " transposed" : "",
                      static_cast<int>(outputs), weight_transposed ? " transposed" : "", static_cast<double>(alpha),
                      has_bias, static_cast<int>(special), static_cast<int>(x_gap), static_cast<int>(y_gap),
@@ -99,7 +101,7 @@ inline bool check_case(const MatrixCase& c, uint32_t seed, Worst* worst = nullpt
     const std::vector<Expected> expected = naive_product(c, weight, run);
     const int failures = check::failures;
     for (const Isa isa : supported_isas()) {
-        const auto layer = SparseMatrix::create(weight, c.weight_transposed, isa);
+        const auto layer = SparseMatrix::create(weight, c.weight_transposed, isa, c.expected_m);
         CHECK(layer->outputs() == c.outputs && (layer->inputs() == c.inputs || c.outputs == 0));
         CHECK(layer->isa() == (weight.numel() == 0 ? Isa::kScalar : isa));
         SerialExecutor serial;

@@ -117,7 +117,8 @@ inline bool same_bits(const Floats& a, const Floats& b, size_t size) {
 
 // Scratch memory of exactly the size asked for, full of NaNs, with some canaries behind it.
 struct ScratchMemory {
-    explicit ScratchMemory(size_t nbytes, size_t canaries = 0) : memory(nullptr, std::free), end(nbytes / sizeof(float)) {
+    explicit ScratchMemory(size_t nbytes, size_t canaries = 0)
+        : memory(nullptr, std::free), end(nbytes / sizeof(float)) {
         void* allocated = nullptr;
         if (posix_memalign(&allocated, 64, nbytes + canaries * sizeof(float)) != 0) std::abort();
         memory.reset(static_cast<float*>(allocated));

@@ -1,4 +1,6 @@
 // Sparse matrix products of every instruction set that runs here, against a naive one in float64.
+#include <thread>
+
 #include "matrix_case.h"
 
 using namespace onnxdc;
@@ -17,6 +19,48 @@ void test_batches_and_sizes_around_vectors() {
                 CHECK(check_case(c, static_cast<uint32_t>(m)));
             }
         }
+    }
+}
+
+// What was expected decides about the layout, not about the result.
+void test_other_batches_than_expected() {
+    for (const int64_t m : {1, 2, 12, 13, 40}) {
+        for (const int64_t expected_m : {1, 12, 13, 1000}) {
+            for (const int64_t codes : {32, 256}) {
+                MatrixCase c;
+                c.m = m;
+                c.expected_m = expected_m;
+                c.weight.codes = codes;
+                CHECK(check_case(c, static_cast<uint32_t>(expected_m)));
+            }
+        }
+    }
+}
+
+// The first runs of many rows come together, and all find the layout that they need.
+void test_first_runs_on_several_threads() {
+    MatrixCase c;
+    c.m = 20;
+    Random random(5);
+    const SparseWeight weight = random_weight(random, c.weight_shape(), c.weight);
+    const Floats x = c.random_x(random), bias(static_cast<size_t>(c.outputs), random);
+    const MatrixRun run = c.run(x, bias);
+    for (const Isa isa : supported_isas()) {
+        const auto layer = SparseMatrix::create(weight, c.weight_transposed, isa),
+                   other = SparseMatrix::create(weight, c.weight_transposed, isa);
+        SerialExecutor serial;
+        const Floats expected = run_once(*other, run, serial);
+        std::vector<std::thread> threads;
+        bool right[4] = {};
+        for (bool& result : right) {
+            threads.emplace_back([&] {
+                SerialExecutor executor;
+                const Floats y = run_once(*layer, run, executor);
+                result = std::memcmp(y.data.get(), expected.data.get(), y.size * sizeof(float)) == 0;
+            });
+        }
+        for (std::thread& thread : threads) thread.join();
+        for (const bool result : right) CHECK(result);
     }
 }
 
@@ -108,6 +152,8 @@ void test_infinity_of_a_pruned_input_is_not_seen() {
 
 int main() {
     test_batches_and_sizes_around_vectors();
+    test_other_batches_than_expected();
+    test_first_runs_on_several_threads();
     test_densities_and_codebooks();
     test_many_tiles();
     test_codebook_groups_along_each_axis();

@@ -20,6 +20,7 @@ MatrixCase random_case(uint32_t seed) {
     c.has_bias = draw.percent(60);
     c.special = draw.percent(20) ? draw.any(1, 5) : 0;
     c.alpha = draw.alpha();
+    c.expected_m = draw.percent(50) ? 0 : draw.any(1, 130);
     c.x_gap = draw.percent(60) ? 0 : draw.any(1, 40);
     c.y_gap = draw.percent(60) ? 0 : draw.any(1, 40);
     c.workers = {static_cast<size_t>(draw.any(1, 4))};
