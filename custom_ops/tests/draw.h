@@ -1,13 +1,16 @@
 // Programs of random cases: how they draw, and what they print.
 #pragma once
 
+#include <csignal>
 #include <cstdlib>
-#include <iterator>
 
 #include "check.h"
 #include "expected.h"
 #include "isa/isa.h"
 #include "random_weight.h"
+
+// There where a sanitizer is.
+extern "C" void __sanitizer_set_death_callback(void (*callback)()) __attribute__((weak));
 
 namespace onnxdc {
 
@@ -61,14 +64,32 @@ private:
     Random random_;
 };
 
+// The case that runs, for the last words of a program that crashes or that a sanitizer ends.
+inline long running_seed = -1;
+
+inline void print_running_seed() { std::fprintf(stderr, "  while seed %ld was running\n", running_seed); }
+
+inline void print_seed_of_crashes() {
+    if (__sanitizer_set_death_callback) return __sanitizer_set_death_callback(print_running_seed);
+    for (const int signal : {SIGABRT, SIGSEGV}) {
+        std::signal(signal, [](int crashed) {
+            print_running_seed();
+            std::signal(crashed, SIG_DFL);
+            std::raise(crashed);
+        });
+    }
+}
+
 // The main() of such a program. Its arguments: how many cases (else `count`), and the seed of the first (else 0).
 // check_seed(seed, &worst) answers whether a case is right, after it has printed what is not.
 template <class CheckSeed>
 int run_random_cases(int argc, char** argv, long count, const CheckSeed& check_seed) {
     if (argc > 1) count = std::atol(argv[1]);
     const long first = argc > 2 ? std::atol(argv[2]) : 0;
+    print_seed_of_crashes();
     Worst worst;
     for (long seed = first; seed < first + count; ++seed) {
+        running_seed = seed;
         if (check_seed(static_cast<uint32_t>(seed), &worst)) continue;
         std::fprintf(stderr, "  again: %s 1 %ld\n", argv[0], seed);
         if (check::failures > 20) break;

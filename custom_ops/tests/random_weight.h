@@ -85,6 +85,7 @@ void for_each_nonzero(const SparseWeight& weight, const Use& use) {
 
 // What lies where nothing may be written.
 constexpr float kCanary = -77.0f;
+constexpr size_t kCanaries = 16;  // behind an array, where there are any
 
 // An array in an allocation of exactly its size, so that sanitizers see every access outside.
 struct Floats {
