@@ -9,6 +9,12 @@ using namespace onnxdc;
 namespace {
 
 // The matrix with all its zeros, [rows, columns]. Columns of a row must rise.
+std::vector<double> dense(const SparseWeight& weight) {
+    std::vector<double> values(static_cast<size_t>(weight.numel()));
+    for_each_nonzero(weight, [&](int64_t position, double value) { values[static_cast<size_t>(position)] = value; });
+    return values;
+}
+
 std::vector<double> dense(const SparseRows& matrix) {
     std::vector<double> values(matrix.rows * matrix.columns);
     CHECK(matrix.start.size() == matrix.rows + 1 && matrix.start[matrix.rows] == matrix.column.size());
