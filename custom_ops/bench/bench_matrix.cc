@@ -68,7 +68,7 @@ int main(int argc, char** argv) {
     for (const Layer& layer : kLayers) {
         const SparseWeight weight = random_weight(layer);
         const auto create_start = std::chrono::steady_clock::now();
-        const auto kernel = SparseMatrix::create(weight, true, isa);
+        const auto kernel = SparseMatrix::create(weight, true, isa, only);
         const double create_ms =
             std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - create_start).count();
         std::printf("%dx%d %2.0f %% %3d %5.0f ms ", static_cast<int>(layer.outputs), static_cast<int>(layer.inputs),

@@ -31,7 +31,7 @@ public:
 private:
     const SparseMatrix& layout_for(int64_t m) const {
         if (m <= kFewRows) return few_;
-        std::call_once(many_made_, [&] { many_ = std::make_unique<PanelMatrix>(few_.to_rows(), panel_); });
+        std::call_once(many_made_, [&] { many_ = std::make_unique<PanelMatrix>(few_.to_rows(), panel_, 0); });
         return *many_;
     }
 
@@ -45,7 +45,7 @@ private:
 }  // namespace
 
 std::unique_ptr<SparseMatrix> SparseMatrix::create(SparseWeight weight, bool transposed, Isa isa,
-                                                   [[maybe_unused]] int64_t expected_rows) {
+                                                   int64_t expected_rows) {
     const bool empty = weight.numel() == 0;
     SparseRows rows = transposed ? rows_of(std::move(weight)) : transposed_rows_of(weight);
     weight = {};
@@ -54,7 +54,7 @@ std::unique_ptr<SparseMatrix> SparseMatrix::create(SparseWeight weight, bool tra
 #if defined(__x86_64__)
     if (isa == Isa::kAvx512 && expected_rows <= kFewRows) return std::make_unique<FewRowsMatrix>(rows, *kernels);
 #endif
-    return std::make_unique<PanelMatrix>(rows, *kernels);
+    return std::make_unique<PanelMatrix>(rows, *kernels, expected_rows);
 }
 
 }  // namespace onnxdc

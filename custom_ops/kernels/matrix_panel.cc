@@ -36,6 +36,11 @@ struct PanelMatrix::Plan {
     Worker* workers;
 };
 
+size_t PanelMatrix::vectors(int64_t expected_rows) {
+    constexpr size_t kLanes = 16, kMost = 2;
+    return expected_rows == 0 ? kMost : std::min(divide_up(static_cast<size_t>(expected_rows), kLanes), kMost);
+}
+
 size_t PanelMatrix::scratch_nbytes(int64_t m, size_t workers) const {
     return m == 0 ? 0 : Plan(*this, static_cast<size_t>(m), nullptr, workers).scratch.nbytes();
 }

@@ -11,8 +11,9 @@ namespace onnxdc {
 // enough for the nearest cache; every output then adds up its nonzeros over vectors of rows.
 class PanelMatrix final : public SparseMatrix {
 public:
-    PanelMatrix(const SparseRows& weight, const PanelKernels& kernels)
-        : tiles_(weight, 0, weight.rows, kVectors), kernels_(kernels) {}
+    // Made for that many rows of x, or for any number if it is 0.
+    PanelMatrix(const SparseRows& weight, const PanelKernels& kernels, int64_t expected_rows)
+        : tiles_(weight, 0, weight.rows, vectors(expected_rows)), kernels_(kernels) {}
 
     int64_t inputs() const override { return static_cast<int64_t>(tiles_.columns()); }
     int64_t outputs() const override { return static_cast<int64_t>(tiles_.rows()); }
@@ -21,8 +22,8 @@ public:
     void run(const MatrixRun& run, void* scratch, Executor& executor) const override;
 
 private:
-    // How many vectors of rows of x the tiles are made for: wide tiles where there are few.
-    static constexpr size_t kVectors = 2;
+    // Of 64 bytes, in the panels that the tiles are made for: few vectors go with wide tiles.
+    static size_t vectors(int64_t expected_rows);
 
     struct Plan;
     struct Worker;
