@@ -32,6 +32,9 @@ class Runner(Protocol):
         """All outputs, in a sequence."""
 
 
+Timer: TypeAlias = Callable[[int], float]
+"""Runs a model so many times; seconds a run."""
+
 _ROUNDS: Final = (15, 201)  # of the timed runs, at least and at most
 _SECONDS: Final = 3.0  # for the timed runs of all models together, if they are enough for the rounds
 _TURN: Final = 0.003  # seconds, at least, that one model runs before it is the next one's turn
@@ -114,29 +117,37 @@ def run_times(
     rounds: int | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[float]:
-    """Median seconds of a run of each; the sessions take turns, and each round begins with another one.
+    """``take_turns`` of sessions that run the same model on the same feed; the clock counts in seconds."""
+    return take_turns([timer(session, feed, clock) for session in sessions], rounds)
 
-    Args:
-        sessions: that run the same model.
-        feed: of every run.
-        rounds: how many turns each gets, None for what a few seconds allow.
-        clock: in seconds.
-    """
 
-    def seconds(session: Runner, runs: int) -> float:
+def timer(session: Runner, feed: Feed, clock: Callable[[], float]) -> Timer:
+    """Times a session's runs on a feed."""
+
+    def seconds(runs: int) -> float:
         start = clock()
         for _ in range(runs):
             session.run(None, feed)
         return (clock() - start) / runs
 
-    once = [min(seconds(session, 1) for _ in range(3)) for session in sessions]
+    return seconds
+
+
+def take_turns(timers: Sequence[Timer], rounds: int | None = None) -> list[float]:
+    """Median seconds of a run of each; they take turns, and each round begins with another one.
+
+    Args:
+        timers: of what runs the same model.
+        rounds: how many turns each gets, None for what a few seconds allow.
+    """
+    once = [min(seconds(1) for _ in range(3)) for seconds in timers]
     runs = math.ceil(_TURN / min(once))
     rounds = rounds or int(np.clip(_SECONDS / (runs * sum(once)), *_ROUNDS))
-    found: list[list[float]] = [[] for _ in sessions]
+    found: list[list[float]] = [[] for _ in timers]
     for turn in range(rounds):
-        for i in range(len(sessions)):
-            now = (turn + i) % len(sessions)
-            found[now].append(seconds(sessions[now], runs))
+        for i in range(len(timers)):
+            now = (turn + i) % len(timers)
+            found[now].append(timers[now](runs))
     return [statistics.median(times) for times in found]
 
 

@@ -11,25 +11,23 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any, Final, TypeVar
 
-import models
 import numpy as np
 import onnxruntime
 from cases import Case, Files
-from measure import Load, Runner, Way, load, measure_load, relative_difference, run_times
-from peers import open_peer
+from data import Feed
+from measure import Load, Runner, Way, load, measure_load, relative_difference, take_turns, timer
+from peers import OpenPeer, PeerError
 
 T = TypeVar("T")
 
 DENSE: Final = "dense"
-_PEAK_SIZE: Final = 1024  # of the matrices whose product measures the peak
-_PEAK_RUNS: Final = 30
 _LOADS: Final = 3
 
 
@@ -40,10 +38,12 @@ class Times:
     Attributes:
         seconds: median of a run, by who ran: ``DENSE``, an instruction set or a peer.
         differences: max|a - b| / max|b|, b being the dense output, by who ran.
+        failures: why a peer did not run, by its name.
     """
 
     seconds: dict[str, float]
     differences: dict[str, float]
+    failures: dict[str, str] = field(default_factory=dict)
 
     def ratio(self, name: str) -> float:
         """How many times as fast as dense; NaN for one that did not run."""
@@ -59,34 +59,41 @@ def in_new_process(work: Callable[..., T], *arguments: Any) -> T:
 def time_case(
     case: Case, files: Files, threads: int, isas: Sequence[str], peers: Sequence[str], rounds: int | None
 ) -> Times:
-    """Check and time a row; once a process, as the number of threads is that of the process."""
+    """Check and time a row; once a process, as the number of threads is that of the process.
+
+    When a peer fails, all begins again without it.
+    """
     onnxruntime.set_global_thread_pool_sizes(threads, 1)
-    feed = case.feed()
-    sessions: dict[str, Runner] = {DENSE: load(files.dense, "dense", None)}
-    sessions |= {isa: _load_native(files.small, isa) for isa in isas}
-    sessions |= {name: open_peer(name, files.dense, threads) for name in peers}
+    clock = time.process_time if threads == 1 else time.perf_counter
+    failures: dict[str, str] = {}
+    while True:
+        with ExitStack() as stack:
+            try:
+                found = [
+                    stack.enter_context(closing(OpenPeer(name, files.dense, case.feed(), threads, clock)))
+                    for name in peers
+                    if name not in failures
+                ]
+                return replace(_time(case.feed(), files, isas, found, rounds, clock), failures=failures)
+            except PeerError as error:
+                failures[error.name] = error.reason
+
+
+def _time(
+    feed: Feed,
+    files: Files,
+    isas: Sequence[str],
+    peers: Sequence[OpenPeer],
+    rounds: int | None,
+    clock: Callable[[], float],
+) -> Times:
+    """Check and time everybody."""
+    sessions = {DENSE: load(files.dense, "dense", None), **{isa: _load_native(files.small, isa) for isa in isas}}
     outputs = {name: list(session.run(None, feed)) for name, session in sessions.items()}
     differences = {name: relative_difference(found, outputs[DENSE]) for name, found in outputs.items()}
-    seconds = run_times(list(sessions.values()), feed, rounds, _clock(threads))
-    return Times(dict(zip(sessions, seconds, strict=True)), differences)
-
-
-def peak_flops() -> float:
-    """Floating-point operations a second of a large dense product on one thread, at its best."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    net = models.Net((_PEAK_SIZE, _PEAK_SIZE))
-    model = net.to_proto(models.single_gemm(net, _PEAK_SIZE, 1.0))
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    feed = {models.INPUT: np.ones(net.x.shape, np.float32)}
-    clock = _clock(threads=1)
-
-    def seconds() -> float:
-        start = clock()
-        session.run(None, feed)
-        return clock() - start
-
-    return 2 * _PEAK_SIZE**3 / min(seconds() for _ in range(_PEAK_RUNS))
+    differences |= {peer.name: peer.difference(outputs[DENSE]) for peer in peers}
+    timers = [timer(session, feed, clock) for session in sessions.values()] + [peer.seconds for peer in peers]
+    return Times(dict(zip(differences, take_turns(timers, rounds), strict=True)), differences)
 
 
 def load_cost(path: Path, way: Way) -> Load:
@@ -113,7 +120,3 @@ def _environment(name: str, value: str) -> Iterator[None]:
         del os.environ[name]
         if before is not None:
             os.environ[name] = before
-
-
-def _clock(threads: int) -> Callable[[], float]:
-    return time.process_time if threads == 1 else time.perf_counter
