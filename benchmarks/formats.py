@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+import numpy as np
 import onnx
+import onnxruntime
 from data import Feed
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
@@ -50,6 +52,20 @@ def four_bits(dense: Path, path: Path, feed: Feed) -> None:
     quantizer.model.save_model_to_file(str(path))
 
 
+def integer_products(dense: Path, path: Path, feed: Feed) -> None:
+    """As ``dynamic_int8``, but with the scales that the activations have with the feed: DeepSparse takes constants."""
+    dynamic_int8(dense, path, feed)
+    model = onnx.load(path)
+    quantizers = [node for node in model.graph.node if node.op_type == "DynamicQuantizeLinear"]
+    scales = [name for node in quantizers for name in node.output[1:]]
+    for name, array in _intermediates(model, scales, feed).items():
+        model.graph.initializer.append(numpy_helper.from_array(array, name))
+    for node in quantizers:
+        output, scale, zero_point = node.output
+        node.CopyFrom(helper.make_node("QuantizeLinear", [node.input[0], scale, zero_point], [output], name=node.name))
+    onnx.save(model, path)
+
+
 def openvino_int8(dense: Path, path: Path, feed: Feed) -> None:
     """All operators in 8 bits, by NNCF, activations by the range that they have with the feed."""
     import nncf
@@ -70,6 +86,16 @@ def openvino_four_bits(dense: Path, path: Path, feed: Feed) -> None:
         advanced_parameters=fallback,
     )
     _save_openvino(model, path)
+
+
+def _intermediates(model: onnx.ModelProto, names: Sequence[str], feed: Feed) -> dict[str, np.ndarray]:
+    """Values of a graph, by their names."""
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    session = onnxruntime.InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
+    outputs = session.run(None, feed)
+    return dict(zip(names, map(np.asarray, outputs[len(outputs) - len(names) :]), strict=True))
 
 
 def _read_openvino(path: Path) -> Any:

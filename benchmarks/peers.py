@@ -8,7 +8,7 @@ ov            OpenVINO at its default precision: bfloat16 where the processor ha
 ov_int8       OpenVINO, everything in 8 bits by NNCF, with the activations' ranges known
 ov_4bit       OpenVINO, weights in 4 bits by NNCF
 ds            DeepSparse 1.8, which skips zeros, in float32
-ds_int8       DeepSparse 1.8 on the model of ort_dynamic: convolutions stay float32
+ds_int8       DeepSparse 1.8, weights of Gemm and MatMul in 8 bits, with the activations' ranges known
 
 OpenVINO and NNCF come with the package's extra "peers"; DeepSparse gets an environment of its own, which is made in the
 folder of the benchmark's models.
@@ -113,7 +113,7 @@ PEERS: Final = {
     "ov_int8": Peer(_OpenVino, "openvino_int8.xml", formats.openvino_int8),
     "ov_4bit": Peer(_OpenVino, "openvino_four_bits.xml", formats.openvino_four_bits),
     "ds": Peer(_deepsparse),
-    "ds_int8": Peer(_deepsparse, "dynamic_int8.onnx", formats.dynamic_int8),
+    "ds_int8": Peer(_deepsparse, "integer_products.onnx", formats.integer_products),
 }
 
 
