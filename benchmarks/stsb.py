@@ -1,0 +1,90 @@
+"""Whether a sentence encoder still judges likeness as people do when it is compressed: Spearman's rank correlation.
+
+Usage: python benchmarks/stsb.py MODEL TOKENIZER PAIRS [--density D ...]
+
+MODEL takes int64 ``input_ids`` and ``attention_mask``, each [sentences, tokens], and answers unit vectors, as
+all-MiniLM-L6-v2 does; TOKENIZER is its tokenizer.json, which takes ``pip install tokenizers``. PAIRS are lines of a
+score, a sentence and another one, with tabs between: the test part of STS-B.
+
+Prints, for the original and for the model compressed with the defaults and with each density: bytes, and the
+correlation of the cosines with the scores; compressed models run natively.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from measure import Way, load
+from scipy.stats import spearmanr
+
+import onnxdc
+
+BATCH: Final = 64
+TOKENS: Final = 256  # of a sentence, at most
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("model", "tokenizer", "pairs"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--density", nargs="+", type=float, default=[], metavar="D")
+    arguments = parser.parse_args()
+    scores, sentences = read_pairs(arguments.pairs)
+    tokens = tokenize(arguments.tokenizer, sentences)
+
+    def correlation(path: Path, way: Way) -> float:
+        first, second = np.split(embed(path, way, tokens), 2)
+        return float(spearmanr(np.sum(first * second, axis=1), scores).statistic)
+
+    def show(name: str, path: Path, way: Way) -> None:
+        print(f"{name:<14} {path.stat().st_size:9} {correlation(path, way):8.4f}", flush=True)
+
+    print(f"{'model':<14} {'bytes':>9} {'Spearman':>8}")
+    show("original", arguments.model, "dense")
+    for density in (None, *arguments.density):
+        with tempfile.TemporaryDirectory() as folder:
+            small = Path(folder, "small.onnx")
+            onnxdc.compress(arguments.model, density=density).save(small)
+            show("compressed" if density is None else f"density {density:g}", small, "native")
+
+
+def read_pairs(path: Path) -> tuple[np.ndarray, list[str]]:
+    """Scores, float64 ``[pairs]``, and all first sentences, then all second ones."""
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    return np.array([float(row[0]) for row in rows]), [row[column] for column in (1, 2) for row in rows]
+
+
+def tokenize(path: Path, sentences: list[str]) -> list[list[int]]:
+    """The numbers of each sentence's tokens."""
+    from tokenizers import Tokenizer
+
+    tokenizer: Any = Tokenizer.from_file(str(path))
+    tokenizer.enable_truncation(TOKENS)
+    tokenizer.no_padding()
+    return [encoding.ids for encoding in tokenizer.encode_batch(sentences)]
+
+
+def embed(path: Path, way: Way, tokens: list[list[int]]) -> np.ndarray:
+    """The vector of each sentence, float32 ``[sentences, width]``; sentences of like length run together."""
+    session = load(path, way)
+    order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
+    parts = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+    vectors = [session.run(None, padded([tokens[index] for index in part]))[0] for part in parts]
+    return np.concatenate(vectors)[np.argsort(order)]
+
+
+def padded(tokens: list[list[int]]) -> dict[str, np.ndarray]:
+    """A feed for sentences that need not be of one length."""
+    lengths = np.array([len(ids) for ids in tokens])
+    mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int64)
+    ids = np.zeros_like(mask)
+    ids[mask > 0] = np.concatenate([np.array(part) for part in tokens])
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+if __name__ == "__main__":
+    main()
