@@ -65,7 +65,8 @@ def compile_limits(folder: Path) -> Limits:
     except OSError as error:
         raise CompilerError(f"{compiler}: {error.strerror}") from error
     except subprocess.CalledProcessError as error:
-        raise CompilerError(f"{compiler}: {error.stderr.strip().splitlines()[0]}") from error
+        first, *_ = [*error.stderr.splitlines(), f"exit code {error.returncode}"]
+        raise CompilerError(f"{compiler}: {first}") from error
     return Limits(program)
 
 

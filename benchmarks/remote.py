@@ -81,7 +81,8 @@ class Remote:
     def close(self) -> None:
         """End the process."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):  # what the process did not read before it ended
+            self._process.stdin.close()
         try:
             self._process.wait(_END)
         except subprocess.TimeoutExpired:
