@@ -173,16 +173,16 @@ void PanelConvolution::run_block(const ConvolutionRun& run, const Plan& plan, co
                                           worker.sums + tiles.first_row_of_band(band) * pitch);
     }
 
+    const Finisher finisher(run.epilogue, isa(), run.y);
+    finisher.finish_sums(sums, rows * pitch);
     const size_t out_plane = plan.geometry.out_plane(), image_stride = static_cast<size_t>(outputs_) * out_plane;
     const size_t output_segments =
         plan.geometry.write_output_segments(pixels.begin, pixels.end, image_stride, worker.output);
     float* y = run.y + first_image * image_stride + first_output * out_plane;
     plan.kernels.scatter(sums, pitch, rows, worker.output, output_segments, y, out_plane);
-
-    const Finisher finish(run.epilogue, isa(), run.y);
-    for (size_t piece = 0; piece < rows * output_segments; ++piece) {
-        const Segment& segment = worker.output[piece % output_segments];
-        finish(y + piece / output_segments * out_plane + segment.from, segment.length);
+    for (size_t row = 0; finisher.has_residual() && row < rows; ++row, y += out_plane) {
+        for (size_t i = 0; i < output_segments; ++i)
+            finisher.finish_piece(y + worker.output[i].from, worker.output[i].length);
     }
 }
 

@@ -56,7 +56,7 @@ void ScalarConvolution::compute_plane(const ConvolutionRun& run, int64_t image, 
         const float* x = run.x + (first_channel + weight_.column[i] / taps) * product(run.in_size);
         accumulate(x, run.in_size, y, run.out_size, {reach(0), reach(1), reach(2)}, weight_.values[weight_.code[i]]);
     }
-    Finisher(run.epilogue, isa(), run.y)(y, static_cast<size_t>(out_plane));
+    finish_kernel(isa())(run.epilogue, run.epilogue.residual_at(y - run.y), y, static_cast<size_t>(out_plane));
 }
 
 void ScalarConvolution::run(const ConvolutionRun& run, void*, Executor& executor) const {

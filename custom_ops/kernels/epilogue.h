@@ -24,6 +24,8 @@ struct Epilogue {
     Activation activation = Activation::none;
     float a = 0.0f, b = 0.0f;         // of the activation
     const float* residual = nullptr;  // laid out as y, or null for none
+
+    const float* residual_at(ptrdiff_t offset) const { return residual ? residual + offset : nullptr; }
 };
 
 // Applies the activation to y[i] + residual[i] in place, i < count; a null residual adds nothing. Each output gets the
@@ -36,15 +38,22 @@ Finish finish_kernel(Isa isa);
 void finish_avx512(const Epilogue& epilogue, const float* residual, float* y, size_t count);
 void finish_avx2(const Epilogue& epilogue, const float* residual, float* y, size_t count);
 
-// The epilogue of one run, whose kernels call it on each contiguous piece of output that they have written.
+// The epilogue of one run, for kernels that copy their sums to y. Its two halves do nothing where they are not needed.
 class Finisher {
 public:
     // `y` is where the output begins.
     Finisher(const Epilogue& epilogue, Isa isa, const float* y)
         : epilogue_(epilogue), kernel_(finish_kernel(isa)), y_(y) {}
 
-    void operator()(float* piece, size_t count) const {
-        kernel_(epilogue_, epilogue_.residual ? epilogue_.residual + (piece - y_) : nullptr, piece, count);
+    // Before the copy: the sums, whatever their order, if no residual comes between.
+    void finish_sums(float* sums, size_t count) const {
+        if (!has_residual()) kernel_(epilogue_, nullptr, sums, count);
+    }
+
+    // After the copy, if there is a residual, which is laid out as y: each contiguous piece of y.
+    bool has_residual() const { return epilogue_.residual; }
+    void finish_piece(float* piece, size_t count) const {
+        kernel_(epilogue_, epilogue_.residual + (piece - y_), piece, count);
     }
 
 private:

@@ -121,14 +121,10 @@ ONNXDC_INLINE void finish_each(const float* residual, float* y, size_t count, Fu
         __builtin_memcpy(y, &value, sizeof value);
     }
     if (count == 0) return;
-    value = other = typename V::Vector{};
-    __builtin_memcpy(&value, y, count * sizeof(float));
-    if (residual) {
-        __builtin_memcpy(&other, residual, count * sizeof(float));
-        value += other;
-    }
+    value = typename V::Vector{};
+    for (size_t i = 0; i < count; ++i) value[i] = residual ? y[i] + residual[i] : y[i];
     activation(value);
-    __builtin_memcpy(y, &value, count * sizeof(float));
+    for (size_t i = 0; i < count; ++i) y[i] = value[i];
 }
 
 // The comparisons are such that a NaN passes.

@@ -4,7 +4,7 @@ namespace onnxdc {
 
 void ScalarMatrix::run(const MatrixRun& run, void*, Executor& executor) const {
     const size_t tasks = executor.workers();
-    const Finisher finish(run.epilogue, isa(), run.y);
+    const Finish finish = finish_kernel(isa());
     executor.parallel_for(tasks, [&](size_t task) {
         const Share rows = share(weight_.rows, tasks, task);
         for (int64_t i = 0; i < run.m; ++i) {
@@ -17,7 +17,8 @@ void ScalarMatrix::run(const MatrixRun& run, void*, Executor& executor) const {
                 }
                 y[row] = run.alpha * sum + (run.bias ? run.bias[row] : 0.0f);
             }
-            finish(y + rows.begin, rows.end - rows.begin);
+            y += rows.begin;
+            finish(run.epilogue, run.epilogue.residual_at(y - run.y), y, rows.end - rows.begin);
         }
     });
 }
