@@ -9,16 +9,11 @@
 namespace onnxdc {
 namespace {
 
-#if defined(__x86_64__)
-// Measured: 16 rows take the same time either way, four rows at a time in windows or all at once in a panel of 16
-// lanes.
-constexpr int64_t kFewRows = 12;
-
 // Windows, which are for few rows of x. The layout for many is made from them when it is first needed.
 class FewRowsMatrix final : public SparseMatrix {
 public:
-    FewRowsMatrix(const SparseRows& weight, const PanelKernels& panel)
-        : few_(weight, window_kernels_avx512()), panel_(panel) {}
+    FewRowsMatrix(const SparseRows& weight, const WindowKernels& window, const PanelKernels& panel)
+        : few_(weight, window), few_rows_(window.few_rows), panel_(panel) {}
 
     int64_t inputs() const override { return few_.inputs(); }
     int64_t outputs() const override { return few_.outputs(); }
@@ -30,17 +25,17 @@ public:
 
 private:
     const SparseMatrix& layout_for(int64_t m) const {
-        if (m <= kFewRows) return few_;
+        if (m <= few_rows_) return few_;
         std::call_once(many_made_, [&] { many_ = std::make_unique<PanelMatrix>(few_.to_rows(), panel_, 0); });
         return *many_;
     }
 
     const WindowMatrix few_;
+    const int64_t few_rows_;
     const PanelKernels& panel_;
     mutable std::once_flag many_made_;
     mutable std::unique_ptr<const PanelMatrix> many_;
 };
-#endif
 
 }  // namespace
 
@@ -51,9 +46,9 @@ std::unique_ptr<SparseMatrix> SparseMatrix::create(SparseWeight weight, bool tra
     weight = {};
     const PanelKernels* kernels = panel_kernels(isa);
     if (!kernels || empty) return std::make_unique<ScalarMatrix>(std::move(rows));
-#if defined(__x86_64__)
-    if (isa == Isa::kAvx512 && expected_rows <= kFewRows) return std::make_unique<FewRowsMatrix>(rows, *kernels);
-#endif
+    const WindowKernels* window = window_kernels(isa);
+    if (window && expected_rows <= window->few_rows && rows.column.size() <= window->max_nonzeros)
+        return std::make_unique<FewRowsMatrix>(rows, *window, *kernels);
     return std::make_unique<PanelMatrix>(rows, *kernels, expected_rows);
 }
 

@@ -29,8 +29,8 @@ struct WindowMatrix::Plan {
     Plan(const Windows& windows, size_t m, void* memory) : scratch(memory) {
         const size_t vectors = std::min(m, WindowKernels::kMaxVectors);
         // A window that starts in the last column ends behind it.
-        x_pitch = windows.columns() + Windows::kWindow;
-        sum_pitch = windows.blocks() * Windows::kLanes;
+        x_pitch = windows.columns() + windows.form().window();
+        sum_pitch = windows.blocks() * windows.form().lanes;
         x = scratch.take<float>(vectors * x_pitch);
         sums = scratch.take<float>(vectors * sum_pitch);
     }
@@ -55,7 +55,7 @@ void WindowMatrix::run(const MatrixRun& run, void* scratch, Executor& executor) 
             float* to = plan.x + (row - rows.begin) * plan.x_pitch;
             finite &= copy_row(run.x + static_cast<int64_t>(row) * run.x_row_stride, run.x_column_stride,
                                windows_.columns(), run.alpha, to);
-            std::fill_n(to + windows_.columns(), Windows::kWindow, 0.0f);
+            std::fill_n(to + windows_.columns(), windows_.form().window(), 0.0f);
         }
         executor.parallel_for(
             tasks, [&](size_t task) { run_blocks(run, plan, rows, share(windows_.blocks(), tasks, task), finite); });
@@ -64,8 +64,8 @@ void WindowMatrix::run(const MatrixRun& run, void* scratch, Executor& executor) 
 
 // Computes the outputs of some blocks for some rows of x.
 void WindowMatrix::run_blocks(const MatrixRun& run, const Plan& plan, Share rows, Share blocks, bool finite) const {
-    const size_t vectors = rows.end - rows.begin, first_lane = blocks.begin * Windows::kLanes,
-                 last_lane = blocks.end * Windows::kLanes;
+    const size_t vectors = rows.end - rows.begin, first_lane = blocks.begin * windows_.form().lanes,
+                 last_lane = blocks.end * windows_.form().lanes;
     const uint32_t* row_of_lane = windows_.row_of_lane();
     for (size_t v = 0; v < vectors; ++v) {
         for (size_t lane = first_lane; lane < last_lane; ++lane) {

@@ -2,14 +2,14 @@
 #pragma once
 
 #include "kernels/matrix.h"
-#include "kernels/window_avx512.h"
+#include "kernels/window.h"
 #include "layouts/windows.h"
 
 namespace onnxdc {
 
 class WindowMatrix final : public SparseMatrix {
 public:
-    WindowMatrix(const SparseRows& weight, const WindowKernels& kernels) : windows_(weight), kernels_(kernels) {}
+    WindowMatrix(const SparseRows& weight, const WindowKernels& kernels) : windows_(weight, kernels.form), kernels_(kernels) {}
 
     int64_t inputs() const override { return static_cast<int64_t>(windows_.columns()); }
     int64_t outputs() const override { return static_cast<int64_t>(windows_.rows()); }

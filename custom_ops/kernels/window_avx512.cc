@@ -1,4 +1,4 @@
-#include "kernels/window_avx512.h"
+#include "kernels/window.h"
 
 #include <immintrin.h>
 
@@ -103,15 +103,18 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
 
 }  // namespace
 
-const WindowKernels& window_kernels_avx512() {
+const WindowKernels* window_kernels_avx512() {
     static constexpr WindowKernels kKernels = {Isa::kAvx512,
+                                               kWideWindows,
+                                               12,  // 16 take the same time either way
+                                               SIZE_MAX,
                                                {nullptr, multiply<1, true, false>, multiply<2, true, false>,
                                                 multiply<3, true, false>, multiply<4, true, false>},
                                                {nullptr, multiply<1, false, false>, multiply<2, false, false>,
                                                 multiply<3, false, false>, multiply<4, false, false>},
                                                multiply<1, true, true>,
                                                multiply<1, false, true>};
-    return kKernels;
+    return &kKernels;
 }
 
 }  // namespace onnxdc

@@ -23,10 +23,13 @@ public:
     static constexpr int32_t kNoColumn = std::numeric_limits<int32_t>::max();
 
     Schedule(const Windows& windows, const SparseRows& matrix, size_t tile, size_t block)
-        : tile_begin_(static_cast<uint32_t>(tile * windows.tile_columns_)), columns_(matrix.column.data()) {
+        : lanes_(windows.form_.lanes),
+          window_(static_cast<uint32_t>(windows.form_.window())),
+          tile_begin_(static_cast<uint32_t>(tile * windows.tile_columns_)),
+          columns_(matrix.column.data()) {
         const size_t tile_end = tile_begin_ + windows.tile_columns_;
-        for (size_t lane = 0; lane < kLanes; ++lane) {
-            const uint32_t row = windows.row_of_lane_[block * kLanes + lane];
+        for (size_t lane = 0; lane < lanes_; ++lane) {
+            const uint32_t row = windows.row_of_lane_[block * lanes_ + lane];
             if (row != kNoRow) {
                 const uint32_t* end = columns_ + matrix.start[row + 1];
                 const uint32_t* begin = std::lower_bound(columns_ + matrix.start[row], end, tile_begin_);
@@ -47,9 +50,9 @@ public:
     template <class Set>
     void give_slot(int32_t base, const Set& set) {
         int32_t lowest = kNoColumn;
-        for (size_t lane = 0; lane < kLanes; ++lane) {
+        for (size_t lane = 0; lane < lanes_; ++lane) {
             const auto index = static_cast<uint32_t>(column_[lane] - base);
-            const bool used = index < kWindow;
+            const bool used = index < window_;
             set(lane, index, next_[lane], used);
             next_[lane] += used;
             column_[lane] = column_of_next(lane);
@@ -63,22 +66,25 @@ private:
         return next_[lane] < end_[lane] ? static_cast<int32_t>(columns_[next_[lane]] - tile_begin_) : kNoColumn;
     }
 
+    const size_t lanes_;
+    const uint32_t window_;
     const uint32_t tile_begin_;
     const uint32_t* const columns_;
-    uint32_t next_[kLanes] = {};  // each lane's first nonzero without a slot
-    uint32_t end_[kLanes] = {};   // its first nonzero beyond the tile
-    int32_t column_[kLanes];      // of the former; kNoColumn if that is the latter
+    uint32_t next_[kMaxLanes] = {};  // each lane's first nonzero without a slot
+    uint32_t end_[kMaxLanes] = {};   // its first nonzero beyond the tile
+    int32_t column_[kMaxLanes];      // of the former; kNoColumn if that is the latter
     int32_t lowest_ = kNoColumn;  // of column_
 };
 
-Windows::Windows(const SparseRows& matrix)
-    : rows_(matrix.rows),
+Windows::Windows(const SparseRows& matrix, const WindowForm& form)
+    : form_(form),
+      rows_(matrix.rows),
       columns_(matrix.columns),
-      blocks_(divide_up(rows_, kLanes)),
+      blocks_(divide_up(rows_, form_.lanes)),
       tiles_(std::max<size_t>(1, divide_up(columns_, kMaxTileColumns))),
       tile_columns_(divide_up(columns_, tiles_)),
-      coded_(matrix.values.size() <= kMaxCodes),
-      row_of_lane_(blocks_ * kLanes, kNoRow),
+      coded_(matrix.values.size() <= form_.max_codes),
+      row_of_lane_(blocks_ * form_.lanes, kNoRow),
       start_(tiles_ * blocks_ + 1),
       values_(matrix.values.begin(), matrix.values.end()) {
     const auto rows_end = row_of_lane_.begin() + static_cast<std::ptrdiff_t>(rows_);
@@ -86,7 +92,7 @@ Windows::Windows(const SparseRows& matrix)
     std::stable_sort(row_of_lane_.begin(), rows_end, [&](uint32_t a, uint32_t b) {
         return matrix.start[a + 1] - matrix.start[a] < matrix.start[b + 1] - matrix.start[b];
     });
-    if (coded_) values_.resize(kMaxCodes, 0.0f);
+    if (coded_) values_.resize(form_.max_codes, 0.0f);
 
     // All is scheduled twice: once to count, so that the arrays are made in their final size, where threads then fill
     // in their parts.
@@ -100,8 +106,8 @@ Windows::Windows(const SparseRows& matrix)
     });
     std::partial_sum(start_.begin(), start_.end(), start_.begin());
     base_.resize(start_.back() * kStepsAtOnce);
-    words_.resize(start_.back() * (coded_ ? 2 : 1) * kLanes);
-    if (!coded_) floats_.resize(start_.back() * kSlots * kLanes);
+    words_.resize(start_.back() * (coded_ ? 2 : 1) * form_.lanes);
+    if (!coded_) floats_.resize(start_.back() * kSlots * form_.lanes);
     threads.parallel_for(parts, [&](size_t part) {
         const Share share_of_units = share(units, parts, part);
         for (size_t unit = share_of_units.begin; unit < share_of_units.end; ++unit) {
@@ -129,7 +135,7 @@ void Windows::fill_coded(const SparseRows& matrix, size_t unit) {
     for (int32_t base; (base = schedule.base()) != Schedule::kNoColumn; ++step) {
         base_[step] = static_cast<uint16_t>(base);
         for (size_t slot = step % kStepsAtOnce * kSlotsOfStep, end = slot + kSlotsOfStep; slot < end; ++slot) {
-            uint32_t* words = words_.data() + (step / kStepsAtOnce * 2 + slot / 3) * kLanes;
+            uint32_t* words = words_.data() + (step / kStepsAtOnce * 2 + slot / 3) * form_.lanes;
             schedule.give_slot(base, [&](size_t lane, uint32_t index, uint32_t nonzero, bool used) {
                 // A code is read whether it is used or not: that of the last nonzero where there is none left.
                 const uint32_t word = index | matrix.code[std::min(nonzero, last)] << 5;
@@ -144,12 +150,12 @@ void Windows::fill_floats(const SparseRows& matrix, size_t unit) {
     size_t step = start_[unit] * kStepsAtOnce;
     for (int32_t base; (base = schedule.base()) != Schedule::kNoColumn; ++step) {
         base_[step] = static_cast<uint16_t>(base);
-        uint32_t* words = words_.data() + step / kStepsAtOnce * kLanes;
+        uint32_t* words = words_.data() + step / kStepsAtOnce * form_.lanes;
         for (size_t slot = step % kStepsAtOnce * kSlotsOfStep, end = slot + kSlotsOfStep; slot < end; ++slot) {
-            float* floats = floats_.data() + (step / kStepsAtOnce * kSlots + slot) * kLanes;
+            float* floats = floats_.data() + (step / kStepsAtOnce * kSlots + slot) * form_.lanes;
             schedule.give_slot(base, [&](size_t lane, uint32_t index, uint32_t nonzero, bool used) {
                 if (!used) return;
-                words[lane] |= index << (slot * 5);
+                words[lane] |= index << (slot * form_.index_bits);
                 floats[lane] = matrix.values[matrix.code[nonzero]];
             });
         }

@@ -1,4 +1,4 @@
-// The execution layout of products with one vector, or a few, where registers can be indexed (AVX-512).
+// The execution layout of products with one vector, or a few, where registers can be indexed (AVX-512, AVX2).
 #pragma once
 
 #include <array>
@@ -10,46 +10,59 @@
 
 namespace onnxdc {
 
-// A sparse matrix as a sequence of steps. The rows are sorted by their number of nonzeros; each 16 that follow each
-// other are a block, in which a row is a lane. A step loads a window, 32 consecutive inputs, into two registers; each
+// How wide the registers are that a layout is made for.
+struct WindowForm {
+    size_t lanes;         // rows side by side
+    uint32_t index_bits;  // 2^index_bits consecutive inputs are a window
+    size_t max_codes;     // of a matrix whose values the registers can hold; 0 for none
+
+    size_t window() const { return size_t{1} << index_bits; }
+};
+
+// For 16 lanes and windows of 32 inputs: two registers hold a window, and two all values of a 5-bit codebook.
+constexpr WindowForm kWideWindows{16, 5, 32};
+// For 8 lanes and windows of 16 inputs, two registers again.
+constexpr WindowForm kNarrowWindows{8, 4, 0};
+
+// A sparse matrix as a sequence of steps. The rows are sorted by their number of nonzeros; each `lanes` that follow
+// each other are a block, in which a row is a lane. A step loads a window of consecutive inputs into two registers; each
 // lane then uses up to two of its next nonzeros that meet the window, its two slots of the step. A slot is an index
-// into the window and the nonzero's value, which is a 5-bit code where the matrix has at most 32 values (they fit two
-// registers), else a float. Steps come in threes:
+// into the window and the nonzero's value, which is a 5-bit code where the matrix has at most max_codes values, else a
+// float. Steps come in threes:
 //   coded:   2 words a lane: slots 0..2 and 3..5 of the three steps, 10 bits each from the lowest: index, code
-//   floats:  1 word a lane: the six indices, 5 bits each from the lowest; then 6 floats a lane
+//   floats:  1 word a lane: the six indices, index_bits each from the lowest; then 6 floats a lane
 // A slot without a nonzero has the value 0. Columns are cut into tiles whose inputs stay in the nearest cache; the
 // steps lie tile by tile, in a tile block by block.
 class Windows {
 public:
-    static constexpr size_t kLanes = 16;
-    static constexpr size_t kWindow = 32;
+    static constexpr size_t kMaxLanes = 16;
     static constexpr size_t kStepsAtOnce = 3;
     static constexpr size_t kSlotsOfStep = 2;
     static constexpr size_t kSlots = kStepsAtOnce * kSlotsOfStep;
-    static constexpr size_t kMaxCodes = 32;
     static constexpr uint32_t kNoRow = 0xffffffff;
 
     // A tile, for the inner loops: plain pointers, nothing that the standard library compiles.
     struct Tile {
         const uint32_t* start;  // [blocks + 1], where blocks start in the arrays below, in threes of steps
         const uint16_t* base;   // [steps], where the window starts, counted from the tile's first column
-        const uint32_t* words;  // [threes, 2 or 1, 16]
-        const float* floats;    // [threes, 6, 16] unless coded
-        const float* values;    // the matrix's; if coded, with zeros up to 32
+        const uint32_t* words;  // [threes, 2 or 1, lanes]
+        const float* floats;    // [threes, 6, lanes] unless coded
+        const float* values;    // the matrix's; if coded, with zeros up to max_codes
     };
 
-    explicit Windows(const SparseRows& matrix);
+    Windows(const SparseRows& matrix, const WindowForm& form);
 
     // The matrix again, but for nonzeros whose value is +0.0.
     SparseRows to_rows() const;
 
+    const WindowForm& form() const { return form_; }
     size_t rows() const { return rows_; }
     size_t columns() const { return columns_; }
     size_t blocks() const { return blocks_; }
     size_t tiles() const { return tiles_; }
     size_t tile_columns() const { return tile_columns_; }  // of every tile but the last, which may have fewer
     bool coded() const { return coded_; }
-    // [blocks, 16]; kNoRow for a lane without a row
+    // [blocks, lanes]; kNoRow for a lane without a row
     const uint32_t* row_of_lane() const { return row_of_lane_.data(); }
 
     Tile tile(size_t tile) const {
@@ -66,6 +79,7 @@ private:
     template <class Visit>
     void for_each_slot(size_t block, const Visit& visit) const;
 
+    const WindowForm form_;
     size_t rows_, columns_, blocks_, tiles_, tile_columns_;
     bool coded_;
     std::vector<uint32_t> row_of_lane_;

@@ -49,12 +49,12 @@ void Windows::for_each_slot(size_t block, const Visit& visit) const {
         const uint32_t* unit = start_.data() + tile * blocks_ + block;
         for (size_t slot = unit[0] * kSlots; slot < unit[1] * kSlots; ++slot) {
             const size_t base = tile * tile_columns_ + base_[slot / kSlotsOfStep];
-            const uint32_t* words = words_.data() + slot / (coded_ ? 3 : kSlots) * kLanes;
-            const size_t shift = coded_ ? slot % 3 * 10 : slot % kSlots * 5;
-            for (size_t lane = 0; lane < kLanes; ++lane) {
+            const uint32_t* words = words_.data() + slot / (coded_ ? 3 : kSlots) * form_.lanes;
+            const size_t shift = coded_ ? slot % 3 * 10 : slot % kSlots * form_.index_bits;
+            for (size_t lane = 0; lane < form_.lanes; ++lane) {
                 const uint32_t word = words[lane] >> shift;
-                const uint32_t value = coded_ ? word >> 5 & 31 : bits_of(floats_[slot * kLanes + lane]);
-                if (value != 0) visit(lane, static_cast<uint32_t>(base + (word & 31)), value);
+                const uint32_t value = coded_ ? word >> 5 & 31 : bits_of(floats_[slot * form_.lanes + lane]);
+                if (value != 0) visit(lane, static_cast<uint32_t>(base + word % form_.window()), value);
             }
         }
     }
@@ -72,13 +72,13 @@ SparseRows Windows::to_rows() const {
         threads.parallel_for(parts, [&](size_t part) {
             const Share blocks = share(blocks_, parts, part);
             for (size_t block = blocks.begin; block < blocks.end; ++block)
-                visit(block, row_of_lane_.data() + block * kLanes);
+                visit(block, row_of_lane_.data() + block * form_.lanes);
         });
     };
     for_each_block([&](size_t block, const uint32_t* rows) {
-        uint32_t counts[kLanes] = {};
+        uint32_t counts[kMaxLanes] = {};
         for_each_slot(block, [&](size_t lane, uint32_t, uint32_t) { ++counts[lane]; });
-        for (size_t lane = 0; lane < kLanes; ++lane)
+        for (size_t lane = 0; lane < form_.lanes; ++lane)
             if (rows[lane] != kNoRow) matrix.start[rows[lane] + 1] = counts[lane];
     });
     for (size_t row = 0; row < rows_; ++row) matrix.start[row + 1] += matrix.start[row];
@@ -86,8 +86,8 @@ SparseRows Windows::to_rows() const {
     matrix.code.resize(matrix.start.back());
     const CodeOfValue code_of(values_);
     for_each_block([&](size_t block, const uint32_t* rows) {
-        uint32_t next[kLanes];
-        for (size_t lane = 0; lane < kLanes; ++lane) next[lane] = rows[lane] != kNoRow ? matrix.start[rows[lane]] : 0;
+        uint32_t next[kMaxLanes];
+        for (size_t lane = 0; lane < form_.lanes; ++lane) next[lane] = rows[lane] != kNoRow ? matrix.start[rows[lane]] : 0;
         for_each_slot(block, [&](size_t lane, uint32_t column, uint32_t value) {
             matrix.column[next[lane]] = column;
             matrix.code[next[lane]++] = coded_ ? value : code_of(value);

@@ -43,7 +43,8 @@ void check_weight(int64_t rows, int64_t columns, const WeightSpec& spec) {
     CHECK(dense(rows_of(weight)) == values);
     CHECK(dense(transposed_rows_of(weight)) ==
           transposed(values, static_cast<size_t>(rows), static_cast<size_t>(columns)));
-    CHECK(dense(Windows(rows_of(weight)).to_rows()) == values);
+    for (const WindowForm& form : {kWideWindows, kNarrowWindows})
+        CHECK(dense(Windows(rows_of(weight), form).to_rows()) == values);
 }
 
 }  // namespace

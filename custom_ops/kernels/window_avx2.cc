@@ -1,0 +1,84 @@
+#include <immintrin.h>
+
+#include "kernels/window.h"
+
+namespace onnxdc {
+namespace {
+
+constexpr size_t kLanes = kNarrowWindows.lanes;
+// How far ahead of its use a float is prefetched: farther than memory takes to answer.
+constexpr size_t kPrefetchFloats = 8 * 48;
+
+// Each vector's sum is kept in several parts, since a multiply-add takes longer than a slot.
+template <size_t kVectors, bool kMasked>
+void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* x, size_t x_pitch, float* sums,
+              size_t sum_pitch) {
+    constexpr size_t kParts = kVectors == 1 ? 6 : 2;
+    const uint32_t* start = tile.start;
+    const uint16_t* base = tile.base + size_t{start[begin]} * 3;
+    const uint32_t* words = tile.words + size_t{start[begin]} * kLanes;
+    const float* floats = tile.floats + size_t{start[begin]} * 6 * kLanes;
+
+    for (size_t block = begin; block < end; ++block) {
+        __m256 part[kVectors][kParts];
+#pragma GCC unroll 4
+        for (size_t v = 0; v < kVectors; ++v) {
+            part[v][0] = _mm256_loadu_ps(sums + v * sum_pitch + block * kLanes);
+#pragma GCC unroll 6
+            for (size_t p = 1; p < kParts; ++p) part[v][p] = _mm256_setzero_ps();
+        }
+        for (uint32_t three = start[block]; three < start[block + 1]; ++three) {
+            const __m256i word = _mm256_load_si256(reinterpret_cast<const __m256i*>(words));
+#pragma GCC unroll 3
+            for (int step = 0; step < 3; ++step) {
+#pragma GCC unroll 4
+                for (size_t v = 0; v < kVectors; ++v) {
+                    const float* window = x + v * x_pitch + base[step];
+                    const __m256 low = _mm256_loadu_ps(window), high = _mm256_loadu_ps(window + 8);
+#pragma GCC unroll 2
+                    for (int slot = 2 * step; slot < 2 * step + 2; ++slot) {
+                        // The low 3 bits of an index count in a permutation; its highest, as a sign, chooses the half.
+                        const __m256i index = _mm256_srli_epi32(word, slot * 4);
+                        const __m256 half = _mm256_castsi256_ps(_mm256_slli_epi32(word, 28 - slot * 4));
+                        const __m256 value = _mm256_load_ps(floats + slot * kLanes);
+                        __m256 input = _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, index),
+                                                        _mm256_permutevar8x32_ps(high, index), half);
+                        if (kMasked)
+                            input = _mm256_and_ps(input, _mm256_cmp_ps(value, _mm256_setzero_ps(), _CMP_NEQ_UQ));
+                        __m256& sum = part[v][static_cast<size_t>(slot) % kParts];
+                        sum = _mm256_fmadd_ps(value, input, sum);
+                    }
+                }
+            }
+#pragma GCC unroll 3
+            for (size_t line = 0; line < 3; ++line)
+                _mm_prefetch(reinterpret_cast<const char*>(floats + kPrefetchFloats + 16 * line), _MM_HINT_T0);
+            words += kLanes;
+            base += 3;
+            floats += 6 * kLanes;
+        }
+#pragma GCC unroll 4
+        for (size_t v = 0; v < kVectors; ++v) {
+#pragma GCC unroll 6
+            for (size_t p = 1; p < kParts; ++p) part[v][0] = _mm256_add_ps(part[v][0], part[v][p]);
+            _mm256_storeu_ps(sums + v * sum_pitch + block * kLanes, part[v][0]);
+        }
+    }
+}
+
+}  // namespace
+
+const WindowKernels* window_kernels_avx2() {
+    static constexpr WindowKernels kKernels = {
+        Isa::kAvx2,
+        kNarrowWindows,
+        2,
+        2'000'000,  // more do not stay in a last cache: a slot takes 4 bytes, and about half of them are empty
+        {},
+        {nullptr, multiply<1, false>, multiply<2, false>, multiply<3, false>, multiply<4, false>},
+        nullptr,
+        multiply<1, true>};
+    return &kKernels;
+}
+
+}  // namespace onnxdc
