@@ -37,7 +37,7 @@ Open: TypeAlias = Callable[[Path, Feed, int], Runner]
 _DEEPSPARSE: Final = ("deepsparse==1.8.0", "numpy==1.26.4", "onnx==1.14.1")
 _DEEPSPARSE_PYTHON: Final = 11  # the newest one
 _WORKER: Final = Path(__file__).with_name("deepsparse_worker.py")
-_WRONG: Final = 0.5  # a relative difference that no rounding explains; what 4 bits leave is below a third of it
+_WRONG: Final = 1.0  # a relative difference that no rounding explains: 4 bits leave 0.38 on BERT, the worst of all
 
 
 class PeerError(Exception):
