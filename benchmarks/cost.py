@@ -1,7 +1,7 @@
 """How well ``onnxdc/passes/cost.py`` predicts where a sparse layer is faster: single layers, forced to be sparse.
 
-For each layer and density: dense / ours on one thread with AVX-512 and with AVX2, as measured and as predicted, and what
-encoding would decide. A decision that loses more than 3 % is marked. Takes a few minutes.
+For each layer and density: dense / ours on one thread with AVX-512 and with AVX2, as measured and as predicted, and
+what encoding would decide. A decision that loses more than 3 % is marked. Takes a few minutes.
 
 Usage: python benchmarks/cost.py [PATTERN ...]
 """
@@ -20,11 +20,11 @@ from typing import Final
 
 import models
 from cases import Case, Files
-from models import Net, Shape, Value
+from net import Net, Shape, Value
 from timing import in_new_process, time_case
 
 from onnxdc import model_io, native
-from onnxdc.passes.cost import MARGIN, Layer, ratio, row_ratio
+from onnxdc.passes.cost import MARGIN, Layer, gain
 from onnxdc.passes.encode import encode
 from onnxdc.recipe import Recipe
 
@@ -41,25 +41,21 @@ class Sample:
     layer: Layer
     build: Callable[..., Value] = field(repr=False)
 
-    @property
-    def rows(self) -> int:
-        """Of a matrix product; 0 for a convolution."""
-        return self.shape[0] if len(self.shape) == 2 else 0
-
 
 def conv(inputs: int, outputs: int, size: int, kernel: int, groups: int = 1, stride: int = 1) -> Sample:
     """One image."""
     build = partial(_conv, outputs=outputs, kernel=kernel, groups=groups, stride=stride)
     name = f"conv{kernel}x{kernel}_{inputs}_{outputs}_{size}" + (f"_g{groups}" if groups > 1 else "")
     name += f"_s{stride}" if stride > 1 else ""
-    layer = Layer(outputs, inputs // groups * kernel * kernel, groups, math.ceil(size / stride) ** 2)
+    taps = kernel * kernel
+    layer = Layer(outputs, inputs // groups * taps, groups, taps, math.ceil(size / stride) ** 2)
     return Sample(name, (1, inputs, size, size), layer, build)
 
 
 def gemm(rows: int, inputs: int, outputs: int) -> Sample:
     """A matrix product."""
     build = partial(models.single_gemm, outputs=outputs)
-    return Sample(f"gemm_{rows}_{inputs}_{outputs}", (rows, inputs), Layer(outputs, inputs, 1, rows), build)
+    return Sample(f"gemm_{rows}_{inputs}_{outputs}", (rows, inputs), Layer(outputs, inputs, positions=rows), build)
 
 
 def _conv(net: Net, outputs: int, kernel: int, groups: int, stride: int, density: float) -> Value:
@@ -113,10 +109,10 @@ def measure(sample: Sample, isas: list[str]) -> Iterator[str]:
     for density in DENSITIES:
         with tempfile.TemporaryDirectory() as folder:
             files = in_new_process(write, sample, density, Path(folder))
-            case = Case(sample.name, sample.shape, partial(sample.build, density=density), 1)
+            case = Case(sample.name, sample.shape, partial(sample.build, density=density), 1, 1)
             times = in_new_process(time_case, case, files, 1, isas, [], None)
         found = [times.ratio(isa) for isa in isas]
-        predicted = ratio(sample.layer, density) if sample.rows != 1 else row_ratio(density)
+        predicted = gain(sample.layer, density)
         sparse = predicted * MARGIN > 1
         wrong = "  WRONG" if sparse and min(found) < TOLERATED else ""
         missed = "  missed" if not sparse and min(found) > 1 / TOLERATED else ""
@@ -135,7 +131,7 @@ def write(sample: Sample, density: float, folder: Path) -> Files:
     model = model_io.load(dense)
     encode(model, Recipe().with_options(execution="sparse"), force=True)  # even where the file grows
     model_io.save(model, small)
-    return Files(dense, small, 0, 0)
+    return Files(dense, small, [])
 
 
 if __name__ == "__main__":

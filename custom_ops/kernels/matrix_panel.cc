@@ -37,7 +37,7 @@ struct PanelMatrix::Plan {
 };
 
 size_t PanelMatrix::vectors(int64_t expected_rows) {
-    constexpr size_t kLanes = 16, kMost = 2;
+    constexpr size_t kLanes = 16, kMost = 4;
     return expected_rows == 0 ? kMost : std::min(divide_up(static_cast<size_t>(expected_rows), kLanes), kMost);
 }
 

@@ -8,7 +8,7 @@
 //   V::load_lanes(p, lanes) for the lanes whose bits are set, touching no others, zero in these; V::merge(a, b) of two
 //   such,
 //   V::Values, V::load_values(p) and V::broadcast(values, i) for kValuesAtOnce floats of which one is broadcast,
-//   V::kSquare: 16 or 4, the size of the squares that are transposed in registers,
+//   V::kSquare: 16, 8 or 4, the size of the squares that are transposed in registers,
 //   V::kSums: so many multiply-adds are under way at a time; V::kMaxVectors: as many as registers hold beside the rest.
 #pragma once
 
@@ -179,9 +179,10 @@ inline void transpose_squares(const float* from, size_t from_pitch, size_t rows,
         }
     }
     if constexpr (kSize > 1) {
-        transpose_squares<kSize / 4>(from + full_columns, from_pitch, full_rows, columns - full_columns,
+        constexpr size_t kSmaller = kSize > 4 ? 4 : 1;
+        transpose_squares<kSmaller>(from + full_columns, from_pitch, full_rows, columns - full_columns,
                                      to + full_columns * to_pitch, to_pitch);
-        transpose_squares<kSize / 4>(from + full_rows * from_pitch, from_pitch, rows - full_rows, columns,
+        transpose_squares<kSmaller>(from + full_rows * from_pitch, from_pitch, rows - full_rows, columns,
                                      to + full_rows, to_pitch);
     }
 }

@@ -106,7 +106,7 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
 const WindowKernels* window_kernels_avx512() {
     static constexpr WindowKernels kKernels = {Isa::kAvx512,
                                                kWideWindows,
-                                               12,  // 16 take the same time either way
+                                               4,
                                                SIZE_MAX,
                                                {nullptr, multiply<1, true, false>, multiply<2, true, false>,
                                                 multiply<3, true, false>, multiply<4, true, false>},

@@ -1,28 +1,36 @@
 """What a layer costs: the sparse kernels of ``custom_ops`` against onnxruntime's dense ones.
 
-The unit is the time of one multiply-add of a vector of 16 floats at the processor's peak, for each 16 positions: pixels
-of a convolution, rows of a matrix product. Both sides are spread over threads alike, so their number does not matter.
-The constants are those of the slower of AVX2 and AVX-512, measured on Zen 4, where both have the same peak;
-``benchmarks/cost.py`` measures them again and shows how well they predict.
+The unit is the time in which a core at its peak multiplies and adds 16 floats; costs are those of 16 positions, which
+are pixels of a convolution or rows of a matrix product. The constants are measured on Zen 4, where AVX2 and AVX-512
+have the same peak, and are those of the slower of the two, since a model is encoded for both. Threads speed both sides
+up alike.
+``benchmarks/cost.py`` measures single layers and shows how well this predicts them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil
 from typing import Final
 
-ENTRY: Final = 1.45  # a nonzero
+# Sparse, on panels (custom_ops/kernels/panel.h).
+ENTRY: Final = 1.4  # a nonzero
 COLUMN: Final = 4.5  # an input that a weight meets, brought into a panel: once for all outputs of its group
-TILE: Final = 6.0  # an output in one tile of its columns: its sums are read and written
-OUTPUT: Final = 10.0  # an output: bias, activation, writing it out
+TAP: Final = 45.0  # a place of a convolution's kernel: where its inputs lie is worked out once for all channels
+TILE: Final = 6.0  # an output in each tile of columns: its sums are read and written
 TILE_COLUMNS: Final = 140
-DENSE: Final = 1.0  # an element of a dense weight: onnxruntime runs at 95 % of the peak and more
-DEPTHWISE: Final = 2.0  # the same in a convolution of one channel a group
-# Single rows: a dense product waits for memory or the last cache, a sparse one computes.
-ROW_ENTRY: Final = 0.45  # a nonzero, for one row
-ROW_DENSE: Final = 0.2  # an element of a dense weight, for one row, in the last cache
-MARGIN: Final = 0.97  # a layer must be faster at least by this
+OUTPUT: Final = 10.0  # an output: bias, activation, writing it out
+# Dense.
+PRODUCT: Final = 1.0  # an element of the weight
+SMALL_GROUP: Final = 2.0  # the same in a convolution whose groups have fewer channels than a vector has lanes
+LANES: Final = 16
+FEW: Final = 4.0  # positions that are lost, since short vectors wait for what is done once a nonzero
+# A single row of a matrix product, for which the weight is read from memory or a cache.
+ROW_ENTRY: Final = 0.45  # sparse, a nonzero (custom_ops/kernels/window.h)
+ROW_OUTPUT: Final = 3.0  # sparse, an output
+ROW_CALL: Final = 4000.0  # sparse, a layer
+ROW_PRODUCT: Final = 0.18  # dense, an element of the weight
+MARGIN: Final = 0.97  # a layer must be faster by this
 
 
 @dataclass(frozen=True)
@@ -31,33 +39,50 @@ class Layer:
 
     Attributes:
         outputs: in all groups.
-        columns: of the weight as a matrix [outputs, columns]: inputs of a group times the kernel's size.
-        groups: 1 but for convolutions.
+        columns: of the weight as a matrix [outputs, columns]: inputs of a group times taps.
+        groups: of a convolution, else 1.
+        taps: size of a convolution's kernel, else 0.
         positions: pixels of an output plane, or rows; 0 if that is not known.
     """
 
     outputs: int
     columns: int
     groups: int = 1
+    taps: int = 0
     positions: int = 0
 
 
-def ratio(layer: Layer, density: float) -> float:
-    """How many times as long the dense kernel takes, about, for many positions or the number that is known."""
+def gain(layer: Layer, density: float) -> float:
+    """How many times as long the dense kernel takes, about.
+
+    A matrix product of an unknown number of rows counts as what gains less: a single row, or many.
+    """
+    if layer.taps or layer.positions > 1:
+        return _gain_of_many(layer, density)
+    if layer.positions == 1:
+        return _gain_of_row(layer, density)
+    return min(_gain_of_many(layer, density), _gain_of_row(layer, density))
+
+
+def _gain_of_many(layer: Layer, density: float) -> float:
     size = layer.outputs * layer.columns
     tiles = ceil(layer.columns / TILE_COLUMNS)
-    sparse = ENTRY * density * size + COLUMN * layer.columns * layer.groups + (TILE * tiles + OUTPUT) * layer.outputs
-    dense = (DEPTHWISE if layer.groups == layer.outputs > 1 else DENSE) * size
-    return dense / (sparse * _unfilled(layer.positions))
+    sparse = ENTRY * density * size + (TILE * tiles + OUTPUT) * layer.outputs
+    sparse += COLUMN * layer.columns * layer.groups + TAP * layer.taps
+    dense = (SMALL_GROUP if _has_small_groups(layer) else PRODUCT) * size
+    return dense / (sparse * _filled(layer.positions))
 
 
-def row_ratio(density: float) -> float:
-    """The same for a matrix product with one row."""
-    return ROW_DENSE / (ROW_ENTRY * density) if density else float("inf")
+def _gain_of_row(layer: Layer, density: float) -> float:
+    size = layer.outputs * layer.columns
+    return ROW_PRODUCT * size / (ROW_ENTRY * density * size + ROW_OUTPUT * layer.outputs + ROW_CALL)
 
 
-def _unfilled(positions: int) -> float:
-    """How many lanes are computed for each position: vectors of 8 lanes, or the positions one by one."""
-    if positions <= 0:
-        return 1.0
-    return min(ceil(positions / 8) * 8, positions * 4) / positions
+def _has_small_groups(layer: Layer) -> bool:
+    inputs, outputs = layer.columns // max(layer.taps, 1), layer.outputs // layer.groups
+    return layer.groups > 1 and min(inputs, outputs) < LANES
+
+
+def _filled(positions: int) -> float:
+    """How many lanes are computed for each position: in vectors of 8, or one by one at a quarter of a vector's time."""
+    return (min(ceil(positions / 8) * 8, 4 * positions) + FEW) / positions if positions else 1.0

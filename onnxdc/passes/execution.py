@@ -1,7 +1,6 @@
 """How a compressed weight is executed: by an operator that works on it as it is, or decoded for the standard one.
 
-This is the only place where that is decided. The limits of density are where the sparse kernels stop being faster than
-onnxruntime's dense ones, with a margin.
+This is the only place where that is decided; ``cost.py`` says which of the two should be faster.
 """
 
 from __future__ import annotations
@@ -12,11 +11,10 @@ from typing import Final
 
 import onnx_ir as ir
 
+from onnxdc.passes import cost
 from onnxdc.passes.operators import SPARSE
 from onnxdc.passes.weights import Weight
 
-MAX_DENSITY: Final = {"Conv": 0.65, "Gemm": 0.3, "MatMul": 0.3, "Gather": 1.0}
-MIN_PRODUCTS: Final = 32  # per output of a convolution: depthwise ones have too few for a sparse kernel to skip any
 MAX_OUTPUTS: Final = 1 << 22  # of custom_ops/ops/weight_input.cc
 _RANKS: Final = {"Gemm": (2,), "MatMul": (2,), "Conv": (3, 4, 5)}
 
@@ -47,12 +45,32 @@ def choose(weight: Weight, density: float, wish: str = "auto") -> Execution:
         return Execution(False, obstacle)
     if wish != "auto":
         return Execution(wish == "sparse", "as the recipe says")
-    op_type = weight.op_type
-    if density > MAX_DENSITY[op_type]:
-        return Execution(False, f"density {density:.2f} is above {MAX_DENSITY[op_type]} for {op_type}")
-    if op_type == "Conv" and prod(weight.shape[1:]) < MIN_PRODUCTS:
-        return Execution(False, f"{prod(weight.shape[1:])} products an output are fewer than {MIN_PRODUCTS}")
-    return Execution(True, f"density {density:.2f}")
+    if weight.op_type == "Gather":
+        return Execution(True, "only the rows asked for are decoded")
+    expected = cost.gain(_layer(weight), density)
+    return Execution(expected * cost.MARGIN > 1, f"density {density:.2f}, about {expected:.1f} times as fast as dense")
+
+
+def _layer(weight: Weight) -> cost.Layer:
+    """The shape of the layer that uses a weight, which a sparse operator can take."""
+    node, shape = weight.uses[0].node, weight.shape
+    if weight.op_type == "Conv":
+        groups = node.attributes.get_int("group", 1)
+        return cost.Layer(shape[0], prod(shape[1:]), groups, prod(shape[2:]), _known(node.outputs[0], slice(2, None)))
+    if weight.op_type == "Gemm" and node.attributes.get_int("transB", False):
+        shape = shape[::-1]
+    rows = slice(0, -1)
+    if weight.op_type == "Gemm" and node.attributes.get_int("transA", False):
+        rows = slice(1, None)
+    return cost.Layer(shape[1], shape[0], positions=_known(node.inputs[0], rows))
+
+
+def _known(value: ir.Value | None, axes: slice) -> int:
+    """The product of some dimensions, 0 if that is not known."""
+    if value is None or value.shape is None:
+        return 0
+    dims = [*value.shape][axes]
+    return prod(dim for dim in dims if isinstance(dim, int)) if all(isinstance(dim, int) for dim in dims) else 0
 
 
 def _obstacle(weight: Weight) -> str:
