@@ -136,7 +136,6 @@ LEFT_ALONE = {
     "a residual that is broadcast": (conv("y = Add(c, r)", x="float[N, 8, 7, 7] x, float[N, 8, 1, 1] r"), "Add"),
     "a residual of lower rank": (conv("y = Add(c, r)", r=normal(8, 7, 7)), "Add"),
     "the output twice": (conv("y = Add(c, c)"), "Add"),
-    "a residual that comes later": (conv("r = Neg(x)  y = Add(c, r)"), "Add"),
 }
 
 
@@ -212,12 +211,37 @@ def test_names_texts_shapes_and_order_come_back():
     assert op_types(result.model) == [
         *("SparseQuantConvRelu", "Constant", "Clip", "SparseQuantConv", "SparseQuantConvAddRelu", "Sigmoid", "Mul")
     ]
-    assert {change.name: change.extra["fused"] for change in result.changes} == {"S": "Relu", "U": "", "R": "Add+Relu"}
+    assert {change.name: change.extra["fused"] for change in result.changes} == {"S": "Relu", "U": "Add+Relu", "R": ""}
     shapes = {info.name: info for info in original.graph.value_info}
     assert {info.name: info for info in encoded.graph.value_info if info.name in shapes}["w"] == shapes["w"]
     check_same(original, encoded, {"x": normal(2, 4, 7, 7)})
     told = {change.name: change.extra["fused"] for change in decode(load(encoded)).changes}
-    assert told == {"S": "Relu", "U": "", "R": "Add+Relu"}
+    assert told == {"S": "Relu", "U": "Add+Relu", "R": ""}
+
+
+INPUTS_MADE_LATER = {
+    "residual": (f"c = {CONV} (x, W)  r = Neg(x)  d = Add(c, r)  y = Relu(d)", ["Neg", "SparseQuantConvAddRelu"]),
+    "bounds": (
+        f"c = {CONV} (x, W)  k = Constant <value = float {{0.5}}> ()  y = Clip(c, k)",
+        ["Constant", "SparseQuantConvClip"],
+    ),
+    "both": (
+        f"""c = {CONV} (x, W)  k = Constant <value = float {{-1.0}}> ()  r = {CONV} (x, V)  s = Sigmoid(r)
+            t = Mul(s, r)  l = Constant <value = float {{0.5}}> ()  d = Add(t, c)  z = Clip(d, k, l)  y = Neg(z)""",
+        ["Constant", "SparseQuantConvSilu", "Constant", "SparseQuantConvAddClip", "Neg"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", INPUTS_MADE_LATER)
+def test_a_fused_node_comes_behind_all_that_it_uses(name: str):
+    text, expected = INPUTS_MADE_LATER[name]
+    arrays = {key: weight(8, 8, 3, 3, seed=seed) for seed, key in enumerate("WV") if f"{key})" in text}
+    model = build(f"g (float[N, 8, 7, 7] x) => (float[a, b, c, d] y) {{ {text} }}", **arrays)
+    original = ir.to_proto(model)
+    encoded = encode_sparse(load(original)).model
+    assert op_types(encoded) == expected
+    check_same(original, ir.to_proto(encoded), fused_models.feeds("conv"))
 
 
 def test_a_constant_goes_with_its_last_user_only():
@@ -261,6 +285,7 @@ def test_without_the_record_decode_writes_the_nodes_of_the_body(product: str, na
         ("graph", ""),
         ("graph", 3),
         ("nodes", []),
+        ("products", []),
         ("nodes", ["1"]),
         ("more", 1),
     ],

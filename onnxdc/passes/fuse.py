@@ -6,7 +6,7 @@ runs on a graph whose weights are encoded already; subgraphs and functions stay 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -51,23 +51,18 @@ def fuse(model: ir.Model, shapes: Shapes) -> Fused:
     places = {node: place for place, node in enumerate(graph)}
     dropped = _Dropped(graph, places)
     for node in [node for node in graph if node.domain == DOMAIN and node.op_type in OPERATORS]:
-        tail = _tail(node, places, shapes)
+        tail = _tail(node, shapes)
         if tail.nodes:
-            dropped.take_nodes(tail.nodes, [node, *tail.nodes[1:]])
+            dropped.take_tail(node, tail.nodes)
             _fuse(node, tail)
     dropped.take_unused_constants()
     return dropped.record()
 
 
-def _tail(node: ir.Node, places: Mapping[ir.Node, int], shapes: Shapes) -> _Tail:
+def _tail(node: ir.Node, shapes: Shapes) -> _Tail:
     """What can be fused into a node, maybe nothing."""
-    tail, value = _Tail(OPERATORS[node.op_type]), node.outputs[0]
-    for add in value.consumers():
-        other = _other_term(add, value)
-        added = "" if other is None else _addition(node, other, places, shapes)
-        if added and is_closed(value, (add,)):
-            tail = _Tail(replace(tail.operator, added=added), (other,), (add,))
-            value = add.outputs[0]
+    tail = _with_addition(node, shapes)
+    value = tail.nodes[0].outputs[0] if tail.nodes else node.outputs[0]
     found = find_activation(value)
     operator = replace(tail.operator, activation=found.activation) if found else tail.operator
     if found is None or operator.name not in OPERATORS:
@@ -79,15 +74,18 @@ def _tail(node: ir.Node, places: Mapping[ir.Node, int], shapes: Shapes) -> _Tail
     return _Tail(operator, (*tail.inputs, *bounds), (*found.nodes, *tail.nodes), attributes)
 
 
-def _other_term(add: ir.Node, value: ir.Value) -> ir.Value | None:
-    """What an Add adds to a value that it uses once; None for any other node."""
-    if (add.domain, add.op_type) != ("", "Add") or add.graph is not value.graph:
-        return None
-    others = [term for term in add.inputs if term is not value]
-    return others[0] if len(others) == 1 else None
+def _with_addition(node: ir.Node, shapes: Shapes) -> _Tail:
+    """The Add behind a node, if it adds what the node's operator can."""
+    operator, value = OPERATORS[node.op_type], node.outputs[0]
+    add = next(iter(value.consumers()), None)
+    if add is None or (add.domain, add.op_type) != ("", "Add") or not is_closed(value, (add,)):
+        return _Tail(operator)
+    other = next((term for term in add.inputs if term is not value), None)
+    added = "" if other is None else _addition(node, other, shapes)
+    return _Tail(replace(operator, added=added), (other,), (add,)) if added else _Tail(operator)
 
 
-def _addition(node: ir.Node, other: ir.Value, places: Mapping[ir.Node, int], shapes: Shapes) -> str:
+def _addition(node: ir.Node, other: ir.Value, shapes: Shapes) -> str:
     """What adding ``other`` to the node's output is: one of the words for ``Operator.added``, "" if none."""
     operator = OPERATORS[node.op_type]
     if operator.standard == "MatMul":
@@ -96,23 +94,23 @@ def _addition(node: ir.Node, other: ir.Value, places: Mapping[ir.Node, int], sha
         fits = bias is not None and columns is not None and bias.shape.numpy() == (int(columns.numpy()[-1]),)
         return "Bias" if fits else ""
     if operator.standard == "Conv":
-        producer = other.producer()
-        is_ready = producer is None or places[producer] < places[node]
         own = shapes.get(node.outputs[0].name or "")
-        return "Add" if is_ready and own is not None and own == shapes.get(other.name or "") else ""
+        return "Add" if own is not None and own == shapes.get(other.name or "") else ""
     return ""
 
 
 def _fuse(node: ir.Node, tail: _Tail) -> None:
-    """Let the node compute what its tail does."""
-    output, last = node.outputs[0], tail.nodes[0].outputs[0]
+    """Let the node compute what its tail does, in the place of the last of those nodes: all inputs are made by then."""
+    graph, output, last = node.graph, node.outputs[0], tail.nodes[0].outputs[0]
+    assert graph is not None
+    graph.remove(node)
+    graph.insert_after(tail.nodes[0], node)
     group.set_inputs(node, [*node.inputs, *tail.inputs])
     node.op_type = tail.operator.name
     for attribute in tail.attributes:
         node.attributes.add(attribute)
     last.replace_all_uses_with(output, replace_graph_outputs=True)
-    assert node.graph is not None
-    node.graph.remove(tail.nodes, safe=True)
+    graph.remove(tail.nodes, safe=True)
     group.describe_like(output, last)
 
 
@@ -120,19 +118,21 @@ class _Dropped:
     """Collects what goes from a graph, with the places where it was."""
 
     def __init__(self, graph: ir.Graph, places: Mapping[ir.Node, int]) -> None:
-        self._graph, self._places = graph, places
+        self._places = places
         self._initializer_places = {value: place for place, value in enumerate(graph.initializers.values())}
+        self._products: dict[int, int] = {}  # by the place of the last node fused into each
         self._nodes: dict[int, onnx.NodeProto] = {}
         self._initializers: dict[int, onnx.TensorProto] = {}
         self._infos: list[onnx.ValueInfoProto] = []
         self._inputs: dict[ir.Value, None] = {}
 
-    def take_nodes(self, nodes: Iterable[ir.Node], makers: Iterable[ir.Node]) -> None:
-        """Note nodes that are about to go, and the values that go with them: the outputs of ``makers``."""
+    def take_tail(self, product: ir.Node, nodes: Sequence[ir.Node]) -> None:
+        """Note the nodes that are about to be fused into another, the last one first."""
+        self._products[self._places[nodes[0]]] = self._places[product]
         for node in nodes:
             self._nodes[self._places[node]] = ir.serde.serialize_node(node)
             self._inputs.update((value, None) for value in node.inputs if value is not None)
-        for node in makers:
+        for node in (product, *nodes[1:]):
             self._note_info(node.outputs[0])
 
     def take_unused_constants(self) -> None:
@@ -156,7 +156,8 @@ class _Dropped:
             initializer=[tensor for _, tensor in initializers],
             value_info=self._infos,
         )
-        return Fused.of(content, [place for place, _ in nodes], [place for place, _ in initializers])
+        products = [product for _, product in sorted(self._products.items())]
+        return Fused.of(content, [place for place, _ in nodes], products, [place for place, _ in initializers])
 
     def _note_info(self, value: ir.Value) -> None:
         if value.type is not None or value.shape is not None or value.doc_string or value.metadata_props:

@@ -71,18 +71,20 @@ class Fused:
     Attributes:
         graph: nodes, initializers and value_infos, as a GraphProto, compressed by zlib and in base64.
         nodes: the place of each node among those of the graph before.
+        products: the place of each node that others were fused into likewise, in the order of the graph after.
         initializers: the place of each initializer likewise.
     """
 
     graph: str = ""
     nodes: list[int] = field(default_factory=list)
+    products: list[int] = field(default_factory=list)
     initializers: list[int] = field(default_factory=list)
 
     @staticmethod
-    def of(graph: onnx.GraphProto, nodes: list[int], initializers: list[int]) -> Fused:
+    def of(graph: onnx.GraphProto, nodes: list[int], products: list[int], initializers: list[int]) -> Fused:
         """The record of the nodes and initializers of ``graph`` with their places; empty without any."""
         packed = base64.b64encode(zlib.compress(graph.SerializeToString(), 9)).decode() if nodes else ""
-        return Fused(packed, nodes, initializers)
+        return Fused(packed, nodes, products, initializers)
 
     def unpack(self) -> onnx.GraphProto:
         """The GraphProto.

@@ -46,6 +46,9 @@ def is_fused(node: ir.Node) -> bool:
 
 def _put_back(graph: ir.Graph, fused_nodes: Sequence[ir.Node], content: onnx.GraphProto, fused: Fused) -> None:
     """Put the recorded nodes and initializers where they were."""
+    if len(fused_nodes) != len(fused.products):
+        expected, found = len(fused.products), len(fused_nodes)
+        raise ModelError(f"metadata entry {KEY}: fused: expected {expected} nodes that others are in, got {found}")
     record = _graph_of(content)
     nodes, constants = list(record), list(record.initializers.values())
     values = {value.name: value for node in graph for value in node.outputs}
@@ -55,13 +58,15 @@ def _put_back(graph: ir.Graph, fused_nodes: Sequence[ir.Node], content: onnx.Gra
         _separate(node, record, values)
     _connect(record, values)
     record.remove(nodes)
+    graph.remove(fused_nodes)
     initializers = list(graph.initializers.values())
     for place, value in zip(fused.initializers, constants, strict=True):
         initializers.insert(place, value)
     graph.initializers.clear()
     for value in initializers:
         graph.initializers.add(value)
-    insert_at(graph, list(zip(fused.nodes, nodes, strict=True)))
+    places = [*fused.nodes, *fused.products]
+    insert_at(graph, list(zip(places, [*nodes, *fused_nodes], strict=True)))
 
 
 def _expand(node: ir.Node, names: Names, opset: int) -> None:
@@ -77,7 +82,7 @@ def _expand(node: ir.Node, names: Names, opset: int) -> None:
         for name in [*part.input, *part.output]:
             if name not in new:
                 new[name] = names.take(f"{node.outputs[0].name}.{name}")
-        part.input[:], part.output[:] = ([new[name] for name in group_] for group_ in (part.input, part.output))
+        part.input[:], part.output[:] = ([new[name] for name in old] for old in (part.input, part.output))
         for attribute in [attribute for attribute in part.attribute if attribute.ref_attr_name == SLOPE]:
             attribute.CopyFrom(onnx.helper.make_attribute(attribute.name, node.attributes.get_float(SLOPE, 0.01)))
     record = _graph_of(content)
