@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/panel_epilogue.h"
 #include "kernels/scratch.h"
 
 namespace onnxdc {
@@ -162,6 +163,13 @@ void PanelConvolution::run_block(const ConvolutionRun& run, const Plan& plan, co
     for (size_t row = 0; row < rows; ++row)
         std::fill(sums + row * pitch, sums + (row + 1) * pitch, run.bias ? run.bias[first_output + row] : 0.0f);
 
+    const size_t out_plane = plan.geometry.out_plane(), image_stride = static_cast<size_t>(outputs_) * out_plane;
+    const size_t output_segments =
+        plan.geometry.write_output_segments(pixels.begin, pixels.end, image_stride, worker.output);
+    const auto first = static_cast<ptrdiff_t>(first_image * image_stride + first_output * out_plane);
+    const PanelOutput output{first, rows, out_plane, worker.output, output_segments};
+    prefetch_residual(run.epilogue, output);
+
     const float* inputs =
         source + group * (static_cast<size_t>(inputs_) / groups_.size()) * plan.geometry.channel_pitch();
     for (size_t tile = 0; tile < tiles.tiles(); ++tile) {
@@ -173,17 +181,8 @@ void PanelConvolution::run_block(const ConvolutionRun& run, const Plan& plan, co
                                           worker.sums + tiles.first_row_of_band(band) * pitch);
     }
 
-    const Finisher finisher(run.epilogue, isa(), run.y);
-    finisher.finish_sums(sums, rows * pitch);
-    const size_t out_plane = plan.geometry.out_plane(), image_stride = static_cast<size_t>(outputs_) * out_plane;
-    const size_t output_segments =
-        plan.geometry.write_output_segments(pixels.begin, pixels.end, image_stride, worker.output);
-    float* y = run.y + first_image * image_stride + first_output * out_plane;
-    plan.kernels.scatter(sums, pitch, rows, worker.output, output_segments, y, out_plane);
-    for (size_t row = 0; finisher.has_residual() && row < rows; ++row, y += out_plane) {
-        for (size_t i = 0; i < output_segments; ++i)
-            finisher.finish_piece(y + worker.output[i].from, worker.output[i].length);
-    }
+    finish_panel(run.epilogue, isa(), output, sums, pitch);
+    plan.kernels.scatter(sums, pitch, rows, worker.output, output_segments, run.y + first, out_plane);
 }
 
 // Brings the inputs of some columns [input channel, tap] of the weight together.

@@ -38,28 +38,4 @@ Finish finish_kernel(Isa isa);
 void finish_avx512(const Epilogue& epilogue, const float* residual, float* y, size_t count);
 void finish_avx2(const Epilogue& epilogue, const float* residual, float* y, size_t count);
 
-// The epilogue of one run, for kernels that copy their sums to y. Its two halves do nothing where they are not needed.
-class Finisher {
-public:
-    // `y` is where the output begins.
-    Finisher(const Epilogue& epilogue, Isa isa, const float* y)
-        : epilogue_(epilogue), kernel_(finish_kernel(isa)), y_(y) {}
-
-    // Before the copy: the sums, whatever their order, if no residual comes between.
-    void finish_sums(float* sums, size_t count) const {
-        if (!has_residual()) kernel_(epilogue_, nullptr, sums, count);
-    }
-
-    // After the copy, if there is a residual, which is laid out as y: each contiguous piece of y.
-    bool has_residual() const { return epilogue_.residual; }
-    void finish_piece(float* piece, size_t count) const {
-        kernel_(epilogue_, epilogue_.residual + (piece - y_), piece, count);
-    }
-
-private:
-    const Epilogue& epilogue_;
-    const Finish kernel_;
-    const float* y_;
-};
-
 }  // namespace onnxdc

@@ -83,13 +83,14 @@ void PanelMatrix::run_block(const MatrixRun& run, const Plan& plan, size_t block
             plan.kernels.multiply[vectors](tiles_.block(tile, band), worker.panel,
                                           worker.sums + tiles_.first_row_of_band(band) * pitch);
     }
-    const Finisher finisher(run.epilogue, isa(), run.y);
-    finisher.finish_sums(sums, (last_output - first_output) * pitch);
+    const Finish finish = finish_kernel(isa());
+    if (!run.epilogue.residual) finish(run.epilogue, nullptr, sums, (last_output - first_output) * pitch);
     float* y = run.y + static_cast<int64_t>(rows.begin) * run.y_row_stride + static_cast<int64_t>(first_output);
     kernels_.transpose(sums, pitch, last_output - first_output, rows.end - rows.begin, y,
                        static_cast<size_t>(run.y_row_stride));
-    for (size_t row = rows.begin; finisher.has_residual() && row < rows.end; ++row, y += run.y_row_stride)
-        finisher.finish_piece(y, last_output - first_output);
+    // A residual lies as y does, across the sums.
+    for (size_t row = rows.begin; run.epilogue.residual && row < rows.end; ++row, y += run.y_row_stride)
+        finish(run.epilogue, run.epilogue.residual + (y - run.y), y, last_output - first_output);
 }
 
 // Transposes the rows and columns of x, times alpha, into the panel.

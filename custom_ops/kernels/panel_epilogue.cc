@@ -1,0 +1,31 @@
+#include "kernels/panel_epilogue.h"
+
+namespace onnxdc {
+
+void finish_panel(const Epilogue& epilogue, Isa isa, const PanelOutput& output, float* sums, size_t sums_pitch) {
+    const Finish finish = finish_kernel(isa);
+    // Without a residual in one go: a call for each segment would take longer than its work.
+    if (!epilogue.residual) return finish(epilogue, nullptr, sums, output.rows * sums_pitch);
+    const float* residual = epilogue.residual + output.first;
+    for (size_t row = 0; row < output.rows; ++row, sums += sums_pitch, residual += output.pitch) {
+        for (size_t i = 0; i < output.segment_count; ++i) {
+            const Segment& segment = output.segments[i];
+            finish(epilogue, residual + segment.from, sums + segment.to, segment.length);
+        }
+    }
+}
+
+void prefetch_residual(const Epilogue& epilogue, const PanelOutput& output) {
+    if (!epilogue.residual) return;
+    constexpr size_t kLine = 64 / sizeof(float);
+    const float* residual = epilogue.residual + output.first;
+    for (size_t row = 0; row < output.rows; ++row, residual += output.pitch) {
+        for (size_t i = 0; i < output.segment_count; ++i) {
+            const Segment& segment = output.segments[i];
+            for (size_t lane = 0; lane < segment.length; lane += kLine)
+                __builtin_prefetch(residual + segment.from + lane, 0, 2);
+        }
+    }
+}
+
+}  // namespace onnxdc

@@ -1,0 +1,24 @@
+// The epilogue of the sums of a panel, where PanelKernels::scatter is about to take them from.
+#pragma once
+
+#include "kernels/epilogue.h"
+#include "kernels/panel.h"
+
+namespace onnxdc {
+
+// Where rows of sums go: row r, segment by segment, to y + first + r * pitch. As in scatter(), `from` counts from there
+// and `to` is the lane of the sums.
+struct PanelOutput {
+    ptrdiff_t first;
+    size_t rows, pitch;
+    const Segment* segments;
+    size_t segment_count;
+};
+
+// Applies the epilogue to the sums, [rows][sums_pitch].
+void finish_panel(const Epilogue& epilogue, Isa isa, const PanelOutput& output, float* sums, size_t sums_pitch);
+
+// Asks for what finish_panel will read of the residual: its pieces lie apart, and come from far away.
+void prefetch_residual(const Epilogue& epilogue, const PanelOutput& output);
+
+}  // namespace onnxdc
