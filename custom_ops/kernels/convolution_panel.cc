@@ -16,7 +16,7 @@ constexpr size_t kPixelsAtOnce = 1024;
 constexpr size_t kConflictFloats = 1024;
 constexpr size_t kConflictChannels = 8;
 // How many vectors of pixels the tiles are made for.
-constexpr size_t kVectors = 5;
+constexpr size_t kVectors = 4;
 
 // At most so many pixels are put together.
 size_t pixels_at_once(const ConvolutionRun& run) {
@@ -46,7 +46,8 @@ struct PanelConvolution::Plan {
         for (const SparseTiles& group : layer.groups_) tile_columns = std::max(tile_columns, group.tile_columns());
         const auto batch = static_cast<size_t>(run.batch);
         chunks = divide_up(batch, divide_up(kPixelsAtOnce, geometry.out_plane()));
-        max_pixels = kernels.lanes * panel_vectors(kernels, tile_columns);
+        max_vectors = panel_vectors(kernels, tile_columns);
+        const size_t max_pixels = kernels.lanes * max_vectors;
         const size_t pieces = geometry.taps() * ConvolutionGeometry::max_pieces(max_pixels, kernels.lanes);
 
         copy = scratch.take<float>(geometry.in_place() ? 0 : divide_up(batch, chunks) * geometry.image_pitch());
@@ -63,24 +64,10 @@ struct PanelConvolution::Plan {
     const PanelKernels& kernels;
     ConvolutionGeometry geometry;
     ScratchCut scratch;
-    size_t max_pixels;  // of a block
+    size_t max_vectors;  // of a block
     size_t chunks;      // of images
     float* copy;
     Worker* workers;
-};
-
-// The blocks that the pixels of some images fall into.
-struct PanelConvolution::Blocks {
-    Blocks(size_t pixels, size_t max_pixels, size_t lanes)
-        : pixels(pixels),
-          count(divide_up(pixels, max_pixels)),
-          block(divide_up(divide_up(pixels, count), lanes) * lanes) {
-        count = divide_up(pixels, block);
-    }
-
-    Share operator[](size_t index) const { return {index * block, std::min(pixels, (index + 1) * block)}; }
-
-    size_t pixels, count, block;
 };
 
 PanelConvolution::PanelConvolution(const SparseRows& weight, const Spatial& kernel, const ConvolutionParams& params,
@@ -127,7 +114,8 @@ const float* PanelConvolution::prepare_inputs(const ConvolutionRun& run, const P
 
 void PanelConvolution::run_images(const ConvolutionRun& run, const Plan& plan, Share images, Executor& executor) const {
     const float* source = prepare_inputs(run, plan, images, executor);
-    const Blocks blocks((images.end - images.begin) * plan.geometry.out_plane(), plan.max_pixels, plan.kernels.lanes);
+    const LaneBlocks blocks((images.end - images.begin) * plan.geometry.out_plane(), plan.max_vectors,
+                            plan.kernels.lanes);
     const size_t bands = groups_[0].bands();
     const size_t units = blocks.count * groups_.size() * bands;
     const size_t tasks = executor.workers();

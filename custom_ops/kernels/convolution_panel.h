@@ -28,7 +28,6 @@ public:
 private:
     struct Plan;
     struct Worker;
-    struct Blocks;
 
     void run_images(const ConvolutionRun& run, const Plan& plan, Share images, Executor& executor) const;
     const float* prepare_inputs(const ConvolutionRun& run, const Plan& plan, Share images, Executor& executor) const;

@@ -16,22 +16,19 @@ struct PanelMatrix::Plan {
     Plan(const PanelMatrix& layer, size_t m, void* memory, size_t worker_count)
         : scratch(memory),
           kernels(best_fit(layer.kernels_, m)),
-          m(m) {
-        const size_t vectors = panel_vectors(kernels, layer.tiles_.tile_columns());
-        blocks = divide_up(m, vectors * kernels.lanes);
-        block = divide_up(divide_up(m, blocks), kernels.lanes) * kernels.lanes;
-        blocks = divide_up(m, block);
-        panel_floats = layer.tiles_.tile_columns() * block;
+          blocks(m, panel_vectors(kernels, layer.tiles_.tile_columns()), kernels.lanes) {
+        const size_t max_rows = divide_up(blocks.vectors, blocks.count) * kernels.lanes;
+        panel_floats = layer.tiles_.tile_columns() * max_rows;
         workers = scratch.take<Worker>(worker_count);
         for (size_t i = 0; i < worker_count; ++i) {
-            const Worker worker{scratch.take<float>(panel_floats), scratch.take<float>(layer.tiles_.rows() * block)};
+            const Worker worker{scratch.take<float>(panel_floats), scratch.take<float>(layer.tiles_.rows() * max_rows)};
             if (memory) workers[i] = worker;
         }
     }
 
     ScratchCut scratch;
     const PanelKernels& kernels;
-    size_t m, blocks, block;
+    const LaneBlocks blocks;
     size_t panel_floats;
     Worker* workers;
 };
@@ -52,22 +49,21 @@ void PanelMatrix::run(const MatrixRun& run, void* scratch, Executor& executor) c
     const size_t bands = tiles_.bands();
     executor.parallel_for(tasks, [&](size_t task) {
         // A unit is one band of one block; the bands of a block that fall to one worker share its panels.
-        const Share part = share(plan.blocks * bands, tasks, task);
+        const Share part = share(plan.blocks.count * bands, tasks, task);
         if (part.begin == part.end) return;
         // Lanes without a row of x must not hold numbers that are slow to compute with.
         std::fill_n(plan.workers[task].panel, plan.panel_floats, 0.0f);
         for (size_t unit = part.begin; unit < part.end;) {
             const size_t first_band = unit % bands, last_band = std::min(bands, first_band + part.end - unit);
-            run_block(run, plan, unit / bands, {first_band, last_band}, plan.workers[task]);
+            run_block(run, plan, plan.blocks[unit / bands], {first_band, last_band}, plan.workers[task]);
             unit += last_band - first_band;
         }
     });
 }
 
 // Computes some bands of the outputs for the rows of one block.
-void PanelMatrix::run_block(const MatrixRun& run, const Plan& plan, size_t block, Share bands,
+void PanelMatrix::run_block(const MatrixRun& run, const Plan& plan, Share rows, Share bands,
                             const Worker& worker) const {
-    const Share rows{block * plan.block, std::min(plan.m, (block + 1) * plan.block)};
     const size_t lanes = plan.kernels.lanes, vectors = divide_up(rows.end - rows.begin, lanes), pitch = vectors * lanes;
     const size_t first_output = tiles_.first_row_of_band(bands.begin),
                  last_output = tiles_.first_row_of_band(bands.end);

@@ -28,7 +28,7 @@ private:
     struct Plan;
     struct Worker;
 
-    void run_block(const MatrixRun& run, const Plan& plan, size_t block, Share bands, const Worker& worker) const;
+    void run_block(const MatrixRun& run, const Plan& plan, Share rows, Share bands, const Worker& worker) const;
     void load_panel(const MatrixRun& run, Share rows, size_t first_column, size_t columns, float* panel,
                     size_t pitch) const;
 

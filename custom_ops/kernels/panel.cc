@@ -7,7 +7,7 @@
 namespace onnxdc {
 namespace {
 
-constexpr size_t kPanelFloats = 48 * 1024 / sizeof(float);
+constexpr size_t kPanelFloats = 64 * 1024 / sizeof(float);
 
 size_t time(const PanelKernels& kernels, size_t lanes) { return divide_up(lanes, kernels.lanes) * kernels.vector_time; }
 
@@ -19,6 +19,14 @@ const PanelKernels& best_fit(const PanelKernels& kernels, size_t lanes) {
         if (time(*next, lanes) < time(*best, lanes)) best = next;
     }
     return *best;
+}
+
+LaneBlocks::LaneBlocks(size_t positions, size_t max_vectors, size_t lanes)
+    : positions(positions),
+      lanes(lanes),
+      vectors(divide_up(positions, lanes)),
+      count(divide_up(vectors, max_vectors)) {
+    if (count > 1 && count < vectors) count += count % 2;
 }
 
 size_t panel_vectors(const PanelKernels& kernels, size_t columns) {

@@ -47,8 +47,10 @@ void multiply_panel(const TileBlock& block, const float* panel, float* sums) {
         }
         const uint16_t* end = column + row->entries;
         for (; column + kValuesAtOnce <= end; column += kValuesAtOnce, value += kValuesAtOnce) {
-            __builtin_prefetch(column + kPrefetch);
-            __builtin_prefetch(value + kPrefetch);
+            if (block.is_far) {
+                __builtin_prefetch(column + kPrefetch);
+                __builtin_prefetch(value + kPrefetch);
+            }
             const typename V::Values values = V::load_values(value);
 #pragma GCC unroll 8
             for (size_t i = 0; i < kValuesAtOnce; ++i) {

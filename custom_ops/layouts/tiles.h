@@ -22,6 +22,7 @@ struct TileBlock {
     size_t row_count;
     const uint16_t* columns;  // within the tile
     const float* values;
+    bool is_far;  // whether the matrix does not stay in the second cache, so that its nonzeros are worth fetching early
 };
 
 // A sparse matrix cut into tiles of columns, so that the inputs of a tile stay in the nearest cache while all rows use

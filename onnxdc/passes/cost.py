@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
+LANES: Final = 16
 # Sparse, on panels (custom_ops/kernels/panel.h).
 ENTRY: Final = 1.4  # a nonzero
 COLUMN: Final = 4.5  # an input that a weight meets, brought into a panel: once for all outputs of its group
@@ -20,15 +21,14 @@ TAP: Final = 45.0  # a place of a convolution's kernel: where its inputs lie is 
 TILE: Final = 6.0  # an output in each tile of columns: its sums are read and written
 TILE_COLUMNS: Final = 140
 OUTPUT: Final = 10.0  # an output: bias, activation, writing it out
+CALL: Final = 4000.0  # a layer, whatever its size
 # Dense.
 PRODUCT: Final = 1.0  # an element of the weight
 SMALL_GROUP: Final = 2.0  # the same in a convolution whose groups have fewer channels than a vector has lanes
-LANES: Final = 16
 FEW: Final = 4.0  # positions that are lost, since short vectors wait for what is done once a nonzero
 # A single row of a matrix product, for which the weight is read from memory or a cache.
 ROW_ENTRY: Final = 0.45  # sparse, a nonzero (custom_ops/kernels/window.h)
 ROW_OUTPUT: Final = 3.0  # sparse, an output
-ROW_CALL: Final = 4000.0  # sparse, a layer
 ROW_PRODUCT: Final = 0.18  # dense, an element of the weight
 MARGIN: Final = 0.97  # a layer must be faster by this
 
@@ -69,13 +69,14 @@ def _gain_of_many(layer: Layer, density: float) -> float:
     tiles = ceil(layer.columns / TILE_COLUMNS)
     sparse = ENTRY * density * size + (TILE * tiles + OUTPUT) * layer.outputs
     sparse += COLUMN * layer.columns * layer.groups + TAP * layer.taps
+    sparse += CALL * LANES / layer.positions if layer.positions else 0.0
     dense = (SMALL_GROUP if _has_small_groups(layer) else PRODUCT) * size
     return dense / (sparse * _filled(layer.positions))
 
 
 def _gain_of_row(layer: Layer, density: float) -> float:
     size = layer.outputs * layer.columns
-    return ROW_PRODUCT * size / (ROW_ENTRY * density * size + ROW_OUTPUT * layer.outputs + ROW_CALL)
+    return ROW_PRODUCT * size / (ROW_ENTRY * density * size + ROW_OUTPUT * layer.outputs + CALL)
 
 
 def _has_small_groups(layer: Layer) -> bool:

@@ -21,7 +21,7 @@ from onnxdc.passes.names import Names
 from onnxdc.passes.operators import DOMAIN, SPARSE
 from onnxdc.passes.portable import portable_functions
 from onnxdc.passes.result import Change, Figures, PassResult, Progress, Skip
-from onnxdc.passes.shapes import known_shapes
+from onnxdc.passes.shapes import Shapes, known_shapes
 from onnxdc.passes.weights import Weight
 from onnxdc.recipe import Recipe, Settings
 
@@ -88,10 +88,11 @@ def encode(
     recipe = recipe or Recipe()
     todo, skips = plan_weights(model, recipe)
     opset = _default_opset(model)
+    shapes = known_shapes(model)
     plans: list[_Plan] = []
 
     def work(weight: Weight, settings: Settings, array: np.ndarray) -> Change | Skip:
-        found = _plan(weight, settings, array, opset, force)
+        found = _plan(weight, settings, array, opset, shapes, force)
         if isinstance(found, Skip):
             return found
         plans.append(found)
@@ -106,7 +107,7 @@ def encode(
         result.skips += [Skip(plan.weight.name, "the model would not get smaller") for plan in plans]
         result.changes.clear()
     else:
-        _apply(model, plans, bodies, fused=recipe.fuse)
+        _apply(model, plans, bodies, shapes if recipe.fuse else None)
         fused = {plan.weight.name: group.fused_text(use.node for use in plan.weight.uses) for plan in plans}
         result.changes = [
             replace(change, extra={**change.extra, "fused": fused[change.name]}) for change in result.changes
@@ -134,7 +135,9 @@ def _default_opset(model: ir.Model) -> int:
     return opset
 
 
-def _plan(weight: Weight, settings: Settings, array: np.ndarray, opset: int, force: bool) -> _Plan | Skip:
+def _plan(
+    weight: Weight, settings: Settings, array: np.ndarray, opset: int, shapes: Shapes, force: bool
+) -> _Plan | Skip:
     """Encode one weight, or say why not."""
     obstacle = _obstacle(weight) or ("" if array.size else "has no elements")
     if obstacle:
@@ -143,7 +146,7 @@ def _plan(weight: Weight, settings: Settings, array: np.ndarray, opset: int, for
     if opset < BFLOAT16_OPSET:
         compressed = without_bfloat16(compressed)
     before = Figures.of(array)
-    plan = _Plan(weight, compressed, choose(weight, before.density, settings.execution), before)
+    plan = _Plan(weight, compressed, choose(weight, before.density, shapes, settings.execution), before)
     if plan.saved <= 0 and not force:
         return Skip(weight.name, f"encoding would not make its {array.nbytes} bytes fewer")
     return plan
@@ -168,18 +171,17 @@ def _change(plan: _Plan) -> Change:
     return replace(found, kind=plan.weight.kind)
 
 
-def _apply(model: ir.Model, plans: list[_Plan], bodies: _Bodies, *, fused: bool) -> None:
-    """Put the groups into the graphs, and into the model what they need."""
+def _apply(model: ir.Model, plans: list[_Plan], bodies: _Bodies, shapes: Shapes | None) -> None:
+    """Put the groups into the graphs, and into the model what they need; fuse if there are shapes."""
     names = Names(model)
     origins = origin.Origins()
-    shapes = known_shapes(model) if fused and any(plan.may_add for plan in plans) else {}
     if model.ir_version < MIN_IR_VERSION:
         origins.ir_version, model.ir_version = model.ir_version, MIN_IR_VERSION
     for graph in list(model.graphs()):
         here = [plan for plan in plans if plan.weight.graph is graph]
         if here:
             _apply_to_graph(graph, here, names, origins, bodies.attributes)
-    if fused:
+    if shapes is not None:
         origins.fused = fuse(model, shapes)
     model.opset_imports[DOMAIN] = group.VERSION
     for function in bodies.of({node.op_type for graph in model.graphs() for node in graph if node.domain == DOMAIN}):

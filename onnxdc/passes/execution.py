@@ -13,9 +13,11 @@ import onnx_ir as ir
 
 from onnxdc.passes import cost
 from onnxdc.passes.operators import SPARSE
+from onnxdc.passes.shapes import Shapes
 from onnxdc.passes.weights import Weight
 
 MAX_OUTPUTS: Final = 1 << 22  # of custom_ops/ops/weight_input.cc
+_TRANSPOSES: Final = ("transA", "transB")
 _RANKS: Final = {"Gemm": (2,), "MatMul": (2,), "Conv": (3, 4, 5)}
 
 
@@ -32,12 +34,13 @@ class Execution:
     reason: str
 
 
-def choose(weight: Weight, density: float, wish: str = "auto") -> Execution:
+def choose(weight: Weight, density: float, shapes: Shapes, wish: str = "auto") -> Execution:
     """Decide for a weight.
 
     Args:
         weight: still in its graph, as ``find_weights`` found it.
         density: its nnz over its elements.
+        shapes: of the model's values, as far as they are known.
         wish: ``"sparse"`` wherever there is an operator for it, ``"dense"`` always, ``"auto"`` what should be faster.
     """
     obstacle = _obstacle(weight)
@@ -47,30 +50,28 @@ def choose(weight: Weight, density: float, wish: str = "auto") -> Execution:
         return Execution(wish == "sparse", "as the recipe says")
     if weight.op_type == "Gather":
         return Execution(True, "only the rows asked for are decoded")
-    expected = cost.gain(_layer(weight), density)
+    expected = cost.gain(_layer(weight, shapes), density)
     return Execution(expected * cost.MARGIN > 1, f"density {density:.2f}, about {expected:.1f} times as fast as dense")
 
 
-def _layer(weight: Weight) -> cost.Layer:
+def _layer(weight: Weight, shapes: Shapes) -> cost.Layer:
     """The shape of the layer that uses a weight, which a sparse operator can take."""
     node, shape = weight.uses[0].node, weight.shape
     if weight.op_type == "Conv":
         groups = node.attributes.get_int("group", 1)
-        return cost.Layer(shape[0], prod(shape[1:]), groups, prod(shape[2:]), _known(node.outputs[0], slice(2, None)))
-    if weight.op_type == "Gemm" and node.attributes.get_int("transB", False):
-        shape = shape[::-1]
-    rows = slice(0, -1)
-    if weight.op_type == "Gemm" and node.attributes.get_int("transA", False):
-        rows = slice(1, None)
-    return cost.Layer(shape[1], shape[0], positions=_known(node.inputs[0], rows))
+        positions = _product(shapes.get(node.outputs[0].name or ""), slice(2, None))
+        return cost.Layer(shape[0], prod(shape[1:]), groups, prod(shape[2:]), positions)
+    transposed = {name: weight.op_type == "Gemm" and node.attributes.get_int(name, False) for name in _TRANSPOSES}
+    inputs, outputs = shape[::-1] if transposed["transB"] else shape
+    x = node.inputs[0].name if node.inputs[0] else None
+    rows = _product(shapes.get(x or ""), slice(1, None) if transposed["transA"] else slice(0, -1))
+    return cost.Layer(outputs, inputs, positions=rows)
 
 
-def _known(value: ir.Value | None, axes: slice) -> int:
-    """The product of some dimensions, 0 if that is not known."""
-    if value is None or value.shape is None:
-        return 0
-    dims = [*value.shape][axes]
-    return prod(dim for dim in dims if isinstance(dim, int)) if all(isinstance(dim, int) for dim in dims) else 0
+def _product(shape: tuple[int | str, ...] | None, axes: slice) -> int:
+    """Of some dimensions; 0 if not all of them are known."""
+    dims = [dim for dim in shape[axes] if isinstance(dim, int)] if shape is not None else []
+    return prod(dims) if shape is not None and len(dims) == len(shape[axes]) else 0
 
 
 def _obstacle(weight: Weight) -> str:
