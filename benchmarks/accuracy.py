@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 import onnx
 from cases import cases
-from models import INPUT, Net, Shape, Value
+from net import INPUT, Net, Shape, Value
 from onnx import TensorProto, helper, numpy_helper
 from scipy import sparse
 
@@ -73,7 +73,7 @@ class Layers(Net):
         return name
 
     def node(self, op_type: str, inputs: Sequence[Value | str], shape: Shape, **attributes: Any) -> Value:
-        if len(inputs) > 1 and inputs[1] in self.vectors:
+        if len(inputs) > 1 and inputs[1] in self.uses:
             arrays = [self._arrays[name] for name in inputs[1:]]
             bias = arrays[1] if len(arrays) > 1 else None
             self.layers.append(Layer(op_type, inputs[0].shape, arrays[0], bias, attributes))

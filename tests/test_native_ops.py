@@ -180,6 +180,11 @@ def test_empty_dimensions(name):
     assert_same_as_dense(Pair(op, sparse_array(rng, weight_shape), feeds))
 
 
+def test_gemm_without_columns_of_a_transposed_weight():
+    rng = np.random.default_rng(6)
+    assert_same_as_dense(Pair("Gemm", sparse_array(rng, (0, 20)), {"A": normal(rng, (3, 20))}, {"transB": 1}))
+
+
 def threaded_pairs() -> list[Pair]:
     rng = np.random.default_rng(13)
     return [

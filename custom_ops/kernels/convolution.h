@@ -59,7 +59,8 @@ public:
     // Bytes of scratch memory, aligned to 64, that run() needs for these sizes with such an executor.
     virtual size_t scratch_nbytes(const ConvolutionRun& run, size_t workers) const = 0;
 
-    // The sum runs over the nonzeros of the weight only. Gives the same bits whatever the executor. No allocation
+    // The sum runs over the nonzeros of the weight only. Gives the same bits whatever the executor, but for
+    // the signs of NaNs. No allocation
     // happens.
     virtual void run(const ConvolutionRun& run, void* scratch, Executor& executor) const = 0;
 };

@@ -50,7 +50,7 @@ public:
     // call for many rows may build a layout for them.
     virtual size_t scratch_nbytes(int64_t m, size_t workers) const = 0;
 
-    // Gives the same bits whatever the executor. No allocation happens.
+    // Gives the same bits whatever the executor, but for the signs of NaNs. No allocation happens.
     virtual void run(const MatrixRun& run, void* scratch, Executor& executor) const = 0;
 };
 

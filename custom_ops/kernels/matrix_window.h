@@ -9,7 +9,8 @@ namespace onnxdc {
 
 class WindowMatrix final : public SparseMatrix {
 public:
-    WindowMatrix(const SparseRows& weight, const WindowKernels& kernels) : windows_(weight, kernels.form), kernels_(kernels) {}
+    WindowMatrix(const SparseRows& weight, const WindowKernels& kernels)
+        : windows_(weight, kernels.form), kernels_(kernels) {}
 
     int64_t inputs() const override { return static_cast<int64_t>(windows_.columns()); }
     int64_t outputs() const override { return static_cast<int64_t>(windows_.rows()); }

@@ -43,8 +43,12 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
                         const __m256 value = _mm256_load_ps(floats + slot * kLanes);
                         __m256 input = _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, index),
                                                         _mm256_permutevar8x32_ps(high, index), half);
-                        if (kMasked)
-                            input = _mm256_and_ps(input, _mm256_cmp_ps(value, _mm256_setzero_ps(), _CMP_NEQ_UQ));
+                        if (kMasked) {
+                            // Only +0.0 is no nonzero.
+                            const __m256i empty =
+                                _mm256_cmpeq_epi32(_mm256_castps_si256(value), _mm256_setzero_si256());
+                            input = _mm256_andnot_ps(_mm256_castsi256_ps(empty), input);
+                        }
                         __m256& sum = part[v][static_cast<size_t>(slot) % kParts];
                         sum = _mm256_fmadd_ps(value, input, sum);
                     }

@@ -42,7 +42,11 @@ inline Slots float_slots(const uint32_t* words, const float* floats) {
     for (int slot = 0; slot < 6; ++slot) {
         slots.index[slot] = shift_right(word, slot * 5);
         slots.value[slot] = _mm512_load_ps(floats + slot * 16);
-        if (kMasked) slots.used[slot] = _mm512_cmp_ps_mask(slots.value[slot], _mm512_setzero_ps(), _CMP_NEQ_UQ);
+        if (kMasked) {
+            // Only +0.0 is no nonzero.
+            const __m512i bits = _mm512_castps_si512(slots.value[slot]);
+            slots.used[slot] = _mm512_test_epi32_mask(bits, bits);
+        }
     }
     return slots;
 }

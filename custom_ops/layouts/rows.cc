@@ -68,7 +68,8 @@ void for_each_nonzero(const SparseWeight& weight, Share part, uint32_t row_lengt
 // The columns take the place of the positions, which are the largest array there is at this time.
 SparseRows rows_of(SparseWeight weight) {
     const auto rows = static_cast<size_t>(weight.shape[0]);
-    const size_t columns = rows == 0 ? 0 : static_cast<size_t>(weight.numel()) / rows;
+    size_t columns = 1;  // known without rows, too
+    for (size_t axis = 1; axis < weight.shape.size(); ++axis) columns *= static_cast<size_t>(weight.shape[axis]);
     SparseRows result = empty_rows(weight, rows, columns);
     const CodeOf code_of(weight);
     const size_t parts = part_count(weight);

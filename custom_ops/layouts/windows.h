@@ -25,10 +25,10 @@ constexpr WindowForm kWideWindows{16, 5, 32};
 constexpr WindowForm kNarrowWindows{8, 4, 0};
 
 // A sparse matrix as a sequence of steps. The rows are sorted by their number of nonzeros; each `lanes` that follow
-// each other are a block, in which a row is a lane. A step loads a window of consecutive inputs into two registers; each
-// lane then uses up to two of its next nonzeros that meet the window, its two slots of the step. A slot is an index
-// into the window and the nonzero's value, which is a 5-bit code where the matrix has at most max_codes values, else a
-// float. Steps come in threes:
+// each other are a block, in which a row is a lane. A step loads a window of consecutive inputs into two registers;
+// each lane then uses up to two of its next nonzeros that meet the window, its two slots of the step. A slot is an
+// index into the window and the nonzero's value, which is a 5-bit code where the matrix has at most max_codes values,
+// else a float. Steps come in threes:
 //   coded:   2 words a lane: slots 0..2 and 3..5 of the three steps, 10 bits each from the lowest: index, code
 //   floats:  1 word a lane: the six indices, index_bits each from the lowest; then 6 floats a lane
 // A slot without a nonzero has the value 0. Columns are cut into tiles whose inputs stay in the nearest cache; the

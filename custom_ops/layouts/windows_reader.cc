@@ -87,7 +87,8 @@ SparseRows Windows::to_rows() const {
     const CodeOfValue code_of(values_);
     for_each_block([&](size_t block, const uint32_t* rows) {
         uint32_t next[kMaxLanes];
-        for (size_t lane = 0; lane < form_.lanes; ++lane) next[lane] = rows[lane] != kNoRow ? matrix.start[rows[lane]] : 0;
+        for (size_t lane = 0; lane < form_.lanes; ++lane)
+            next[lane] = rows[lane] != kNoRow ? matrix.start[rows[lane]] : 0;
         for_each_slot(block, [&](size_t lane, uint32_t column, uint32_t value) {
             matrix.column[next[lane]] = column;
             matrix.code[next[lane]++] = coded_ ? value : code_of(value);

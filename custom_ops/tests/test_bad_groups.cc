@@ -138,7 +138,8 @@ void test_flipped_bits() {
     CHECK(!verdict_on(good));
 }
 
-// So many chunks that threads share them: the first of those that are damaged is named, whoever finds another one first.
+// So many chunks that threads share them: the first of those that are damaged is named, whoever finds another one
+// first.
 void test_damage_in_every_part() {
     std::mt19937 random(6);
     std::vector<float> values;
