@@ -182,9 +182,9 @@ def test_an_unknown_operator_of_the_domain_is_named():
 
 
 def test_only_dense_nodes_are_decoded_for_running():
-    text = "g (float[M, 64] A) => (float[M, 64] Y) { B = MatMul(A, V)  Y = MatMul(B, W) }"
-    model = build(text, V=weight(64, 64, density=0.1), W=weight(64, 64, density=0.9, seed=1))
-    feeds = {"A": normal(3, 64)}
+    text = "g (float[M, 256] A) => (float[M, 256] Y) { B = MatMul(A, V)  Y = MatMul(B, W) }"
+    model = build(text, V=weight(256, 256, density=0.1), W=weight(256, 256, density=0.9, seed=1))
+    feeds = {"A": normal(3, 256)}
     expected = run(model, feeds)
     encode(model, force=True)
     result = decode_dense_nodes(model)
