@@ -20,8 +20,8 @@ import onnxdc
 
 # Bytes of weights that a native run reads for each nonzero (custom_ops/layouts): windows for few vectors, else tiles.
 _WINDOW_BYTES: Final = 2.2
-_TILE_BYTES: Final = 4.0
-_WINDOW_VECTORS: Final = 12
+_TILE_BYTES: Final = 6.3
+_WINDOW_VECTORS: Final = 4
 _DENSE_BYTES: Final = 4.0  # an element of a weight that is decoded
 _ACTIVATION_BYTES: Final = 4.0
 NOT_SLOWER: Final = 0.97  # a ratio that counts as no loss: what differs by less than 3 % is as fast
