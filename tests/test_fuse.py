@@ -54,6 +54,25 @@ def check_same(original: onnx.ModelProto, encoded: onnx.ModelProto, feeds: dict[
     assert decoded.SerializeToString() == original.SerializeToString()
 
 
+@pytest.mark.parametrize("product", ["Conv", "MatMul"])
+def test_an_addition_in_a_branch_is_left_alone(product: str):
+    other = "float[1, 8, 7, 7] r" if product == "Conv" else "float[8] r"
+    call = f"{CONV} (x, W)" if product == "Conv" else "MatMul (x, W)"
+    array = weight(8, 8, 3, 3, density=0.3) if product == "Conv" else weight(7, 8, density=0.3)
+    branches = "".join(
+        f"{name} = b () => (float[a, b, c, d] {name}_y) {{ {name}_y = {op} (c, r) }}, "
+        for name, op in (("then_branch", "Add"), ("else_branch", "Mul"))
+    )
+    model = build(
+        f"g (bool p, float[1, 8, 7, 7] x, {other}) => (float[a, b, c, d] y) "
+        f"{{ c = {call}  y = If (p) <{branches.removesuffix(', ')}> }}",
+        W=array,
+    )
+    original = ir.to_proto(model)
+    feeds = {"p": np.array(True), "x": normal(1, 8, 7, 7), "r": normal(1, 8, 7, 7) if product == "Conv" else normal(8)}
+    check_same(original, ir.to_proto(encode_sparse(model).model), feeds)
+
+
 OPSETS = [
     (name, opset) for name, tail in TAILS.items() for opset in sorted({tail.opset, max(17, tail.opset), NEWEST_OPSET})
 ]

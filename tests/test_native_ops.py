@@ -185,6 +185,33 @@ def test_gemm_without_columns_of_a_transposed_weight():
     assert_same_as_dense(Pair("Gemm", sparse_array(rng, (0, 20)), {"A": normal(rng, (3, 20))}, {"transB": 1}))
 
 
+def test_an_infinite_weight_does_not_meet_the_padding():
+    weight = np.zeros((1, 1, 3, 3), np.float32)
+    weight[0, 0, 0, 0], weight[0, 0, 1, 1] = np.inf, 2
+    pair = Pair("Conv", weight, {"X": np.ones((1, 1, 4, 5), np.float32)}, {"pads": [1, 1, 1, 1]})
+    expected = np.full((1, 1, 4, 5), np.inf, np.float32)
+    expected[..., 0, :] = expected[..., 0] = 2
+    np.testing.assert_array_equal(pair.run(pair.sparse_model()), expected)
+
+
+def test_thousands_of_taps_take_no_time_for_those_that_are_zero():
+    weight = np.zeros((1, 1, 512, 512), np.float32)
+    weight[0, 0, 0, 0], weight[0, 0, 511, 511] = 1, 2
+    x = normal(np.random.default_rng(8), (1, 1, 520, 520))
+    assert_same_as_dense(Pair("Conv", weight, {"X": x}))
+
+
+def test_padding_and_strides_that_dwarf_the_input():
+    weight = sparse_array(np.random.default_rng(9), (2, 1, 2, 2))
+    x = normal(np.random.default_rng(10), (2, 1, 9, 7))
+    for attributes in (
+        {"pads": [900, 900, 900, 900], "strides": [60, 2], "dilations": [7, 3]},
+        {"pads": [0, 700, 3, 900], "strides": [1, 3]},
+        {"pads": [500, 501, 502, 503], "strides": [2, 5], "dilations": [4, 5]},
+    ):
+        assert_same_as_dense(Pair("Conv", weight, {"X": x}, attributes))
+
+
 def threaded_pairs() -> list[Pair]:
     rng = np.random.default_rng(13)
     return [

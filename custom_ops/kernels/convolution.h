@@ -53,15 +53,15 @@ public:
     virtual int64_t inputs() const = 0;   // channels of x
     virtual int64_t outputs() const = 0;  // channels of y
 
-    // Whose kernels run: what was asked for, or kScalar for a weight without elements.
+    // Whose kernels run: what was asked for, or kScalar for a weight without elements, with one that is infinite or NaN,
+    // or with thousands of taps.
     virtual Isa isa() const = 0;
 
     // Bytes of scratch memory, aligned to 64, that run() needs for these sizes with such an executor.
     virtual size_t scratch_nbytes(const ConvolutionRun& run, size_t workers) const = 0;
 
     // The sum runs over the nonzeros of the weight only. Gives the same bits whatever the executor, but for
-    // the signs of NaNs. No allocation
-    // happens.
+    // the signs of NaNs. No allocation happens.
     virtual void run(const ConvolutionRun& run, void* scratch, Executor& executor) const = 0;
 };
 

@@ -29,7 +29,14 @@ ConvolutionGeometry::ConvolutionGeometry(const ConvolutionRun& run, const Convol
       pads_(run.pads),
       inputs_(inputs) {
     for (size_t d = 0; d < 3; ++d) extent_[d] = (out_size_[d] - 1) * strides_[d] + (kernel_[d] - 1) * dilations_[d] + 1;
-    in_place_ = strides_[2] == 1;
+    // A copy must not be far larger than what it is made from: pads and strides may be anything.
+    constexpr double kMaxCopy = 4.0, kSmallCopy = 65536.0;
+    double copy = 1.0, plane = 1.0;
+    for (size_t d = 0; d < 3; ++d) {
+        copy *= static_cast<double>(extent_[d]);
+        plane *= static_cast<double>(in_size_[d]);
+    }
+    in_place_ = strides_[2] == 1 || copy > std::max(kMaxCopy * plane, kSmallCopy);
     if (in_place_) {
         row_pitch_ = in_size_[2];
         slice_pitch_ = row_pitch_ * in_size_[1];
@@ -83,8 +90,10 @@ ConvolutionGeometry::Tap ConvolutionGeometry::tap(size_t index) const {
         return {{}, z * slice_pitch_ + r * row_pitch_ + column, {0, width}};
     }
     const Spatial shift{z - pads_[0], r - pads_[1], c - pads_[2]};
-    const auto first = static_cast<size_t>(std::max<int64_t>(0, -shift[2])),
-               last = static_cast<size_t>(std::max<int64_t>(0, in_size_[2] - shift[2]));
+    const auto columns_before = [&](int64_t inputs) {
+        return static_cast<size_t>(inputs <= 0 ? 0 : (inputs - 1) / strides_[2] + 1);
+    };
+    const size_t first = columns_before(-shift[2]), last = columns_before(in_size_[2] - shift[2]);
     return {shift, shift[0] * slice_pitch_ + shift[1] * row_pitch_ + shift[2], {first, std::min(last, width)}};
 }
 
@@ -111,13 +120,16 @@ void ConvolutionGeometry::write_pieces(size_t begin, size_t end, size_t lanes, P
         bool empty = true;  // the vector so far
         for (size_t at = begin; at < end;) {
             const size_t lane = (at - begin) % lanes;
-            const size_t length = std::min({width - column, lanes - lane, end - at});
+            // With a stride in x itself, neighbours do not lie side by side.
+            const size_t longest = in_place_ && strides_[2] > 1 ? 1 : lanes - lane;
+            const size_t length = std::min({width - column, longest, end - at});
             const size_t first = std::max(column, tap.columns.begin), last = std::min(column + length, tap.columns.end);
             const auto slice_ = static_cast<int64_t>(slice), row_ = static_cast<int64_t>(row);
             if (first < last && !meets_padding(tap, slice_, row_)) {
                 const size_t first_lane = lane + first - column;
                 const auto from = row_start(static_cast<int64_t>(image), slice_, row_) + tap.offset +
-                                  static_cast<int64_t>(first) - static_cast<int64_t>(first_lane);
+                                  static_cast<int64_t>(first) * (in_place_ ? strides_[2] : 1) -
+                                  static_cast<int64_t>(first_lane);
                 const auto bits = (uint32_t{1} << (last - first)) - 1;
                 pieces[count++] = {from, bits << first_lane, static_cast<uint32_t>((at - begin) / lanes)};
                 empty = false;

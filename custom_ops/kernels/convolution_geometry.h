@@ -7,7 +7,7 @@
 namespace onnxdc {
 
 // The input of one image as the inner loops see it: the planes of x, or, for strides along the last axis, copies of
-// them with the padding written out and the columns sorted by their remainder modulo the stride ("phases"). Either way
+// them of moderate size with the padding written out and the columns sorted by their remainder modulo the stride ("phases"). Either way
 // the inputs that one tap of the kernel meets in a row of the output are contiguous.
 class ConvolutionGeometry {
 public:

@@ -51,7 +51,7 @@ void ConvKernel::compute(const ort::Context& context) const {
     run.out_size = three_axes(shape.out, 1);
     run.pads = three_axes(shape.pads_begin, 0);
 
-    SessionExecutor executor(context);
+    SessionExecutor executor(context, threads_);
     const Scratch scratch(context, convolution_->scratch_nbytes(run, executor.workers()));
     convolution_->run(run, scratch.get(), executor);
 }

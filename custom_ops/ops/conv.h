@@ -7,6 +7,7 @@
 #include "kernels/convolution.h"
 #include "ops/conv_shape.h"
 #include "ops/epilogue_input.h"
+#include "ops/session.h"
 #include "ops/weight_input.h"
 
 namespace onnxdc {
@@ -29,6 +30,7 @@ private:
     ConvAttributes attributes_;
     EpilogueInput epilogue_;
     std::unique_ptr<SparseConvolution> convolution_;
+    mutable SessionThreads threads_;
 };
 
 }  // namespace onnxdc

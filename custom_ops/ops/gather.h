@@ -3,6 +3,7 @@
 
 #include "abi/ort.h"
 #include "decoder/range_reader.h"
+#include "ops/session.h"
 #include "ops/fusion.h"
 
 namespace onnxdc {
@@ -27,6 +28,7 @@ private:
     size_t code_nbytes_ = 0;
     size_t gap_nbytes_ = 0;
     RangeReader reader_;
+    mutable SessionThreads threads_;
 };
 
 }  // namespace onnxdc

@@ -75,7 +75,7 @@ void GemmKernel::compute(const ort::Context& context) const {
         }
         (c.row_stride == 0 ? run.bias : run.epilogue.residual) = scaled;
     }
-    run_matrix(*matrix_, run, context);
+    run_matrix(*matrix_, run, context, threads_);
 }
 
 }  // namespace onnxdc

@@ -7,6 +7,7 @@
 #include "decoder/weight_group.h"
 #include "kernels/matrix.h"
 #include "ops/epilogue_input.h"
+#include "ops/session.h"
 
 namespace onnxdc {
 
@@ -26,6 +27,7 @@ private:
     float alpha_;
     float beta_;
     std::unique_ptr<SparseMatrix> matrix_;
+    mutable SessionThreads threads_;
     EpilogueInput epilogue_;
 };
 

@@ -49,7 +49,7 @@ void MatMulKernel::compute(const ort::Context& context) const {
     }
     run.epilogue = epilogue_.read(context, dims);
     run.y = static_cast<float*>(context.output(dims));
-    run_matrix(*matrix_, run, context);
+    run_matrix(*matrix_, run, context, threads_);
 }
 
 }  // namespace onnxdc

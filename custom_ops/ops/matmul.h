@@ -7,6 +7,7 @@
 #include "decoder/weight_group.h"
 #include "kernels/matrix.h"
 #include "ops/epilogue_input.h"
+#include "ops/session.h"
 
 namespace onnxdc {
 
@@ -23,6 +24,7 @@ public:
 
 private:
     std::unique_ptr<SparseMatrix> matrix_;
+    mutable SessionThreads threads_;
     bool has_bias_;
     EpilogueInput epilogue_;
 };

@@ -19,8 +19,9 @@ std::unique_ptr<SparseMatrix> read_matrix(const ort::KernelInfo& info, size_t fi
     return matrix;
 }
 
-void run_matrix(const SparseMatrix& matrix, const MatrixRun& run, const ort::Context& context) {
-    SessionExecutor executor(context);
+void run_matrix(const SparseMatrix& matrix, const MatrixRun& run, const ort::Context& context,
+                SessionThreads& threads) {
+    SessionExecutor executor(context, threads);
     const Scratch scratch(context, matrix.scratch_nbytes(run.m, executor.workers()));
     matrix.run(run, scratch.get(), executor);
 }

@@ -73,6 +73,12 @@ inline SparseWeight random_weight(Random& random, const std::vector<int64_t>& sh
     return weight;
 }
 
+inline bool is_finite(const SparseWeight& weight) {
+    for (const float value : weight.codebook)
+        if (!std::isfinite(value)) return false;
+    return true;
+}
+
 // Calls use(position, value) for each nonzero.
 template <class Use>
 void for_each_nonzero(const SparseWeight& weight, const Use& use) {

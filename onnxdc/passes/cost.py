@@ -26,7 +26,8 @@ CALL: Final = 4000.0  # a layer, whatever its size
 PRODUCT: Final = 1.0  # an element of the weight
 SMALL_GROUP: Final = 2.0  # the same in a convolution whose groups have fewer channels than a vector has lanes
 FEW: Final = 4.0  # positions that are lost, since short vectors wait for what is done once a nonzero
-# A single row of a matrix product, for which the weight is read from memory or a cache.
+# A single row of a matrix product: the weight comes from memory or a cache. A few rows cost both sides more.
+FEW_ROWS: Final = 3
 ROW_ENTRY: Final = 0.45  # sparse, a nonzero (custom_ops/kernels/window.h)
 ROW_OUTPUT: Final = 3.0  # sparse, an output
 ROW_PRODUCT: Final = 0.18  # dense, an element of the weight
@@ -57,10 +58,10 @@ def gain(layer: Layer, density: float) -> float:
 
     A matrix product of an unknown number of rows counts as what gains less: a single row, or many.
     """
-    if layer.taps or layer.positions > 1:
-        return _gain_of_many(layer, density)
-    if layer.positions == 1:
+    if not layer.taps and 0 < layer.positions <= FEW_ROWS:
         return _gain_of_row(layer, density)
+    if layer.taps or layer.positions:
+        return _gain_of_many(layer, density)
     return min(_gain_of_many(layer, density), _gain_of_row(layer, density))
 
 

@@ -59,7 +59,9 @@ def _layer(weight: Weight, shapes: Shapes) -> cost.Layer:
     node, shape = weight.uses[0].node, weight.shape
     if weight.op_type == "Conv":
         groups = node.attributes.get_int("group", 1)
-        positions = _product(shapes.get(node.outputs[0].name or ""), slice(2, None))
+        shape_out = shapes.get(node.outputs[0].name or "")
+        images = _product(shape_out, slice(0, 1)) or 1  # the kernels count pixels through all of them
+        positions = images * _product(shape_out, slice(2, None))
         return cost.Layer(shape[0], prod(shape[1:]), groups, prod(shape[2:]), positions)
     transposed = {name: weight.op_type == "Gemm" and node.attributes.get_int(name, False) for name in _TRANSPOSES}
     inputs, outputs = shape[::-1] if transposed["transB"] else shape

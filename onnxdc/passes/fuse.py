@@ -78,7 +78,9 @@ def _with_addition(node: ir.Node, shapes: Shapes) -> _Tail:
     """The Add behind a node, if it adds what the node's operator can."""
     operator, value = OPERATORS[node.op_type], node.outputs[0]
     add = next(iter(value.consumers()), None)
-    if add is None or (add.domain, add.op_type) != ("", "Add") or not is_closed(value, (add,)):
+    if add is None or (add.domain, add.op_type) != ("", "Add") or add.graph is not node.graph:
+        return _Tail(operator)
+    if not is_closed(value, (add,)):
         return _Tail(operator)
     other = next((term for term in add.inputs if term is not value), None)
     added = "" if other is None else _addition(node, other, shapes)

@@ -7,7 +7,6 @@ It lies in the model's metadata under ``onnxdc.origin`` as JSON, ``{"ir_version"
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import zlib
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from onnxdc.errors import ModelError
 
 KEY: Final = "onnxdc.origin"
 _MAX_FUSED: Final = 2**26  # bytes of nodes: a damaged file cannot take all memory
+_MAX_INTEGER: Final = 2**31  # versions and places are below
 _STORAGES: Final = ("float_data", "int32_data", "double_data")  # fields that may hold floats instead of raw_data
 
 
@@ -96,8 +96,10 @@ class Fused:
         try:
             packed = base64.b64decode(self.graph, validate=True)
             graph.ParseFromString(zlib.decompressobj().decompress(packed, _MAX_FUSED))
-        except (binascii.Error, zlib.error, google.protobuf.message.DecodeError) as error:
+        except (ValueError, zlib.error, google.protobuf.message.DecodeError) as error:
             raise ModelError(f"metadata entry {KEY}: fused: graph is no packed GraphProto") from error
+        if not all(isinstance(name, str) for node in graph.node for name in (*node.input, *node.output, node.name)):
+            raise ModelError(f"metadata entry {KEY}: fused: expected names in UTF-8")
         if (len(graph.node), len(graph.initializer)) != (len(self.nodes), len(self.initializers)):
             raise ModelError(f"metadata entry {KEY}: fused: expected a place for each node and initializer")
         return graph
@@ -145,19 +147,23 @@ class Origins:
             for record in weights.values():
                 _check_types(record)
             return origins
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError, RecursionError) as error:
             raise ModelError(f"metadata entry {KEY}: expected what onnxdc writes, got {text[:60]!r}") from error
 
 
 def _check_types(record: Origin | Origins | Fused) -> None:
-    """Raise TypeError unless each field has the type of its default."""
+    """Raise TypeError unless each field has the type of its default, ValueError for what no model can hold."""
     for key, usual in vars(type(record)()).items():
         value = getattr(record, key)
         if type(value) is not type(usual):
             raise TypeError(f"{key}: {type(value)}")
+        if isinstance(value, int) and not -1 <= value < _MAX_INTEGER:
+            raise ValueError(f"{key}: {value}")
+        if isinstance(value, str):
+            value.encode()  # raises UnicodeEncodeError, a ValueError, for half of a surrogate pair
         if key.endswith("props") and not all(isinstance(text, str) for text in value.values()):
             raise TypeError(f"{key}: not all values are texts")
-        if isinstance(value, list) and not all(type(place) is int for place in value):
+        if isinstance(value, list) and not all(type(place) is int and -1 <= place < _MAX_INTEGER for place in value):
             raise TypeError(f"{key}: not all values are integers")
 
 
@@ -205,7 +211,7 @@ def restored_value(name: str, array: np.ndarray, origin: Origin) -> ir.Value:
     elif origin.info:
         try:
             info = onnx.ValueInfoProto.FromString(base64.b64decode(origin.info, validate=True))
-        except (binascii.Error, google.protobuf.message.DecodeError) as error:
+        except (ValueError, google.protobuf.message.DecodeError) as error:
             raise ModelError(f"metadata entry {KEY}: {name}: info is no value_info") from error
         ir.serde.deserialize_value_info_proto(info, value)
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Final, TypeAlias
 
+import google.protobuf.message
 import onnx
 import onnx.shape_inference
 import onnx_ir as ir
@@ -33,19 +34,31 @@ def known_shapes(model: ir.Model) -> Shapes:
             small.append(ir.serde.serialize_tensor(tensor))
         elif name not in infos:
             large.append(onnx.helper.make_tensor_value_info(name, tensor.dtype.value, tensor.shape.numpy()))
+    for node in graph:
+        if _is_large_constant(node) and node.outputs[0].name not in infos:
+            tensor = node.attributes["value"].as_tensor()
+            large.append(
+                onnx.helper.make_tensor_value_info(node.outputs[0].name or "", tensor.dtype.value, tensor.shape.numpy())
+            )
     skeleton = onnx.GraphProto(
         name="skeleton",
-        node=[ir.serde.serialize_node(node) for node in graph],
+        node=[ir.serde.serialize_node(node) for node in graph if not _is_large_constant(node)],
         initializer=small,
         value_info=[*infos.values(), *large],
     )
     proto = onnx.ModelProto(ir_version=model.ir_version, graph=skeleton)
     proto.opset_import.extend(onnx.helper.make_opsetid(domain, n) for domain, n in model.opset_imports.items())
     proto.functions.extend(ir.serde.serialize_function(function) for function in model.functions.values())
-    with contextlib.suppress(onnx.shape_inference.InferenceError):  # what the model says by itself is left
+    # What the model says by itself is left.
+    with contextlib.suppress(onnx.shape_inference.InferenceError, google.protobuf.message.Error, ValueError):
         proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
     shapes = {info.name: _shape(info) for info in proto.graph.value_info}
     return {name: shape for name, shape in shapes.items() if shape is not None}
+
+
+def _is_large_constant(node: ir.Node) -> bool:
+    value = node.attributes.get("value") if node.op_type == "Constant" else None
+    return value is not None and value.type is ir.AttributeType.TENSOR and value.as_tensor().size > _SMALL
 
 
 def _shape(info: onnx.ValueInfoProto) -> tuple[int | str, ...] | None:
