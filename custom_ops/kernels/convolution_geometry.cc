@@ -67,9 +67,7 @@ void ConvolutionGeometry::copy_plane(const float* x, float* copy) const {
                 const int64_t last = std::clamp((in_size_[2] - shift + stride - 1) / stride, first, phase_pitch_);
                 float* to = copy + phase * phase_pitch_;
                 std::fill(to, to + first, 0.0f);
-                if (stride == 1 && first < last) {
-                    std::copy(row + (first + shift), row + (last + shift), to + first);
-                } else if (stride == 2) {  // the usual one, in vectors
+                if (stride == 2) {  // the usual one, in vectors
                     for (int64_t c = first; c < last; ++c) to[c] = row[c * 2 + shift];
                 } else {
                     for (int64_t c = first; c < last; ++c) to[c] = row[c * stride + shift];

@@ -7,8 +7,9 @@
 namespace onnxdc {
 
 // The input of one image as the inner loops see it: the planes of x, or, for strides along the last axis, copies of
-// them of moderate size with the padding written out and the columns sorted by their remainder modulo the stride ("phases"). Either way
-// the inputs that one tap of the kernel meets in a row of the output are contiguous.
+// them with the padding written out and the columns sorted by their remainder modulo the stride ("phases"). Either way
+// the inputs that one tap of the kernel meets in a row of the output are contiguous. Where the copies would be far
+// larger than the planes, x is taken with its stride, lane by lane.
 class ConvolutionGeometry {
 public:
     ConvolutionGeometry(const ConvolutionRun& run, const ConvolutionParams& params, const Spatial& kernel,

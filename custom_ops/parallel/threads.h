@@ -1,4 +1,5 @@
-// Threads of our own, for work outside of a run: the session's are out of reach while it creates its kernels.
+// Threads of our own, for making layouts: the session's are out of reach while it creates its kernels. Only the layout
+// that a matrix gets when a run first brings many rows is made within a run.
 #pragma once
 
 #include "parallel/executor.h"
