@@ -122,7 +122,7 @@ inline bool check_case(const ConvolutionCase& c, uint32_t seed, Worst* worst = n
     for (const Isa isa : supported_isas()) {
         const auto layer = SparseConvolution::create(weight, c.params, isa);
         CHECK(layer->inputs() == c.inputs && layer->outputs() == c.outputs);
-        CHECK(layer->isa() == isa || (layer->isa() == Isa::kScalar && (weight.numel() == 0 || !is_finite(weight))));
+        CHECK(layer->isa() == (weight.numel() == 0 || !is_finite(weight) ? Isa::kScalar : isa));
         SerialExecutor serial;
         const Floats y = run_once(*layer, run, serial, kCanaries);
         Comparison comparison;

@@ -43,7 +43,7 @@ class Layer:
         columns: of the weight as a matrix [outputs, columns]: inputs of a group times taps.
         groups: of a convolution, else 1.
         taps: size of a convolution's kernel, else 0.
-        positions: pixels of an output plane, or rows; 0 if that is not known.
+        positions: pixels of the output planes of all images, or rows; 0 if that is not known.
     """
 
     outputs: int

@@ -52,13 +52,6 @@ class _Plan:
         return {group.DECODE_WEIGHT}
 
     @property
-    def may_add(self) -> bool:
-        """Whether a sparse convolution's output is added to something: of the same shape, it can be fused."""
-        outputs = [use.node.outputs[0] for use in self.weight.uses if use.node.op_type == "Conv"]
-        users = [node.op_type for value in outputs for node in value.consumers()]
-        return self.execution.sparse and "Add" in users
-
-    @property
     def attributes(self) -> set[str]:
         """The attributes that count for the portable bodies of the weight's operators."""
         nodes = [use.node for use in self.weight.uses] if self.execution.sparse else []
