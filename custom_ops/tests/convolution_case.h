@@ -1,8 +1,7 @@
 // One convolution in every instruction set that runs here, against a naive one in float64.
 #pragma once
 
-#include "check.h"
-#include "expected.h"
+#include "check_layer.h"
 #include "kernels/convolution.h"
 #include "random_weight.h"
 
@@ -109,7 +108,7 @@ inline Floats run_once(const SparseConvolution& layer, ConvolutionRun run, Execu
     return y;
 }
 
-// Runs before canaries, then in allocations of exactly their size. Adds to `worst` if there is one.
+// In every instruction set; see check_layer.
 inline bool check_case(const ConvolutionCase& c, uint32_t seed, Worst* worst = nullptr) {
     Random random(seed);
     const SparseWeight weight = random_weight(random, c.weight_shape(), c.weight);
@@ -118,26 +117,15 @@ inline bool check_case(const ConvolutionCase& c, uint32_t seed, Worst* worst = n
     const Floats bias(static_cast<size_t>(c.outputs), random);
     const ConvolutionRun run = c.run(x, bias);
     const std::vector<Expected> expected = naive_convolution(c, weight, run);
-    const int failures = check::failures;
     for (const Isa isa : supported_isas()) {
         const auto layer = SparseConvolution::create(weight, c.params, isa);
-        CHECK(layer->inputs() == c.inputs && layer->outputs() == c.outputs);
-        CHECK(layer->isa() == (weight.numel() == 0 || !is_finite(weight) ? Isa::kScalar : isa));
-        SerialExecutor serial;
-        const Floats y = run_once(*layer, run, serial, kCanaries);
-        Comparison comparison;
-        for (size_t i = 0; i < expected.size(); ++i) comparison.add(expected[i], y[i]);
-        CHECK(comparison.worst().acceptable());
-        if (worst) worst->add(comparison.worst());
-        for (size_t i = 0; i < c.workers.size() && failures == check::failures; ++i) {
-            BackwardExecutor backward(c.workers[i]);
-            const Floats again = run_once(*layer, run, backward);
-            CHECK(same_bits(y, again, again.size));
-        }
-        if (failures == check::failures) continue;
-        std::fprintf(stderr, "  %s, seed %u\n", isa_name(isa), seed);
-        c.print();
-        return false;
+        const Isa wanted = weight.numel() == 0 || !is_finite(weight) ? Isa::kScalar : isa;
+        const auto compare = [&](const Floats& y) {
+            Comparison comparison;
+            for (size_t i = 0; i < expected.size(); ++i) comparison.add(expected[i], y[i]);
+            return comparison.worst();
+        };
+        if (!check_layer(c, *layer, run, isa, wanted, seed, worst, compare)) return false;
     }
     return true;
 }

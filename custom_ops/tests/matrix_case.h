@@ -1,8 +1,7 @@
 // One matrix product in every instruction set that runs here, against a naive one in float64.
 #pragma once
 
-#include "check.h"
-#include "expected.h"
+#include "check_layer.h"
 #include "kernels/matrix.h"
 #include "random_weight.h"
 
@@ -92,32 +91,18 @@ inline Worst compare(const MatrixCase& c, const std::vector<Expected>& expected,
     return comparison.worst();
 }
 
-// Runs before canaries, then in allocations of exactly their size. Adds to `worst` if there is one.
+// In every instruction set; see check_layer.
 inline bool check_case(const MatrixCase& c, uint32_t seed, Worst* worst = nullptr) {
     Random random(seed);
     const SparseWeight weight = random_weight(random, c.weight_shape(), c.weight);
     const Floats x = c.random_x(random), bias(static_cast<size_t>(c.outputs), random);
     const MatrixRun run = c.run(x, bias);
     const std::vector<Expected> expected = naive_product(c, weight, run);
-    const int failures = check::failures;
     for (const Isa isa : supported_isas()) {
         const auto layer = SparseMatrix::create(weight, c.weight_transposed, isa, c.expected_m);
-        CHECK(layer->inputs() == c.inputs && layer->outputs() == c.outputs);
-        CHECK(layer->isa() == (weight.numel() == 0 ? Isa::kScalar : isa));
-        SerialExecutor serial;
-        const Floats y = run_once(*layer, run, serial, kCanaries);
-        const Worst found = compare(c, expected, y);
-        CHECK(found.acceptable());
-        if (worst) worst->add(found);
-        for (size_t i = 0; i < c.workers.size() && failures == check::failures; ++i) {
-            BackwardExecutor backward(c.workers[i]);
-            const Floats again = run_once(*layer, run, backward);
-            CHECK(same_bits(y, again, again.size));
-        }
-        if (failures == check::failures) continue;
-        std::fprintf(stderr, "  %s, seed %u\n", isa_name(isa), seed);
-        c.print();
-        return false;
+        const Isa wanted = weight.numel() == 0 ? Isa::kScalar : isa;
+        const auto compared = [&](const Floats& y) { return compare(c, expected, y); };
+        if (!check_layer(c, *layer, run, isa, wanted, seed, worst, compared)) return false;
     }
     return true;
 }

@@ -1,4 +1,4 @@
-"""Fold computes the same with fewer nodes, and leaves what it must not touch, saying why."""
+"""BatchNormalization goes into the linear operator before it, or stays and says why."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 import pytest
-from text_models import build, normal, run
+from fold_checks import check_same, operators, refused
+from text_models import build, normal
 
 from onnxdc.passes.fold import fold
-from onnxdc.passes.result import PassResult
 
 # The statistics of five channels.
 STATISTICS = {
@@ -18,32 +18,6 @@ STATISTICS = {
     "m": normal(5, seed=3),
     "v": np.abs(normal(5, seed=4)) + 0.1,
 }
-
-
-def operators(model: ir.Model) -> list[str]:
-    return [node.op_type for node in model.graph]
-
-
-def check_same(model: ir.Model, feeds: dict[str, np.ndarray], tolerance: float = 1e-5) -> PassResult:
-    """Fold the model, and hold its outputs against those of the model before."""
-    outputs = [output.name for output in model.graph.outputs]
-    before = run(model, feeds)
-    result = fold(model)
-    after = run(ir.from_proto(ir.to_proto(model)), feeds)
-    for expected, actual in zip(before, after, strict=True):
-        np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * np.abs(expected).max())
-    assert [output.name for output in model.graph.outputs] == outputs
-    return result
-
-
-def refused(model: ir.Model) -> str:
-    """The only reason why nothing was folded in the model."""
-    nodes = operators(model)
-    result = fold(model)
-    assert result.changes == []
-    assert operators(model) == nodes
-    assert len(result.skips) == 1
-    return result.skips[0].reason
 
 
 @pytest.mark.parametrize(
@@ -322,102 +296,3 @@ def test_an_operator_in_an_outer_graph_is_left_alone() -> None:
     )
 
     assert refused(model) == "BatchNormalization: h is in another graph"
-
-
-@pytest.mark.parametrize(
-    ("text", "left"),
-    [
-        ("a = Identity (x)  b = Identity (a)  y = Relu (b)", ["Relu"]),
-        ("a = Relu (x)  y = Identity (a)", ["Relu"]),
-        ("a = Relu (x)  b = Dropout (a)  y = Identity (b)", ["Relu"]),
-        ("y = Identity (x)", ["Identity"]),
-        ("y = Identity (k)", ["Identity"]),
-        ("a = Relu (x)  y = Dropout (a, k)", ["Relu"]),
-        ("a = Relu (x)  t = Constant <value = bool {0}> ()  y = Dropout (a, k, t)", ["Relu"]),
-    ],
-)
-def test_identity_and_dropout_go_and_the_names_of_outputs_stay(text: str, left: list[str]) -> None:
-    model = build(f"g (float[3] x) => (float[] y) {{ {text} }}", k=np.array(0.5, np.float32))
-    check_same(model, {"x": normal(3)})
-
-    assert operators(model) == left
-
-
-def test_an_identity_between_two_outputs_stays() -> None:
-    model = build("g (float[3] x) => (float[] y, float[] z) { y = Relu (x)  z = Identity (y) }")
-    result = check_same(model, {"x": normal(3)})
-
-    assert [skip.reason for skip in result.skips] == [
-        "Identity: its input and its output are both outputs of the graph"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("t = Constant <value = bool {1}> ()  y = Dropout (x, k, t)", "training mode"),
-        ("y = Dropout (x, k, b)", "whether it trains is not constant"),
-        ("a, mask = Dropout (x)  y = Where (mask, a, a)", "its mask is used"),
-    ],
-)
-def test_dropout_that_is_not_the_identity_stays(text: str, reason: str) -> None:
-    model = build(f"g (float[3] x, bool b) => (float[3] y) {{ {text} }}", k=np.array(0.5, np.float32))
-
-    assert refused(model) == f"Dropout: {reason}"
-
-
-@pytest.mark.parametrize("bias", [(5,), (1,), (1, 5), (1, 1)])
-@pytest.mark.parametrize("add", ["Add (h, b)", "Add (b, h)"])
-def test_matmul_and_add_become_gemm(bias: tuple[int, ...], add: str) -> None:
-    model = build(
-        f"g (float[3, 4] x) => (float[] y) {{ h = MatMul (x, w)  y = {add} }}", w=normal(4, 5), b=normal(*bias, seed=1)
-    )
-    result = check_same(model, {"x": normal(3, 4)})
-
-    assert operators(model) == ["Gemm"]
-    assert [(change.name, change.action) for change in result.changes] == [("y", "folded")]
-
-
-def test_the_rank_is_known_through_the_operators_before() -> None:
-    model = build(
-        """g (float[3, 2, 2] x) => (float[] y) {
-            f = Flatten (x)
-            a = MatMul (f, w)  b = Add (a, c)  r = Relu (b)  d = MatMul (r, u)  y = Add (d, c)
-        }""",
-        w=normal(4, 4),
-        c=normal(4),
-        u=normal(4, 4, seed=1),
-    )
-    check_same(model, {"x": normal(3, 2, 2)})
-
-    assert operators(model) == ["Flatten", "Gemm", "Relu", "Gemm"]
-
-
-@pytest.mark.parametrize(
-    ("signature", "body", "bias", "reason"),
-    [
-        ("float[2, 3, 4] x", "h = MatMul (x, w)  y = Add (h, b)", (5,), "ranks 3 and 2, expected 2 and 2"),
-        ("float[] x", "h = Cos (x)  i = MatMul (h, w)  y = Add (i, b)", (5,), "the rank of its input is not known"),
-        ("float[3, 4] x", "h = MatMul (x, w)  y = Add (h, b)", (3, 5), "its bias has shape (3, 5), expected one value"),
-        ("float[3, 4] x", "h = MatMul (x, w)  y = Add (h, b)", (1, 1, 5), "its bias has shape (1, 1, 5), expected one"),
-        ("float[3, 4] x", "h = MatMul (x, w)  y = Add (h, h)", (5,), "the output of h has 2 consumers"),
-        ("float[3, 4] x, float[5] t", "h = MatMul (x, w)  y = Add (h, t)", (5,), "its bias is not constant"),
-        (
-            "float[3, 4] x",
-            "t = Transpose (x)  h = MatMul (x, t)  y = Add (h, b)",
-            (5,),
-            "the rank of its input",
-        ),
-        ("float[3, 4] x, float[4, 5] t", "h = MatMul (x, t)  y = Add (h, b)", (5,), "neither side is constant"),
-    ],
-)
-def test_matmul_and_add_that_are_no_gemm_say_why(signature: str, body: str, bias: tuple[int, ...], reason: str) -> None:
-    model = build(f"g ({signature}) => (y) {{ {body} }}", w=normal(4, 5), b=normal(*bias))
-
-    assert refused(model).startswith(f"Add: {reason}")
-
-
-def test_a_single_column_is_not_broadcast_by_gemm() -> None:
-    model = build("g (float[3, 4] x) => (y) { h = MatMul (x, w)  y = Add (h, b) }", w=normal(4, 1), b=normal(5))
-
-    assert refused(model) == "Add: its bias has shape (5,), expected one value for each of 1 columns"
