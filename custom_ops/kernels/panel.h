@@ -59,8 +59,8 @@ struct PanelKernels {
 const PanelKernels& best_fit(const PanelKernels& kernels, size_t lanes);
 
 // Positions that are lanes of panels, cut into blocks that each fill one. The cut does not depend on the number of
-// threads, but suits two and four: their blocks take the same time, and where layers of the same positions follow each
-// other, each thread finds most of its inputs where it left them.
+// threads, but suits two: an even number of blocks takes both the same time, and where layers of the same positions
+// follow each other, each thread finds most of its inputs where it left them.
 struct LaneBlocks {
     LaneBlocks(size_t positions, size_t max_vectors, size_t lanes);
 
