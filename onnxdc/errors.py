@@ -35,5 +35,9 @@ class RecipeError(OnnxdcError):
     """A recipe is malformed, names an unknown key, or has a pattern that matches nothing."""
 
 
+class HookError(OnnxdcError):
+    """A training hook is damaged or of another model, or what was trained does not fit it."""
+
+
 class NativeError(OnnxdcError):
     """The native library is missing, does not load, or does not support the instruction set asked for."""

@@ -20,7 +20,7 @@ LAYERS = (
     {"passes"},
     {"model_check", "model_io", "model_write"},
     {"feeds", "report", "runtime", "verification"},
-    {"doctor", "evaluate", "inspection"},
+    {"doctor", "evaluate", "hooks", "inspection"},
     {"api"},
     {"__init__", "cli", "__main__"},
 )

@@ -28,13 +28,13 @@ def tabulate(array: np.ndarray, axis: int) -> tuple[list[np.ndarray], np.ndarray
     Raises:
         EncodeError: there are too many distinct values.
     """
-    tables = _smallest_tables(array, axis)
-    codes = _element_codes(array, axis, tables)
+    tables = smallest_tables(array, axis)
+    codes = element_codes(array, axis, tables)
     return _refined(tables, codes, array.shape, axis, array.itemsize), codes
 
 
-def _smallest_tables(array: np.ndarray, axis: int) -> list[np.ndarray]:
-    """The tables of the smallest number of groups that can be encoded."""
+def smallest_tables(array: np.ndarray, axis: int) -> list[np.ndarray]:
+    """The tables of the smallest number of groups that can be encoded, as in `tabulate`; its errors, too."""
     length = array.shape[axis] if array.ndim else 1
     for groups in _divisors(length):
         tables = _tables(array, axis, groups)
@@ -69,8 +69,8 @@ def _sorted_by_value(bits: np.ndarray, dtype: np.dtype) -> np.ndarray:
         return bits[np.lexsort((bits, bits.view(dtype).astype(np.float64)))]
 
 
-def _element_codes(array: np.ndarray, axis: int, tables: list[np.ndarray]) -> np.ndarray:
-    """The code of every element, 0 for a zero: uint8 ``[numel]``."""
+def element_codes(array: np.ndarray, axis: int, tables: list[np.ndarray]) -> np.ndarray:
+    """The code of every element in the table of its group, as in `tabulate`: uint8 ``[numel]``."""
     codes = np.zeros(array.size, dtype=np.uint8)
     bits_of_groups = split_groups(bit_patterns(array), array.shape, axis, len(tables))
     codes_of_groups = split_groups(codes, array.shape, axis, len(tables))

@@ -53,6 +53,23 @@ _QUANTIZED_SLOTS: Final[dict[str, tuple[int, ...]]] = {
     "GatherBlockQuantized": (0,),
 }
 
+# Operators of the default domain -> the inputs that take a bias, or a scale and a shift for each channel.
+_AFFINE_SLOTS: Final[dict[str, tuple[int, ...]]] = {
+    "Conv": (2,),
+    "ConvTranspose": (2,),
+    "Gemm": (2,),
+    "LSTM": (3, 7),
+    "GRU": (3,),
+    "RNN": (3,),
+    "BatchNormalization": (1, 2),
+    "InstanceNormalization": (1, 2),
+    "LayerNormalization": (1, 2),
+    "GroupNormalization": (1, 2),
+    "PRelu": (1,),
+    "Add": (0, 1),
+    "Mul": (0, 1),
+}
+
 # Operators that hand a weight on to its consumer, whole: the values stay, or change only their type.
 _PASSING: Final = frozenset({"Transpose", "Reshape", "Identity", "Cast", "Squeeze", "Unsqueeze", "Flatten"})
 
@@ -69,6 +86,11 @@ def weight_kind(node: ir.Node, index: int) -> Kind | None:
 def is_quantized_slot(node: ir.Node, index: int) -> bool:
     """Whether input ``index`` of the node is a weight that is quantized already, or is about to be."""
     return index in _QUANTIZED_SLOTS.get(node.op_type, ())
+
+
+def is_affine_slot(node: ir.Node, index: int) -> bool:
+    """Whether input ``index`` of the node is a bias, or scales or shifts channels, if a constant of rank 1 feeds it."""
+    return node.domain == "" and index in _AFFINE_SLOTS.get(node.op_type, ())
 
 
 def is_passing(node: ir.Node, index: int) -> bool:

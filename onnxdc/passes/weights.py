@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import onnx_ir as ir
@@ -26,15 +27,28 @@ COMPRESSED_DOMAIN = "onnxdc"
 DEFAULT_MIN_ELEMENTS = 256
 
 
-@dataclass(eq=False)
-class Weight:
-    """A constant tensor that can be compressed.
+class NamedConstant(NamedTuple):
+    """A constant of a model.
 
     Attributes:
         name: its name, unique in the model: that of the value, with ``#2``, ``#3``, ... where graphs repeat it.
         value: an initializer, or the output of a Constant node.
         graph: the graph that holds it; the graph inside the function for a constant of a model-local function.
         function: the model-local function that holds it, None outside of functions.
+    """
+
+    name: str
+    value: ir.Value
+    graph: ir.Graph
+    function: ir.Function | None
+
+
+@dataclass(eq=False)
+class Weight:
+    """A constant tensor that can be compressed.
+
+    Attributes:
+        name, value, graph, function: as of a ``NamedConstant``.
         uses: the weight slots that it feeds, strongest kind first.
         kind: of its first use.
         channel_axis: the axis of this tensor along which the output channels of the first use lie, None if unknown.
@@ -105,24 +119,30 @@ def find_weights(model: ir.Model, min_elements: int = DEFAULT_MIN_ELEMENTS) -> t
     _refuse_compressed(model)
     weights: list[Weight] = []
     skips: list[Skip] = []
-    repeats: Counter[str] = Counter()
     joins = joins_of_constants(model)
+    for constant in named_constants(model):
+        found = trace(constant.value, model, joins)
+        reason = _why_not(constant.value, found, min_elements)
+        if reason is None:
+            weights.append(_weight(constant, found))
+        elif reason:
+            skips.append(Skip(constant.name, reason))
+    return weights, skips
+
+
+def named_constants(model: ir.Model) -> Iterator[NamedConstant]:
+    """Every constant of a model, in the order of its graphs."""
+    repeats: Counter[str] = Counter()
     for function, graph in graphs(model):
         for value in _constants(graph):
             base = value.name or "unnamed"
             repeats[base] += 1
             name = base if repeats[base] == 1 else f"{base}#{repeats[base]}"
-            found = trace(value, model, joins)
-            reason = _why_not(value, found, min_elements)
-            if reason is None:
-                weights.append(_weight(name, value, graph, function, found))
-            elif reason:
-                skips.append(Skip(name, reason))
-    return weights, skips
+            yield NamedConstant(name, value, graph, function)
 
 
-def _weight(name: str, value: ir.Value, graph: ir.Graph, function: ir.Function | None, found: Trace) -> Weight:
-    weight = Weight(name, value, graph, function, tuple(found.uses), found.uses[0].kind, None, tuple(found.others))
+def _weight(constant: NamedConstant, found: Trace) -> Weight:
+    weight = Weight(*constant, tuple(found.uses), found.uses[0].kind, None, tuple(found.others))
     weight.channel_axis = source_axis(found.uses[0], weight.shape)
     return weight
 

@@ -1,0 +1,12 @@
+"""Training hooks: a pruned or shared model goes out to be trained by any framework, and its weights come back.
+
+``export`` hands over, ``TrainingHook`` keeps the rules within a training loop, ``import_`` takes back.
+"""
+
+from onnxdc.hooks.exporting import export
+from onnxdc.hooks.hook import TrainingHook
+from onnxdc.hooks.importing import import_, put_back
+from onnxdc.hooks.reading import read_hook
+from onnxdc.hooks.weight import HookedWeight, Stage
+
+__all__ = ["HookedWeight", "Stage", "TrainingHook", "export", "import_", "put_back", "read_hook"]

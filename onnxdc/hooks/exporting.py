@@ -1,0 +1,44 @@
+"""Hand a model over to training."""
+
+from __future__ import annotations
+
+import os
+
+from onnxdc import model_io
+from onnxdc.errors import ModelError
+from onnxdc.hooks.files import writing
+from onnxdc.hooks.hook import TrainingHook
+from onnxdc.hooks.reading import read_hook
+from onnxdc.hooks.training_graph import build_rules
+from onnxdc.hooks.weight import Stage
+from onnxdc.model_io import Source
+
+TRAINING_GRAPH = "training.onnx"
+
+
+def export(model: Source, folder: str | os.PathLike[str] | None = None, *, stage: Stage | None = None) -> TrainingHook:
+    """The training hook of a pruned or a shared model, and as files if a folder is given.
+
+    Args:
+        model: a path, or a model in memory; it is left as it is.
+        folder: where to write ``hook.json``, ``hook.safetensors`` and ``training.onnx``; made if need be.
+        stage: of all weights; without it each one's values say whether it is dense, pruned or shared, see
+            ``reading.read_hook``.
+
+    Raises:
+        HookError: the folder cannot be written to, nothing can be trained, or ``stage`` is ``"shared"`` and a weight is
+            not.
+        ModelError: the model cannot be read, is compressed, or has a weight with NaN or infinity.
+    """
+    loaded = model_io.load(model, lift=False)
+    where = model_io.name_of(model)
+    try:
+        hook = read_hook(loaded, stage)
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}") from error
+    if folder is not None:
+        build_rules(loaded, hook)
+        with writing(folder) as place:
+            model_io.save(loaded, place / TRAINING_GRAPH)
+        hook.save(folder)
+    return hook

@@ -1,0 +1,179 @@
+"""A hook as files: ``hook.json`` says what there is, ``hook.safetensors`` holds the arrays (docs/hook.md)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from onnxdc.errors import HookError
+from onnxdc.hooks.weight import RULES, HookedWeight
+from onnxdc.model_write import replacing
+
+FORMAT: Final = "onnxdc.hook"
+VERSION: Final = 1
+MANIFEST: Final = "hook.json"
+TENSORS: Final = "hook.safetensors"
+
+
+def save(folder: str | os.PathLike[str], weights: Mapping[str, HookedWeight], digest: str) -> None:
+    """Write both files, the manifest last: without it there is no hook.
+
+    Raises:
+        HookError: the folder cannot be made or written to.
+    """
+    with writing(folder) as place:
+        keys = _Keys(weights)
+        tensors: dict[str, np.ndarray] = {}
+        entries = []
+        for weight in weights.values():
+            arrays = _arrays(weight)
+            named = {part: keys.take(weight.name, part) for part in arrays}
+            tensors |= {named[part]: array for part, array in arrays.items()}
+            entries.append(_entry(weight, named))
+        manifest = {"format": FORMAT, "version": VERSION, "model": {"sha256": digest}, "weights": entries}
+        write_tensors(place / TENSORS, tensors)
+        with replacing(place / MANIFEST) as file:
+            file.write(json.dumps(manifest, indent=2).encode())
+
+
+def load(folder: str | os.PathLike[str]) -> tuple[dict[str, HookedWeight], str]:
+    """The weights, and the digest of their model.
+
+    Raises:
+        HookError: a file is missing or damaged, or of a later version.
+    """
+    path = Path(folder) / MANIFEST
+    manifest = _read_manifest(path)
+    tensors = read_tensors(Path(folder) / TENSORS)
+    try:
+        weights = [_weight(entry, tensors, path) for entry in manifest["weights"]]
+        return {weight.name: weight for weight in weights}, str(manifest["model"]["sha256"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise HookError(f"{path}: damaged: {type(error).__name__} {error}") from error
+
+
+@contextlib.contextmanager
+def writing(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """The folder, made if need be, with its old manifest gone; what goes wrong in writing to it is a HookError."""
+    place = Path(folder)
+    try:
+        place.mkdir(exist_ok=True)
+        (place / MANIFEST).unlink(missing_ok=True)
+        yield place
+    except (OSError, safetensors.SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise HookError(f"{folder}: cannot write: {reason}") from error
+
+
+def write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """A safetensors file, all of it or nothing."""
+    with replacing(path) as file:
+        safetensors.numpy.save_file(dict(tensors), file.name)
+
+
+def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file.
+
+    Raises:
+        HookError: there is no such file, or it is damaged.
+    """
+    try:
+        return dict(safetensors.numpy.load_file(path))
+    except OSError as error:
+        raise HookError(f"{os.fspath(path)}: cannot read: {error.strerror or error}") from error
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        raise HookError(f"{os.fspath(path)}: not a safetensors file: {error}") from error
+
+
+class _Keys:
+    """Names of tensors that are not those of weights: a weight may itself be called ``fc.weight.mask``."""
+
+    def __init__(self, weights: Mapping[str, HookedWeight]) -> None:
+        self._taken = set(weights)
+
+    def take(self, name: str, part: str) -> str:
+        """The name of a part of a weight; the values have the weight's own."""
+        if part == "values":
+            return name
+        key = f"{name}.{part}"
+        while key in self._taken:
+            key += "_"
+        self._taken.add(key)
+        return key
+
+
+def _arrays(weight: HookedWeight) -> dict[str, np.ndarray]:
+    """What is stored of a weight, by the names that the manifest has for it."""
+    arrays = {"values": weight.values}
+    if weight.stage == "pruned":
+        arrays["mask"] = weight.mask
+    if weight.codes is not None and weight.codebook is not None:
+        arrays |= {"codes": weight.codes, "codebook": weight.codebook}
+    return arrays
+
+
+def _entry(weight: HookedWeight, named: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "name": weight.name,
+        "shape": list(weight.shape),
+        "dtype": str(weight.dtype),
+        "operator": weight.op_type,
+        "stage": weight.stage,
+        "rule": RULES[weight.stage],
+        "tensors": dict(named),
+        "layout": {framework: list(axes) for framework, axes in weight.layout.items()},
+    }
+
+
+def _weight(entry: Mapping[str, Any], tensors: Mapping[str, np.ndarray], path: Path) -> HookedWeight:
+    """The weight of an entry; KeyError or ValueError where it does not fit its tensors."""
+    named, name, stage = entry["tensors"], str(entry["name"]), entry["stage"]
+    if stage not in RULES:
+        raise HookError(f"{path}: {name}: expected a stage of {', '.join(RULES)}, got {stage!r}")
+    values = tensors[named["values"]]
+    codes = tensors[named["codes"]] if stage == "shared" else None
+    codebook = tensors[named["codebook"]] if stage == "shared" else None
+    if list(values.shape) != entry["shape"] or str(values.dtype) != entry["dtype"]:
+        expected, found = f"{entry['dtype']}{entry['shape']}", f"{values.dtype}{list(values.shape)}"
+        raise HookError(f"{path}: {name}: expected {expected}, got {found} in {TENSORS}")
+    if codes is not None and codebook is not None and not _fits(values, codes, codebook):
+        raise HookError(f"{path}: {name}: its codes and its codebook do not give its values")
+    if stage == "pruned" and not np.array_equal(tensors[named["mask"]], values != 0):
+        raise HookError(f"{path}: {name}: its mask does not fit its values")
+    layout = {framework: tuple(axes) for framework, axes in entry["layout"].items()}
+    return HookedWeight(name, values, stage, codes, codebook, str(entry["operator"]), layout)
+
+
+def _fits(values: np.ndarray, codes: np.ndarray, codebook: np.ndarray) -> bool:
+    """Whether a shared weight is what it is said to be."""
+    return (
+        codes.dtype.kind in "ui"
+        and codes.shape == values.shape
+        and codebook.ndim == 1
+        and codebook.size > 0
+        and 0 <= int(codes.min(initial=0)) <= int(codes.max(initial=0)) < codebook.size
+        and codebook[0] == 0
+        and np.array_equal(codebook[codes], values)
+    )
+
+
+def _read_manifest(path: Path) -> Any:
+    try:
+        manifest = json.loads(path.read_bytes())
+    except OSError as error:
+        raise HookError(f"{path}: cannot read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise HookError(f"{path}: not JSON: {error}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise HookError(f"{path}: not a training hook: expected format {FORMAT!r}")
+    if manifest.get("version") != VERSION:
+        raise HookError(f"{path}: expected version {VERSION}, got {manifest.get('version')!r}")
+    return manifest

@@ -1,0 +1,157 @@
+"""Take trained values back into the model that they are from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+import onnx_ir as ir
+
+from onnxdc import model_io
+from onnxdc.errors import EncodeError, HookError
+from onnxdc.hooks import files
+from onnxdc.hooks.hook import TrainingHook, check_codebook
+from onnxdc.hooks.reading import digest
+from onnxdc.hooks.training_graph import build_rules
+from onnxdc.hooks.weight import HookedWeight, Stage
+from onnxdc.model_io import Source
+from onnxdc.numeric.arrays import FLOAT_TYPES, require_finite
+from onnxdc.passes.constants import read_constant, replace_constant
+from onnxdc.passes.weights import named_constants
+
+TRAINED: Final = "trained.safetensors"
+CODEBOOK: Final = ".codebook"
+_PARTS: Final[dict[Stage, tuple[str, ...]]] = {
+    "dense": (),
+    "pruned": (".mask",),
+    "shared": (".codes", CODEBOOK),
+}
+
+Trained: TypeAlias = Mapping[str, np.ndarray] | str | os.PathLike[str]
+
+
+def import_(
+    model: Source,
+    hook: TrainingHook | str | os.PathLike[str],
+    trained: Trained | None = None,
+    *,
+    project: bool = False,
+) -> ir.Model:
+    """A model with trained values in the place of its own; everything else of it stays.
+
+    Args:
+        model: that the hook was exported from; it is left as it is.
+        hook: the hook, or its folder.
+        trained: an array for each weight of the hook, in its shape and in ONNX's layout, or for a shared weight its
+            codebook ``[1 + n]`` under ``<name>.codebook``; or a safetensors file of those; or ``training.onnx`` after
+            training. Without it the file ``trained.safetensors`` in the hook's folder.
+        project: restore broken rules: zeros where pruned elements are, and the mean of each cluster.
+
+    Raises:
+        HookError: the hook is of another model or cannot be read, a weight is missing or unknown, has another shape or
+            type, has NaN or infinity, or breaks its rule.
+        ModelError: the model cannot be read.
+    """
+    loaded = model_io.load(model, lift=False)
+    if trained is None:
+        trained = _default(hook)
+    where = os.fspath(trained) if isinstance(trained, str | os.PathLike) else "trained"
+    hook = hook if isinstance(hook, TrainingHook) else TrainingHook.load(hook)
+    found = digest(loaded)
+    if hook.digest != found:
+        name = model_io.name_of(model)
+        raise HookError(f"{name}: the hook is of another model: expected digest {hook.digest[:12]}, got {found[:12]}")
+    try:
+        values = _checked(hook, _arrays(trained, loaded, hook), project)
+    except HookError as error:
+        raise HookError(f"{where}: {error}") from error
+    put_back(loaded, values)
+    return loaded
+
+
+def put_back(model: ir.Model, values: Mapping[str, np.ndarray]) -> None:
+    """Put trained values into a model, in place; they are not checked against a hook.
+
+    Args:
+        model: that has constants of these names.
+        values: by the names that a hook has for them, each in the shape and the type of the constant.
+    """
+    for constant in list(named_constants(model)):
+        if constant.name in values:
+            replace_constant(constant.value, np.ascontiguousarray(values[constant.name]))
+
+
+def _default(hook: TrainingHook | str | os.PathLike[str]) -> Path:
+    if isinstance(hook, TrainingHook):
+        raise HookError("nothing trained: expected arrays or a file, got neither")
+    return Path(hook) / TRAINED
+
+
+def _arrays(trained: Trained, model: ir.Model, hook: TrainingHook) -> dict[str, np.ndarray]:
+    """The arrays of any of the forms, by name."""
+    if isinstance(trained, Mapping):
+        return {name: np.asarray(array) for name, array in trained.items()}
+    if Path(trained).suffix.lower() == ".onnx":
+        return _of_graph(model_io.load(trained, lift=False), model, hook)
+    return files.read_tensors(trained)
+
+
+def _of_graph(trained: ir.Model, model: ir.Model, hook: TrainingHook) -> dict[str, np.ndarray]:
+    """What a trained training graph holds."""
+    parameters = build_rules(model.clone(), hook)
+    constants = {constant.name: constant for constant in named_constants(trained)}
+    found = {}
+    for name, parameter in parameters.items():
+        if parameter in constants:
+            array = read_constant(constants[parameter].value, parameter)
+            shared = hook.weights[name].codes is not None
+            zero = np.zeros(1, array.dtype)
+            found[name + CODEBOOK if shared else name] = np.concatenate([zero, array.reshape(-1)]) if shared else array
+    return found
+
+
+def _checked(hook: TrainingHook, arrays: Mapping[str, np.ndarray], project: bool) -> dict[str, np.ndarray]:
+    """The values of all weights of the hook, each in its type, with its rule kept."""
+    values = {weight.name: _checked_one(weight, _array(weight, arrays), project) for weight in hook.weights.values()}
+    parts = {weight.name + part for weight in hook.weights.values() for part in _PARTS[weight.stage]}
+    unknown = [name for name in arrays if name not in hook.weights and name not in parts]
+    if unknown:
+        raise HookError(f"{unknown[0]}: no such weight in the hook, expected {', '.join(hook.weights)}")
+    return values
+
+
+def _array(weight: HookedWeight, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The values of a weight, given as such or by a codebook."""
+    array = arrays.get(weight.name)
+    codebook = arrays.get(weight.name + CODEBOOK) if weight.codes is not None else None
+    if codebook is not None:
+        check_codebook(weight, codebook)
+        expanded = weight.expand(codebook)
+        if array is not None and not np.array_equal(array, expanded, equal_nan=True):
+            raise HookError(f"{weight.name}: expected its values or its codebook, got both, and they differ")
+        return expanded
+    if array is None:
+        raise HookError(f"{weight.name}: missing, got {', '.join(arrays) or 'nothing'}")
+    return array
+
+
+def _checked_one(weight: HookedWeight, array: np.ndarray, project: bool) -> np.ndarray:
+    if array.shape != weight.shape:
+        raise HookError(f"{weight.name}: expected shape {list(weight.shape)}, got {list(array.shape)}")
+    if array.dtype not in FLOAT_TYPES:
+        raise HookError(f"{weight.name}: expected {weight.dtype}, got {array.dtype}")
+    with np.errstate(over="ignore"):  # an infinity that comes of it is told below
+        array = np.ascontiguousarray(array.astype(weight.dtype, copy=False))
+    try:
+        require_finite(array)
+    except EncodeError as error:
+        raise HookError(f"{weight.name}: {error}") from error
+    if project:
+        return weight.project(array)
+    violation = weight.violation(array)
+    if violation is not None:
+        raise HookError(f"{weight.name}: {violation}; projecting the weights (--project) restores the rule")
+    return array

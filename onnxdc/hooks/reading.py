@@ -1,0 +1,118 @@
+"""Read the hook of a model from its own tensors: what can be trained, and what each weight has been through."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from onnxdc.errors import EncodeError, HookError, ModelError
+from onnxdc.hooks.hook import TrainingHook
+from onnxdc.hooks.layout import framework_layouts
+from onnxdc.hooks.weight import HookedWeight, Stage
+from onnxdc.numeric.arrays import require_finite
+from onnxdc.numeric.clusters import find_clusters
+from onnxdc.passes.constants import constant_tensor, read_constant
+from onnxdc.passes.graphs import graphs
+from onnxdc.passes.slots import WEIGHT_TYPES, is_affine_slot
+from onnxdc.passes.weights import NamedConstant, Weight, find_weights, named_constants
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """A constant that training may change; ``weight`` is None for biases, scales and shifts."""
+
+    constant: NamedConstant
+    weight: Weight | None
+
+
+def trainable_constants(model: ir.Model) -> list[Trainable]:
+    """The constants that training may change, in the order of the model: weights of any size, biases, scales, shifts.
+
+    Raises:
+        ModelError: the model is compressed.
+    """
+    weights = {weight.value: weight for weight in find_weights(model, min_elements=1)[0]}
+    return [
+        Trainable(constant, weights.get(constant.value))
+        for constant in named_constants(model)
+        if constant.value in weights or _is_affine(constant.value)
+    ]
+
+
+def read_hook(model: ir.Model, stage: Stage | None = None) -> TrainingHook:
+    """The hook of a model.
+
+    Args:
+        model: not changed.
+        stage: of all weights; read from each weight's values without one. A weight is shared if its nonzeros have few
+            values, with several elements each; pruned if it has zeros; else dense.
+
+    Raises:
+        HookError: ``stage`` is ``"shared"`` and a weight is not, or nothing can be trained.
+        ModelError: the model is compressed, the data of a weight cannot be read, or a value is NaN or infinite.
+    """
+    hooked = [_hooked(trainable, stage) for trainable in trainable_constants(model)]
+    if not hooked:
+        raise HookError("nothing to train: the model has no weight and no bias")
+    return TrainingHook({weight.name: weight for weight in hooked}, digest(model))
+
+
+def digest(model: ir.Model) -> str:
+    """SHA-256 over the operators and the constants of a model, in hexadecimal; texts and file layout do not count."""
+    found = hashlib.sha256()
+    for _, graph in graphs(model):
+        for node in graph:
+            names = [value.name if value is not None else None for value in (*node.inputs, *node.outputs)]
+            found.update(repr((node.domain, node.op_type, names)).encode())
+    for constant in named_constants(model):
+        tensor = constant_tensor(constant.value)
+        if tensor is not None:
+            found.update(repr((constant.name, tensor.dtype.name, tuple(tensor.shape))).encode())
+            if tensor.dtype is not ir.DataType.STRING:
+                found.update(read_constant(constant.value, constant.name).tobytes())
+    return found.hexdigest()
+
+
+def _is_affine(value: ir.Value) -> bool:
+    """Whether the constant is a bias, or a scale or shift of channels, wherever it is used."""
+    tensor = constant_tensor(value)
+    if tensor is None or tensor.dtype not in WEIGHT_TYPES or not value.uses() or value.is_graph_output():
+        return False
+    return all(
+        is_affine_slot(node, index) and (node.op_type not in ("Add", "Mul") or _is_of_channels(node, index, tensor))
+        for node, index in value.uses()
+    )
+
+
+def _is_of_channels(node: ir.Node, index: int, tensor: ir.TensorProtocol) -> bool:
+    """Whether an addend or factor is a vector, and not one that prepares the model's own input."""
+    other = node.inputs[1 - index]
+    long = [size for size in tensor.shape.numpy() if size > 1]
+    return len(long) == 1 and other is not None and not other.is_graph_input()
+
+
+def _hooked(trainable: Trainable, stage: Stage | None) -> HookedWeight:
+    name, weight = trainable.constant.name, trainable.weight
+    values = np.ascontiguousarray(read_constant(trainable.constant.value, name))
+    try:
+        require_finite(values)
+    except EncodeError as error:
+        raise ModelError(f"{name}: {error}") from error
+    if weight is None:
+        return HookedWeight(name, values, "dense", op_type=next(iter(_users(trainable.constant.value))))
+    values = np.where(values == 0, np.zeros((), values.dtype), values)  # -0.0 is a zero like any other
+    clusters = find_clusters(values, weight.channel_axis or 0) if stage in (None, "shared") else None
+    if stage == "shared" and clusters is None:
+        raise HookError(f"{name}: expected a shared weight, got too many distinct values: share it first")
+    codes, codebook = clusters or (None, None)
+    found: Stage = "shared" if clusters else "pruned" if np.count_nonzero(values) < values.size else "dense"
+    layout = framework_layouts(weight.uses[0], values.ndim)
+    return HookedWeight(name, values, stage or found, codes, codebook, weight.op_type, layout)
+
+
+def _users(value: ir.Value) -> Iterator[str]:
+    return (node.op_type for node, _ in value.uses())

@@ -1,0 +1,92 @@
+"""The network in standard operators with the rules of training built in, for tools that differentiate ONNX graphs."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from onnxdc.hooks.hook import TrainingHook
+from onnxdc.hooks.weight import HookedWeight
+from onnxdc.passes.constants import add_constant, drop_if_unused
+from onnxdc.passes.names import Names
+from onnxdc.passes.weights import NamedConstant, named_constants
+
+
+def build_rules(model: ir.Model, hook: TrainingHook) -> dict[str, str]:
+    """Change a model, in place, so that whatever differentiates it trains it rightly.
+
+    A pruned weight ``W`` becomes ``Mul(W, Cast(mask))``. A shared weight becomes
+    ``Gather(Concat(0, codebook), Cast(codes))``, which has the weight's shape; the gradient of Gather is the paper's,
+    the sum over a cluster's members. The constant ``codebook`` is without entry 0, which must not be trained.
+
+    Args:
+        model: that the hook was read from.
+        hook: of the model.
+
+    Returns:
+        For each weight of the hook the name of the constant to be trained: its own, or that of its codebook.
+    """
+    names = Names(model)
+    trained = {}
+    for constant in list(named_constants(model)):
+        weight = hook.weights.get(constant.name)
+        if weight is None:
+            continue
+        site = _Site(model, constant, names)
+        if weight.stage == "dense":
+            trained[constant.value] = weight.name
+        elif weight.codes is None:
+            trained[site.mask(weight)] = weight.name
+        else:
+            trained[site.look_up(weight)] = weight.name
+    named = {constant.value: constant.name for constant in named_constants(model)}
+    return {weight: named[value] for value, weight in trained.items()}
+
+
+class _Site:
+    """The place of one weight in a model."""
+
+    def __init__(self, model: ir.Model, constant: NamedConstant, names: Names) -> None:
+        self._value, self._graph, self._names = constant.value, constant.graph, names
+        self._stem = constant.value.name or "weight"
+        # A function has no initializers, and before IR version 4 each one is an input of the graph.
+        self._as_node = constant.function is not None or model.ir_version < 4
+        producer = constant.value.producer()
+        nodes = list(constant.graph)
+        # What takes the place of the weight stands behind its Constant node, or before all nodes.
+        self._next = nodes[0] if producer is None else nodes[nodes.index(producer) + 1]
+
+    def mask(self, weight: HookedWeight) -> ir.Value:
+        """Multiply the weight by its mask wherever it is used; gives the weight."""
+        users = tuple(self._value.uses())
+        dtype = ir.DataType.from_numpy(weight.dtype)
+        cast = self._node("Cast", [self._constant("mask", weight.mask)], "mask.cast", to=dtype)
+        self._use(self._node("Mul", [self._value, cast], "masked"), users)
+        return self._value
+
+    def look_up(self, weight: HookedWeight) -> ir.Value:
+        """Look the weight up in its codebook wherever it is used; gives the codebook, which starts with entry 1."""
+        assert weight.codebook is not None
+        assert weight.codes is not None
+        codebook = self._constant("codebook", weight.codebook[1:])
+        codes = self._constant("codes", weight.codes)
+        table = self._node("Concat", [self._constant("zero", weight.codebook[:1]), codebook], "table", axis=0)
+        indices = self._node("Cast", [codes], "codes.cast", to=ir.DataType.INT32)
+        self._use(self._node("Gather", [table, indices], "shared", axis=0), tuple(self._value.uses()))
+        drop_if_unused(self._value)
+        return codebook
+
+    def _constant(self, part: str, array: np.ndarray) -> ir.Value:
+        return add_constant(self._names.take(f"{self._stem}.{part}"), array, self._next, as_node=self._as_node)
+
+    def _node(self, op_type: str, inputs: list[ir.Value], part: str, **attributes: int) -> ir.Value:
+        name = self._names.take(f"{self._stem}.{part}")
+        node = ir.node(op_type, inputs, attributes, name=name)
+        node.outputs[0].name = name
+        self._graph.insert_before(self._next, node)
+        return node.outputs[0]
+
+    @staticmethod
+    def _use(value: ir.Value, users: tuple[tuple[ir.Node, int], ...]) -> None:
+        for node, index in users:
+            node.replace_input_with(index, value)

@@ -1,0 +1,126 @@
+"""One weight of a training hook: its values, and what training must keep of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+
+from onnxdc.errors import HookError
+from onnxdc.numeric.clusters import cluster_means, cluster_ranges, cluster_sums
+
+Stage = Literal["dense", "pruned", "shared"]
+
+RULES: Final[dict[Stage, str]] = {
+    "dense": "any finite value",
+    "pruned": "zero wherever the mask is 0",
+    "shared": "zero where the code is 0; elements of equal code have equal values",
+}
+"""What training must keep of a weight at each stage."""
+
+
+@dataclass(frozen=True, eq=False)
+class HookedWeight:
+    """A trainable constant of a model.
+
+    Arrays that go in and come out have the weight's shape in ONNX's layout, unless something else is said.
+
+    Attributes:
+        name: of the constant in the model.
+        values: as they are in the model; of float16, bfloat16, float32 or float64.
+        stage: ``"dense"`` (nothing is to be kept, as of biases), ``"pruned"`` or ``"shared"``.
+        codes: of a shared weight, unsigned integers: 0 for a pruned element, else an index into the codebook.
+        codebook: of a shared weight, ``[1 + n]``: entry 0 is 0.0. What were codebooks of groups follow one another.
+        op_type: the operator that uses it.
+        layout: for each framework that is known, the permutation of axes that brings the weight into its layout.
+    """
+
+    name: str
+    values: np.ndarray
+    stage: Stage
+    codes: np.ndarray | None = None
+    codebook: np.ndarray | None = None
+    op_type: str = ""
+    layout: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+        return self.values.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of its elements."""
+        return self.values.dtype
+
+    @property
+    def mask(self) -> np.ndarray:
+        """Which elements are kept, bool: all of a dense weight."""
+        if self.stage == "dense":
+            return np.ones(self.shape, bool)
+        return np.asarray(self.values != 0 if self.codes is None else self.codes != 0)
+
+    def project(self, values: np.ndarray) -> np.ndarray:
+        """The nearest values (in the sum of squares) that keep the rule: masked, and each cluster at its mean."""
+        if self.stage == "dense":
+            return values
+        if self.codes is None:
+            return np.where(self.mask, values, np.zeros((), values.dtype))
+        means = cluster_means(values, self.codes, self.clusters)
+        means[0] = 0.0
+        return np.asarray(means.astype(values.dtype)[self.codes])
+
+    def mask_gradient(self, gradient: np.ndarray) -> np.ndarray:
+        """The gradient with zeros where the weight is pruned."""
+        return gradient if self.stage == "dense" else np.where(self.mask, gradient, np.zeros((), gradient.dtype))
+
+    def centroid_gradient(self, gradient: np.ndarray) -> np.ndarray:
+        """The gradient of the codebook, ``[1 + n]`` of the same type: the sum over each cluster's members.
+
+        Entry 0 is 0. Source: Han et al. 2016, section 3.3.
+
+        Raises:
+            HookError: the weight is not shared.
+        """
+        if self.codes is None:
+            raise HookError(f"{self.name}: expected a shared weight, got a {self.stage} one: it has no codebook")
+        sums = cluster_sums(gradient, self.codes, self.clusters)
+        sums[0] = 0.0
+        return sums.astype(gradient.dtype)
+
+    def expand(self, codebook: np.ndarray) -> np.ndarray:
+        """The values that a trained codebook ``[1 + n]`` stands for.
+
+        Raises:
+            HookError: the weight is not shared.
+        """
+        if self.codes is None:
+            raise HookError(f"{self.name}: expected a shared weight, got a {self.stage} one: it has no codebook")
+        return np.asarray(codebook[self.codes])
+
+    @property
+    def clusters(self) -> int:
+        """Entries of the codebook, entry 0 included; 0 of a weight that is not shared."""
+        return 0 if self.codebook is None else self.codebook.size
+
+    def violation(self, values: np.ndarray) -> str | None:
+        """How values break the rule, for people; None if they keep it."""
+        if self.stage == "dense":
+            return None
+        revived = np.abs(values[~self.mask].astype(np.float64))
+        count = np.count_nonzero(revived)
+        if count:
+            return f"{count} of {revived.size} pruned elements are not zero, by up to {revived.max():.3g}"
+        if self.codes is None:
+            return None
+        lowest, highest = cluster_ranges(values, self.codes, self.clusters)
+        spread = np.where(lowest < highest, highest - lowest, 0.0)  # -inf of a cluster without members is no spread
+        worst = int(spread.argmax())
+        if spread[worst] == 0:
+            return None
+        return (
+            f"{np.count_nonzero(spread)} of {self.clusters - 1} shared values differ within their clusters, "
+            f"by up to {spread[worst]:.3g} (code {worst}: from {lowest[worst]:.6g} to {highest[worst]:.6g})"
+        )
