@@ -12,6 +12,7 @@ from onnxdc import api, doctor, model_io
 from onnxdc.api import CompressionResult
 from onnxdc.cli import options
 from onnxdc.cli.group import Failure, Group
+from onnxdc.cli.hook import hook
 from onnxdc.cli.output import print_report, progress
 from onnxdc.evaluate import AGREEMENT, verify
 from onnxdc.feeds import load_arrays
@@ -118,6 +119,9 @@ def doctor_command(as_json: bool) -> None:
     click.echo(found.to_json() if as_json else str(found))
     if not found.healthy:
         raise Failure("compressed models run portably only")
+
+
+cli.add_command(hook)
 
 
 def _write(

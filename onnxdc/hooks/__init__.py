@@ -5,8 +5,20 @@
 
 from onnxdc.hooks.exporting import export
 from onnxdc.hooks.hook import TrainingHook
-from onnxdc.hooks.importing import import_, put_back
+from onnxdc.hooks.importing import Imported, import_, put_back
 from onnxdc.hooks.reading import read_hook
+from onnxdc.hooks.summary import HookSummary, summary
 from onnxdc.hooks.weight import HookedWeight, Stage
 
-__all__ = ["HookedWeight", "Stage", "TrainingHook", "export", "import_", "put_back", "read_hook"]
+__all__ = [
+    "HookSummary",
+    "HookedWeight",
+    "Imported",
+    "Stage",
+    "TrainingHook",
+    "export",
+    "import_",
+    "put_back",
+    "read_hook",
+    "summary",
+]

@@ -86,7 +86,8 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         HookError: there is no such file, or it is damaged.
     """
     try:
-        return dict(safetensors.numpy.load_file(path))
+        with open(path, "rb"):  # its errors say what is wrong, those of safetensors only that something is
+            return dict(safetensors.numpy.load_file(path))
     except OSError as error:
         raise HookError(f"{os.fspath(path)}: cannot read: {error.strerror or error}") from error
     except (safetensors.SafetensorError, KeyError, ValueError) as error:

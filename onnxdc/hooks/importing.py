@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -15,6 +16,7 @@ from onnxdc.errors import EncodeError, HookError
 from onnxdc.hooks import files
 from onnxdc.hooks.hook import TrainingHook, check_codebook
 from onnxdc.hooks.reading import digest
+from onnxdc.hooks.summary import HookSummary, summary
 from onnxdc.hooks.training_graph import build_rules
 from onnxdc.hooks.weight import HookedWeight, Stage
 from onnxdc.model_io import Source
@@ -33,13 +35,25 @@ _PARTS: Final[dict[Stage, tuple[str, ...]]] = {
 Trained: TypeAlias = Mapping[str, np.ndarray] | str | os.PathLike[str]
 
 
+@dataclass(frozen=True)
+class Imported:
+    """A model with trained values, and how far each of its weights moved."""
+
+    model: ir.Model
+    summary: HookSummary
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model, all of it or nothing; ModelError if ``path`` cannot be written."""
+        model_io.save(self.model, path)
+
+
 def import_(
     model: Source,
     hook: TrainingHook | str | os.PathLike[str],
     trained: Trained | None = None,
     *,
     project: bool = False,
-) -> ir.Model:
+) -> Imported:
     """A model with trained values in the place of its own; everything else of it stays.
 
     Args:
@@ -64,12 +78,13 @@ def import_(
     if hook.digest != found:
         name = model_io.name_of(model)
         raise HookError(f"{name}: the hook is of another model: expected digest {hook.digest[:12]}, got {found[:12]}")
+    arrays = _arrays(trained, loaded, hook)
     try:
-        values = _checked(hook, _arrays(trained, loaded, hook), project)
+        values = _checked(hook, arrays, project)
     except HookError as error:
         raise HookError(f"{where}: {error}") from error
     put_back(loaded, values)
-    return loaded
+    return Imported(loaded, summary(hook, values))
 
 
 def put_back(model: ir.Model, values: Mapping[str, np.ndarray]) -> None:

@@ -16,6 +16,7 @@ from onnxdc.hooks.weight import HookedWeight, Stage
 from onnxdc.numeric.arrays import require_finite
 from onnxdc.numeric.clusters import find_clusters
 from onnxdc.passes.constants import constant_tensor, read_constant
+from onnxdc.passes.decode import is_compressed
 from onnxdc.passes.graphs import graphs
 from onnxdc.passes.slots import WEIGHT_TYPES, is_affine_slot
 from onnxdc.passes.weights import NamedConstant, Weight, find_weights, named_constants
@@ -55,6 +56,8 @@ def read_hook(model: ir.Model, stage: Stage | None = None) -> TrainingHook:
         HookError: ``stage`` is ``"shared"`` and a weight is not, or nothing can be trained.
         ModelError: the model is compressed, the data of a weight cannot be read, or a value is NaN or infinite.
     """
+    if is_compressed(model):
+        raise ModelError("the model is compressed: decode it first")
     hooked = [_hooked(trainable, stage) for trainable in trainable_constants(model)]
     if not hooked:
         raise HookError("nothing to train: the model has no weight and no bias")

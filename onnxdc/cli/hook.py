@@ -1,0 +1,58 @@
+"""The commands ``onnxdc hook export`` and ``onnxdc hook import``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from onnxdc import hooks, model_io
+from onnxdc.cli import options
+from onnxdc.cli.group import Group
+
+
+@click.group(cls=Group)
+def hook() -> None:
+    """Hand a pruned or shared model over to training in any framework, and take it back."""
+
+
+@hook.command("export")
+@options.INPUT
+@click.option(
+    "-o", "--output", required=True, metavar="FOLDER", type=click.Path(path_type=Path), help="The folder to write to."
+)
+@click.option(
+    "--stage",
+    type=click.Choice(["dense", "pruned", "shared"]),
+    help="What all weights are taken for; their values say it by default.",
+)
+@options.JSON
+@options.QUIET
+def export_command(model: Path, output: Path, stage: hooks.Stage | None, as_json: bool, quiet: bool) -> None:
+    """Write hook.json, hook.safetensors and training.onnx for the model IN."""
+    found = hooks.summary(hooks.export(model, output, stage=stage))
+    if as_json or not quiet:
+        click.echo(found.to_json() if as_json else str(found))
+
+
+@hook.command("import")
+@options.INPUT
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.argument("trained", metavar="[TRAINED]", required=False, type=click.Path(path_type=Path))
+@options.OUTPUT
+@click.option("--project", is_flag=True, help="Restore broken rules: pruned elements to zero, clusters to their means.")
+@options.JSON
+@options.QUIET
+def import_command(
+    model: Path, folder: Path, trained: Path | None, output: Path, project: bool, as_json: bool, quiet: bool
+) -> None:
+    """Put trained weights into the model IN that the hook in FOLDER was exported from.
+
+    TRAINED is a safetensors file with an array for each weight, or a trained training.onnx; FOLDER/trained.safetensors
+    by default.
+    """
+    model_io.check_output(output, [model])
+    found = hooks.import_(model, folder, trained, project=project)
+    found.save(output)
+    if as_json or not quiet:
+        click.echo(found.summary.to_json() if as_json else str(found.summary))
