@@ -8,6 +8,7 @@ both models' input, and ``labels``). The results are committed, so the demo need
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Protocol
@@ -228,21 +229,28 @@ def load_images() -> tuple[np.ndarray, np.ndarray]:
     return grey[:, None].astype(np.float32), digits.target.astype(np.int64)
 
 
-def main() -> None:
+@functools.cache
+def split_images() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """The images and labels to train with, and those that are held out."""
     images, labels = load_images()
     order = np.random.default_rng(0).permutation(len(images))
     held_out = int(TEST_SHARE * len(images))
     test, rest = order[:held_out], order[held_out:]
-    np.savez_compressed(HERE / "digits_test.npz", input=images[test], labels=labels[test])
+    return (images[rest], labels[rest]), (images[test], labels[test])
+
+
+def main() -> None:
+    (images, labels), (test_images, test_labels) = split_images()
+    np.savez_compressed(HERE / "digits_test.npz", input=test_images, labels=test_labels)
     for name, build, epochs in (("lenet_300_100", lenet_300_100, 60), ("digits_cnn", digits_cnn, 16)):
         rng = np.random.default_rng(0)
         layers = build(rng)
-        train(layers, images[rest], labels[rest], epochs, rng)
-        x = images[test]
+        train(layers, images, labels, epochs, rng)
+        x = test_images
         for layer in layers:
             x = layer.forward(x)
         onnx.save(export(layers, name), HERE / f"{name}.onnx")
-        print(f"{name}: {np.mean(x.argmax(1) == labels[test]):.2%} of {held_out} test digits")
+        print(f"{name}: {np.mean(x.argmax(1) == test_labels):.2%} of {len(test_labels)} test digits")
 
 
 if __name__ == "__main__":
