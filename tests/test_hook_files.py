@@ -31,6 +31,7 @@ def folder(model: Path) -> Path:
 def test_a_hook_is_read_as_it_was_written(model, folder):
     written, read = hooks.export(model), TrainingHook.load(folder)
     assert read.digest == written.digest
+    assert len({path.stat().st_mode for path in folder.iterdir()}) == 1
     for a, b in zip(written.weights.values(), read.weights.values(), strict=True):
         assert (a.name, a.stage, a.op_type, a.layout) == (b.name, b.stage, b.op_type, b.layout)
         np.testing.assert_array_equal(a.values, b.values)

@@ -58,6 +58,14 @@ def test_few_nonzeros_of_a_pruned_weight_are_no_codebook():
     assert {weight.stage for name, weight in hooks.export(model).weights.items() if name != "b1"} == {"pruned"}
 
 
+def test_groups_of_few_nonzeros_are_no_codebooks():
+    array = np.random.default_rng(0).standard_normal((64, 4096)).astype(np.float32)
+    array[np.abs(array) < 2.2] = 0
+    array[0, :9], array[5, :9] = 0.5, 0.5  # equal by chance
+    model = build("m (float[N, 4096] x) => (float[N, 64] y) { y = Gemm<transB: int = 1>(x, w) }", w=array)
+    assert hooks.export(model).weights["w"].stage == "pruned"
+
+
 def test_a_stage_can_be_asked_for():
     assert hooks.export(shared(), stage="pruned").weights["fc1"].stage == "pruned"
     with pytest.raises(HookError, match="fc1: expected a shared weight, got too many distinct values"):

@@ -77,6 +77,7 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     """A safetensors file, all of it or nothing."""
     with replacing(path) as file:
         safetensors.numpy.save_file(dict(tensors), file.name)
+        os.chmod(file.name, os.fstat(file.fileno()).st_mode)  # it puts a file of its own there, for its owner alone
 
 
 def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:

@@ -10,7 +10,8 @@ from onnxdc.errors import EncodeError
 from onnxdc.numeric.arrays import blocks, normalized_axis, require_float
 from onnxdc.numeric.grouping import element_codes, smallest_tables
 
-# In 16 bits numbers coincide by chance: only where clusters have more members than this on average, they are shared.
+# Few random numbers of 16 bits, and those within one of many small groups, may be few enough for a codebook though
+# nobody shared them: there, clusters must have more members than this on average. Elsewhere two equal ones are enough.
 CHANCE = 4 / 3
 
 
@@ -26,7 +27,7 @@ def find_clusters(array: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndar
     Returns:
         The codes, of the weight's shape and the smallest of uint8, uint16 and int32 that holds them, and the codebook
         ``[1 + clusters]`` of the weight's type, whose entry 0 is 0.0. None if the values are not shared: there are more
-        than codebooks hold, or no two nonzeros are equal.
+        than codebooks hold, or about as many as there are nonzeros.
 
     >>> codes, codebook = find_clusters(np.array([0.5, 0.0, 0.5, -1.0, -1.0]))
     >>> codes.tolist(), codebook.tolist()
@@ -40,7 +41,7 @@ def find_clusters(array: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndar
     except EncodeError:
         return None
     codebook = np.concatenate([np.zeros(1, tables[0].dtype), *tables]).view(array.dtype)
-    members = 1.0 if array.itemsize > 2 else CHANCE
+    members = 1.0 if array.itemsize > 2 and len(tables) == 1 else CHANCE
     if np.count_nonzero(array) <= members * (codebook.size - 1):
         return None
     codes = element_codes(array, axis, tables).reshape(shape)
