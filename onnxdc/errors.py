@@ -41,3 +41,7 @@ class HookError(OnnxdcError):
 
 class NativeError(OnnxdcError):
     """The native library is missing, does not load, or does not support the instruction set asked for."""
+
+
+class MissingExtraError(OnnxdcError, ImportError):
+    """What was asked for needs a package that an extra of onnxdc installs."""

@@ -1,0 +1,113 @@
+"""An ONNX graph as a trainable module."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from onnxdc import model_io
+from onnxdc.errors import ModelError
+from onnxdc.hooks import HookedWeight, TrainingHook, read_hook
+from onnxdc.model_io import Source
+from onnxdc.passes.constants import read_constant
+from onnxdc.passes.weights import named_constants
+from onnxdc.torch.parametrizations import parametrization
+from onnxdc.torch.program import read, run
+from onnxdc.torch.types import to_numpy, to_torch
+
+
+def module(model: Source, hook: TrainingHook | None = None) -> OnnxModule:
+    """A model as a trainable module.
+
+    Args:
+        model: a path, or a model in memory; not compressed. It is left as it is.
+        hook: of the model, to say which constants are trained and what they must keep; read from the model without
+            one.
+
+    Raises:
+        ModelError: the model cannot be read, is compressed, or has operators without a form in PyTorch, each named.
+        HookError: nothing in it can be trained.
+    """
+    loaded = model_io.load(model)
+    try:
+        weights = (read_hook(loaded) if hook is None else hook).weights
+        return OnnxModule(loaded, weights)
+    except ModelError as error:
+        raise ModelError(f"{model_io.name_of(model)}: {error}") from error
+
+
+class OnnxModule(nn.Module):
+    """The graph of a model, run by operators of PyTorch.
+
+    Weights, biases, scales and shifts are parameters; pruned and shared weights have parametrizations that keep their
+    rules (``parametrizations.py``). All other constants are buffers, the running statistics of BatchNormalization among
+    them, and no part of the ``state_dict``. Dropout nodes are active while the module trains, and only then.
+
+    Attributes:
+        names: the names of the trained constants in the model -> those of the parameters here.
+        dropouts: the layers of the Dropout nodes, by the names of their outputs in the model.
+    """
+
+    def __init__(self, model: ir.Model, weights: Mapping[str, HookedWeight]) -> None:
+        """Read a model whose constants in ``weights`` are trained; ModelError as for ``module``."""
+        super().__init__()
+        reading = read(model)
+        self.names: dict[str, str] = {}
+        self._program = reading.program
+        self._inputs = [v.name or "" for v in model.graph.inputs if v.name not in model.graph.initializers]
+        self._constants: dict[int, str] = {}
+        onnx_names = {constant.value: constant.name for constant in named_constants(model)}
+        for key, value in reading.constants.items():
+            self._add(key, onnx_names[value], to_torch(read_constant(value)), weights.get(onnx_names[value]))
+        self._dropouts = {key: nn.Dropout(rate) for key, (_, rate) in reading.dropouts.items()}
+        self.dropout_layers = nn.ModuleList(self._dropouts.values())
+        self.dropouts = {name: self._dropouts[key] for key, (name, _) in reading.dropouts.items()}
+
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The outputs of the model: a tensor, or a tuple where there are several.
+
+        Args:
+            inputs: in the order of the model's inputs, those that have a constant as their default left out.
+
+        Raises:
+            ModelError: the number of inputs is wrong, or a node cannot run on what it gets.
+        """
+        if len(inputs) != len(self._inputs):
+            expected = f"{len(self._inputs)} inputs ({', '.join(self._inputs)})"
+            raise ModelError(f"expected {expected}, got {len(inputs)}")
+        values: dict[int, Tensor | None] = {key: getattr(self, name) for key, name in self._constants.items()}
+        outputs = run(self._program, values, self._dropouts, inputs)
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The trained constants, their rules kept, by their names in the model, for ``onnxdc.hooks.import_``."""
+        with torch.no_grad():
+            return {name: to_numpy(getattr(self, own)) for name, own in self.names.items()}
+
+    def _add(self, key: int, name: str, values: Tensor, weight: HookedWeight | None) -> None:
+        """A parameter for a constant that is trained, a buffer for any other."""
+        own = self._constants[key] = _identifier(name, self)
+        if weight is None:
+            self.register_buffer(own, values, persistent=False)
+            return
+        if tuple(values.shape) != weight.shape:
+            raise ModelError(f"{name}: expected shape {list(weight.shape)} as in the hook, got {list(values.shape)}")
+        self.names[name] = own
+        self.register_parameter(own, nn.Parameter(values))
+        rule = parametrization(weight)
+        if rule is not None:
+            parametrize.register_parametrization(self, own, rule)
+
+
+def _identifier(name: str, owner: nn.Module) -> str:
+    """A name for a parameter of the owner: without dots, and not taken by anything that a module has."""
+    own = re.sub(r"\W", "_", name) or "_"
+    while hasattr(owner, own) or hasattr(nn.ModuleDict, own):
+        own += "_"
+    return own

@@ -1,0 +1,39 @@
+"""The operators of ONNX over PyTorch, a file for each family; ``registry.py`` says what an operator here is."""
+
+from onnxdc.torch.operators import (
+    activations,
+    arithmetic,
+    control,
+    convolution,
+    indexing,
+    logic,
+    normalization,
+    padding,
+    pooling,
+    products,
+    recurrent,
+    reduction,
+    resizing,
+    shapes,
+)
+from onnxdc.torch.operators.registry import OPERATORS
+
+_FAMILIES = (
+    activations,
+    arithmetic,
+    control,
+    convolution,
+    indexing,
+    logic,
+    normalization,
+    padding,
+    pooling,
+    products,
+    recurrent,
+    reduction,
+    resizing,
+    shapes,
+)
+
+SUPPORTED = tuple(sorted(OPERATORS))
+"""The names of the operators of ONNX that have a PyTorch form."""

@@ -1,0 +1,112 @@
+"""Operators that choose or place elements by index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from onnxdc.torch.operators.registry import Call, Result, operator
+
+# ONNX's reductions -> torch's.
+_REDUCTIONS: Final = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
+
+
+def _from_zero(indices: Tensor, size: int) -> Tensor:
+    """Indices that count from the front."""
+    return torch.where(indices < 0, indices + size, indices)
+
+
+@operator("Gather")
+def gather(call: Call, x: Tensor, indices: Tensor) -> Tensor:
+    """The slices of an axis that are asked for, in their shape."""
+    axis = call.get("axis", 0) % x.dim()
+    places = _from_zero(indices, x.shape[axis]).reshape(-1).to(x.device)
+    return x.index_select(axis, places).reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+
+
+@operator("GatherElements")
+def gather_elements(call: Call, x: Tensor, indices: Tensor) -> Tensor:
+    """For each index the element at that place of an axis."""
+    axis = call.get("axis", 0) % x.dim()
+    return torch.gather(x, axis, _from_zero(indices, x.shape[axis]).to(torch.int64))
+
+
+@operator("GatherND")
+def gather_nd(call: Call, x: Tensor, indices: Tensor) -> Tensor:
+    """Slices by the indices of all axes before them."""
+    batch, depth = call.get("batch_dims", 0), indices.shape[-1]
+    shape = (*indices.shape[:-1], *x.shape[batch + depth :])
+    table = x.reshape(-1, *x.shape[batch:])
+    chosen = indices.reshape(table.shape[0], -1, depth)
+    first = torch.arange(table.shape[0], device=x.device).unsqueeze(1)
+    return table[(first, *chosen.unbind(-1))].reshape(shape)
+
+
+@operator("ScatterElements")
+def scatter_elements(call: Call, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+    """The tensor with elements at these places of an axis replaced, or reduced with the updates."""
+    axis, reduction = call.get("axis", 0) % x.dim(), call.get("reduction", "none")
+    places = _from_zero(indices, x.shape[axis]).to(torch.int64)
+    if reduction == "none":
+        return x.scatter(axis, places, updates)
+    return x.scatter_reduce(axis, places, updates, _REDUCTIONS[reduction])
+
+
+def _known_reduction(attributes: Mapping[str, Any], outputs: int) -> str | None:
+    reduction = attributes.get("reduction", "none")
+    return None if reduction in ("none", "add") else f"reduction {reduction!r} is not covered"
+
+
+@operator("ScatterND", refuses=_known_reduction)
+def scatter_nd(call: Call, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+    """The tensor with slices replaced, or with the updates added to them."""
+    accumulate = call.get("reduction", "none") == "add"
+    return x.index_put(indices.to(torch.int64).unbind(-1), updates, accumulate=accumulate)
+
+
+@operator("OneHot")
+def one_hot(call: Call, indices: Tensor, depth: Tensor, values: Tensor) -> Tensor:
+    """A new axis with one value at each index, and another elsewhere."""
+    count, rank = int(depth), indices.dim() + 1
+    axis = call.get("axis", -1) % rank
+    shape = [count if place == axis else 1 for place in range(rank)]
+    places = _from_zero(indices, count).unsqueeze(axis)
+    return torch.where(places == torch.arange(count, device=indices.device).reshape(shape), values[1], values[0])
+
+
+@operator("ArgMax")
+def arg_max(call: Call, x: Tensor) -> Tensor:
+    """The index of the largest element along an axis, int64."""
+    return _first(call, x, largest=True)
+
+
+@operator("ArgMin")
+def arg_min(call: Call, x: Tensor) -> Tensor:
+    """The index of the smallest element along an axis, int64."""
+    return _first(call, x, largest=False)
+
+
+def _first(call: Call, x: Tensor, *, largest: bool) -> Tensor:
+    axis, keep = call.get("axis", 0), bool(call.get("keepdims", 1))
+    find = torch.argmax if largest else torch.argmin
+    if call.get("select_last_index", 0):
+        return x.shape[axis] - 1 - find(x.flip(axis), dim=axis, keepdim=keep)
+    return find(x, dim=axis, keepdim=keep)
+
+
+@operator("TopK")
+def top_k(call: Call, x: Tensor, k: Tensor | None = None) -> Result:
+    """The largest or smallest elements along an axis, and their indices; equal ones in the order of their indices."""
+    count = call.get("k") if k is None else int(k)
+    axis = call.get("axis", -1)
+    values, places = x.sort(dim=axis, descending=bool(call.get("largest", 1)), stable=True)
+    return values.narrow(axis, 0, count), places.narrow(axis, 0, count)
+
+
+@operator("NonZero")
+def non_zero(call: Call, x: Tensor) -> Tensor:
+    """The indices of all elements that are not 0, ``[rank, count]``."""
+    return x.nonzero().t()

@@ -1,0 +1,67 @@
+"""The windows of convolution and pooling along each spatial axis: strides, dilations, and the padding around them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onnxdc.torch.operators.registry import Call
+
+
+@dataclass(frozen=True)
+class Windows:
+    """One list entry for each spatial axis.
+
+    Attributes:
+        kernel: size of the window.
+        strides: from window to window.
+        dilations: from element to element of a window.
+        begin, end: elements to add before and behind the axis.
+    """
+
+    kernel: list[int]
+    strides: list[int]
+    dilations: list[int]
+    begin: list[int]
+    end: list[int]
+
+    @property
+    def spans(self) -> list[int]:
+        """How far each window reaches, gaps included."""
+        return [(size - 1) * step + 1 for size, step in zip(self.kernel, self.dilations, strict=True)]
+
+    @property
+    def padding(self) -> list[int]:
+        """The padding as ``torch.nn.functional.pad`` takes it: the last axis first."""
+        return pad_order(self.begin, self.end)
+
+
+def pad_order(begin: Sequence[int], end: Sequence[int]) -> list[int]:
+    """Elements to add before and behind each axis, the last axis first."""
+    return list(itertools.chain.from_iterable(zip(reversed(begin), reversed(end), strict=True)))
+
+
+def windows(call: Call, sizes: Sequence[int], kernel: Sequence[int]) -> Windows:
+    """The windows of a node over axes of these sizes, its ``auto_pad`` worked out."""
+    rank = len(kernel)
+    strides = call.get("strides") or [1] * rank
+    dilations = call.get("dilations") or [1] * rank
+    pads = call.get("pads") or [0] * (2 * rank)
+    found = Windows(list(kernel), strides, dilations, pads[:rank], pads[rank:])
+    mode = call.get("auto_pad", "NOTSET")
+    if mode in ("NOTSET", "VALID"):
+        return found if mode == "NOTSET" else Windows(list(kernel), strides, dilations, [0] * rank, [0] * rank)
+    totals = [
+        max((-(-size // stride) - 1) * stride + span - size, 0)
+        for size, stride, span in zip(sizes, strides, found.spans, strict=True)
+    ]
+    begin, end = split_padding(totals, upper=mode == "SAME_UPPER")
+    return Windows(list(kernel), strides, dilations, begin, end)
+
+
+def split_padding(totals: Sequence[int], *, upper: bool) -> tuple[list[int], list[int]]:
+    """Padding for both ends; ``upper`` puts the odd element at the end."""
+    half = [total // 2 for total in totals]
+    rest = [total - total // 2 for total in totals]
+    return (half, rest) if upper else (rest, half)

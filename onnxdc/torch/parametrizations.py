@@ -1,0 +1,88 @@
+"""The rules of training as parametrizations: what an optimizer moves, and the weight that comes of it.
+
+They go with ``torch.nn.utils.parametrize``: the layer sees a weight that keeps the rule by its making, whatever the
+optimizer, its momentum or its weight decay do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from onnxdc.hooks import HookedWeight
+
+
+class Masked(nn.Module):
+    """Pruned elements are zero (Han et al. 2016, section 2).
+
+    Attributes:
+        mask: bool, of the weight's shape, True = kept; a buffer, so a schedule may change it in place.
+        regrow: whether the gradient reaches pruned elements, too, though they count as zero: they may then outgrow
+            others and come back when the mask is made anew (dynamic network surgery, Guo et al. 2016).
+    """
+
+    mask: Tensor
+
+    def __init__(self, mask: Tensor, *, regrow: bool = False) -> None:
+        super().__init__()
+        self.register_buffer("mask", mask.to(torch.bool))
+        self.regrow = regrow
+
+    def forward(self, values: Tensor) -> Tensor:
+        """The values where the mask is True, else 0."""
+        kept = torch.where(self.mask, values, torch.zeros_like(values))
+        return values + (kept - values).detach() if self.regrow else kept
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """The weight itself."""
+        return weight
+
+
+class Shared(nn.Module):
+    """Elements of equal code have equal values, those of code 0 are zero (Han et al. 2016, section 3).
+
+    What is trained is the codebook, ``[n]``, without the zero; its gradient is the sum over each cluster's members
+    (section 3.3).
+
+    Attributes:
+        codes: of the weight's shape, int32: 0 is a pruned zero, ``k`` stands for entry ``k - 1``; a buffer.
+        clusters: ``n``, the entries of the codebook.
+    """
+
+    codes: Tensor
+
+    def __init__(self, codes: Tensor, clusters: int) -> None:
+        super().__init__()
+        self.register_buffer("codes", codes.to(torch.int32))
+        self.clusters = clusters
+
+    def forward(self, codebook: Tensor) -> Tensor:
+        """The weight that a codebook ``[n]`` stands for."""
+        table = torch.cat([codebook.new_zeros(1), codebook])
+        return table.index_select(0, self.codes.reshape(-1)).reshape(self.codes.shape)
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """The codebook ``[n]`` that comes nearest to a weight: the mean of each cluster, 0 where it has no member."""
+        codes = self.codes.reshape(-1)
+        sums = torch.bincount(codes, weight.reshape(-1).to(torch.float64), self.clusters + 1)
+        counts = torch.bincount(codes, minlength=self.clusters + 1).clamp(min=1)
+        return (sums / counts)[1:].to(weight.dtype)
+
+
+def parametrization(weight: HookedWeight, axes: Sequence[int] | None = None) -> Masked | Shared | None:
+    """The rule of a weight, None for a dense one.
+
+    Args:
+        weight: of a hook.
+        axes: the permutation of axes that brings it from ONNX's layout into that of the layer.
+    """
+    if weight.stage == "dense":
+        return None
+    axes = range(len(weight.shape)) if axes is None else axes
+    if weight.codes is None:
+        return Masked(torch.from_numpy(np.ascontiguousarray(weight.mask.transpose(axes))))
+    codes = weight.codes.transpose(axes).astype(np.int32)
+    return Shared(torch.from_numpy(np.ascontiguousarray(codes)), weight.clusters - 1)
