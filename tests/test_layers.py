@@ -21,6 +21,7 @@ LAYERS = (
     {"model_check", "model_io", "model_write"},
     {"feeds", "report", "runtime", "verification"},
     {"doctor", "evaluate", "hooks", "inspection"},
+    {"torch"},
     {"api"},
     {"__init__", "cli", "__main__"},
 )

@@ -1,2 +1,149 @@
-class Attachment: ...
-def attach(): ...
+"""Train the user's own module under the rules of a hook."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from onnxdc.errors import HookError
+from onnxdc.hooks import HookedWeight, TrainingHook
+from onnxdc.torch.matching import Match, match
+from onnxdc.torch.parametrizations import Shared, parametrization
+from onnxdc.torch.types import to_numpy, to_torch
+
+
+def attach(
+    module: nn.Module, hook: TrainingHook | str | os.PathLike[str], names: Mapping[str, str] | None = None
+) -> Attachment:
+    """Make a module keep the rules of a hook while it is trained.
+
+    Each weight of the hook is looked for in the module: where ``names`` says, else under its own name, else by its
+    values, in any order of axes. The parameters that are found take the values of the ONNX model. Pruned and shared
+    ones get parametrizations, which any optimizer, scheduler, autocast and ``state_dict`` work with. A shared weight's
+    parameter becomes its codebook: make the optimizer after this.
+
+    Args:
+        module: changed in place; left as it is if this raises.
+        hook: of the model, or its folder.
+        names: name in the ONNX model -> path of the parameter, for weights that are not found, or at several places.
+
+    Raises:
+        HookError: a pruned or shared weight is found nowhere, or at several places, or has another shape;
+            BatchNormalization is folded into it; or two weights share a parameter, but not a rule.
+    """
+    hook = hook if isinstance(hook, TrainingHook) else TrainingHook.load(hook)
+    matches, unmatched = match(module, hook, names or {})
+    first: dict[tuple[str, ...], str] = {}
+    for name, place in matches.items():
+        other = first.setdefault(place.paths, name)
+        if not _agree(hook, matches, name, other):
+            raise HookError(f"{name}: shares the parameter {place.paths[0]} with {other}, but not its values")
+    for name in first.values():
+        _constrain(module, hook.weights[name], matches[name])
+    return Attachment(module, hook, matches, unmatched)
+
+
+@dataclass(eq=False)
+class Attachment:
+    """A module under the rules of a hook.
+
+    Attributes:
+        module: of the user.
+        hook: with the rules.
+        matches: where each weight lies, by its name in the ONNX model.
+        unmatched: dense weights that were not found: the module may train them, but ``state`` knows nothing of it.
+    """
+
+    module: nn.Module
+    hook: TrainingHook
+    matches: Mapping[str, Match]
+    unmatched: tuple[str, ...]
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The values of all weights as the ONNX model has them, rules kept, for ``onnxdc.hooks.import_``.
+
+        Those that were not found are as in the hook.
+        """
+        return {name: self._values(weight) for name, weight in self.hook.weights.items()}
+
+    def detach(self) -> None:
+        """Leave plain parameters with the values that the rules gave; whoever calls it twice changes nothing."""
+        for place in {place.paths: place for place in self.matches.values()}.values():
+            _release(self.module, place)
+
+    def _values(self, weight: HookedWeight) -> np.ndarray:
+        place = self.matches.get(weight.name)
+        if place is None:
+            return weight.values
+        with torch.no_grad():
+            values = to_numpy(_tensor(self.module, place.paths[0]))
+        return np.ascontiguousarray(values.transpose(np.argsort(place.axes)).astype(weight.dtype))
+
+
+def _agree(hook: TrainingHook, matches: Mapping[str, Match], name: str, other: str) -> bool:
+    """Whether two weights have the same values and rules in the parameter that they share."""
+    a, b = hook.weights[name], hook.weights[other]
+    return a.stage == b.stage and np.array_equal(
+        a.values.transpose(matches[name].axes), b.values.transpose(matches[other].axes)
+    )
+
+
+def _owner(module: nn.Module, path: str) -> tuple[nn.Module, str]:
+    parent, _, name = path.rpartition(".")
+    return module.get_submodule(parent), name
+
+
+def _tensor(module: nn.Module, path: str) -> Tensor:
+    owner, name = _owner(module, path)
+    value = getattr(owner, name)
+    assert isinstance(value, Tensor), f"{path} is no tensor"
+    return value
+
+
+def _constrain(module: nn.Module, weight: HookedWeight, place: Match) -> None:
+    """Give a parameter the weight's values, and its rule; modules that shared the parameter share what is behind it."""
+    parameter = _tensor(module, place.paths[0])
+    values = to_torch(np.ascontiguousarray(weight.values.transpose(place.axes)))
+    with torch.no_grad():
+        parameter.copy_(values)
+    rule = parametrization(weight, place.axes)
+    if rule is None:
+        return
+    rule.to(parameter.device)
+    # Registering changes the shape of a shared weight's parameter: the other modules must not see it half done.
+    for path in place.paths[1:]:
+        owner, name = _owner(module, path)
+        setattr(owner, name, nn.Parameter(parameter.detach().clone(), parameter.requires_grad))
+    lists = []
+    for path in place.paths:
+        owner, name = _owner(module, path)
+        parametrize.register_parametrization(owner, name, rule)
+        lists.append(owner.get_submodule(f"parametrizations.{name}"))
+    for other in lists[1:]:
+        other.original = lists[0].get_parameter("original")
+    if isinstance(rule, Shared) and weight.codebook is not None:
+        with torch.no_grad():  # also the entries that no element uses
+            lists[0].get_parameter("original").copy_(to_torch(weight.codebook[1:]))
+
+
+def _release(module: nn.Module, place: Match) -> None:
+    """Make a parametrized weight a plain parameter, shared by the modules that shared it."""
+    owner, name = _owner(module, place.paths[0])
+    if not parametrize.is_parametrized(owner, name):
+        return
+    for path in place.paths[1:]:  # removing changes the parameter in place: each once
+        other, own = _owner(module, path)
+        behind = other.get_submodule(f"parametrizations.{own}")
+        original = behind.get_parameter("original")
+        behind.original = nn.Parameter(original.detach().clone(), original.requires_grad)
+        parametrize.remove_parametrizations(other, own)
+    parametrize.remove_parametrizations(owner, name)
+    for path in place.paths[1:]:
+        other, own = _owner(module, path)
+        setattr(other, own, getattr(owner, name))

@@ -87,7 +87,10 @@ def read(model: ir.Model) -> Reading:
 
 
 def run(
-    program: Program, values: dict[int, Tensor | None], dropouts: Mapping[int, nn.Module], inputs: Sequence[Tensor | None]
+    program: Program,
+    values: dict[int, Tensor | None],
+    dropouts: Mapping[int, nn.Module],
+    inputs: Sequence[Tensor | None],
 ) -> list[Tensor]:
     """The outputs of a program.
 
@@ -166,9 +169,7 @@ class _Reader:
         used = {key for step, inner in read for key in (*step.inputs, *inner) if key is not None}
         return Program(inputs, outputs, steps), used | set(outputs)
 
-    def _node(
-        self, node: ir.Node, opsets: Mapping[str, int], scope: Mapping[str, ir.Attr]
-    ) -> tuple[Step, set[int]]:
+    def _node(self, node: ir.Node, opsets: Mapping[str, int], scope: Mapping[str, ir.Attr]) -> tuple[Step, set[int]]:
         where = f"node {node_name(node)!r} ({node.op_type})"
         version = node.version or next((opsets[name] for name in _STANDARD if name in opsets), 1)
         given = {a.name: scope.get(a.ref_attr_name or "") if a.is_ref() else a for a in node.attributes.values()}

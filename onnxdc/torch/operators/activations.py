@@ -63,7 +63,7 @@ def celu(call: Call, x: Tensor) -> Tensor:
 def selu(call: Call, x: Tensor) -> Tensor:
     """``gamma`` times Elu."""
     alpha, gamma = call.get("alpha", 1.67326319217681884765625), call.get("gamma", 1.05070102214813232421875)
-    return gamma * functional.elu(x, alpha)
+    return functional.elu(x, alpha).mul(gamma)
 
 
 @operator("HardSigmoid")

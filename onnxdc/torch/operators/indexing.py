@@ -24,7 +24,7 @@ def gather(call: Call, x: Tensor, indices: Tensor) -> Tensor:
     """The slices of an axis that are asked for, in their shape."""
     axis = call.get("axis", 0) % x.dim()
     places = _from_zero(indices, x.shape[axis]).reshape(-1).to(x.device)
-    return x.index_select(axis, places).reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+    return x.index_select(axis, places).reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
 
 @operator("GatherElements")
@@ -93,7 +93,8 @@ def _first(call: Call, x: Tensor, *, largest: bool) -> Tensor:
     axis, keep = call.get("axis", 0), bool(call.get("keepdims", 1))
     find = torch.argmax if largest else torch.argmin
     if call.get("select_last_index", 0):
-        return x.shape[axis] - 1 - find(x.flip(axis), dim=axis, keepdim=keep)
+        last: Tensor = x.shape[axis] - 1 - find(x.flip(axis), dim=axis, keepdim=keep)
+        return last
     return find(x, dim=axis, keepdim=keep)
 
 

@@ -76,7 +76,8 @@ def local_response_normalization(call: Call, x: Tensor) -> Tensor:
     before = (size - 1) // 2
     squares = functional.pad(x.square().movedim(1, -1), (before, size - 1 - before))
     sums = squares.unfold(-1, size, 1).sum(-1).movedim(-1, 1)
-    return x / (call.get("bias", 1.0) + call.get("alpha", 1e-4) / size * sums) ** call.get("beta", 0.75)
+    base: Tensor = call.get("bias", 1.0) + call.get("alpha", 1e-4) / size * sums
+    return x / base.pow(call.get("beta", 0.75))
 
 
 @operator("LpNormalization")

@@ -158,9 +158,7 @@ def gru(
     return sequence.joined(runs)
 
 
-def _gru_cell(
-    r: Tensor, rb: Tensor | None, functions: list[Callable[[Tensor], Tensor]], *, reset_first: bool
-) -> Cell:
+def _gru_cell(r: Tensor, rb: Tensor | None, functions: list[Callable[[Tensor], Tensor]], *, reset_first: bool) -> Cell:
     f, g = functions
     size = r.shape[-1]
     r_gates, r_hidden = r[: 2 * size], r[2 * size :]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from onnxdc.torch.operators.registry import Call, operator
 
-_NEAREST: Final = {
+_NEAREST: Final[dict[str, Callable[[np.ndarray], np.ndarray]]] = {
     "round_prefer_floor": lambda x: np.ceil(x - 0.5),
     "round_prefer_ceil": lambda x: np.floor(x + 0.5),
-    "floor": np.floor,
-    "ceil": np.ceil,
+    "floor": lambda x: np.floor(x),
+    "ceil": lambda x: np.ceil(x),
 }
 
 
@@ -110,7 +110,7 @@ def _cubic(distance: np.ndarray, a: float) -> np.ndarray:
     """The kernel of cubic convolution (Keys 1981), for distances up to 2."""
     near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
     far = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
-    return np.where(distance <= 1, near, far)
+    return np.asarray(np.where(distance <= 1, near, far))
 
 
 def _along(x: Tensor, axis: int, indices: np.ndarray, weights: np.ndarray) -> Tensor:

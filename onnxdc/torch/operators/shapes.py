@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import onnx_ir as ir
 import torch
 from torch import Tensor
@@ -108,10 +109,10 @@ def split(call: Call, x: Tensor, sizes: Tensor | None = None) -> Result:
     """Parts along an axis, of equal size unless sizes are given; the last part may be smaller."""
     axis, given = call.get("axis", 0), call.ints(sizes, "split")
     if given is not None:
-        return tuple(x.split(given, dim=axis))
+        return tuple(torch.split_with_sizes(x, given, axis))
     parts, length = call.get("num_outputs", call.outputs), x.shape[axis]
     each = -(-length // parts)
-    return tuple(x.split([min(each, length - each * part) for part in range(parts)], dim=axis))
+    return tuple(torch.split_with_sizes(x, [min(each, length - each * part) for part in range(parts)], axis))
 
 
 @operator("Slice")
@@ -140,7 +141,7 @@ def slice_(
 @operator("Expand")
 def expand(call: Call, x: Tensor, sizes: Tensor) -> Tensor:
     """The tensor, repeated along axes of size 1 so that it has a shape that this one and its own broadcast to."""
-    return x.expand(torch.broadcast_shapes(x.shape, sizes.tolist()))
+    return x.expand(np.broadcast_shapes(tuple(x.shape), tuple(sizes.tolist())))
 
 
 @operator("Tile")
