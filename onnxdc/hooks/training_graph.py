@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from onnxdc.hooks.hook import TrainingHook
 from onnxdc.hooks.weight import HookedWeight
 from onnxdc.passes.constants import add_constant, drop_if_unused
+from onnxdc.passes.graphs import graphs
 from onnxdc.passes.names import Names
 from onnxdc.passes.weights import NamedConstant, named_constants
+
+_WEIGHT: Final = "onnxdc.weight"  # on the node that gives a weight under its rule: the weight's name
 
 
 def build_rules(model: ir.Model, hook: TrainingHook) -> dict[str, str]:
@@ -43,6 +49,27 @@ def build_rules(model: ir.Model, hook: TrainingHook) -> dict[str, str]:
     return {weight: named[value] for value, weight in trained.items()}
 
 
+def undo_rules(model: ir.Model, hook: TrainingHook) -> None:
+    """Change a model that ``build_rules`` made, in place, back to one whose weights are plain constants.
+
+    Args:
+        model: as it was made, whoever trained it since.
+        hook: that it was made with.
+    """
+    known = {constant.name: constant.value for constant in named_constants(model)}
+    for function, graph in graphs(model):
+        for node in list(graph):
+            weight = hook.weights.get(node.metadata_props.get(_WEIGHT, ""))
+            if weight is None:
+                continue
+            value = known.get(weight.name)
+            if value is None:  # a codebook took its place
+                as_node = function is not None or model.ir_version < 4
+                value = add_constant(weight.name, weight.values, node, as_node=as_node)
+            node.outputs[0].replace_all_uses_with(value)
+    RemoveUnusedNodesPass()(model)
+
+
 class _Site:
     """The place of one weight in a model."""
 
@@ -61,7 +88,7 @@ class _Site:
         users = tuple(self._value.uses())
         dtype = ir.DataType.from_numpy(weight.dtype)
         cast = self._node("Cast", [self._constant("mask", weight.mask)], "mask.cast", to=dtype)
-        self._use(self._node("Mul", [self._value, cast], "masked"), users)
+        self._use(self._node("Mul", [self._value, cast], "masked"), users, weight)
         return self._value
 
     def look_up(self, weight: HookedWeight) -> ir.Value:
@@ -72,7 +99,7 @@ class _Site:
         codes = self._constant("codes", weight.codes)
         table = self._node("Concat", [self._constant("zero", weight.codebook[:1]), codebook], "table", axis=0)
         indices = self._node("Cast", [codes], "codes.cast", to=ir.DataType.INT32)
-        self._use(self._node("Gather", [table, indices], "shared", axis=0), tuple(self._value.uses()))
+        self._use(self._node("Gather", [table, indices], "shared", axis=0), tuple(self._value.uses()), weight)
         drop_if_unused(self._value)
         return codebook
 
@@ -87,6 +114,9 @@ class _Site:
         return node.outputs[0]
 
     @staticmethod
-    def _use(value: ir.Value, users: tuple[tuple[ir.Node, int], ...]) -> None:
+    def _use(value: ir.Value, users: tuple[tuple[ir.Node, int], ...], weight: HookedWeight) -> None:
+        rule = value.producer()
+        assert rule is not None, f"{weight.name}: no node gives it"
+        rule.metadata_props[_WEIGHT] = weight.name
         for node, index in users:
             node.replace_input_with(index, value)

@@ -119,7 +119,8 @@ def _as_told(weight: HookedWeight, path: str, candidates: list[_Candidate]) -> M
         return Match(candidate.paths, axes)
     if weight.stage != "dense" and _is_folded(weight, candidate):
         raise HookError(f"{weight.name}: {_folded(candidate)}")
-    return Match(candidate.paths, layouts[0])
+    usual = weight.layout.get("torch")
+    return Match(candidate.paths, usual if usual in layouts else layouts[0])
 
 
 def _layouts(weight: HookedWeight, candidate: _Candidate) -> Iterator[tuple[int, ...]]:
@@ -156,7 +157,10 @@ def _by_content(weight: HookedWeight, candidates: list[_Candidate]) -> list[Matc
     ]
     near = [(distance, place) for distance, place in places if distance <= tolerance]
     nearest = min((distance for distance, _ in near), default=0.0)
-    return [place for distance, place in near if distance <= nearest + _EQUAL]
+    found = [place for distance, place in near if distance <= nearest + _EQUAL]
+    usual = [place for place in found if place.axes == weight.layout.get("torch")]
+    symmetric = len({place.paths for place in found}) == 1
+    return usual if symmetric and usual else found
 
 
 def _why_not(weight: HookedWeight, places: list[Match], candidates: list[_Candidate], module: nn.Module) -> str:
@@ -200,5 +204,5 @@ def _is_folded(weight: HookedWeight, candidate: _Candidate) -> bool:
 def _folded(candidate: _Candidate) -> str:
     return (
         f"it is the parameter {candidate.paths[0]} times a factor for each output channel: BatchNormalization is "
-        "folded into it; fold it in the module, too (torch.nn.utils.fuse_conv_bn_eval), or export the model without folding"
+        "folded into it; fold it in the module, too (torch.nn.utils.fuse_conv_bn_eval), or export without folding"
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import onnx_ir as ir
@@ -12,8 +14,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from onnxdc import model_io
-from onnxdc.errors import ModelError
+from onnxdc.errors import HookError, ModelError
 from onnxdc.hooks import HookedWeight, TrainingHook, read_hook
+from onnxdc.hooks.exporting import TRAINING_GRAPH
+from onnxdc.hooks.training_graph import undo_rules
 from onnxdc.model_io import Source
 from onnxdc.passes.constants import read_constant
 from onnxdc.passes.weights import named_constants
@@ -22,22 +26,29 @@ from onnxdc.torch.program import read, run
 from onnxdc.torch.types import to_numpy, to_torch
 
 
-def module(model: Source, hook: TrainingHook | None = None) -> OnnxModule:
+def module(model: Source, hook: TrainingHook | str | os.PathLike[str] | None = None) -> OnnxModule:
     """A model as a trainable module.
 
     Args:
-        model: a path, or a model in memory; not compressed. It is left as it is.
-        hook: of the model, to say which constants are trained and what they must keep; read from the model without
-            one.
+        model: a path, or a model in memory, not compressed; or the folder of a hook, which has its model within. It is
+            left as it is.
+        hook: of the model, or its folder, to say which constants are trained and what they must keep; read from the
+            model without one.
 
     Raises:
         ModelError: the model cannot be read, is compressed, or has operators without a form in PyTorch, each named.
-        HookError: nothing in it can be trained.
+        HookError: nothing in it can be trained, the hook is of another model, or the folder has none.
     """
-    loaded = model_io.load(model)
+    if isinstance(hook, str | os.PathLike):
+        hook = TrainingHook.load(hook)
+    if isinstance(model, str | os.PathLike) and Path(model).is_dir():
+        hook = TrainingHook.load(model) if hook is None else hook
+        loaded = model_io.load(Path(model) / TRAINING_GRAPH, lift=False)
+        undo_rules(loaded, hook)
+    else:
+        loaded = model_io.load(model)
     try:
-        weights = (read_hook(loaded) if hook is None else hook).weights
-        return OnnxModule(loaded, weights)
+        return OnnxModule(loaded, (read_hook(loaded) if hook is None else hook).weights)
     except ModelError as error:
         raise ModelError(f"{model_io.name_of(model)}: {error}") from error
 
@@ -55,7 +66,7 @@ class OnnxModule(nn.Module):
     """
 
     def __init__(self, model: ir.Model, weights: Mapping[str, HookedWeight]) -> None:
-        """Read a model whose constants in ``weights`` are trained; ModelError as for ``module``."""
+        """Read a model whose constants in ``weights`` are trained; errors as for ``module``."""
         super().__init__()
         reading = read(model)
         self.names: dict[str, str] = {}
@@ -63,11 +74,14 @@ class OnnxModule(nn.Module):
         self._inputs = [v.name or "" for v in model.graph.inputs if v.name not in model.graph.initializers]
         self._constants: dict[int, str] = {}
         onnx_names = {constant.value: constant.name for constant in named_constants(model)}
-        for key, value in reading.constants.items():
-            self._add(key, onnx_names[value], to_torch(read_constant(value)), weights.get(onnx_names[value]))
         self._dropouts = {key: nn.Dropout(rate) for key, (_, rate) in reading.dropouts.items()}
         self.dropout_layers = nn.ModuleList(self._dropouts.values())
         self.dropouts = {name: self._dropouts[key] for key, (name, _) in reading.dropouts.items()}
+        unknown = set(weights).difference(onnx_names.values())
+        if unknown:
+            raise HookError(f"{min(unknown)}: the model has no such constant: the hook is of another model")
+        for key, value in reading.constants.items():
+            self._add(key, onnx_names[value], to_torch(read_constant(value)), weights.get(onnx_names[value]))
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         """The outputs of the model: a tensor, or a tuple where there are several.

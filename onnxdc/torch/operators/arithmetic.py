@@ -87,8 +87,7 @@ def clip(call: Call, x: Tensor, low: Tensor | None = None, high: Tensor | None =
         low = x.new_tensor(call.get("min"))
     if high is None and "max" in call.attributes:
         high = x.new_tensor(call.get("max"))
-    raised = x if low is None else torch.maximum(x, low)
-    return raised if high is None else torch.minimum(raised, high)
+    return x if low is None and high is None else torch.clamp(x, low, high)
 
 
 @operator("CumSum")

@@ -30,10 +30,10 @@ def _for_rank(table: dict[int, Callable[..., Any]], x: Tensor) -> Callable[..., 
 def convolution(call: Call, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
     """A convolution of ``[N, C, ...]`` with kernels ``[M, C / group, ...]``."""
     run = _for_rank(_FORWARD, x)
-    w_ = windows(call, x.shape[2:], w.shape[2:])
-    even = w_.begin == w_.end and min(w_.begin) >= 0
-    padded, padding = (x, w_.begin) if even else (functional.pad(x, w_.padding), [0] * len(w_.begin))
-    return run(padded, w, b, w_.strides, padding, w_.dilations, call.get("group", 1))
+    window = windows(call, x.shape[2:], w.shape[2:])
+    even = window.begin == window.end and min(window.begin) >= 0
+    padded, padding = (x, window.begin) if even else (functional.pad(x, window.padding), [0] * len(window.begin))
+    return run(padded, w, b, window.strides, padding, window.dilations, call.get("group", 1))
 
 
 @operator("ConvTranspose")
@@ -41,15 +41,15 @@ def transposed_convolution(call: Call, x: Tensor, w: Tensor, b: Tensor | None = 
     """The transpose of a convolution, with kernels ``[C, M / group, ...]``; padding is cut off its result."""
     run = _for_rank(_TRANSPOSED, x)
     sizes, rank = list(x.shape[2:]), x.dim() - 2
-    w_ = windows(call, sizes, w.shape[2:])
+    window = windows(call, sizes, w.shape[2:])
     extra = call.get("output_padding") or [0] * rank
-    begin, end = w_.begin, w_.end
+    begin, end = window.begin, window.end
     mode = call.get("auto_pad", "NOTSET")
     shape = call.get("output_shape")
     if shape or mode.startswith("SAME"):
-        shape = shape or [size * stride for size, stride in zip(sizes, w_.strides, strict=True)]
-        full = [s * (n - 1) + e + k for s, n, e, k in zip(w_.strides, sizes, extra, w_.spans, strict=True)]
-        totals = [have - want for have, want in zip(full, shape[-rank:], strict=True)]
+        full = [s * (n - 1) + e + k for s, n, e, k in zip(window.strides, sizes, extra, window.spans, strict=True)]
+        wanted = shape[-rank:] if shape else [n * s for n, s in zip(sizes, window.strides, strict=True)]
+        totals = [have - want if shape else max(have - want, 0) for have, want in zip(full, wanted, strict=True)]
         begin, end = split_padding(totals, upper=mode == "SAME_UPPER")
-    whole = run(x, w, b, w_.strides, 0, extra, call.get("group", 1), w_.dilations)
+    whole = run(x, w, b, window.strides, 0, extra, call.get("group", 1), window.dilations)
     return functional.pad(whole, pad_order([-n for n in begin], [-n for n in end]))

@@ -15,11 +15,15 @@ from onnxdc.torch.operators.registry import Call, operator
 from onnxdc.torch.operators.windows import Windows, pad_order, windows
 
 
-def _no_indices(attributes: Mapping[str, Any], outputs: int) -> str | None:
-    return "its second output, the indices, is not covered" if outputs > 1 else None
+def _refuses(attributes: Mapping[str, Any], outputs: int) -> str | None:
+    if outputs > 1:
+        return "its second output, the indices, is not covered"
+    if attributes.get("auto_pad", "NOTSET").startswith("SAME") and max(attributes.get("dilations", [1])) > 1:
+        return "auto_pad with dilations, which runtimes read in two ways, is not covered"
+    return None
 
 
-@operator("MaxPool", refuses=_no_indices)
+@operator("MaxPool", refuses=_refuses)
 def max_pool(call: Call, x: Tensor) -> Tensor:
     """The largest element of each window."""
     if len(call.get("kernel_shape")) > 3:
@@ -31,7 +35,7 @@ def max_pool(call: Call, x: Tensor) -> Tensor:
     return run(padded, w.kernel, w.strides, 0, w.dilations)
 
 
-@operator("AveragePool")
+@operator("AveragePool", refuses=_refuses)
 def average_pool(call: Call, x: Tensor) -> Tensor:
     """The mean of each window, of what is in the input or, with ``count_include_pad``, in the padding, too."""
     w, plain = _with_ceil(call, x), windows(call, x.shape[2:], call.get("kernel_shape"))
@@ -44,7 +48,7 @@ def average_pool(call: Call, x: Tensor) -> Tensor:
     return _sums(functional.pad(x, w.padding), w) / _sums(ones, w)
 
 
-@operator("LpPool")
+@operator("LpPool", refuses=_refuses)
 def lp_pool(call: Call, x: Tensor) -> Tensor:
     """The p-norm of each window."""
     w, p = _with_ceil(call, x), call.get("p", 2)

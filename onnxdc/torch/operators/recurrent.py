@@ -22,6 +22,8 @@ _ACTIVATIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "Tanh": torch.tanh,
 }
 
+_ON_GATES: Final = 2  # the third activation of LSTM takes the memory, which runtimes do not clip
+
 State: TypeAlias = tuple[Tensor, ...]
 Cell: TypeAlias = Callable[[Tensor, State], State]
 
@@ -65,12 +67,14 @@ class _Sequence:
         return given[:, direction] if self.call.get("layout", 0) else given[direction]
 
     def activations(self, direction: int, default: tuple[str, ...]) -> list[Callable[[Tensor], Tensor]]:
-        """The activations of one direction, each behind the clipping of its argument."""
+        """The activations of one direction, those of gates behind the clipping of their arguments."""
         names = self.call.get("activations") or default * 2
         bound = self.call.get("clip")
         chosen = names[direction * len(default) : (direction + 1) * len(default)]
         functions = [_ACTIVATIONS[name.capitalize()] for name in chosen]
-        return functions if bound is None else [_clipped(function, bound) for function in functions]
+        if bound is None:
+            return functions
+        return [*(_clipped(function, bound) for function in functions[:_ON_GATES]), *functions[_ON_GATES:]]
 
     def joined(self, runs: list[tuple[Tensor, State]]) -> tuple[Tensor, ...]:
         """The outputs of the operator from those of its directions."""

@@ -72,15 +72,15 @@ def _factors(
     return [(factor, int(np.floor(factor * length + 0.5))) for length in lengths]
 
 
-def _places(mode: str, size: int, length: int, factor: float) -> np.ndarray:
-    """Where in the input the elements of the output lie, ``[size]``."""
-    out = np.arange(size, dtype=np.float64)
+def _places(mode: str, size: int, length: int, scale: float) -> np.ndarray:
+    """Where in the input the elements of the output lie, ``[size]``, in float32 as runtimes compute it."""
+    out, factor = np.arange(size, dtype=np.float32), np.float32(scale)
     if mode == "align_corners":
-        return out * (length - 1) / (size - 1) if size > 1 else np.zeros(size)
+        return out * (length - 1) / (size - 1) if size > 1 else np.zeros(size, np.float32)
     if mode == "asymmetric":
         return out / factor
     if mode == "pytorch_half_pixel" and size == 1:
-        return np.zeros(size)
+        return np.zeros(size, np.float32)
     if mode == "half_pixel_symmetric":
         adjustment = size / (factor * length)
         return length / 2 * (1 - adjustment) + (out + 0.5) / factor - 0.5

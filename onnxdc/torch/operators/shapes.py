@@ -124,18 +124,25 @@ def slice_(
     axes: Tensor | None = None,
     steps: Tensor | None = None,
 ) -> Tensor:
-    """Ranges of some axes, by Python's rules."""
+    """Ranges of some axes; bounds count from the end if they are negative, and are drawn into the axis."""
     first, last = call.ints(starts, "starts") or [], call.ints(ends, "ends") or []
     chosen = call.ints(axes, "axes") or list(range(len(first)))
     strides = call.ints(steps, "steps") or [1] * len(first)
     for axis, start, end, step in zip(chosen, first, last, strides, strict=True):
-        places = range(*slice(start, end, step).indices(x.shape[axis]))
-        if step > 0:
-            x = x.narrow(axis, places.start if places else 0, max(places.stop - places.start, 0) if places else 0)
-            x = x[(slice(None),) * (axis % x.dim()) + (slice(None, None, step),)] if step > 1 else x
+        places = _places(x.shape[axis], start, end, step)
+        if step == 1:
+            x = x.narrow(axis, places.start, len(places))
         else:
             x = x.index_select(axis, torch.tensor(list(places), dtype=torch.int64, device=x.device))
     return x
+
+
+def _places(size: int, start: int, end: int, step: int) -> range:
+    """The indices of a range of an axis; unlike in Python, one that goes down has a start within the axis."""
+    start, end = (bound + size if bound < 0 else bound for bound in (start, end))
+    if step > 0:
+        return range(min(max(start, 0), size), min(max(end, 0), size), step)
+    return range(min(max(start, 0), size - 1), min(max(end, -1), size - 1), step)
 
 
 @operator("Expand")
