@@ -31,6 +31,14 @@ class EncodeError(OnnxdcError):
     """A tensor cannot be encoded, such as one with more than 256 distinct values."""
 
 
+class OptionError(OnnxdcError):
+    """An option is out of its range, or does not go with another one. The command line exits with 2."""
+
+
+class TrainingError(OnnxdcError):
+    """Training cannot start or go on: data that do not fit, a loss that is no number, a checkpoint of another run."""
+
+
 class RecipeError(OnnxdcError):
     """A recipe is malformed, names an unknown key, or has a pattern that matches nothing."""
 

@@ -88,7 +88,7 @@ def given_feeds(specs: list[InputSpec], arrays: Mapping[str, np.ndarray], where:
     Raises:
         ModelError: an array is missing, or has the wrong type, rank or shape.
     """
-    feed = {spec.name: _given_array(spec, arrays, where) for spec in specs}
+    feed = {spec.name: given_array(spec, arrays, where) for spec in specs}
     more = {spec.name: feed[spec.name].ndim - len(spec.shape) for spec in specs}
     if len(set(more.values())) > 1:
         raise ModelError(f"{where}: some arrays have one axis more than their input and some have not: {more}")
@@ -117,15 +117,26 @@ def _cut(feed: Feed, batch: int, where: str, drop_axis: bool = False) -> list[Fe
     return [{name: np.asarray(array[part]) if array.ndim else array for name, array in feed.items()} for part in parts]
 
 
-def _given_array(spec: InputSpec, arrays: Mapping[str, np.ndarray], where: str) -> np.ndarray:
-    """The array for one input, of its type."""
+def given_array(spec: InputSpec, arrays: Mapping[str, np.ndarray], where: str, *, lists: bool = True) -> np.ndarray:
+    """The array for one input, of its type.
+
+    Args:
+        spec: the input.
+        arrays: where it is looked for, by name.
+        where: what to call the model, or the file of the arrays.
+        lists: whether it may have one axis more than the input, for a list of inputs. The first axis may have any
+            length in any case: it counts items or inputs.
+
+    Raises:
+        ModelError: it is missing, or has the wrong type, rank or shape.
+    """
     if spec.name not in arrays:
         raise ModelError(f"{where}: no array for input {spec.name}, got {', '.join(arrays) or 'none'}")
     array = np.asarray(arrays[spec.name])
     found, more = f"{array.dtype}{list(array.shape)}", array.ndim - len(spec.shape)
-    declared = spec.shape if more else spec.shape[1:]  # the first axis may have any length: it is cut
+    declared = spec.shape if more else spec.shape[1:]
     pairs = zip(declared, array.shape[1:], strict=False)
-    if more not in (0, 1) or any(isinstance(dim, int) and dim != size for dim, size in pairs):
+    if more not in ((0, 1) if lists else (0,)) or any(isinstance(dim, int) and dim != size for dim, size in pairs):
         raise ModelError(f"{where}: input {spec.name}: expected shape {_shape_text(spec)}, got {found}")
     if not np.can_cast(array.dtype, spec.dtype, "same_kind"):
         raise ModelError(f"{where}: input {spec.name}: expected {spec.dtype}, got {found}")

@@ -14,10 +14,10 @@ from onnxdc.numeric.kmeans import INITS
 Kind: TypeAlias = Literal["conv", "fc", "recurrent", "embedding", "other"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
-_Check: TypeAlias = tuple[Callable[[Any], bool], str]  # whether a value is good, and the words for what is
+Check: TypeAlias = tuple[Callable[[Any], bool], str]  # whether a value is good, and the words for what is
 
 
-def _integer(low: int, high: int | None = None) -> _Check:
+def integer(low: int, high: int | None = None) -> Check:
     def accepts(value: Any) -> bool:
         if not isinstance(value, numbers.Integral) or isinstance(value, bool):
             return False
@@ -26,7 +26,7 @@ def _integer(low: int, high: int | None = None) -> _Check:
     return accepts, f"an integer of {low} or more" if high is None else f"an integer from {low} to {high}"
 
 
-def _number(high: float | None = None) -> _Check:
+def number(high: float | None = None) -> Check:
     def accepts(value: Any) -> bool:
         if not isinstance(value, numbers.Real) or isinstance(value, bool) or not math.isfinite(value):
             return False
@@ -35,28 +35,33 @@ def _number(high: float | None = None) -> _Check:
     return accepts, "a number of 0 or more" if high is None else f"a number from 0 to {high}"
 
 
-def _one_of(*names: str) -> _Check:
+def positive(high: float) -> Check:
+    accepts, _ = number(high)
+    return (lambda value: accepts(value) and value > 0), f"a number above 0, at most {high:g}"
+
+
+def one_of(*names: str) -> Check:
     return (lambda value: value in names), " or ".join(f'"{name}"' for name in names)
 
 
-_SWITCH: Final[_Check] = ((lambda value: isinstance(value, bool)), "true or false")
-_TEXT: Final[_Check] = ((lambda value: isinstance(value, str) and value != ""), "a text that is not empty")
+SWITCH: Final[Check] = ((lambda value: isinstance(value, bool)), "true or false")
+_TEXT: Final[Check] = ((lambda value: isinstance(value, str) and value != ""), "a text that is not empty")
 
-_CHECKS: Final[dict[str, _Check]] = {
-    "density": _number(1),
-    "global_density": _number(1),
-    "threshold": _number(),
-    "quality": _number(),
-    "bits": _integer(1, 8),
-    "index_bits": _integer(1, 8),
-    "groups": _integer(1),
-    "seed": _integer(0),
-    "min_elements": _integer(0),
-    "init": _one_of(*INITS),
-    "execution": _one_of("auto", "sparse", "dense"),
-    "kind": _one_of(*KINDS),
-    "skip": _SWITCH,
-    "fuse": _SWITCH,
+_CHECKS: Final[dict[str, Check]] = {
+    "density": number(1),
+    "global_density": number(1),
+    "threshold": number(),
+    "quality": number(),
+    "bits": integer(1, 8),
+    "index_bits": integer(1, 8),
+    "groups": integer(1),
+    "seed": integer(0),
+    "min_elements": integer(0),
+    "init": one_of(*INITS),
+    "execution": one_of("auto", "sparse", "dense"),
+    "kind": one_of(*KINDS),
+    "skip": SWITCH,
+    "fuse": SWITCH,
     "pattern": _TEXT,
     "op": _TEXT,
 }

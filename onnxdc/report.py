@@ -160,7 +160,7 @@ class Report:
 
     def __str__(self) -> str:
         """The table in aligned columns, and the notes."""
-        return "\n".join([*_aligned(self.table()), *self.notes()])
+        return "\n".join([*aligned(self.table()), *self.notes()])
 
     def to_json(self) -> str:
         """Everything, as JSON: ``weights``, ``total``, ``skips``, ``folds``, ``file_before`` and ``file_after``."""
@@ -201,7 +201,7 @@ def _grouped(skips: Sequence[Skip]) -> dict[str, str]:
     }
 
 
-def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
+def aligned(table: Sequence[Sequence[str]]) -> list[str]:
     """Lines of columns, numbers to the right."""
     if not table:
         return []

@@ -7,7 +7,7 @@ from typing import IO, Any, Final
 
 import click
 
-from onnxdc.errors import OnnxdcError
+from onnxdc.errors import OnnxdcError, OptionError
 
 INTERRUPTED: Final = 130  # 128 + SIGINT, as in a shell
 
@@ -29,11 +29,15 @@ class Group(click.Group):
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
+        except OptionError as error:
+            raise click.UsageError(str(error)) from error
         except OnnxdcError as error:
             raise Failure(str(error)) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader has gone; click ends in silence
                 raise
             raise Failure(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
+            if str(interrupt):
+                click.echo(f"onnxdc: interrupted: {interrupt}", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None

@@ -33,7 +33,7 @@ RECIPE: Final = click.option(
     help="A TOML file that says what to do to which weight; the other options change its defaults.",
 )
 
-_PRUNE: Final = (
+PRUNE: Final = (
     click.option("--density", type=float, help="Keep this share of each weight, the largest by magnitude."),
     click.option("--quality", type=float, help="Prune below this factor times the weight's standard deviation."),
     click.option("--threshold", type=float, help="Prune below this magnitude."),
@@ -52,13 +52,13 @@ _ENCODE: Final = (
         "--fuse/--no-fuse", default=None, help="Fuse what stands behind a sparse operator into it.  [default: fuse]"
     ),
 )
-_MIN_ELEMENTS: Final = click.option("--min-elements", type=int, help="Leave smaller tensors alone.  [default: 256]")
+MIN_ELEMENTS: Final = click.option("--min-elements", type=int, help="Leave smaller tensors alone.  [default: 256]")
 
 
 def stage(*, prune: bool = False, share: bool = False, encode: bool = False) -> _Decorator[Any]:
     """The arguments of a command that writes a model, with the options of the stages that it has."""
-    options = [INPUT, OUTPUT, *(_PRUNE if prune else ()), *(_SHARE if share else ()), *(_ENCODE if encode else ())]
-    options += [_MIN_ELEMENTS, RECIPE] if prune or share or encode else []
+    options = [INPUT, OUTPUT, *(PRUNE if prune else ()), *(_SHARE if share else ()), *(_ENCODE if encode else ())]
+    options += [MIN_ELEMENTS, RECIPE] if prune or share or encode else []
 
     def decorate(command: _Command) -> _Command:
         for option in reversed([*options, JSON, QUIET]):
