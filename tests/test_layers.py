@@ -22,6 +22,7 @@ LAYERS = (
     {"feeds", "report", "runtime", "verification"},
     {"doctor", "evaluate", "hooks", "inspection"},
     {"torch"},
+    {"training"},
     {"api"},
     {"__init__", "cli", "__main__"},
 )

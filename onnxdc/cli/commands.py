@@ -11,6 +11,7 @@ import click
 from onnxdc import api, doctor, model_io
 from onnxdc.api import CompressionResult
 from onnxdc.cli import options
+from onnxdc.cli.finetune import finetune
 from onnxdc.cli.group import Failure, Group
 from onnxdc.cli.hook import hook
 from onnxdc.cli.output import print_report, progress
@@ -121,6 +122,7 @@ def doctor_command(as_json: bool) -> None:
         raise Failure("compressed models run portably only")
 
 
+cli.add_command(finetune)
 cli.add_command(hook)
 
 

@@ -1,0 +1,72 @@
+"""All that is needed to go on with a training exactly, in a file that is replaced after each epoch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from onnxdc.errors import TrainingError
+from onnxdc.model_write import replacing
+
+VERSION: Final = 1
+
+# What may differ between the run that wrote a checkpoint and the one that goes on with it.
+_FREE: Final = frozenset({"lr", "threads"})
+
+
+def save_checkpoint(path: Path, run: dict[str, Any], state: dict[str, Any]) -> None:
+    """Write a checkpoint, all of it or nothing.
+
+    Args:
+        path: the file.
+        run: what the training is: its options, and digests of the model and the data.
+        state: where it stands: tensors, numbers, texts, and lists and dictionaries of them.
+
+    Raises:
+        TrainingError: the file cannot be written; one that is there already stays.
+    """
+    try:
+        with replacing(path) as file:
+            torch.save({"version": VERSION, "run": run, "state": state}, file)
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot write the checkpoint: {error.strerror or error}") from error
+
+
+def load_checkpoint(path: Path, run: dict[str, Any]) -> dict[str, Any]:
+    """The state of a checkpoint of the same run. The file is data only: nothing in it is executed.
+
+    Args:
+        path: the file.
+        run: as for ``save_checkpoint``; the learning rate and the number of threads may have changed.
+
+    Raises:
+        TrainingError: there is no such file, it is no checkpoint, or one of another run; the error says what differs.
+    """
+    try:
+        content = torch.load(path, weights_only=True)
+    except OSError as error:
+        raise TrainingError(f"{path}: nothing to resume: {error.strerror or error}") from error
+    except Exception as error:  # torch raises many types for what it cannot read, which share no base
+        raise TrainingError(f"{path}: not a checkpoint of a training") from error
+    if not isinstance(content, dict) or content.get("version") != VERSION:
+        raise TrainingError(f"{path}: not a checkpoint of a training, version {VERSION}")
+    for name, value in run.items():
+        found = content["run"].get(name)
+        if found != value and name not in _FREE:
+            what = f"{name} {found} there, {value} here" if name not in ("model", "data") else f"another {name}"
+            raise TrainingError(f"{path}: cannot resume, it is of another training: {what}")
+    state: dict[str, Any] = content["state"]
+    return state
+
+
+def check_fresh(path: Path) -> None:
+    """Refuse to begin anew where a checkpoint would be lost.
+
+    Raises:
+        TrainingError: there is one.
+    """
+    if os.path.lexists(path):
+        raise TrainingError(f"{path}: there is a checkpoint of an earlier training: resume it, or remove the file")

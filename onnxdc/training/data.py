@@ -1,0 +1,166 @@
+"""The data of a training: arrays named as the model's inputs, with labels beside them, held in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import torch
+
+from onnxdc.errors import TrainingError
+from onnxdc.feeds import InputSpec, given_array, load_arrays
+
+Arrays: TypeAlias = str | os.PathLike[str] | Mapping[str, np.ndarray]
+"""Arrays by name, or the ``.npz`` file that holds them."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some items.
+
+    Attributes:
+        inputs: of the model, in its order; the first axis of each counts the items.
+        labels: int64 classes or float32 values, the first axis counting the items; None where there are none.
+        teacher: the teacher's outputs, likewise.
+    """
+
+    inputs: tuple[torch.Tensor, ...]
+    labels: torch.Tensor | None = None
+    teacher: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.inputs[0])
+
+    def take(self, items: torch.Tensor) -> Batch:
+        """The items with these numbers."""
+        return Batch(
+            tuple(array[items] for array in self.inputs),
+            None if self.labels is None else self.labels[items],
+            None if self.teacher is None else self.teacher[items],
+        )
+
+    def parts(self, size: int) -> Iterator[Batch]:
+        """All items in their order, ``size`` at a time."""
+        return (self.take(items) for items in torch.split(torch.arange(len(self)), size))
+
+
+def where_of(data: Arrays) -> str:
+    """What to call data in messages."""
+    return os.fspath(data) if isinstance(data, str | os.PathLike) else "data"
+
+
+def load_data(data: Arrays, specs: Sequence[InputSpec], labels: str, loss: str, *, required: bool) -> Batch:
+    """Read and check a data set.
+
+    Args:
+        data: an array for each input, and one with labels; others are ignored.
+        specs: the inputs of the model.
+        labels: the name of the labels.
+        loss: what labels are for: classes for ``"cross_entropy"``, from 0 to 1 for ``"bce"``.
+        required: whether there must be labels.
+
+    Raises:
+        ModelError: the file cannot be read, an array is missing, or has the wrong type or shape.
+        TrainingError: there are no items, not equally many in all arrays, a NaN, or labels that are no classes.
+    """
+    where = where_of(data)
+    arrays = load_arrays(data, labels if required else None) if not isinstance(data, Mapping) else data
+    if required and labels not in arrays:
+        raise TrainingError(f"{where}: no array {labels}, got {', '.join(arrays) or 'none'}")
+    inputs = {spec.name: _checked_input(spec, arrays, where) for spec in specs}
+    found = _checked_labels(np.asarray(arrays[labels]), f"{where}: {labels}", loss) if labels in arrays else None
+    lengths = {name: len(array) for name, array in inputs.items()} | ({} if found is None else {labels: len(found)})
+    if len(set(lengths.values())) > 1:
+        raise TrainingError(f"{where}: the arrays differ in their number of items: {_listed(lengths)}")
+    if not next(iter(lengths.values())):
+        raise TrainingError(f"{where}: expected items, got none")
+    return Batch(tuple(map(_tensor, inputs.values())), None if found is None else _tensor(found))
+
+
+def split(data: Batch, share: float) -> tuple[Batch, Batch]:
+    """Data cut in two at random: for training, and the ``share`` for validation, at least one item.
+
+    Raises:
+        TrainingError: nothing would be left to train on.
+    """
+    held_out = max(1, round(share * len(data)))
+    if held_out >= len(data):
+        raise TrainingError(f"{len(data)} items cannot be split into training and validation data")
+    order = torch.randperm(len(data))
+    return data.take(order[held_out:].sort().values), data.take(order[:held_out].sort().values)
+
+
+def check_labels(labels: torch.Tensor, outputs: torch.Tensor, where: str, loss: str) -> None:
+    """Hold labels against what the model answers to a first batch.
+
+    Args:
+        labels: of all items.
+        outputs: of some items: ``[items, classes, ...]``, or of the shape of the labels.
+        where: what to call the labels.
+        loss: see ``load_data``.
+
+    Raises:
+        TrainingError: a label is no class of the model, or the shapes do not fit.
+    """
+    classes = loss == "cross_entropy"
+    expected = tuple(outputs.shape[2 if classes else 1 :])
+    if tuple(labels.shape[1:]) != expected:
+        raise TrainingError(f"{where}: expected shape {_shape(expected)}, got {_shape(labels.shape[1:])}")
+    if classes and not 0 <= int(labels.min()) <= int(labels.max()) < outputs.shape[1]:
+        found = f"{int(labels.min())} to {int(labels.max())}"
+        raise TrainingError(f"{where}: expected labels from 0 to {outputs.shape[1] - 1}, got {found}")
+
+
+def digest(data: Batch) -> str:
+    """A number for the data, the same for the same values in the same order."""
+    found = hashlib.blake2b(digest_size=16)
+    for tensor in (*data.inputs, *(() if data.labels is None else (data.labels,))):
+        found.update(str(tuple(tensor.shape)).encode())
+        found.update(tensor.contiguous().view(torch.uint8).numpy().data if tensor.ndim else b"")
+    return found.hexdigest()
+
+
+def _checked_input(spec: InputSpec, arrays: Mapping[str, np.ndarray], where: str) -> np.ndarray:
+    if not spec.shape:
+        raise TrainingError(f"{where}: input {spec.name}: expected an axis that counts items, the model has a scalar")
+    array = given_array(spec, arrays, where, lists=False)
+    _require_finite(array, f"{where}: input {spec.name}")
+    if spec.limit is not None and array.size and not 0 <= array.min() <= array.max() < spec.limit:
+        found = f"{array.min()} to {array.max()}"
+        raise TrainingError(f"{where}: input {spec.name}: expected values from 0 to {spec.limit - 1}, got {found}")
+    return array
+
+
+def _checked_labels(labels: np.ndarray, where: str, loss: str) -> np.ndarray:
+    classes = loss == "cross_entropy"
+    if classes and labels.dtype.kind not in "iu":
+        raise TrainingError(f"{where}: expected integers, one class an item, got {labels.dtype}{list(labels.shape)}")
+    if labels.dtype.kind not in "biuf" or not labels.ndim:
+        raise TrainingError(f"{where}: expected a number for each output, got {labels.dtype}{list(labels.shape)}")
+    _require_finite(labels, where)
+    if loss == "bce" and labels.size and not 0 <= labels.min() <= labels.max() <= 1:
+        raise TrainingError(f"{where}: expected values from 0 to 1, got {labels.min()} to {labels.max()}")
+    return labels.astype(np.int64 if classes else np.float32, copy=False)
+
+
+def _require_finite(array: np.ndarray, where: str) -> None:
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        item = int(np.argwhere(~np.isfinite(array))[0][0])
+        raise TrainingError(f"{where}: NaN or infinite values, the first in item {item}")
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    # A copy where the array cannot be written to, such as one of a file: torch would warn.
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
+
+def _shape(sizes: Sequence[int]) -> str:
+    return f"[items{''.join(f', {size}' for size in sizes)}]"
+
+
+def _listed(lengths: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {length}" for name, length in lengths.items())

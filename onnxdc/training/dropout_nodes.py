@@ -1,0 +1,68 @@
+"""Dropout in a graph: put it before fully connected layers, and say which layers stand behind it."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from onnxdc.passes.names import Names
+from onnxdc.passes.weights import Weight
+
+
+def insert_dropout(model: ir.Model, weights: list[Weight], rate: float) -> None:
+    """Put a Dropout node on the input of each fully connected layer but the first of them, in place.
+
+    Args:
+        model: a copy for training.
+        weights: of the model, in its order.
+        rate: the share of the inputs that is dropped.
+    """
+    names = Names(model)
+    layers = [weight for weight in weights if weight.kind == "fc" and weight.graph is model.graph]
+    for weight in layers[1:]:
+        for use in weight.uses:
+            value = use.node.inputs[1 - use.index]
+            if use.kind == "fc" and value is not None and use.node.graph is model.graph:
+                use.node.replace_input_with(1 - use.index, _dropped(model, use.node, value, rate, names))
+
+
+def layers_behind_dropout(model: ir.Model, weights: list[Weight]) -> dict[str, tuple[str, ...]]:
+    """The output of each Dropout node -> the fully connected weights behind it, with no other weight between.
+
+    Args:
+        model: not changed.
+        weights: of the model.
+    """
+    users = {use.node: weight for weight in weights for use in weight.uses}
+    nodes = [node for node in model.graph if node.op_type == "Dropout" and node.domain == ""]
+    return {node.outputs[0].name or "": tuple(_reached(node.outputs[0], users)) for node in nodes}
+
+
+def _dropped(model: ir.Model, before: ir.Node, value: ir.Value, rate: float, names: Names) -> ir.Value:
+    """A new value: ``value`` behind a Dropout node, which stands before the node that is going to use it."""
+    if model.opset_imports.get("", 1) < 12:
+        node = ir.Node("", "Dropout", [value], [ir.AttrFloat32("ratio", rate)])
+    else:
+        ratio = ir.Value(name=names.take("ratio"), const_value=ir.Tensor(np.float32(rate)))
+        model.graph.register_initializer(ratio)
+        node = ir.Node("", "Dropout", [value, ratio])
+    output = node.outputs[0]
+    output.name, output.type, output.shape = names.take("dropped"), value.type, value.shape
+    model.graph.insert_before(before, node)
+    return output
+
+
+def _reached(value: ir.Value, users: dict[ir.Node, Weight]) -> dict[str, None]:
+    """The names of the fully connected weights behind a value."""
+    found: dict[str, None] = {}
+    waiting, seen = [value], set()
+    while waiting:
+        for node, _ in waiting.pop().uses():
+            if node in seen:
+                continue
+            seen.add(node)
+            if node not in users:
+                waiting += node.outputs
+            elif users[node].kind == "fc":
+                found[users[node].name] = None
+    return found

@@ -1,0 +1,213 @@
+"""The training loop: epochs of steps, the best epoch kept, and a state from which it goes on exactly."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import torch
+
+from onnxdc.errors import EncodeError, TrainingError
+from onnxdc.training.augment import shifted
+from onnxdc.training.data import Batch
+from onnxdc.training.dropout import Dropouts
+from onnxdc.training.losses import Objective
+from onnxdc.training.network import Network
+from onnxdc.training.options import TrainingOptions
+from onnxdc.training.outputs import logits
+from onnxdc.training.pruning import Pruner
+from onnxdc.training.report import Epoch, Score
+from onnxdc.training.schedule import learning_rate
+from onnxdc.training.teacher import Teacher
+
+EpochDone: TypeAlias = Callable[[Epoch], None]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best values so far.
+
+    Attributes:
+        epoch: after which they were there; 0 for before training.
+        score: on the validation data; None without any.
+        network: the state of the module.
+    """
+
+    epoch: int
+    score: Score | None
+    network: dict[str, torch.Tensor]
+
+
+@dataclass
+class Loop:
+    """A training under way.
+
+    Attributes:
+        network: what is trained, and the next six: by what.
+        done: the epochs so far.
+        best: the best values so far; None while the masks have not settled.
+    """
+
+    network: Network
+    options: TrainingOptions
+    training: Batch
+    validation: Batch | None
+    teacher: Teacher | None
+    pruner: Pruner
+    dropouts: Dropouts
+    done: list[Epoch] = field(default_factory=list)
+    best: Best | None = None
+
+    def __post_init__(self) -> None:
+        self.objective = Objective(self.options)
+        self.optimizer = self.network.optimizer(self.options)
+        self.epoch_steps = -(-len(self.training) // self.options.batch)
+        self.steps = self.options.epochs * self.epoch_steps
+
+    def run(self, epoch_done: EpochDone) -> None:
+        """Train until the last epoch, or until nothing has become better for ``patience`` epochs.
+
+        Args:
+            epoch_done: called after each epoch; the state is that of the end of the epoch.
+
+        Raises:
+            TrainingError: the loss, or a value, is NaN or infinite.
+        """
+        if not self.done and self.validation is not None and not self.pruner.rankings:
+            self.best = Best(0, self.evaluate(self.validation), self._snapshot())
+        while len(self.done) < self.options.epochs and not self._patience_is_over():
+            start = time.monotonic()
+            training = self._epoch(len(self.done))
+            validation = None if self.validation is None else self.evaluate(self.validation)
+            if validation is not None and not math.isfinite(validation.loss):
+                raise self._diverged(len(self.done), self.epoch_steps - 1, "the validation loss")
+            density, seconds = self.network.density(self.network.weights), time.monotonic() - start
+            self.done.append(Epoch(len(self.done) + 1, self.options.epochs, training, validation, density, seconds))
+            self._keep_if_best(validation)
+            epoch_done(self.done[-1])
+
+    @property
+    def measured_on(self) -> Batch:
+        """The data that tell how good a model is: those for validation, if there are any."""
+        return self.training if self.validation is None else self.validation
+
+    def evaluate(self, data: Batch) -> Score:
+        """The score of the network as it is."""
+        self.network.module.eval()
+        with torch.no_grad():
+            return _mean(
+                (self._score(part, logits(self.network.module(*part.inputs), self.options.loss)), len(part))
+                for part in data.parts(self.options.batch)
+            )
+
+    def state(self) -> dict[str, Any]:
+        """Where it stands after an epoch: all that the next one depends on."""
+        return {
+            "network": self.network.module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+            "done": [dataclasses.asdict(epoch) for epoch in self.done],
+            "best": None if self.best is None else _as_dict(self.best),
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self.network.module.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+        self.done = [_epoch(entry) for entry in state["done"]]
+        best = state["best"]
+        self.best = None if best is None else Best(**(best | {"score": _score(best["score"])}))
+        self.dropouts.adjust(self.network)
+
+    def _epoch(self, number: int) -> Score:
+        self.network.module.train()
+        order = torch.split(torch.randperm(len(self.training)), self.options.batch)
+        return _mean(
+            (self._step(number, index, self.training.take(items)), len(items)) for index, items in enumerate(order)
+        )
+
+    def _step(self, epoch: int, index: int, batch: Batch) -> Score:
+        """One step of the optimizer, ``index`` of its epoch; the score before it."""
+        step = epoch * self.epoch_steps + index
+        try:
+            if self.pruner.before_step(step):
+                self.dropouts.adjust(self.network)
+        except EncodeError as error:
+            raise self._diverged(epoch, index, "a weight") from error
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.options, step, self.steps)
+        batch = self._augmented(batch)
+        outputs = logits(self.network.module(*batch.inputs), self.options.loss)
+        loss = self.objective(outputs, batch.labels, batch.teacher)
+        if not torch.isfinite(loss):
+            raise self._diverged(epoch, index, "the loss")
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        self.optimizer.step()
+        if index == self.epoch_steps - 1 and not self.network.is_finite():
+            raise self._diverged(epoch, index, "a weight")
+        return self._score(batch, outputs.detach(), loss.item())
+
+    def _augmented(self, batch: Batch) -> Batch:
+        if not self.options.shift:
+            return batch
+        inputs = tuple(shifted(array, self.options.shift) if array.ndim == 4 else array for array in batch.inputs)
+        return Batch(inputs, batch.labels, None if self.teacher is None else self.teacher(inputs))
+
+    def _score(self, batch: Batch, outputs: torch.Tensor, loss: float | None = None) -> Score:
+        accuracy = self.objective.accuracy(outputs, batch.labels, batch.teacher)
+        if loss is None:
+            loss = self.objective(outputs, batch.labels, batch.teacher).item()
+        return Score(loss, None if accuracy is None else accuracy.item())
+
+    def _keep_if_best(self, validation: Score | None) -> None:
+        """Remember the values, unless earlier ones were better; those before the masks settled do not count."""
+        if not self.pruner.settled(len(self.done) * self.epoch_steps):
+            return
+        known = None if self.best is None else self.best.score
+        if validation is None or known is None or validation.better_than(known):
+            self.best = Best(len(self.done), validation, self._snapshot())
+
+    def _patience_is_over(self) -> bool:
+        if self.options.patience is None or self.best is None:
+            return False
+        return len(self.done) - self.best.epoch >= self.options.patience
+
+    def _snapshot(self) -> dict[str, torch.Tensor]:
+        return {name: tensor.clone() for name, tensor in self.network.module.state_dict().items()}
+
+    def _diverged(self, epoch: int, index: int, what: str) -> TrainingError:
+        return TrainingError(
+            f"{what} is NaN or infinite in epoch {epoch + 1}, step {index + 1} of {self.epoch_steps}: "
+            f"try a smaller --lr than {self.options.lr:g}"
+        )
+
+
+def _mean(scores: Iterable[tuple[Score, int]]) -> Score:
+    """The mean of scores, each of so many items."""
+    loss = accuracy = items = 0.0
+    knows_right = True
+    for score, count in scores:
+        loss, items = loss + score.loss * count, items + count
+        accuracy += (score.accuracy or 0.0) * count
+        knows_right = score.accuracy is not None
+    return Score(loss / items, accuracy / items if knows_right else None)
+
+
+def _as_dict(best: Best) -> dict[str, Any]:
+    score = None if best.score is None else dataclasses.asdict(best.score)
+    return {"epoch": best.epoch, "score": score, "network": best.network}
+
+
+def _score(entry: dict[str, Any] | None) -> Score | None:
+    return None if entry is None else Score(**entry)
+
+
+def _epoch(entry: dict[str, Any]) -> Epoch:
+    scores = {"training": Score(**entry["training"]), "validation": _score(entry["validation"])}
+    return Epoch(**(entry | scores))

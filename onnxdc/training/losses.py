@@ -1,0 +1,91 @@
+"""What training makes small, and how often an answer is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (as its documentation has it)
+
+from onnxdc.training.options import TrainingOptions
+
+_LOSSES: Final[dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]] = {
+    "cross_entropy": F.cross_entropy,
+    "bce": F.binary_cross_entropy_with_logits,
+    "mse": F.mse_loss,
+    "l1": F.l1_loss,
+}
+
+
+def distillation(outputs: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
+    """How far a classifier is from its teacher (Hinton et al. 2015, section 2).
+
+    The divergence of Kullback and Leibler between the softmax of both over ``temperature``, times ``temperature``
+    squared so that the size of its gradient does not depend on it; the mean over items and positions.
+
+    Args:
+        outputs: logits ``[items, classes, ...]``.
+        teacher: the same; log-probabilities will do.
+        temperature: above 0.
+    """
+    log_student = F.log_softmax(outputs / temperature, dim=1)
+    log_teacher = F.log_softmax(teacher / temperature, dim=1)
+    divergence = F.kl_div(log_student, log_teacher, reduction="none", log_target=True).sum(dim=1)
+    return divergence.mean() * temperature**2
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss of a training: of labels, of a teacher's outputs, or of both.
+
+    Attributes:
+        options: ``loss``, ``distill_weight`` and ``temperature``.
+    """
+
+    options: TrainingOptions
+
+    def __call__(
+        self, outputs: torch.Tensor, labels: torch.Tensor | None, teacher: torch.Tensor | None
+    ) -> torch.Tensor:
+        """The mean loss of some items.
+
+        Args:
+            outputs: of the model, before a final Softmax or Sigmoid that the loss contains.
+            labels: classes ``[items, ...]`` for cross entropy, else the outputs that are wanted; None without.
+            teacher: its outputs, likewise; None without.
+        """
+        if teacher is None:
+            assert labels is not None
+            return self._hard(outputs, labels)
+        if labels is None:
+            return self._soft(outputs, teacher)
+        weight = self.options.distill_weight
+        return (1 - weight) * self._hard(outputs, labels) + weight * self._soft(outputs, teacher)
+
+    def _hard(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return _LOSSES[self.options.loss](outputs, labels)
+
+    def _soft(self, outputs: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        if self.options.loss == "cross_entropy":
+            return distillation(outputs, teacher, self.options.temperature)
+        return self._hard(outputs, teacher.sigmoid() if self.options.loss == "bce" else teacher)
+
+    def accuracy(
+        self, outputs: torch.Tensor, labels: torch.Tensor | None, teacher: torch.Tensor | None
+    ) -> torch.Tensor | None:
+        """The share of right answers, those of the teacher being right where there are no labels; None for ``"mse"``
+        and ``"l1"``, which know no right and wrong."""
+        if self.options.loss == "cross_entropy":
+            right = labels if labels is not None else _given(teacher).argmax(dim=1)
+            return (outputs.argmax(dim=1) == right).double().mean()
+        if self.options.loss == "bce":
+            right = labels > 0.5 if labels is not None else _given(teacher) > 0
+            return ((outputs > 0) == right).double().mean()
+        return None
+
+
+def _given(teacher: torch.Tensor | None) -> torch.Tensor:
+    assert teacher is not None, "neither labels nor a teacher"
+    return teacher

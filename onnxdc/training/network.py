@@ -1,0 +1,104 @@
+"""The network that is trained: parameters for the optimizer, weights behind masks, values as ONNX has them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from onnxdc.errors import ModelError
+from onnxdc.hooks.hook import TrainingHook
+from onnxdc.torch.module import OnnxModule
+from onnxdc.torch.parametrizations import Masked
+from onnxdc.training.options import TrainingOptions
+from onnxdc.training.pruning import MaskedWeight
+
+_MOMENTUM = 0.9
+
+
+@dataclass
+class Network:
+    """A graph as a module, and what is known about its weights.
+
+    Attributes:
+        module: the graph.
+        hook: the weights of the model, as they are before training.
+        weights: the names of those that reports count: no biases and scales.
+        masked: the weights that have a mask.
+    """
+
+    module: OnnxModule
+    hook: TrainingHook
+    weights: Sequence[str]
+    masked: dict[str, MaskedWeight] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, module: OnnxModule, hook: TrainingHook, weights: Sequence[str], masked: Collection[str]) -> Network:
+        """A network whose pruned weights, and those named in ``masked``, have masks.
+
+        Raises:
+            ModelError: nothing in it can be trained, or a weight to be masked is none of the module's.
+        """
+        if not module.names:
+            raise ModelError("nothing to train: the model has no weight that reaches its output")
+        network = cls(module, hook, weights)
+        for name in masked:
+            if name not in module.names:
+                raise ModelError(f"{name}: cannot be pruned while training: no operator that is trained uses it")
+        for name, attribute in module.names.items():
+            if name in masked and not parametrize.is_parametrized(module, attribute):
+                mask = torch.ones_like(getattr(module, attribute), dtype=torch.bool)
+                parametrize.register_parametrization(module, attribute, Masked(mask))
+            original, rule = _parameter(module, attribute)
+            if isinstance(rule, Masked):
+                network.masked[name] = MaskedWeight(original, rule)
+        return network
+
+    def optimizer(self, options: TrainingOptions) -> torch.optim.Optimizer:
+        """The optimizer of all parameters; only weights decay, not biases and scales."""
+        groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+        for name, attribute in self.module.names.items():
+            parameter, _ = _parameter(self.module, attribute)
+            groups[len(self.hook.weights[name].shape) > 1].append(parameter)
+        parameters = [
+            {"params": group, "weight_decay": options.weight_decay if decays else 0.0}
+            for decays, group in groups.items()
+            if group
+        ]
+        if options.optimizer == "sgd":
+            return torch.optim.SGD(parameters, lr=options.lr, momentum=_MOMENTUM, nesterov=True)
+        kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
+        return kind(parameters, lr=options.lr)
+
+    def nonzeros(self, name: str) -> int:
+        """The elements of a weight that are not pruned."""
+        if name in self.masked:
+            return int(self.masked[name].masked.mask.sum())
+        return int(np.count_nonzero(self.hook.weights[name].mask))
+
+    def density(self, names: Collection[str]) -> float:
+        """nnz over elements of some weights together."""
+        size = sum(math.prod(self.hook.weights[name].shape) for name in names)
+        return sum(self.nonzeros(name) for name in names) / max(1, size)
+
+    def is_finite(self) -> bool:
+        """Whether every parameter is."""
+        return all(bool(torch.isfinite(parameter).all()) for parameter in self.module.parameters())
+
+    def values(self) -> Mapping[str, np.ndarray]:
+        """The values of all weights, by their names in the model; pruned elements are 0.0, none is -0.0."""
+        return {name: array + np.zeros((), array.dtype) for name, array in self.module.state().items()}
+
+
+def _parameter(module: nn.Module, attribute: str) -> tuple[nn.Parameter, nn.Module | None]:
+    """What the optimizer moves of an attribute of a module, and the rule by which the module gets its values of it."""
+    if not parametrize.is_parametrized(module, attribute):
+        return getattr(module, attribute), None
+    rules = cast(nn.ModuleDict, module.parametrizations)[attribute]
+    return cast(nn.Parameter, rules.original), cast(parametrize.ParametrizationList, rules)[0]

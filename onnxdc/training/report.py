@@ -1,0 +1,119 @@
+"""What came of a training: an entry for each epoch, and the density of each weight before and after."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+from onnxdc.report import aligned
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good a model is on some data.
+
+    Attributes:
+        loss: the mean over the items.
+        accuracy: the share of right answers; None where the loss knows no right and wrong.
+    """
+
+    loss: float
+    accuracy: float | None
+
+    def better_than(self, other: Score) -> bool:
+        """Whether it is right more often, or as often at a lower loss."""
+        return (-(self.accuracy or 0.0), self.loss) < (-(other.accuracy or 0.0), other.loss)
+
+    def __str__(self) -> str:
+        return f"loss {self.loss:.4f}" + ("" if self.accuracy is None else f" accuracy {self.accuracy:.2%}")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training data.
+
+    Attributes:
+        number: from 1.
+        epochs: of the training.
+        training: the mean over its steps, while the model changed.
+        validation: at its end; None without validation data.
+        density: nnz over elements of all weights, at its end.
+        seconds: that it took.
+    """
+
+    number: int
+    epochs: int
+    training: Score
+    validation: Score | None
+    density: float
+    seconds: float
+
+    def __str__(self) -> str:
+        """A line of progress."""
+        parts = [f"epoch {self.number}/{self.epochs}", str(self.training)]
+        if self.validation is not None:
+            parts.append(f"val {str(self.validation).replace(' accuracy', ' val accuracy')}")
+        return "  ".join([*parts, f"density {self.density:.2%}", f"{self.seconds:.1f} s"])
+
+
+@dataclass(frozen=True)
+class TrainedWeight:
+    """The density of one weight, nnz over elements, before and after training."""
+
+    name: str
+    size: int
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """A training in numbers.
+
+    Attributes:
+        weights: in the order of the model.
+        epochs: in their order; fewer than asked for if training ended early.
+        best_epoch: the one whose values are in the model; 0 for the values from before training.
+        before: of the model that was read.
+        after: of the model that is written, on the same data.
+        measured_on: ``"validation"`` or ``"training"``: the data of ``before`` and ``after``.
+    """
+
+    weights: tuple[TrainedWeight, ...]
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    before: Score
+    after: Score
+    measured_on: str
+
+    @property
+    def density_before(self) -> float:
+        """nnz over elements of all weights of the model that was read."""
+        return sum(weight.before * weight.size for weight in self.weights) / max(1, self._size)
+
+    @property
+    def density_after(self) -> float:
+        """nnz over elements of all weights of the model that is written."""
+        return sum(weight.after * weight.size for weight in self.weights) / max(1, self._size)
+
+    @property
+    def _size(self) -> int:
+        return sum(weight.size for weight in self.weights)
+
+    def __str__(self) -> str:
+        """A table of the weights, and the scores."""
+        rows = [(row.name, f"{row.size:,}", f"{row.before:.2%}", f"{row.after:.2%}") for row in self.weights]
+        total = ("total", f"{self._size:,}", f"{self.density_before:.2%}", f"{self.density_after:.2%}")
+        return "\n".join(
+            [
+                *aligned([("weight", "elements", "density before", "after"), *rows, total]),
+                f"before: {self.before} on the {self.measured_on} data",
+                f"after:  {self.after}, epoch {self.best_epoch} of {len(self.epochs)}",
+            ]
+        )
+
+    def to_json(self) -> str:
+        """Everything, as JSON."""
+        densities = {"density_before": self.density_before, "density_after": self.density_after}
+        return json.dumps(dataclasses.asdict(self) | densities, indent=2)

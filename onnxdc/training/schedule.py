@@ -1,0 +1,96 @@
+"""What changes while training goes on: the learning rate, and how dense the weights are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from onnxdc.training.options import TrainingOptions
+
+
+def learning_rate(options: TrainingOptions, step: int, steps: int) -> float:
+    """The learning rate of a step.
+
+    It rises along a line in the first ``warmup * steps`` steps, and then stays, or falls along half a cosine
+    (Loshchilov and Hutter, ICLR 2017, without restarts).
+
+    Args:
+        options: ``lr``, ``lr_schedule`` and ``warmup``.
+        step: from 0.
+        steps: of the whole training.
+    """
+    rising = round(options.warmup * steps)
+    if step < rising:
+        return options.lr * (step + 1) / rising
+    if options.lr_schedule == "constant":
+        return options.lr
+    return options.lr * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising))) / 2
+
+
+@dataclass(frozen=True)
+class DensitySchedule:
+    """When masks are chosen, and for which density.
+
+    * ``"one_shot"``: the target from the first step on.
+    * ``"iterative"``: in ``rounds`` equal parts of the training, each of which starts by keeping the same share of
+      what was left, so that the last one reaches the target (Han et al., NIPS 2015, section 3.1).
+    * ``"gradual"``: ``target + (start - target) * (1 - progress)^3`` (Zhu and Gupta 2017, equation 1), where progress
+      goes from 0 to 1 in the share ``ramp`` of the training.
+
+    The masks are fixed for the share ``settle`` at the end, so that the values settle for good.
+
+    Attributes:
+        options: ``schedule``, ``rounds``, ``ramp``, ``settle`` and ``mask_interval``.
+        steps: of the whole training.
+        epoch_steps: of one epoch.
+    """
+
+    options: TrainingOptions
+    steps: int
+    epoch_steps: int
+
+    def density(self, step: int, start: float, target: float) -> float:
+        """The density of a weight at a step.
+
+        Args:
+            step: from 0.
+            start: its density before training.
+            target: its density in the end, not above ``start``.
+        """
+        progress = step / max(1, self._reached_at) if step < self._reached_at else 1.0
+        if progress >= 1 or self.options.schedule == "one_shot":
+            return target
+        if self.options.schedule == "gradual":
+            return target + (start - target) * (1 - progress) ** 3
+        done = sum(step >= first for first in self._rounds)
+        return start * (target / start) ** (done / self.options.rounds) if start else 0.0
+
+    @property
+    def settled_from(self) -> int:
+        """The step at which the masks are chosen for the last time."""
+        return max(self._reached_at, min(self.steps - 1, math.floor((1 - self.options.settle) * self.steps)))
+
+    def chooses(self, step: int) -> bool:
+        """Whether masks are chosen before this step: each ``mask_interval`` steps, when an epoch or a round starts, and
+        for the last time."""
+        if step >= self.settled_from:
+            return step == self.settled_from
+        return (
+            step % self.options.mask_interval == 0
+            or step % self.epoch_steps == 0
+            or (self.options.schedule == "iterative" and step in self._rounds)
+        )
+
+    @property
+    def _rounds(self) -> tuple[int, ...]:
+        """The first step of each round."""
+        return tuple(math.ceil(done * self.steps / self.options.rounds) for done in range(self.options.rounds))
+
+    @property
+    def _reached_at(self) -> int:
+        """The step from which on the target holds."""
+        if self.options.schedule == "one_shot":
+            return 0
+        if self.options.schedule == "iterative":
+            return min(self.steps - 1, self._rounds[-1])
+        return min(self.steps - 1, round(self.options.ramp * self.steps))

@@ -1,0 +1,190 @@
+"""Everything that a training needs, made from a model, data and options, with what does not fit refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import onnx_ir as ir
+import torch
+
+from onnxdc import model_io
+from onnxdc.errors import ModelError, OptionError
+from onnxdc.feeds import InputSpec, input_specs
+from onnxdc.hooks import TrainingHook, read_hook
+from onnxdc.model_io import Source
+from onnxdc.passes.decode import is_compressed
+from onnxdc.passes.weights import find_weights
+from onnxdc.recipe import Recipe
+from onnxdc.torch import OnnxModule
+from onnxdc.training.data import Arrays, Batch, check_labels, digest, load_data, split, where_of
+from onnxdc.training.dropout import Dropouts, LayerDropout
+from onnxdc.training.dropout_nodes import insert_dropout, layers_behind_dropout
+from onnxdc.training.loop import Loop
+from onnxdc.training.network import Network
+from onnxdc.training.options import TrainingOptions
+from onnxdc.training.outputs import bypass_activation, logits
+from onnxdc.training.pruning import Pruner
+from onnxdc.training.schedule import DensitySchedule
+from onnxdc.training.targets import Ranking, rankings
+from onnxdc.training.teacher import Teacher
+
+_LABELS: Final = "labels"
+
+
+@dataclass(frozen=True)
+class Data:
+    """The data of a training, as they are given.
+
+    Attributes:
+        training: to train on.
+        validation: to measure on; None without.
+        named: the name of the labels in both; None where nobody gave one.
+    """
+
+    training: Arrays
+    validation: Arrays | None
+    named: str | None
+
+    @property
+    def labels(self) -> str:
+        """The name of the labels."""
+        return _LABELS if self.named is None else self.named
+
+    def read(
+        self, specs: Sequence[InputSpec], options: TrainingOptions, *, required: bool
+    ) -> tuple[Batch, Batch | None]:
+        """Both, checked; part of the first where no second is given, and ``val_share`` asks for it.
+
+        Args:
+            specs: the inputs of the model.
+            options: ``loss`` and ``val_share``.
+            required: whether there must be labels, even if nobody named them.
+        """
+        required = required or self.named is not None
+        training = load_data(self.training, specs, self.labels, options.loss, required=required)
+        if self.validation is None:
+            return split(training, options.val_share) if options.val_share else (training, None)
+        scored = training.labels is not None
+        return training, load_data(self.validation, specs, self.labels, options.loss, required=scored)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A training, ready to begin.
+
+    Attributes:
+        model: that gets the trained values in the end.
+        loop: what trains.
+        run: what tells this training from others, see ``checkpoint.py``.
+    """
+
+    model: ir.Model
+    loop: Loop
+    run: dict[str, Any]
+
+
+def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, options: TrainingOptions) -> Task:
+    """Read all, check all, and build what trains; arguments and errors are those of ``train.finetune``."""
+    where = model_io.name_of(model)
+    loaded = model_io.load(model)
+    if is_compressed(loaded):
+        raise ModelError(f"{where}: compressed, expected a model that is decoded (onnxdc decode)")
+    specs = input_specs(loaded, where)
+    training, validation = data.read(specs, options, required=teacher is None)
+    for part in (training, validation):
+        _check_batch(specs, options, part, where)
+    try:
+        hook = read_hook(loaded)
+        ranked = _rankings(loaded, recipe, hook, options)
+        network, dropouts = _student(loaded, recipe, hook, ranked, options)
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}") from error
+    tutor = None if teacher is None else Teacher(teacher, specs, options.loss, options.threads)
+    run = _run(options, hook, ranked, training, validation, tutor)
+    training = _answered(training, network, tutor, options, where_of(data.training), data.labels)
+    if validation is not None:
+        where = where_of(data.training if data.validation is None else data.validation)
+        validation = _answered(validation, network, tutor, options, where, data.labels)
+    steps = -(-len(training) // options.batch)
+    pruner = Pruner(network.masked, ranked, DensitySchedule(options, options.epochs * steps, steps), options.regrow)
+    return Task(loaded, Loop(network, options, training, validation, tutor, pruner, dropouts), run)
+
+
+def _check_batch(specs: Sequence[InputSpec], options: TrainingOptions, data: Batch | None, where: str) -> None:
+    """Refuse batches of another size than that which the model fixes."""
+    for spec in specs:
+        size = spec.shape[0]
+        if isinstance(size, int) and data is not None and (size != options.batch or len(data) % size):
+            raise OptionError(
+                f"batch: {where} takes {size} items at a time, got batches of {options.batch} and {len(data)} items"
+            )
+
+
+def _rankings(model: ir.Model, recipe: Recipe, hook: TrainingHook, options: TrainingOptions) -> list[Ranking]:
+    shared = {name for name, weight in hook.weights.items() if weight.stage == "shared"}
+    return rankings(model, recipe, shared, regrow=options.regrow)
+
+
+def _student(
+    model: ir.Model, recipe: Recipe, hook: TrainingHook, ranked: Sequence[Ranking], options: TrainingOptions
+) -> tuple[Network, Dropouts]:
+    """The module that is trained, and its dropout."""
+    copy = model_io.load(model)
+    bypass_activation(copy, options.loss)
+    weights, _ = find_weights(copy, recipe.min_elements)
+    if options.dropout:
+        insert_dropout(copy, weights, options.dropout)
+    names = [weight.name for weight in weights if weight.name in hook.weights]
+    network = Network.of(
+        OnnxModule(copy, hook.weights), hook, names, [name for ranking in ranked for name in ranking.names]
+    )
+    behind = layers_behind_dropout(copy, weights)
+    rates = {name: dropout.p for name, dropout in network.module.dropouts.items() if behind.get(name)}
+    dropouts = Dropouts([LayerDropout(network.module.dropouts[name], rates[name], behind[name]) for name in rates])
+    dropouts.adjust(network)
+    return network, dropouts
+
+
+def _answered(
+    data: Batch, network: Network, teacher: Teacher | None, options: TrainingOptions, where: str, labels: str
+) -> Batch:
+    """Data that fit what the network answers, with the teacher's answers beside them."""
+    parts = list(data.parts(options.batch))
+    outputs = _probe(network, parts[0], options, where)
+    if data.labels is not None:
+        check_labels(data.labels, outputs, f"{where}: {labels}", options.loss)
+    if teacher is None:
+        return data
+    answers = torch.cat([teacher(part.inputs) for part in parts])
+    teacher.check(outputs, answers[: len(outputs)])
+    return Batch(data.inputs, data.labels, answers)
+
+
+def _probe(network: Network, batch: Batch, options: TrainingOptions, where: str) -> torch.Tensor:
+    """What the network answers to a first batch: sizes that the model leaves open show only now."""
+    try:
+        with torch.no_grad():
+            return logits(network.module.eval()(*batch.inputs), options.loss)
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}") from error
+
+
+def _run(
+    options: TrainingOptions,
+    hook: TrainingHook,
+    ranked: Sequence[Ranking],
+    training: Batch,
+    validation: Batch | None,
+    teacher: Teacher | None,
+) -> dict[str, Any]:
+    """What must be the same for a training to go on from a checkpoint."""
+    return dataclasses.asdict(options) | {
+        "density": ", ".join(f"{' and '.join(ranking.names)} {ranking.target:.4g}" for ranking in ranked) or None,
+        "model": hook.digest,
+        "teacher": None if teacher is None else teacher.digest,
+        "data": digest(training),
+        "validation data": None if validation is None else digest(validation),
+    }

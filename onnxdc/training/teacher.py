@@ -1,0 +1,78 @@
+"""A teacher: another model, run by onnxruntime, whose answers the student learns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnxruntime
+import torch
+
+from onnxdc import model_io
+from onnxdc.errors import ModelError
+from onnxdc.feeds import InputSpec, input_specs
+from onnxdc.hooks.reading import digest
+from onnxdc.model_io import Source
+from onnxdc.passes.decode import is_compressed
+from onnxdc.runtime import session
+from onnxdc.training.outputs import bypass_activation, logits
+
+
+class Teacher:
+    """Answers in the form in which the loss takes them: before a last Softmax or Sigmoid that the loss contains.
+
+    Args:
+        model: the teacher.
+        specs: the inputs of the student, which it must have too.
+        loss: see ``TrainingOptions``.
+        threads: of onnxruntime; None for as many as it takes.
+
+    Attributes:
+        digest: of the model.
+
+    Raises:
+        ModelError: it cannot be read or run, is compressed, or has other inputs.
+    """
+
+    def __init__(self, model: Source, specs: list[InputSpec], loss: str, threads: int | None) -> None:
+        self._name, self._loss = model_io.name_of(model), loss
+        loaded = model_io.load(model)
+        if is_compressed(loaded):
+            raise ModelError(f"{self._name}: a compressed teacher: decode it first")
+        own = {spec.name: spec.dtype for spec in input_specs(loaded, self._name)}
+        wanted = {spec.name: spec.dtype for spec in specs}
+        if own != wanted:
+            raise ModelError(f"{self._name}: expected a teacher with inputs {_listed(wanted)}, got {_listed(own)}")
+        self.digest = digest(loaded)
+        bypass_activation(loaded, loss)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # what it refuses comes back as an exception too
+        options.intra_op_num_threads = threads or 0
+        self._inputs = [spec.name for spec in specs]
+        self._session = session(loaded, native=False, sess_options=options)
+
+    def __call__(self, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Its answers, ``[items, ...]``.
+
+        Raises:
+            ModelError: it refuses the inputs.
+        """
+        feed = {name: array.numpy() for name, array in zip(self._inputs, inputs, strict=True)}
+        try:
+            first = self._session.run([self._session.get_outputs()[0].name], feed)[0]
+        except Exception as error:  # onnxruntime raises many types, which share no base
+            raise ModelError(f"{self._name}: cannot run: {' '.join(str(error).split())}") from error
+        return logits(torch.from_numpy(first), self._loss)
+
+    def check(self, outputs: torch.Tensor, answers: torch.Tensor) -> None:
+        """Refuse a teacher whose answers have another shape than the student's.
+
+        Raises:
+            ModelError: they have.
+        """
+        if outputs.shape != answers.shape:
+            expected, found = list(outputs.shape[1:]), list(answers.shape[1:])
+            raise ModelError(f"{self._name}: expected a teacher with an output of {expected} an item, got {found}")
+
+
+def _listed(inputs: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {dtype}" for name, dtype in inputs.items()) or "none"
