@@ -14,6 +14,7 @@ from small_models import constants, dense, onnxdc, saved
 from text_models import build, normal
 
 from onnxdc import api, hooks
+from onnxdc.errors import HookError
 from onnxdc.hooks import TrainingHook
 
 
@@ -220,6 +221,20 @@ def test_the_hook_of_another_model_is_refused(model, folder):
     result = onnxdc("hook", "import", other, folder, folder / "hook.safetensors", "-o", model.with_name("tuned.onnx"))
     assert result.exit_code == 1
     assert f"{other}: the hook is of another model: expected digest " in result.stderr
+
+
+def test_a_hook_knows_the_attributes_of_its_model(tmp_path):
+    def convolution(attributes: str) -> ir.Model:
+        text = (
+            f"g (float[N, 3, 8, 8] x) => (float[N, 4, H, W] y) {{ c = Conv<{attributes}>(x, w) y = Elu<alpha=0.3>(c) }}"
+        )
+        return build(text, w=normal(4, 3, 3, 3))
+
+    model, other = convolution("pads=[1, 1, 1, 1]"), convolution("pads=[2, 2, 2, 2], dilations=[2, 2]")
+    hook = hooks.export(model)
+    hooks.import_(saved(model, tmp_path / "model.onnx"), hook, hook.values())
+    with pytest.raises(HookError, match=r"^model: the hook is of another model: expected digest "):
+        hooks.import_(other, hook, hook.values())
 
 
 def test_without_trained_values_it_says_where_it_looked(model, folder):

@@ -65,12 +65,12 @@ def read_hook(model: ir.Model, stage: Stage | None = None) -> TrainingHook:
 
 
 def digest(model: ir.Model) -> str:
-    """SHA-256 over the operators and the constants of a model, in hexadecimal; texts and file layout do not count."""
+    """SHA-256 over the nodes and the constants of a model, in hexadecimal; texts and file layout do not count."""
     found = hashlib.sha256()
     for _, graph in graphs(model):
         for node in graph:
             names = [value.name if value is not None else None for value in (*node.inputs, *node.outputs)]
-            found.update(repr((node.domain, node.op_type, names)).encode())
+            found.update(repr((node.domain, node.op_type, names, _attributes(node))).encode())
     for constant in named_constants(model):
         tensor = constant_tensor(constant.value)
         if tensor is not None:
@@ -78,6 +78,21 @@ def digest(model: ir.Model) -> str:
             if tensor.dtype is not ir.DataType.STRING:
                 found.update(read_constant(constant.value, constant.name).tobytes())
     return found.hexdigest()
+
+
+def _attributes(node: ir.Node) -> list[tuple[str, object]]:
+    """The attributes of a node, by name; graphs and constants count on their own."""
+    kind, found = ir.AttributeType, list[tuple[str, object]]()
+    for name, attribute in sorted(node.attributes.items()) if node.op_type != "Constant" else ():
+        if attribute.is_ref():
+            found.append((name, attribute.ref_attr_name))
+        elif attribute.type is kind.TENSOR:
+            found.append((name, attribute.as_tensor().numpy().tolist()))
+        elif attribute.type in (kind.FLOAT, kind.FLOATS):
+            found.append((name, np.asarray(attribute.value, np.float32).tolist()))  # as a file holds them
+        elif attribute.type in (kind.INT, kind.INTS, kind.STRING, kind.STRINGS):
+            found.append((name, attribute.value))
+    return found
 
 
 def _is_affine(value: ir.Value) -> bool:
