@@ -13,7 +13,7 @@ from hook_models import moved, pruned, shared
 from small_models import constants, dense, onnxdc, saved
 from text_models import build, normal
 
-from onnxdc import api, hooks
+from onnxdc import api, hooks, model_io
 from onnxdc.errors import HookError
 from onnxdc.hooks import TrainingHook
 
@@ -51,16 +51,20 @@ def test_the_manifest_says_what_each_tensor_is(folder):
 
 def test_a_weight_may_be_called_as_a_part_of_another(tmp_path):
     model = build(
-        "m (float[N, 40] x) => (float[N, 40] y) { h = MatMul(x, a) y = MatMul(h, mask) }",
+        "m (float[N, 40] x) => (float[N, 40] y) { h = MatMul(x, a) y = MatMul(h, book) }",
         a=normal(40, 40),
-        mask=normal(40, 40, seed=1),
+        book=normal(40, 40, seed=1),
     )
-    model.graph.initializers["mask"].name = "a.mask"
-    model = api.prune(model, density=0.5).model
+    model.graph.initializers["book"].name = "a.codebook"
+    model = api.share(model, bits=3).model
     hook = hooks.export(model, tmp_path / "hook")
     found = TrainingHook.load(tmp_path / "hook")
-    for name in ("a", "a.mask"):
+    for name in ("a", "a.codebook"):
         np.testing.assert_array_equal(found.weights[name].values, hook.weights[name].values)
+    trained = moved(hook)
+    back = constants(hooks.import_(model, hook, trained).model)
+    for name in ("a", "a.codebook"):
+        np.testing.assert_array_equal(back[name], trained[name])
 
 
 def damage(folder: Path, change: str) -> None:
@@ -142,6 +146,8 @@ def bad(hook: TrainingHook, change: str) -> dict[str, np.ndarray]:
         values["b1.codebook"] = np.zeros(3, np.float32)
     elif change == "both":
         values["fc1.codebook"] = np.zeros(8, np.float32)
+    elif change == "other codes":
+        values["fc1.codes"] = hook.weights["fc1"].codes[::-1]
     return values
 
 
@@ -156,6 +162,7 @@ BAD = [
     ("apart", "fc1: 1 of 7 shared values differ within their clusters, by up to 1 (code 3: from "),
     ("codebook of a pruned weight", "b1.codebook: no such weight in the hook"),
     ("both", "fc1: expected its values or its codebook, got both, and they differ"),
+    ("other codes", "fc1.codes: expected the values that the hook has, got others"),
 ]
 
 
@@ -221,6 +228,18 @@ def test_the_hook_of_another_model_is_refused(model, folder):
     result = onnxdc("hook", "import", other, folder, folder / "hook.safetensors", "-o", model.with_name("tuned.onnx"))
     assert result.exit_code == 1
     assert f"{other}: the hook is of another model: expected digest " in result.stderr
+
+
+def test_the_training_graph_of_another_hook_is_refused(model, folder, tmp_path):
+    other = model_io.load(model)
+    fc1 = other.graph.initializers["fc1"]
+    fc1.const_value = ir.tensor(fc1.const_value.numpy()[::-1].copy(), name="fc1")
+    hooks.export(other, tmp_path / "other")
+    graph = tmp_path / "other" / "training.onnx"
+    with pytest.raises(
+        HookError, match=r"training\.onnx: fc1\.codes: expected the values that the hook has, got others$"
+    ):
+        hooks.import_(model, folder, graph)
 
 
 def test_a_hook_knows_the_attributes_of_its_model(tmp_path):

@@ -25,11 +25,13 @@ from onnxdc.passes.constants import read_constant, replace_constant
 from onnxdc.passes.weights import named_constants
 
 TRAINED: Final = "trained.safetensors"
+MASK: Final = ".mask"
+CODES: Final = ".codes"
 CODEBOOK: Final = ".codebook"
 _PARTS: Final[dict[Stage, tuple[str, ...]]] = {
     "dense": (),
-    "pruned": (".mask",),
-    "shared": (".codes", CODEBOOK),
+    "pruned": (MASK,),
+    "shared": (CODES, CODEBOOK),
 }
 
 Trained: TypeAlias = Mapping[str, np.ndarray] | str | os.PathLike[str]
@@ -110,38 +112,55 @@ def _arrays(trained: Trained, model: ir.Model, hook: TrainingHook) -> dict[str, 
     if isinstance(trained, Mapping):
         return {name: np.asarray(array) for name, array in trained.items()}
     if Path(trained).suffix.lower() == ".onnx":
-        return _of_graph(model_io.load(trained, lift=False), model, hook)
+        return _of_graph(trained, model, hook)
     return files.read_tensors(trained)
 
 
-def _of_graph(trained: ir.Model, model: ir.Model, hook: TrainingHook) -> dict[str, np.ndarray]:
-    """What a trained training graph holds."""
-    parameters = build_rules(model.clone(), hook)
-    constants = {constant.name: constant for constant in named_constants(trained)}
+def _of_graph(path: str | os.PathLike[str], model: ir.Model, hook: TrainingHook) -> dict[str, np.ndarray]:
+    """What a trained training graph holds, the masks and codes in it being those of the hook."""
+    built = model.clone()
+    parameters = build_rules(built, hook)
+    constants = {constant.name: constant.value for constant in named_constants(model_io.load(path, lift=False))}
+    own = {*parameters.values(), *(constant.name for constant in named_constants(model))}
+    for name, value in ((constant.name, constant.value) for constant in named_constants(built)):
+        if name in constants and name not in own and not _same(constants[name], value):
+            raise HookError(f"{os.fspath(path)}: {name}: expected the values that the hook has, got others")
     found = {}
     for name, parameter in parameters.items():
         if parameter in constants:
-            array = read_constant(constants[parameter].value, parameter)
+            array = read_constant(constants[parameter], parameter)
             shared = hook.weights[name].codes is not None
             zero = np.zeros(1, array.dtype)
             found[name + CODEBOOK if shared else name] = np.concatenate([zero, array.reshape(-1)]) if shared else array
     return found
 
 
+def _same(a: ir.Value, b: ir.Value) -> bool:
+    return np.array_equal(read_constant(a), read_constant(b))
+
+
 def _checked(hook: TrainingHook, arrays: Mapping[str, np.ndarray], project: bool) -> dict[str, np.ndarray]:
     """The values of all weights of the hook, each in its type, with its rule kept."""
-    values = {weight.name: _checked_one(weight, _array(weight, arrays), project) for weight in hook.weights.values()}
-    parts = {weight.name + part for weight in hook.weights.values() for part in _PARTS[weight.stage]}
-    unknown = [name for name in arrays if name not in hook.weights and name not in parts]
+    # A weight may be called as a part of another.
+    parts = {name: array for name, array in arrays.items() if name not in hook.weights}
+    values = {
+        weight.name: _checked_one(weight, _array(weight, arrays, parts), project) for weight in hook.weights.values()
+    }
+    known = {weight.name + part for weight in hook.weights.values() for part in _PARTS[weight.stage]}
+    unknown = [name for name in parts if name not in known]
     if unknown:
         raise HookError(f"{unknown[0]}: no such weight in the hook, expected {', '.join(hook.weights)}")
     return values
 
 
-def _array(weight: HookedWeight, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The values of a weight, given as such or by a codebook."""
+def _array(weight: HookedWeight, arrays: Mapping[str, np.ndarray], parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The values of a weight, given as such or by a codebook; its mask and codes, if given, are the hook's."""
+    for part, rule in ((MASK, weight.mask), (CODES, weight.codes)):
+        given = parts.get(weight.name + part) if part in _PARTS[weight.stage] else None
+        if given is not None and not np.array_equal(given, rule):
+            raise HookError(f"{weight.name}{part}: expected the values that the hook has, got others")
     array = arrays.get(weight.name)
-    codebook = arrays.get(weight.name + CODEBOOK) if weight.codes is not None else None
+    codebook = parts.get(weight.name + CODEBOOK) if weight.codes is not None else None
     if codebook is not None:
         check_codebook(weight, codebook)
         expanded = weight.expand(codebook)
