@@ -91,6 +91,13 @@ def damage(folder: Path, change: str) -> None:
         tensors = safetensors.numpy.load_file(folder / "hook.safetensors")
         tensors["fc1.codes"] = tensors["fc1.codes"] + np.uint8(200)
         safetensors.numpy.save_file(tensors, folder / "hook.safetensors")
+    elif change == "nested":
+        path.write_text("[" * 100_000)
+    elif change == "twice":
+        path.write_text(json.dumps(manifest | {"weights": 2 * manifest["weights"]}))
+    elif change == "eight bits":
+        header = b'{"a": {"dtype": "F8_E4M3", "shape": [4], "data_offsets": [0, 4]}}'
+        (folder / "hook.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
     elif change == "truncated":
         (folder / "hook.safetensors").write_bytes((folder / "hook.safetensors").read_bytes()[:-100])
 
@@ -106,6 +113,9 @@ def damage(folder: Path, change: str) -> None:
         ("stage", "hook.json: fc1: expected a stage of dense, pruned, shared, got 'frozen'"),
         ("shape", "hook.json: fc1: expected float32[84, 40], got float32[40, 84] in hook.safetensors"),
         ("codes", "hook.json: fc1: its codes and its codebook do not give its values"),
+        ("nested", "hook.json: not JSON: "),
+        ("twice", "hook.json: fc1: expected one entry, got several"),
+        ("eight bits", "hook.safetensors: has a tensor of a type that numpy has not: "),
         ("truncated", "hook.safetensors: not a safetensors file: "),
     ],
 )
@@ -279,6 +289,19 @@ def test_a_folder_that_cannot_be_written_to_is_told(model):
         result = onnxdc("hook", "export", model, "-o", folder)
         assert result.exit_code == 1
         assert result.stderr.startswith(f"onnxdc: error: {folder}: cannot write: ")
+
+
+def test_no_file_that_is_read_is_written_over(model, folder):
+    safetensors.numpy.save_file(moved(TrainingHook.load(folder)), folder / "trained.safetensors")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    graph = folder / "training.onnx"
+    runs = [("export", graph, "-o", folder), ("import", model, folder, graph, "-o", graph)]
+    runs += [("import", model, folder, "-o", path) for path in folder.iterdir() if path != graph]
+    for arguments in runs:
+        result = onnxdc("hook", *arguments)
+        assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+        assert "the output would overwrite" in result.stderr
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_export_says_what_each_weight_is(model):

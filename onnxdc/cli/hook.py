@@ -51,7 +51,8 @@ def import_command(
     TRAINED is a safetensors file with an array for each weight, or a trained training.onnx; FOLDER/trained.safetensors
     by default.
     """
-    model_io.check_output(output, [model])
+    own = [folder / name for name in (hooks.MANIFEST, hooks.TENSORS, hooks.TRAINED)]
+    model_io.check_output(output, [model, *own, *([trained] if trained else [])])
     found = hooks.import_(model, folder, trained, project=project)
     found.save(output)
     if as_json or not quiet:

@@ -4,13 +4,17 @@
 """
 
 from onnxdc.hooks.exporting import export
+from onnxdc.hooks.files import MANIFEST, TENSORS
 from onnxdc.hooks.hook import TrainingHook
-from onnxdc.hooks.importing import Imported, import_, put_back
+from onnxdc.hooks.importing import TRAINED, Imported, import_, put_back
 from onnxdc.hooks.reading import read_hook
 from onnxdc.hooks.summary import HookSummary, summary
 from onnxdc.hooks.weight import HookedWeight, Stage
 
 __all__ = [
+    "MANIFEST",
+    "TENSORS",
+    "TRAINED",
     "HookSummary",
     "HookedWeight",
     "Imported",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from onnxdc import model_io
 from onnxdc.errors import ModelError
@@ -28,7 +29,8 @@ def export(model: Source, folder: str | os.PathLike[str] | None = None, *, stage
     Raises:
         HookError: the folder cannot be written to, nothing can be trained, or ``stage`` is ``"shared"`` and a weight is
             not.
-        ModelError: the model cannot be read, is compressed, or has a weight with NaN or infinity.
+        ModelError: the model cannot be read, is the training graph in ``folder``, is compressed, or has a weight with
+            NaN or infinity.
     """
     loaded = model_io.load(model, lift=False)
     where = model_io.name_of(model)
@@ -37,6 +39,8 @@ def export(model: Source, folder: str | os.PathLike[str] | None = None, *, stage
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from error
     if folder is not None:
+        if isinstance(model, str | os.PathLike) and Path(folder).is_dir():  # before an old hook in it is gone
+            model_io.check_output(Path(folder) / TRAINING_GRAPH, [Path(model)])
         build_rules(loaded, hook)
         with writing(folder) as place:
             model_io.save(loaded, place / TRAINING_GRAPH)

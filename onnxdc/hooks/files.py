@@ -54,8 +54,11 @@ def load(folder: str | os.PathLike[str]) -> tuple[dict[str, HookedWeight], str]:
     manifest = _read_manifest(path)
     tensors = read_tensors(Path(folder) / TENSORS)
     try:
-        weights = [_weight(entry, tensors, path) for entry in manifest["weights"]]
-        return {weight.name: weight for weight in weights}, str(manifest["model"]["sha256"])
+        weights: dict[str, HookedWeight] = {}
+        for weight in (_weight(entry, tensors, path) for entry in manifest["weights"]):
+            if weights.setdefault(weight.name, weight) is not weight:
+                raise HookError(f"{path}: {weight.name}: expected one entry, got several")
+        return weights, str(manifest["model"]["sha256"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise HookError(f"{path}: damaged: {type(error).__name__} {error}") from error
 
@@ -84,14 +87,16 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """The arrays of a safetensors file.
 
     Raises:
-        HookError: there is no such file, or it is damaged.
+        HookError: there is no such file, it is damaged, or numpy does not have the type of a tensor.
     """
     try:
         with open(path, "rb"):  # its errors say what is wrong, those of safetensors only that something is
             return dict(safetensors.numpy.load_file(path))
     except OSError as error:
         raise HookError(f"{os.fspath(path)}: cannot read: {error.strerror or error}") from error
-    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+    except (KeyError, AttributeError) as error:  # safetensors looks types up in numpy
+        raise HookError(f"{os.fspath(path)}: has a tensor of a type that numpy has not: {error}") from error
+    except (safetensors.SafetensorError, ValueError) as error:
         raise HookError(f"{os.fspath(path)}: not a safetensors file: {error}") from error
 
 
@@ -172,7 +177,7 @@ def _read_manifest(path: Path) -> Any:
         manifest = json.loads(path.read_bytes())
     except OSError as error:
         raise HookError(f"{path}: cannot read: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HookError(f"{path}: not JSON: {error}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise HookError(f"{path}: not a training hook: expected format {FORMAT!r}")

@@ -155,10 +155,9 @@ def _checked(hook: TrainingHook, arrays: Mapping[str, np.ndarray], project: bool
 
 def _array(weight: HookedWeight, arrays: Mapping[str, np.ndarray], parts: Mapping[str, np.ndarray]) -> np.ndarray:
     """The values of a weight, given as such or by a codebook; its mask and codes, if given, are the hook's."""
-    for part, rule in ((MASK, weight.mask), (CODES, weight.codes)):
-        given = parts.get(weight.name + part) if part in _PARTS[weight.stage] else None
-        if given is not None and not np.array_equal(given, rule):
-            raise HookError(f"{weight.name}{part}: expected the values that the hook has, got others")
+    part, rule = (MASK, weight.mask) if weight.codes is None else (CODES, weight.codes)
+    if not np.array_equal(parts.get(weight.name + part, rule), rule):
+        raise HookError(f"{weight.name}{part}: expected the values that the hook has, got others")
     array = arrays.get(weight.name)
     codebook = parts.get(weight.name + CODEBOOK) if weight.codes is not None else None
     if codebook is not None:
