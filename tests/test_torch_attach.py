@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from onnxdc.api import prune, share
 from onnxdc.errors import HookError
 from onnxdc.hooks import export, import_, read_hook
 from onnxdc.torch import attach
@@ -257,6 +258,35 @@ def test_a_folded_batch_normalization_is_refused_by_name() -> None:
         with pytest.raises(HookError, match=message):
             attach(module, hook, names)
     assert not any("parametrizations" in name for name, _ in module.named_parameters())
+
+
+@pytest.mark.parametrize("name", ["kernel", "conv.weight"])
+@pytest.mark.parametrize("stage", ["dense", "pruned", "shared"])
+def test_a_folded_batch_normalization_near_one_is_refused_at_any_stage(stage: str, name: str) -> None:
+    module = nn.Sequential()
+    module.conv = nn.Conv2d(3, 16, 3, bias=False)
+    factors = np.linspace(0.8, 1.3, 16, dtype=np.float32).reshape(16, 1, 1, 1)
+    kernel = normal(16, 3, 3, 3)
+    with torch.no_grad():
+        module.conv.weight.copy_(torch.from_numpy(kernel))
+    onnx = build("g (float[N, 3, 8, 8] x) => (float[N, 16, 6, 6] y) { y = Conv(x, w) }", w=kernel * factors)
+    onnx.graph.initializers["w"].name = name
+    onnx = onnx if stage == "dense" else prune(onnx, density=0.5).model
+    onnx = share(onnx, bits=4).model if stage == "shared" else onnx
+    with pytest.raises(
+        HookError, match=r"conv\.weight times a factor for each output channel: BatchNormalization is folded"
+    ):
+        attach(module, read_hook(onnx))
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_the_noise_of_sharing_is_no_folded_batch_normalization(bits: int) -> None:
+    kernel = normal(16, 3, 3, 3) * np.linspace(0.5, 2, 16, dtype=np.float32).reshape(16, 1, 1, 1)
+    onnx = build("g (float[N, 3, 8, 8] x) => (float[N, 16, 6, 6] y) { y = Conv(x, w) }", w=kernel)
+    module = nn.Conv2d(3, 16, 3, bias=False)
+    with torch.no_grad():
+        module.weight.copy_(torch.from_numpy(kernel))
+    assert attach(module, read_hook(share(onnx, bits=bits).model)).matches["w"].paths == ("weight",)
 
 
 def test_what_is_ambiguous_is_refused_until_it_is_named() -> None:

@@ -35,7 +35,7 @@ def attach(
 
     Raises:
         HookError: a pruned or shared weight is found nowhere, or at several places, or has another shape;
-            BatchNormalization is folded into it; or two weights share a parameter, but not a rule.
+            BatchNormalization is folded into a weight; or two weights share a parameter, but not a rule.
     """
     hook = hook if isinstance(hook, TrainingHook) else TrainingHook.load(hook)
     matches, unmatched = match(module, hook, names or {})

@@ -23,6 +23,11 @@ from onnxdc.torch.types import to_numpy
 _EQUAL: Final = 1e-5
 _CLOSE: Final = 0.75
 
+# A folded BatchNormalization explains at least this share of the squared distance. The noise of sharing may look like
+# factors where the elements outnumber these by less.
+_EXPLAINED: Final = 0.5
+_LEFT_OF_SHARED: Final = 64
+
 _MAX_PERMUTED_RANK: Final = 4
 _RECURRENT: Final = ("LSTM", "GRU", "RNN")
 
@@ -58,7 +63,7 @@ def match(module: nn.Module, hook: TrainingHook, names: Mapping[str, str]) -> tu
 
     Raises:
         HookError: a pruned or shared weight is found nowhere, or at several places, or has another shape or other
-            values at the place that its name or ``names`` says; or BatchNormalization is folded into it.
+            values at the place that its name or ``names`` says; or BatchNormalization is folded into a weight.
     """
     candidates = _candidates(module)
     for name in names:
@@ -77,10 +82,14 @@ def match(module: nn.Module, hook: TrainingHook, names: Mapping[str, str]) -> tu
     for weight in by_content:
         free = [candidate for candidate in candidates if candidate.paths not in taken]
         places = _by_content(weight, free) or _by_content(weight, candidates)
+        if not places:
+            _refuse_folded(weight, candidates)
         if len(places) == 1:
             found[weight.name] = places[0]
         elif weight.stage != "dense":
             raise HookError(f"{weight.name}: {_why_not(weight, places, candidates, module)}")
+    for name, place in found.items():
+        _refuse_folded(hook.weights[name], [each for each in candidates if each.paths == place.paths])
     return found, tuple(name for name in hook.weights if name not in found)
 
 
@@ -105,7 +114,7 @@ def _in_place(weight: HookedWeight, candidates: list[_Candidate]) -> Match | Non
 
 
 def _as_told(weight: HookedWeight, path: str, candidates: list[_Candidate]) -> Match:
-    """The match that ``names`` says: whatever the values, unless they show a folded BatchNormalization."""
+    """The match that ``names`` says, whatever the values."""
     candidate = _at(path, candidates)
     if candidate is None:
         known = ", ".join(path for candidate in candidates for path in candidate.paths)
@@ -117,8 +126,6 @@ def _as_told(weight: HookedWeight, path: str, candidates: list[_Candidate]) -> M
     axes = _nearest(weight, candidate, _CLOSE)
     if axes is not None:
         return Match(candidate.paths, axes)
-    if weight.stage != "dense" and _is_folded(weight, candidate):
-        raise HookError(f"{weight.name}: {_folded(candidate)}")
     usual = weight.layout.get("torch")
     return Match(candidate.paths, usual if usual in layouts else layouts[0])
 
@@ -136,8 +143,8 @@ def _distance(weight: HookedWeight, candidate: _Candidate, axes: tuple[int, ...]
     """How far the kept elements lie from the candidate's, relative to their norm."""
     kept = weight.mask.transpose(axes)
     values = weight.values.transpose(axes)[kept].astype(np.float64)
-    difference = np.linalg.norm(candidate.values[kept].astype(np.float64) - values)
-    return float(difference / max(np.linalg.norm(values), np.finfo(np.float64).tiny)) if difference else 0.0
+    difference, norm = np.linalg.norm(candidate.values[kept].astype(np.float64) - values), np.linalg.norm(values)
+    return float(difference / norm) if norm else float(np.inf if difference else 0)
 
 
 def _nearest(weight: HookedWeight, candidate: _Candidate, tolerance: float) -> tuple[int, ...] | None:
@@ -168,9 +175,6 @@ def _why_not(weight: HookedWeight, places: list[Match], candidates: list[_Candid
     if places:
         paths = ", ".join(dict.fromkeys(path for place in places for path in place.paths))
         return f"its values are in several places ({paths}), or in several orders of axes: say in `names` which it is"
-    folded = next((candidate for candidate in candidates if _is_folded(weight, candidate)), None)
-    if folded is not None:
-        return _folded(folded)
     named = _at(weight.name, candidates)
     if named is not None and list(_layouts(weight, named)):
         return "the parameter of this name has other values: give it in `names` to have them replaced by the model's"
@@ -183,26 +187,35 @@ def _why_not(weight: HookedWeight, places: list[Match], candidates: list[_Candid
     return f"{reason}; parametrized already: {', '.join(path or 'the module' for path in done)}" if done else reason
 
 
+def _refuse_folded(weight: HookedWeight, candidates: list[_Candidate]) -> None:
+    """HookError if the weight is one of the candidates with BatchNormalization folded into it."""
+    for candidate in candidates:
+        if _is_folded(weight, candidate):
+            raise HookError(
+                f"{weight.name}: it is the parameter {candidate.paths[0]} times a factor for each output channel: "
+                "BatchNormalization is folded into it; fold it in the module, too (torch.nn.utils.fuse_conv_bn_eval), "
+                "or export without folding"
+            )
+
+
 def _is_folded(weight: HookedWeight, candidate: _Candidate) -> bool:
     """Whether the weight is the candidate times one factor for each output channel, as folding makes it.
 
     The channels lie along the first axis of PyTorch's layers, the second of transposed convolutions.
     """
-    tolerance = _CLOSE / 2 if weight.stage == "shared" else 100 * _EQUAL
+    tolerance, least = (_CLOSE / 2, _LEFT_OF_SHARED) if weight.stage == "shared" else (100 * _EQUAL, 1)
+    kept = np.count_nonzero(weight.mask)
     for axes in _layouts(weight, candidate):
         values = np.where(weight.mask, weight.values, 0).transpose(axes).astype(np.float64)
         original = np.where(weight.mask.transpose(axes), candidate.values, 0).astype(np.float64)
-        for axis in range(min(2, values.ndim)):
+        norm, apart = np.linalg.norm(values), np.linalg.norm(values - original)
+        for axis in range(min(2, values.ndim)) if apart > _EQUAL * norm else ():
+            left = kept - values.shape[axis]
             rest = tuple(other for other in range(values.ndim) if other != axis)
             squares = (original**2).sum(rest, keepdims=True)
             factors = (values * original).sum(rest, keepdims=True) / np.where(squares == 0, 1, squares)
-            if np.linalg.norm(values - factors * original) <= tolerance * np.linalg.norm(values):
+            behind = np.linalg.norm(values - factors * original)
+            explains = left >= least and behind**2 / left <= (1 - _EXPLAINED) * apart**2 / kept
+            if explains and behind <= tolerance * norm:
                 return True
     return False
-
-
-def _folded(candidate: _Candidate) -> str:
-    return (
-        f"it is the parameter {candidate.paths[0]} times a factor for each output channel: BatchNormalization is "
-        "folded into it; fold it in the module, too (torch.nn.utils.fuse_conv_bn_eval), or export without folding"
-    )
