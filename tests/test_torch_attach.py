@@ -150,6 +150,21 @@ def test_training_keeps_the_rules_and_comes_back(optimizer: str, autocast: bool)
     np.testing.assert_allclose(output, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
+def test_running_statistics_that_moved_are_told() -> None:
+    onnx = model()
+    module = net(onnx)
+    attachment = attach(module, read_hook(onnx))
+    train(module.train(), torch.optim.SGD(module.parameters(), lr=0.01), steps=1)
+    with pytest.raises(HookError, match=r"^norm\.running_mean: moved in training, but the ONNX model keeps its own"):
+        attachment.state()
+    with torch.no_grad():
+        for path, before in attachment.statistics.items():
+            module.get_buffer(path).copy_(before)
+    module.norm.eval()
+    train(module, torch.optim.SGD(module.parameters(), lr=0.01), steps=1)
+    assert attachment.state().keys() == attachment.hook.weights.keys()
+
+
 def test_detaching_leaves_plain_parameters_of_the_same_values() -> None:
     onnx = model()
     hook, module = read_hook(onnx), net(onnx)

@@ -46,7 +46,7 @@ def attach(
             raise HookError(f"{name}: shares the parameter {place.paths[0]} with {other}, but not its values")
     for name in first.values():
         _constrain(module, hook.weights[name], matches[name])
-    return Attachment(module, hook, matches, unmatched)
+    return Attachment(module, hook, matches, unmatched, _running_statistics(module))
 
 
 @dataclass(eq=False)
@@ -58,18 +58,29 @@ class Attachment:
         hook: with the rules.
         matches: where each weight lies, by its name in the ONNX model.
         unmatched: dense weights that were not found: the module may train them, but ``state`` knows nothing of it.
+        statistics: the running statistics of BatchNormalization as they were when the rules came.
     """
 
     module: nn.Module
     hook: TrainingHook
     matches: Mapping[str, Match]
     unmatched: tuple[str, ...]
+    statistics: Mapping[str, Tensor]
 
     def state(self) -> dict[str, np.ndarray]:
         """The values of all weights as the ONNX model has them, rules kept, for ``onnxdc.hooks.import_``.
 
         Those that were not found are as in the hook.
+
+        Raises:
+            HookError: running statistics moved: those of the ONNX model stay, with which the weights were not trained.
         """
+        for path, now in _running_statistics(self.module).items():
+            if path in self.statistics and not torch.equal(now, self.statistics[path]):
+                raise HookError(
+                    f"{path}: moved in training, but the ONNX model keeps its own: train with BatchNormalization in "
+                    "evaluation (call eval() of these layers behind each train())"
+                )
         return {name: self._values(weight) for name, weight in self.hook.weights.items()}
 
     def detach(self) -> None:
@@ -84,6 +95,12 @@ class Attachment:
         with torch.no_grad():
             values = to_numpy(_tensor(self.module, place.paths[0]))
         return np.ascontiguousarray(values.transpose(np.argsort(place.axes)).astype(weight.dtype))
+
+
+def _running_statistics(module: nn.Module) -> dict[str, Tensor]:
+    """Copies, by their paths."""
+    running = ("running_mean", "running_var")
+    return {path: buffer.cpu().clone() for path, buffer in module.named_buffers() if path.endswith(running)}
 
 
 def _agree(hook: TrainingHook, matches: Mapping[str, Match], name: str, other: str) -> bool:
