@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -264,6 +265,19 @@ def test_a_hook_knows_the_attributes_of_its_model(tmp_path):
     hooks.import_(saved(model, tmp_path / "model.onnx"), hook, hook.values())
     with pytest.raises(HookError, match=r"^model: the hook is of another model: expected digest "):
         hooks.import_(other, hook, hook.values())
+
+
+def test_an_entry_that_is_no_constant_of_the_model_is_refused(model, folder):
+    manifest = json.loads((folder / "hook.json").read_text())
+    manifest["weights"][0]["name"] = "fc9"
+    (folder / "hook.json").write_text(json.dumps(manifest))
+    values = TrainingHook.load(folder).values()
+    with pytest.raises(HookError, match=r"shared\.onnx: expected a constant fc9 as the hook has it, got none"):
+        hooks.import_(model, folder, values)
+    hook = hooks.export(model)
+    doubles = {name: dataclasses.replace(each, values=each.values.astype(float)) for name, each in hook.weights.items()}
+    with pytest.raises(HookError, match=r"fc1: expected float64\[40, 84\] as in the hook, got float32\[40, 84\]"):
+        hooks.import_(model, TrainingHook(doubles, hook.digest), hook.values())
 
 
 def test_without_trained_values_it_says_where_it_looked(model, folder):

@@ -11,7 +11,7 @@ import torch
 from torch.nn.utils import parametrize
 
 from onnxdc import model_io
-from onnxdc.api import encode, share
+from onnxdc.api import encode, prune, share
 from onnxdc.errors import HookError, ModelError
 from onnxdc.hooks import export, import_, read_hook
 from onnxdc.torch import module
@@ -250,17 +250,26 @@ def test_errors_say_what_and_where(tmp_path) -> None:
         module(model)(torch.zeros(1), torch.zeros(1))
     with pytest.raises(ModelError, match=r"^node '.*' \(Conv\): .*channels"):
         module(model)(torch.zeros(1, 4, 8, 8))
-    path = small_models.saved(build("g (float[N] x) => (float[N] y) { y = Det(x) }"), tmp_path / "det.onnx")
+    determinant = build("g (float[N, 4, 4] x) => (float[N] y) { h = MatMul(x, w) y = Det(h) }", w=normal(4, 4))
+    path = small_models.saved(determinant, tmp_path / "det.onnx")
     with pytest.raises(ModelError, match=r"det\.onnx: no PyTorch form of Det; covered are"):
-        module(path, read_hook(model))
-    with pytest.raises(HookError, match=r"^R: the model has no such constant: the hook is of another model"):
-        module(model, read_hook(small_models.recurrent()))
+        module(path, read_hook(determinant))
+    for other in (small_models.recurrent(), prune(mixed(), density=0.1).model):
+        with pytest.raises(HookError, match=r"^model: the hook is of another model: expected digest "):
+            module(model, read_hook(other))
     with pytest.raises(ModelError, match="compressed: decode it first"):
         module(encode(share(small_models.dense()).model).model)
     with pytest.raises(HookError, match=r"cannot read|hook\.json"):
         module(tmp_path)
     with pytest.raises(HookError, match="nothing to train"):
         module(build("g (float[N] x) => (float[N] y) { y = Relu(x) }"))
+
+
+def test_operators_that_broadcast_in_their_own_way_are_refused(tmp_path) -> None:
+    text = "g (float[N, 3, 4, 3] x) => (float[N, 3, 4, 3] y) { c = Conv(x, w) y = Add<broadcast=1, axis=1>(c, b) }"
+    export(build(text, opset=6, w=normal(3, 3, 1, 1), b=normal(3)), tmp_path / "hook")
+    with pytest.raises(ModelError, match=r"\(Add\): broadcasting from an axis on, .* is not covered"):
+        module(tmp_path / "hook")
 
 
 def test_values_are_copies() -> None:

@@ -7,7 +7,7 @@ from onnxdc.hooks.exporting import export
 from onnxdc.hooks.files import MANIFEST, TENSORS
 from onnxdc.hooks.hook import TrainingHook
 from onnxdc.hooks.importing import TRAINED, Imported, import_, put_back
-from onnxdc.hooks.reading import read_hook
+from onnxdc.hooks.reading import check_model, read_hook
 from onnxdc.hooks.summary import HookSummary, summary
 from onnxdc.hooks.weight import HookedWeight, Stage
 
@@ -20,6 +20,7 @@ __all__ = [
     "Imported",
     "Stage",
     "TrainingHook",
+    "check_model",
     "export",
     "import_",
     "put_back",

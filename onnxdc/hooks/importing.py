@@ -15,7 +15,7 @@ from onnxdc import model_io
 from onnxdc.errors import EncodeError, HookError
 from onnxdc.hooks import files
 from onnxdc.hooks.hook import TrainingHook, check_codebook
-from onnxdc.hooks.reading import digest
+from onnxdc.hooks.reading import check_model
 from onnxdc.hooks.summary import HookSummary, summary
 from onnxdc.hooks.training_graph import build_rules
 from onnxdc.hooks.weight import HookedWeight, Stage
@@ -76,10 +76,7 @@ def import_(
         trained = _default(hook)
     where = os.fspath(trained) if isinstance(trained, str | os.PathLike) else "trained"
     hook = hook if isinstance(hook, TrainingHook) else TrainingHook.load(hook)
-    found = digest(loaded)
-    if hook.digest != found:
-        name = model_io.name_of(model)
-        raise HookError(f"{name}: the hook is of another model: expected digest {hook.digest[:12]}, got {found[:12]}")
+    check_model(hook, loaded, model_io.name_of(model))
     arrays = _arrays(trained, loaded, hook)
     try:
         values = _checked(hook, arrays, project)

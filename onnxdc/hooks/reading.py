@@ -80,6 +80,22 @@ def digest(model: ir.Model) -> str:
     return found.hexdigest()
 
 
+def check_model(hook: TrainingHook, model: ir.Model, where: str) -> None:
+    """HookError unless the hook is of the model, which messages call ``where``, and its weights are constants of it."""
+    found = digest(model)
+    if hook.digest != found:
+        raise HookError(f"{where}: the hook is of another model: expected digest {hook.digest[:12]}, got {found[:12]}")
+    tensors = {constant.name: constant_tensor(constant.value) for constant in named_constants(model)}
+    for name, weight in hook.weights.items():
+        tensor = tensors.get(name)
+        if tensor is None:
+            raise HookError(f"{where}: expected a constant {name} as the hook has it, got none of this name")
+        shape, dtype = tuple(tensor.shape.numpy()), tensor.dtype.numpy()
+        if (shape, dtype) != (weight.shape, weight.dtype):
+            expected = f"{weight.dtype}{list(weight.shape)}"
+            raise HookError(f"{where}: {name}: expected {expected} as in the hook, got {dtype}{list(shape)}")
+
+
 def _attributes(node: ir.Node) -> list[tuple[str, object]]:
     """The attributes of a node, by name; graphs and constants count on their own."""
     kind, found = ir.AttributeType, list[tuple[str, object]]()

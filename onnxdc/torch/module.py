@@ -15,7 +15,7 @@ from torch.nn.utils import parametrize
 
 from onnxdc import model_io
 from onnxdc.errors import HookError, ModelError
-from onnxdc.hooks import HookedWeight, TrainingHook, read_hook
+from onnxdc.hooks import HookedWeight, TrainingHook, check_model, read_hook
 from onnxdc.hooks.exporting import TRAINING_GRAPH
 from onnxdc.hooks.training_graph import undo_rules
 from onnxdc.model_io import Source
@@ -46,6 +46,8 @@ def module(model: Source, hook: TrainingHook | str | os.PathLike[str] | None = N
         loaded = model_io.load(Path(model) / TRAINING_GRAPH, lift=False)
         undo_rules(loaded, hook)
     else:
+        if hook is not None:
+            check_model(hook, model_io.load(model, lift=False), model_io.name_of(model))
         loaded = model_io.load(model)
     try:
         return OnnxModule(loaded, (read_hook(loaded) if hook is None else hook).weights)

@@ -199,6 +199,8 @@ class _Reader:
             self.missing[f"{node.domain}.{node.op_type}" if node.domain else node.op_type] = None
             return
         reason = entry.refuses(attributes, outputs) if entry.refuses else None
+        if attributes.get("broadcast", 0) and "axis" in attributes:
+            reason = "broadcasting from an axis on, as before operator set 7, is not covered"
         if reason:
             raise ModelError(f"{where}: {reason} in PyTorch")
         if node.op_type == "Dropout":
