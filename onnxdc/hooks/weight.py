@@ -109,10 +109,10 @@ class HookedWeight:
         """How values break the rule, for people; None if they keep it."""
         if self.stage == "dense":
             return None
-        revived = np.abs(values[~self.mask].astype(np.float64))
-        count = np.count_nonzero(revived)
-        if count:
-            return f"{count} of {revived.size} pruned elements are not zero, by up to {revived.max():.3g}"
+        pruned = values[~self.mask]
+        revived = pruned[pruned != 0].astype(np.float64)
+        if revived.size:
+            return f"{revived.size} of {pruned.size} pruned elements are not zero, by up to {np.abs(revived).max():.3g}"
         if self.codes is None:
             return None
         lowest, highest = cluster_ranges(values, self.codes, self.clusters)
