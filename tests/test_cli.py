@@ -170,6 +170,18 @@ def test_an_interrupt_exits_with_130(monkeypatch, model):
     assert CliRunner().invoke(cli, ["inspect", str(model)]).exit_code == 130
 
 
+@pytest.mark.parametrize(
+    ("error", "line"), [(MemoryError(), "out of memory"), (MemoryError("8 EB"), "out of memory: 8 EB")]
+)
+def test_too_little_memory_is_told_in_one_line(monkeypatch, model, error, line):
+    def hungry(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(api, "inspect", hungry)
+    result = CliRunner().invoke(cli, ["inspect", str(model)])
+    assert (result.exit_code, result.stderr) == (1, f"onnxdc: error: {line}\n")
+
+
 def test_the_module_runs_as_a_command(model):
     done = subprocess.run([*COMMAND, "inspect", model, "--json"], capture_output=True, text=True, check=True)
     assert [row["name"] for row in json.loads(done.stdout)["weights"]] == ["fc1", "fc2"]

@@ -37,6 +37,8 @@ class Group(click.Group):
             if error.errno == errno.EPIPE:  # the reader has gone; click ends in silence
                 raise
             raise Failure(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
+        except MemoryError as error:
+            raise Failure(f"out of memory: {error}" if str(error) else "out of memory") from error
         except KeyboardInterrupt as interrupt:
             if str(interrupt):
                 click.echo(f"onnxdc: interrupted: {interrupt}", err=True)
