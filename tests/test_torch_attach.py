@@ -150,6 +150,15 @@ def test_training_keeps_the_rules_and_comes_back(optimizer: str, autocast: bool)
     np.testing.assert_allclose(output, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_module_of_16_bits_is_found_by_content(dtype: torch.dtype) -> None:
+    onnx = model()
+    attachment = attach(net(onnx).to(dtype), read_hook(onnx))
+    assert attachment.unmatched == ()
+    state = import_(onnx, attachment.hook, attachment.state()).summary
+    assert max(line.moved for line in state.lines if line.moved is not None) < 0.02
+
+
 def test_running_statistics_that_moved_are_told() -> None:
     onnx = model()
     module = net(onnx)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import torch
 from torch import nn
 
 from onnxdc.errors import HookError
@@ -47,10 +48,11 @@ class Match:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A parameter, with all its paths and its values."""
+    """A parameter: all its paths, its values, and how far equal ones may be: those of 16 bits are rounded."""
 
     paths: tuple[str, ...]
     values: np.ndarray
+    equal: float
 
 
 def match(module: nn.Module, hook: TrainingHook, names: Mapping[str, str]) -> tuple[dict[str, Match], tuple[str, ...]]:
@@ -99,7 +101,10 @@ def _candidates(module: nn.Module) -> list[_Candidate]:
     for path, parameter in module.named_parameters(remove_duplicate=False):
         if parameter.is_floating_point() and "parametrizations" not in path.split("."):
             paths.setdefault(parameter, []).append(path)
-    return [_Candidate(tuple(each), to_numpy(parameter)) for parameter, each in paths.items()]
+    return [
+        _Candidate(tuple(each), to_numpy(parameter), max(_EQUAL, torch.finfo(parameter.dtype).eps))
+        for parameter, each in paths.items()
+    ]
 
 
 def _at(path: str, candidates: list[_Candidate]) -> _Candidate | None:
@@ -156,13 +161,12 @@ def _nearest(weight: HookedWeight, candidate: _Candidate, tolerance: float) -> t
 
 def _by_content(weight: HookedWeight, candidates: list[_Candidate]) -> list[Match]:
     """All places with the weight's values; of shared weights, whose values have moved, only the nearest of them."""
-    tolerance = _CLOSE if weight.stage == "shared" else _EQUAL
-    places = [
-        (_distance(weight, candidate, axes), Match(candidate.paths, axes))
+    near = [
+        (distance, Match(candidate.paths, axes))
         for candidate in candidates
         for axes in _layouts(weight, candidate)
+        if (distance := _distance(weight, candidate, axes)) <= (_CLOSE if weight.stage == "shared" else candidate.equal)
     ]
-    near = [(distance, place) for distance, place in places if distance <= tolerance]
     nearest = min((distance for distance, _ in near), default=0.0)
     found = [place for distance, place in near if distance <= nearest + _EQUAL]
     usual = [place for place in found if place.axes == weight.layout.get("torch")]
