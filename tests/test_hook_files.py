@@ -85,6 +85,9 @@ def damage(folder: Path, change: str) -> None:
     elif change == "stage":
         manifest["weights"][0]["stage"] = "frozen"
         path.write_text(json.dumps(manifest))
+    elif change == "statistic":
+        manifest["weights"][0]["statistic"] = "mean"
+        path.write_text(json.dumps(manifest))
     elif change == "shape":
         manifest["weights"][0]["shape"] = [84, 40]
         path.write_text(json.dumps(manifest))
@@ -111,7 +114,8 @@ def damage(folder: Path, change: str) -> None:
         ("other format", "hook.json: not a training hook: expected format 'onnxdc.hook'"),
         ("later version", "hook.json: expected version 1, got 2"),
         ("no weights", "hook.json: damaged: KeyError 'weights'"),
-        ("stage", "hook.json: fc1: expected a stage of dense, pruned, shared, got 'frozen'"),
+        ("stage", "hook.json: fc1: expected a stage of dense, pruned, shared, statistic, got 'frozen'"),
+        ("statistic", "hook.json: fc1: expected None as statistic, got 'mean'"),
         ("shape", "hook.json: fc1: expected float32[84, 40], got float32[40, 84] in hook.safetensors"),
         ("codes", "hook.json: fc1: its codes and its codebook do not give its values"),
         ("nested", "hook.json: not JSON: "),

@@ -15,6 +15,7 @@ from onnxdc.api import prune, share
 from onnxdc.errors import HookError
 from onnxdc.hooks import export, import_, read_hook
 from onnxdc.torch import attach
+from onnxdc.torch.attach import Attachment
 from tests import few_values
 from tests.text_models import build, normal, run
 
@@ -121,6 +122,8 @@ def test_weights_are_found_by_content_and_take_the_values_of_the_model(before: b
         "conv_bias": ("conv.bias", (0,)),
         "scale": ("norm.weight", (0,)),
         "shift": ("norm.bias", (0,)),
+        "mean": ("norm.running_mean", (0,)),
+        "variance": ("norm.running_var", (0,)),
         "fc1": ("hidden.weight", (0, 1)),
         "fc1_bias": ("hidden.bias", (0,)),
         "fc2": ("out.weight", (1, 0)),
@@ -143,10 +146,15 @@ def test_training_keeps_the_rules_and_comes_back(optimizer: str, autocast: bool)
     state = attachment.state()
     for name, weight in hook.weights.items():
         assert weight.violation(state[name]) is None
-        assert not np.array_equal(state[name], weight.values)
-    tuned = import_(onnx, hook, state).model
+        assert np.array_equal(state[name], weight.values) == (weight.stage == "statistic")
+    assert_imported(onnx, attachment)
+
+
+def assert_imported(onnx: ir.Model, attachment: Attachment) -> None:
+    """The ONNX model with what was trained computes what the module does."""
+    tuned = import_(onnx, attachment.hook, attachment.state()).model
     expected = run(tuned, {"x": IMAGES})[0]
-    output = module(torch.from_numpy(IMAGES)).detach().numpy()
+    output = attachment.module(torch.from_numpy(IMAGES)).detach().numpy()
     np.testing.assert_allclose(output, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
@@ -159,12 +167,52 @@ def test_a_module_of_16_bits_is_found_by_content(dtype: torch.dtype) -> None:
     assert max(line.moved for line in state.lines if line.moved is not None) < 0.02
 
 
-def test_running_statistics_that_moved_are_told() -> None:
+def test_running_statistics_take_the_values_of_the_model_and_come_back() -> None:
     onnx = model()
     module = net(onnx)
+    for name, path in {"mean": "norm.running_mean", "variance": "norm.running_var"}.items():
+        onnx.graph.initializers[name].name = path
+    with torch.no_grad():
+        module.norm.running_mean.fill_(9)
+        module.norm.running_var.fill_(0.1)
     attachment = attach(module, read_hook(onnx))
+    assert_imported(onnx, attachment)
+    train(module.train(), OPTIMIZERS["sgd"](module.parameters()))
+    module.eval()
+    state = attachment.state()
+    for name in ("norm.running_mean", "norm.running_var"):
+        assert not np.array_equal(state[name], attachment.hook.weights[name].values)
+    assert_imported(onnx, attachment)
+    attachment.detach()
+    np.testing.assert_array_equal(module.norm.running_mean.numpy(), state["norm.running_mean"])
+
+
+def test_running_statistics_of_the_same_values_are_named() -> None:
+    """A layer that has seen nothing yet has the statistics of any other, and its mean is all zeros."""
+    onnx = model()
+    onnx.graph.initializers["mean"].const_value = ir.Tensor(np.zeros(8, np.float32))
+    module = net(onnx)
+    module.twin = nn.BatchNorm2d(8)
+    names = {"mean": "norm.running_mean"}
+    assert attach(copy.deepcopy(module), read_hook(onnx)).unmatched == ("mean",)
+    attachment = attach(module, read_hook(onnx), names)
+    assert attachment.statistics.keys() == {"twin.running_mean", "twin.running_var"}
+    train(module.train(), OPTIMIZERS["adam"](module.norm.parameters()))
+    module.eval()
+    assert_imported(onnx, attachment)
+
+
+def test_running_statistics_that_moved_without_a_match_are_told() -> None:
+    onnx = model()
+    module = net(onnx)
+    with torch.no_grad():
+        module.norm.running_mean.add_(1)
+    attachment = attach(module, read_hook(onnx))
+    assert attachment.unmatched == ("mean",)
     train(module.train(), torch.optim.SGD(module.parameters(), lr=0.01), steps=1)
-    with pytest.raises(HookError, match=r"^norm\.running_mean: moved in training, but the ONNX model keeps its own"):
+    with pytest.raises(
+        HookError, match=r"^norm\.running_mean: moved in training, but nothing in the ONNX model is matched"
+    ):
         attachment.state()
     with torch.no_grad():
         for path, before in attachment.statistics.items():

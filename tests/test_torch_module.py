@@ -95,8 +95,9 @@ def test_gradients_reach_every_parameter(name: str) -> None:
 def test_what_is_trained_and_what_is_not() -> None:
     model = mixed()
     net = module(model)
-    assert list(net.names) == list(read_hook(model).weights) == ["conv", "conv_bias", "scale", "shift", "fc"]
+    assert list(net.names) == list(read_hook(model).values()) == ["conv", "conv_bias", "scale", "shift", "fc"]
     assert {"mean", "variance"} <= dict(net.named_buffers()).keys()
+    assert not net.state().keys() & {"mean", "variance"}
     assert isinstance(net.parametrizations["conv"][0], Shared)
     assert isinstance(net.parametrizations["fc"][0], Masked)
     assert dict(net.named_parameters())["parametrizations.conv.original"].shape == (15,)
@@ -123,9 +124,9 @@ def test_training_keeps_the_rules_and_comes_back(optimizer: str, autocast: bool)
         losses.append(loss.item())
     assert losses[-1] < losses[0] / 2
     state = net.state()
-    for name, weight in hook.weights.items():
-        assert weight.violation(state[name]) is None
-        assert not np.array_equal(state[name], weight.values)
+    for name, values in hook.values().items():
+        assert hook.weights[name].violation(state[name]) is None
+        assert not np.array_equal(state[name], values)
     tuned = import_(model, hook, state).model
     expected = run(tuned, {"x": IMAGES})[0]
     output = net.eval()(images).detach().numpy()

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import safetensors
@@ -16,6 +16,7 @@ import safetensors.numpy
 from onnxdc.errors import HookError
 from onnxdc.hooks.weight import RULES, HookedWeight
 from onnxdc.model_write import replacing
+from onnxdc.passes.slots import Statistic
 
 FORMAT: Final = "onnxdc.hook"
 VERSION: Final = 1
@@ -134,6 +135,7 @@ def _entry(weight: HookedWeight, named: Mapping[str, str]) -> dict[str, Any]:
         "dtype": str(weight.dtype),
         "operator": weight.op_type,
         "stage": weight.stage,
+        "statistic": weight.statistic,
         "rule": RULES[weight.stage],
         "tensors": dict(named),
         "layout": {framework: list(axes) for framework, axes in weight.layout.items()},
@@ -145,6 +147,10 @@ def _weight(entry: Mapping[str, Any], tensors: Mapping[str, np.ndarray], path: P
     named, name, stage = entry["tensors"], str(entry["name"]), entry["stage"]
     if stage not in RULES:
         raise HookError(f"{path}: {name}: expected a stage of {', '.join(RULES)}, got {stage!r}")
+    statistic = entry.get("statistic")
+    kinds = get_args(Statistic) if stage == "statistic" else (None,)
+    if statistic not in kinds:
+        raise HookError(f"{path}: {name}: expected {' or '.join(map(str, kinds))} as statistic, got {statistic!r}")
     values = tensors[named["values"]]
     codes = tensors[named["codes"]] if stage == "shared" else None
     codebook = tensors[named["codebook"]] if stage == "shared" else None
@@ -156,7 +162,7 @@ def _weight(entry: Mapping[str, Any], tensors: Mapping[str, np.ndarray], path: P
     if stage == "pruned" and not np.array_equal(tensors[named["mask"]], values != 0):
         raise HookError(f"{path}: {name}: its mask does not fit its values")
     layout = {framework: tuple(axes) for framework, axes in entry["layout"].items()}
-    return HookedWeight(name, values, stage, codes, codebook, str(entry["operator"]), layout)
+    return HookedWeight(name, values, stage, codes, codebook, str(entry["operator"]), layout, statistic)
 
 
 def _fits(values: np.ndarray, codes: np.ndarray, codebook: np.ndarray) -> bool:

@@ -22,7 +22,7 @@ class TrainingHook:
     the codebooks into weights.
 
     Attributes:
-        weights: by name, in the order of the model: weights, and also biases, scales and shifts.
+        weights: by name, in the order of the model: weights, and also biases, scales, shifts and running statistics.
         digest: of the model that they are from, see ``reading.digest``.
     """
 
@@ -30,8 +30,8 @@ class TrainingHook:
     digest: str
 
     def values(self) -> dict[str, np.ndarray]:
-        """The values as they are in the model, to start from."""
-        return {name: weight.values for name, weight in self.weights.items()}
+        """The values that gradients train, as they are in the model, to start from: all but running statistics."""
+        return {name: weight.values for name, weight in self.weights.items() if weight.stage != "statistic"}
 
     def codebooks(self) -> dict[str, np.ndarray]:
         """The codebooks ``[1 + n]`` of the shared weights; entry 0 is 0.0 and has to stay so."""
@@ -49,7 +49,10 @@ class TrainingHook:
         return self._each(weights, HookedWeight.project)
 
     def mask_gradients(self, gradients: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The gradients with zeros for pruned elements. Arguments and errors are those of ``project``."""
+        """The gradients with zeros for pruned elements and running statistics.
+
+        Arguments and errors are those of ``project``.
+        """
         return self._each(gradients, HookedWeight.mask_gradient)
 
     def centroid_gradients(self, gradients: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

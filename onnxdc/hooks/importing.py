@@ -32,6 +32,7 @@ _PARTS: Final[dict[Stage, tuple[str, ...]]] = {
     "dense": (),
     "pruned": (MASK,),
     "shared": (CODES, CODEBOOK),
+    "statistic": (),
 }
 
 Trained: TypeAlias = Mapping[str, np.ndarray] | str | os.PathLike[str]
@@ -63,8 +64,9 @@ def import_(
         hook: the hook, or its folder.
         trained: an array for each weight of the hook, in its shape and in ONNX's layout, or for a shared weight its
             codebook ``[1 + n]`` under ``<name>.codebook``; or a safetensors file of those; or ``training.onnx`` after
-            training. Without it the file ``trained.safetensors`` in the hook's folder.
-        project: restore broken rules: zeros where pruned elements are, and the mean of each cluster.
+            training. Without it the file ``trained.safetensors`` in the hook's folder. Running statistics that are
+            missing stay as they are in the model.
+        project: restore broken rules: zeros where pruned elements are, the mean of each cluster, no variance below 0.
 
     Raises:
         HookError: the hook is of another model or cannot be read, a weight is missing or unknown, has another shape or
@@ -163,6 +165,8 @@ def _array(weight: HookedWeight, arrays: Mapping[str, np.ndarray], parts: Mappin
         if array is not None and not np.array_equal(array, expanded, equal_nan=True):
             raise HookError(f"{weight.name}: expected its values or its codebook, got both, and they differ")
         return expanded
+    if array is None and weight.stage == "statistic":
+        return weight.values
     if array is None:
         raise HookError(f"{weight.name}: missing, got {', '.join(arrays) or 'nothing'}")
     return array

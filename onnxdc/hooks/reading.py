@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,20 +18,22 @@ from onnxdc.numeric.clusters import find_clusters
 from onnxdc.passes.constants import constant_tensor, read_constant
 from onnxdc.passes.decode import is_compressed
 from onnxdc.passes.graphs import graphs
-from onnxdc.passes.slots import WEIGHT_TYPES, is_affine_slot
+from onnxdc.passes.slots import WEIGHT_TYPES, Statistic, is_affine_slot, statistic_kind
 from onnxdc.passes.weights import NamedConstant, Weight, find_weights, named_constants
 
 
 @dataclass(frozen=True)
 class Trainable:
-    """A constant that training may change; ``weight`` is None for biases, scales and shifts."""
+    """A constant that training may change; ``weight`` is None for biases, scales, shifts and running statistics."""
 
     constant: NamedConstant
     weight: Weight | None
 
 
 def trainable_constants(model: ir.Model) -> list[Trainable]:
-    """The constants that training may change, in the order of the model: weights of any size, biases, scales, shifts.
+    """The constants that training may change, in the order of the model.
+
+    They are weights of any size, biases, scales, shifts, and the running statistics of BatchNormalization.
 
     Raises:
         ModelError: the model is compressed.
@@ -40,7 +42,7 @@ def trainable_constants(model: ir.Model) -> list[Trainable]:
     return [
         Trainable(constant, weights.get(constant.value))
         for constant in named_constants(model)
-        if constant.value in weights or _is_affine(constant.value)
+        if constant.value in weights or _is_affine(constant.value) or _is_statistic(constant.value)
     ]
 
 
@@ -59,7 +61,7 @@ def read_hook(model: ir.Model, stage: Stage | None = None) -> TrainingHook:
     if is_compressed(model):
         raise ModelError("the model is compressed: decode it first")
     hooked = [_hooked(trainable, stage) for trainable in trainable_constants(model)]
-    if not hooked:
+    if all(weight.stage == "statistic" for weight in hooked):
         raise HookError("nothing to train: the model has no weight and no bias")
     return TrainingHook({weight.name: weight for weight in hooked}, digest(model))
 
@@ -113,13 +115,25 @@ def _attributes(node: ir.Node) -> list[tuple[str, object]]:
 
 def _is_affine(value: ir.Value) -> bool:
     """Whether the constant is a bias, or a scale or shift of channels, wherever it is used."""
+    return _is_used_as(
+        value,
+        lambda node, index, tensor: (
+            is_affine_slot(node, index) and (node.op_type not in ("Add", "Mul") or _is_of_channels(node, index, tensor))
+        ),
+    )
+
+
+def _is_statistic(value: ir.Value) -> bool:
+    """Whether the constant is a running statistic, wherever it is used."""
+    return _is_used_as(value, lambda node, index, _: statistic_kind(node, index) is not None)
+
+
+def _is_used_as(value: ir.Value, fits: Callable[[ir.Node, int, ir.TensorProtocol], bool]) -> bool:
+    """Whether the value is a floating-point constant, and every use (node, input, the constant) fits."""
     tensor = constant_tensor(value)
     if tensor is None or tensor.dtype not in WEIGHT_TYPES or not value.uses() or value.is_graph_output():
         return False
-    return all(
-        is_affine_slot(node, index) and (node.op_type not in ("Add", "Mul") or _is_of_channels(node, index, tensor))
-        for node, index in value.uses()
-    )
+    return all(fits(node, index, tensor) for node, index in value.uses())
 
 
 def _is_of_channels(node: ir.Node, index: int, tensor: ir.TensorProtocol) -> bool:
@@ -137,7 +151,7 @@ def _hooked(trainable: Trainable, stage: Stage | None) -> HookedWeight:
     except EncodeError as error:
         raise ModelError(f"{name}: {error}") from error
     if weight is None:
-        return HookedWeight(name, values, "dense", op_type=next(iter(_users(trainable.constant.value))))
+        return _hooked_vector(name, values, trainable.constant.value)
     values = np.where(values == 0, np.zeros((), values.dtype), values)  # -0.0 is a zero like any other
     clusters = find_clusters(values, weight.channel_axis or 0) if stage in (None, "shared") else None
     if stage == "shared" and clusters is None:
@@ -148,5 +162,11 @@ def _hooked(trainable: Trainable, stage: Stage | None) -> HookedWeight:
     return HookedWeight(name, values, stage or found, codes, codebook, weight.op_type, layout)
 
 
-def _users(value: ir.Value) -> Iterator[str]:
-    return (node.op_type for node, _ in value.uses())
+def _hooked_vector(name: str, values: np.ndarray, value: ir.Value) -> HookedWeight:
+    """A bias, scale or shift; or a running statistic: one that is used as both is a variance, too."""
+    op_type = next(node.op_type for node, _ in value.uses())
+    if not _is_statistic(value):
+        return HookedWeight(name, values, "dense", op_type=op_type)
+    kinds = {statistic_kind(node, index) for node, index in value.uses()}
+    kind: Statistic = "variance" if "variance" in kinds else "mean"
+    return HookedWeight(name, values, "statistic", op_type=op_type, statistic=kind)

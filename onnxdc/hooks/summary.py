@@ -34,7 +34,7 @@ class WeightLine:
 
     def __str__(self) -> str:
         text = f"{self.name}: {self.stage}, {'x'.join(map(str, self.shape)) or 'scalar'}"
-        text += "" if self.stage == "dense" else f", {self.density:.1%} kept"
+        text += "" if self.stage in ("dense", "statistic") else f", {self.density:.1%} kept"
         text += "" if self.values is None else f", {self.values} values"
         return text + ("" if self.moved is None else f", moved by up to {self.moved:.3g}")
 

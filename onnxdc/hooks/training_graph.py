@@ -30,7 +30,7 @@ def build_rules(model: ir.Model, hook: TrainingHook) -> dict[str, str]:
         hook: of the model.
 
     Returns:
-        For each weight of the hook the name of the constant to be trained: its own, or that of its codebook.
+        For each weight of the hook the name of the constant that has it when it is trained: its own, or its codebook's.
     """
     names = Names(model)
     trained = {}
@@ -39,7 +39,7 @@ def build_rules(model: ir.Model, hook: TrainingHook) -> dict[str, str]:
         if weight is None:
             continue
         site = _Site(model, constant, names)
-        if weight.stage == "dense":
+        if weight.is_free:
             trained[constant.value] = weight.name
         elif weight.codes is None:
             trained[site.mask(weight)] = weight.name

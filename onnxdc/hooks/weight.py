@@ -10,31 +10,35 @@ import numpy as np
 
 from onnxdc.errors import HookError
 from onnxdc.numeric.clusters import cluster_means, cluster_ranges, cluster_sums
+from onnxdc.passes.slots import Statistic
 
-Stage = Literal["dense", "pruned", "shared"]
+Stage = Literal["dense", "pruned", "shared", "statistic"]
 
 RULES: Final[dict[Stage, str]] = {
     "dense": "any finite value",
     "pruned": "zero wherever the mask is 0",
     "shared": "zero where the code is 0; elements of equal code have equal values",
+    "statistic": "not trained by gradients; any finite value, of a variance none below zero",
 }
 """What training must keep of a weight at each stage."""
 
 
 @dataclass(frozen=True, eq=False)
 class HookedWeight:
-    """A trainable constant of a model.
+    """A constant of a model that training changes.
 
     Arrays that go in and come out have the weight's shape in ONNX's layout, unless something else is said.
 
     Attributes:
         name: of the constant in the model.
         values: as they are in the model; of float16, bfloat16, float32 or float64.
-        stage: ``"dense"`` (nothing is to be kept, as of biases), ``"pruned"`` or ``"shared"``.
+        stage: ``"dense"`` (nothing is to be kept, as of biases), ``"pruned"`` or ``"shared"``; or ``"statistic"``, a
+            running statistic of BatchNormalization, which moves with the batches, not by gradients.
         codes: of a shared weight, unsigned integers: 0 for a pruned element, else an index into the codebook.
         codebook: of a shared weight, ``[1 + n]``: entry 0 is 0.0. What were codebooks of groups follow one another.
         op_type: the operator that uses it.
         layout: for each framework that is known, the permutation of axes that brings the weight into its layout.
+        statistic: which one it is, ``"mean"`` or ``"variance"``; None of any other stage.
     """
 
     name: str
@@ -44,6 +48,7 @@ class HookedWeight:
     codebook: np.ndarray | None = None
     op_type: str = ""
     layout: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    statistic: Statistic | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -56,15 +61,22 @@ class HookedWeight:
         return self.values.dtype
 
     @property
+    def is_free(self) -> bool:
+        """Whether no mask and no codebook binds its elements: it is dense, or a statistic."""
+        return self.stage in ("dense", "statistic")
+
+    @property
     def mask(self) -> np.ndarray:
-        """Which elements are kept, bool: all of a dense weight."""
-        if self.stage == "dense":
+        """Which elements are kept, bool: all of a weight that is free."""
+        if self.is_free:
             return np.ones(self.shape, bool)
         return np.asarray(self.values != 0 if self.codes is None else self.codes != 0)
 
     def project(self, values: np.ndarray) -> np.ndarray:
         """The nearest values (in the sum of squares) that keep the rule: masked, and each cluster at its mean."""
-        if self.stage == "dense":
+        if self.statistic == "variance":
+            return np.asarray(np.maximum(values, np.zeros((), values.dtype)))
+        if self.is_free:
             return values
         if self.codes is None:
             return np.where(self.mask, values, np.zeros((), values.dtype))
@@ -73,8 +85,12 @@ class HookedWeight:
         return np.asarray(means.astype(values.dtype)[self.codes])
 
     def mask_gradient(self, gradient: np.ndarray) -> np.ndarray:
-        """The gradient with zeros where the weight is pruned."""
-        return gradient if self.stage == "dense" else np.where(self.mask, gradient, np.zeros((), gradient.dtype))
+        """The gradient with zeros where the weight is pruned; all zeros for a statistic."""
+        if self.stage == "dense":
+            return gradient
+        if self.stage == "statistic":
+            return np.zeros_like(gradient)
+        return np.where(self.mask, gradient, np.zeros((), gradient.dtype))
 
     def centroid_gradient(self, gradient: np.ndarray) -> np.ndarray:
         """The gradient of the codebook, ``[1 + n]`` of the same type: the sum over each cluster's members.
@@ -107,7 +123,9 @@ class HookedWeight:
 
     def violation(self, values: np.ndarray) -> str | None:
         """How values break the rule, for people; None if they keep it."""
-        if self.stage == "dense":
+        if self.statistic == "variance" and (values < 0).any():
+            return f"{np.count_nonzero(values < 0)} of {values.size} variances are negative, down to {values.min():.3g}"
+        if self.is_free:
             return None
         pruned = values[~self.mask]
         revived = pruned[pruned != 0].astype(np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import onnx_ir as ir
 
@@ -10,6 +10,9 @@ from onnxdc.recipe_values import Kind
 
 # Element types that a weight may have.
 WEIGHT_TYPES: Final = frozenset({ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.FLOAT, ir.DataType.DOUBLE})
+
+# What a constant may say of the activations that training has seen.
+Statistic: TypeAlias = Literal["mean", "variance"]
 
 _MICROSOFT = "com.microsoft"
 
@@ -70,6 +73,9 @@ _AFFINE_SLOTS: Final[dict[str, tuple[int, ...]]] = {
     "Mul": (0, 1),
 }
 
+# Operators of the default domain -> the inputs that take running statistics.
+_STATISTIC_SLOTS: Final[dict[str, dict[int, Statistic]]] = {"BatchNormalization": {3: "mean", 4: "variance"}}
+
 # Operators that hand a weight on to its consumer, whole: the values stay, or change only their type.
 _PASSING: Final = frozenset({"Transpose", "Reshape", "Identity", "Cast", "Squeeze", "Unsqueeze", "Flatten"})
 
@@ -91,6 +97,13 @@ def is_quantized_slot(node: ir.Node, index: int) -> bool:
 def is_affine_slot(node: ir.Node, index: int) -> bool:
     """Whether input ``index`` of the node is a bias, or scales or shifts channels, if a constant of rank 1 feeds it."""
     return node.domain == "" and index in _AFFINE_SLOTS.get(node.op_type, ())
+
+
+def statistic_kind(node: ir.Node, index: int) -> Statistic | None:
+    """The running statistic that input ``index`` of the node takes; None if it takes none, or those of each batch."""
+    if node.domain != "" or int_attribute(node, "training_mode", 0) != 0:
+        return None
+    return _STATISTIC_SLOTS.get(node.op_type, {}).get(index)
 
 
 def is_passing(node: ir.Node, index: int) -> bool:

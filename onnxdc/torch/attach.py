@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 
 from onnxdc.errors import HookError
 from onnxdc.hooks import HookedWeight, TrainingHook
-from onnxdc.torch.matching import Match, match
+from onnxdc.torch.matching import BUFFERS, Match, match
 from onnxdc.torch.parametrizations import Shared, parametrization
 from onnxdc.torch.types import to_numpy, to_torch
 
@@ -24,14 +24,15 @@ def attach(
     """Make a module keep the rules of a hook while it is trained.
 
     Each weight of the hook is looked for in the module: where ``names`` says, else under its own name, else by its
-    values, in any order of axes. The parameters that are found take the values of the ONNX model. Pruned and shared
-    ones get parametrizations, which any optimizer, scheduler, autocast and ``state_dict`` work with. A shared weight's
-    parameter becomes its codebook: make the optimizer after this.
+    values, in any order of axes. The parameters that are found take the values of the ONNX model, and so do running
+    statistics. Pruned and shared weights get parametrizations, which any optimizer, scheduler, autocast and
+    ``state_dict`` work with. A shared weight's parameter becomes its codebook: make the optimizer after this.
 
     Args:
         module: changed in place; left as it is if this raises.
         hook: of the model, or its folder.
-        names: name in the ONNX model -> path of the parameter, for weights that are not found, or at several places.
+        names: name in the ONNX model -> path of the parameter or buffer, for weights that are not found, or at several
+            places.
 
     Raises:
         HookError: a pruned or shared weight is found nowhere, or at several places, or has another shape;
@@ -46,7 +47,7 @@ def attach(
             raise HookError(f"{name}: shares the parameter {place.paths[0]} with {other}, but not its values")
     for name in first.values():
         _constrain(module, hook.weights[name], matches[name])
-    return Attachment(module, hook, matches, unmatched, _running_statistics(module))
+    return Attachment(module, hook, matches, unmatched, _running_statistics(module, matches))
 
 
 @dataclass(eq=False)
@@ -57,8 +58,10 @@ class Attachment:
         module: of the user.
         hook: with the rules.
         matches: where each weight lies, by its name in the ONNX model.
-        unmatched: dense weights that were not found: the module may train them, but ``state`` knows nothing of it.
-        statistics: the running statistics of BatchNormalization as they were when the rules came.
+        unmatched: dense weights and running statistics that were not found: the module may train them, but ``state``
+            knows nothing of it.
+        statistics: the running statistics of the module that no weight was matched with, as they were when the rules
+            came.
     """
 
     module: nn.Module
@@ -73,13 +76,14 @@ class Attachment:
         Those that were not found are as in the hook.
 
         Raises:
-            HookError: running statistics moved: those of the ONNX model stay, with which the weights were not trained.
+            HookError: running statistics moved that nothing was matched with: those of the ONNX model stay, with which
+                the weights were not trained.
         """
-        for path, now in _running_statistics(self.module).items():
+        for path, now in _running_statistics(self.module, self.matches).items():
             if path in self.statistics and not torch.equal(now, self.statistics[path]):
                 raise HookError(
-                    f"{path}: moved in training, but the ONNX model keeps its own: train with BatchNormalization in "
-                    "evaluation (call eval() of these layers behind each train())"
+                    f"{path}: moved in training, but nothing in the ONNX model is matched with it: say in `names` what "
+                    "is, or train with BatchNormalization in evaluation (eval() of these layers behind each train())"
                 )
         return {name: self._values(weight) for name, weight in self.hook.weights.items()}
 
@@ -97,10 +101,14 @@ class Attachment:
         return np.ascontiguousarray(values.transpose(np.argsort(place.axes)).astype(weight.dtype))
 
 
-def _running_statistics(module: nn.Module) -> dict[str, Tensor]:
-    """Copies, by their paths."""
-    running = ("running_mean", "running_var")
-    return {path: buffer.cpu().clone() for path, buffer in module.named_buffers() if path.endswith(running)}
+def _running_statistics(module: nn.Module, matches: Mapping[str, Match]) -> dict[str, Tensor]:
+    """Copies of those without a match, by their paths."""
+    matched = {path for place in matches.values() for path in place.paths}
+    return {
+        path: buffer.cpu().clone()
+        for path, buffer in module.named_buffers()
+        if path not in matched and path.endswith(tuple(BUFFERS.values()))
+    }
 
 
 def _agree(hook: TrainingHook, matches: Mapping[str, Match], name: str, other: str) -> bool:

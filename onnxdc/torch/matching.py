@@ -1,4 +1,6 @@
-"""Find the parameters of a module that hold the weights of an ONNX model: by their names, else by their values.
+"""Find what holds the weights of an ONNX model in a module: by their names, else by their values.
+
+Weights, biases, scales and shifts are looked for among its parameters, running statistics among its buffers.
 
 Values are compared where a weight is kept, as the module may not be pruned yet. What was shared since lies near the
 parameter's values, not at them. The axes of a parameter may come in another order than in ONNX.
@@ -13,10 +15,11 @@ from typing import Final
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from onnxdc.errors import HookError
 from onnxdc.hooks import HookedWeight, TrainingHook
+from onnxdc.passes.slots import Statistic
 from onnxdc.torch.types import to_numpy
 
 # Distances, relative to the norm of the weight: of values that went through a file and a folded constant, and of those
@@ -29,6 +32,9 @@ _CLOSE: Final = 0.75
 _EXPLAINED: Final = 0.5
 _LEFT_OF_SHARED: Final = 64
 
+# What PyTorch's layers call their buffers.
+BUFFERS: Final[dict[Statistic, str]] = {"mean": "running_mean", "variance": "running_var"}
+
 _MAX_PERMUTED_RANK: Final = 4
 _RECURRENT: Final = ("LSTM", "GRU", "RNN")
 
@@ -38,7 +44,7 @@ class Match:
     """Where a weight lies in a module.
 
     Attributes:
-        paths: of its parameter; several where modules share it.
+        paths: of its parameter or buffer; several where modules share it.
         axes: ``weight.transpose(axes)`` has the layout of the parameter.
     """
 
@@ -48,7 +54,7 @@ class Match:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A parameter: all its paths, its values, and how far equal ones may be: those of 16 bits are rounded."""
+    """A parameter or buffer: all its paths, its values, and how far equal ones may be: those of 16 bits are rounded."""
 
     paths: tuple[str, ...]
     values: np.ndarray
@@ -56,24 +62,34 @@ class _Candidate:
 
 
 def match(module: nn.Module, hook: TrainingHook, names: Mapping[str, str]) -> tuple[dict[str, Match], tuple[str, ...]]:
-    """The matches by the weights' names, and the names of the dense weights that have none.
+    """The matches by the weights' names, and the names of the dense weights and statistics that have none.
 
     Args:
         module: of the user; not changed.
         hook: of the model.
-        names: for some of the weights the path of the parameter.
+        names: for some of the weights the path of the parameter or buffer.
 
     Raises:
         HookError: a pruned or shared weight is found nowhere, or at several places, or has another shape or other
             values at the place that its name or ``names`` says; or BatchNormalization is folded into a weight.
     """
-    candidates = _candidates(module)
     for name in names:
         if name not in hook.weights:
             raise HookError(f"{name}: no such weight in the hook, expected one of {', '.join(hook.weights)}")
     found: dict[str, Match] = {}
+    for statistic in (None, *BUFFERS):
+        weights = {name: weight for name, weight in hook.weights.items() if weight.statistic == statistic}
+        found |= _match(weights, _candidates(module, statistic), names, module)
+    return found, tuple(name for name in hook.weights if name not in found)
+
+
+def _match(
+    weights: Mapping[str, HookedWeight], candidates: list[_Candidate], names: Mapping[str, str], module: nn.Module
+) -> dict[str, Match]:
+    """The matches of weights that can lie in any of the candidates; arguments and errors are those of ``match``."""
+    found: dict[str, Match] = {}
     by_content = []
-    for name, weight in hook.weights.items():
+    for name, weight in weights.items():
         if name in names:
             found[name] = _as_told(weight, names[name], candidates)
         elif (place := _in_place(weight, candidates)) is not None:
@@ -88,23 +104,31 @@ def match(module: nn.Module, hook: TrainingHook, names: Mapping[str, str]) -> tu
             _refuse_folded(weight, candidates)
         if len(places) == 1:
             found[weight.name] = places[0]
-        elif weight.stage != "dense":
+        elif not weight.is_free:
             raise HookError(f"{weight.name}: {_why_not(weight, places, candidates, module)}")
     for name, place in found.items():
-        _refuse_folded(hook.weights[name], [each for each in candidates if each.paths == place.paths])
-    return found, tuple(name for name in hook.weights if name not in found)
+        _refuse_folded(weights[name], [each for each in candidates if each.paths == place.paths])
+    return found
 
 
-def _candidates(module: nn.Module) -> list[_Candidate]:
-    """The floating-point parameters that have no parametrization yet."""
-    paths: dict[nn.Parameter, list[str]] = {}
-    for path, parameter in module.named_parameters(remove_duplicate=False):
-        if parameter.is_floating_point() and "parametrizations" not in path.split("."):
-            paths.setdefault(parameter, []).append(path)
+def _candidates(module: nn.Module, statistic: Statistic | None) -> list[_Candidate]:
+    """What can hold a statistic; or else the floating-point parameters that have no parametrization yet."""
+    paths: dict[Tensor, list[str]] = {}
+    for path, tensor in _tensors(module, statistic):
+        if tensor.is_floating_point() and "parametrizations" not in path.split("."):
+            paths.setdefault(tensor, []).append(path)
     return [
-        _Candidate(tuple(each), to_numpy(parameter), max(_EQUAL, torch.finfo(parameter.dtype).eps))
-        for parameter, each in paths.items()
+        _Candidate(tuple(each), to_numpy(tensor), max(_EQUAL, torch.finfo(tensor.dtype).eps))
+        for tensor, each in paths.items()
     ]
+
+
+def _tensors(module: nn.Module, statistic: Statistic | None) -> Iterator[tuple[str, Tensor]]:
+    if statistic is None:
+        yield from module.named_parameters(remove_duplicate=False)
+    else:
+        buffers = module.named_buffers(remove_duplicate=False)
+        yield from ((path, buffer) for path, buffer in buffers if path.split(".")[-1] == BUFFERS[statistic])
 
 
 def _at(path: str, candidates: list[_Candidate]) -> _Candidate | None:
@@ -112,9 +136,10 @@ def _at(path: str, candidates: list[_Candidate]) -> _Candidate | None:
 
 
 def _in_place(weight: HookedWeight, candidates: list[_Candidate]) -> Match | None:
-    """The match of the parameter that has the weight's name, None where it has other values."""
+    """The match of what has the weight's name, None where it has other values; a statistic's name alone is enough."""
     candidate = _at(weight.name, candidates)
-    axes = None if candidate is None else _nearest(weight, candidate, _CLOSE)
+    tolerance = _CLOSE if weight.statistic is None else np.inf
+    axes = None if candidate is None else _nearest(weight, candidate, tolerance)
     return None if candidate is None or axes is None else Match(candidate.paths, axes)
 
 

@@ -60,7 +60,8 @@ class OnnxModule(nn.Module):
 
     Weights, biases, scales and shifts are parameters; pruned and shared weights have parametrizations that keep their
     rules (``parametrizations.py``). All other constants are buffers, the running statistics of BatchNormalization among
-    them, and no part of the ``state_dict``. Dropout nodes are active while the module trains, and only then.
+    them: these stay as they are, and are no part of the ``state_dict``. Dropout nodes are active while the module
+    trains, and only then.
 
     Attributes:
         names: the names of the trained constants in the model -> those of the parameters here.
@@ -102,14 +103,17 @@ class OnnxModule(nn.Module):
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def state(self) -> dict[str, np.ndarray]:
-        """The trained constants, their rules kept, by their names in the model, for ``onnxdc.hooks.import_``."""
+        """The trained constants, their rules kept, by their names in the model, for ``onnxdc.hooks.import_``.
+
+        Running statistics, which nothing here moves, are left out.
+        """
         with torch.no_grad():
             return {name: to_numpy(getattr(self, own)) for name, own in self.names.items()}
 
     def _add(self, key: int, name: str, values: Tensor, weight: HookedWeight | None) -> None:
         """A parameter for a constant that is trained, a buffer for any other."""
         own = self._constants[key] = _identifier(name, self)
-        if weight is None:
+        if weight is None or weight.stage == "statistic":
             self.register_buffer(own, values, persistent=False)
             return
         if tuple(values.shape) != weight.shape:

@@ -73,13 +73,13 @@ class Shared(nn.Module):
 
 
 def parametrization(weight: HookedWeight, axes: Sequence[int] | None = None) -> Masked | Shared | None:
-    """The rule of a weight, None for a dense one.
+    """The rule of a weight, None for one that is free.
 
     Args:
         weight: of a hook.
         axes: the permutation of axes that brings it from ONNX's layout into that of the layer.
     """
-    if weight.stage == "dense":
+    if weight.is_free:
         return None
     axes = range(len(weight.shape)) if axes is None else axes
     if weight.codes is None:
