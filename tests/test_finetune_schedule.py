@@ -46,6 +46,13 @@ def test_the_cosine_begins_behind_the_warm_up():
     assert found[4:] == pytest.approx([0.2 * (1 + math.cos(math.pi * step / 6)) for step in range(6)])
 
 
+def test_each_round_has_a_learning_rate_as_a_training_of_its_own():
+    for options in ({}, {"warmup": 0.2}, {"lr_schedule": "constant"}):
+        found = rates(31, lr=0.4, schedule="iterative", rounds=3, **options)
+        expected = [rate for steps in (11, 10, 10) for rate in rates(steps, lr=0.4, **options)]
+        assert found == pytest.approx(expected)
+
+
 def test_gradual_density_is_the_cubic_polynomial_of_the_sparsity():
     found = schedule(ramp=0.5)
     for step in range(50):

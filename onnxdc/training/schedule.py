@@ -12,13 +12,17 @@ def learning_rate(options: TrainingOptions, step: int, steps: int) -> float:
     """The learning rate of a step.
 
     It rises along a line in the first ``warmup * steps`` steps, and then stays, or falls along half a cosine
-    (Loshchilov and Hutter, ICLR 2017, without restarts).
+    (Loshchilov and Hutter, ICLR 2017, section 3). Each round of the iterative schedule is a training of its own: what
+    is pruned at its start has to be made up for.
 
     Args:
-        options: ``lr``, ``lr_schedule`` and ``warmup``.
+        options: ``lr``, ``lr_schedule`` and ``warmup``, and the rounds.
         step: from 0.
         steps: of the whole training.
     """
+    if options.schedule == "iterative":
+        first, end = _round_of(options, step, steps)
+        step, steps = step - first, end - first
     rising = round(options.warmup * steps)
     if step < rising:
         return options.lr * (step + 1) / rising
@@ -62,7 +66,7 @@ class DensitySchedule:
             return target
         if self.options.schedule == "gradual":
             return target + (start - target) * (1 - progress) ** 3
-        done = sum(step >= first for first in self._rounds)
+        done = sum(step >= first for first in self._starts)
         return start * (target / start) ** (done / self.options.rounds) if start else 0.0
 
     @property
@@ -78,13 +82,12 @@ class DensitySchedule:
         return (
             step % self.options.mask_interval == 0
             or step % self.epoch_steps == 0
-            or (self.options.schedule == "iterative" and step in self._rounds)
+            or (self.options.schedule == "iterative" and step in self._starts)
         )
 
     @property
-    def _rounds(self) -> tuple[int, ...]:
-        """The first step of each round."""
-        return tuple(math.ceil(done * self.steps / self.options.rounds) for done in range(self.options.rounds))
+    def _starts(self) -> tuple[int, ...]:
+        return _round_starts(self.options, self.steps)
 
     @property
     def _reached_at(self) -> int:
@@ -92,5 +95,17 @@ class DensitySchedule:
         if self.options.schedule == "one_shot":
             return 0
         if self.options.schedule == "iterative":
-            return min(self.steps - 1, self._rounds[-1])
+            return min(self.steps - 1, self._starts[-1])
         return min(self.steps - 1, round(self.options.ramp * self.steps))
+
+
+def _round_starts(options: TrainingOptions, steps: int) -> tuple[int, ...]:
+    """The first step of each round."""
+    return tuple(math.ceil(done * steps / options.rounds) for done in range(options.rounds))
+
+
+def _round_of(options: TrainingOptions, step: int, steps: int) -> tuple[int, int]:
+    """The first step of the round of a step, and that of the next round."""
+    bounds = (*_round_starts(options, steps), steps)
+    number = sum(start <= step for start in bounds)
+    return bounds[number - 1], bounds[number]
