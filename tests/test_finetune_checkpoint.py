@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -135,8 +139,34 @@ def test_a_damaged_checkpoint_is_refused(model, data, checkpoint):
     for content in (b"", b"text", checkpoint.read_bytes()[:100]):
         checkpoint.write_bytes(content)
         assert error(finetune(model, data, "--resume")) == f"{checkpoint}: not a checkpoint of a training"
+    for content in ({"version": 1}, {"version": 1, "run": {}}, {"version": 1, "run": [], "state": {}}):
+        torch.save(content, checkpoint)
+        assert error(finetune(model, data, "--resume")) == f"{checkpoint}: not a checkpoint of a training"
     torch.save({"version": 99}, checkpoint)
     assert error(finetune(model, data, "--resume")) == f"{checkpoint}: not a checkpoint of a training, version 1"
+
+
+def test_a_flipped_bit_in_a_checkpoint_is_seen(model, data, checkpoint):
+    content = bytearray(checkpoint.read_bytes())
+    with zipfile.ZipFile(checkpoint) as archive:
+        largest = max(archive.infolist(), key=lambda entry: entry.file_size)
+    content[largest.header_offset + largest.compress_size // 2] ^= 1
+    checkpoint.write_bytes(content)
+    assert error(finetune(model, data, "--resume")) == f"{checkpoint}: not a checkpoint of a training"
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(model, data, checkpoint, monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, content):
+            if self.tell() + len(content) > 1000:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(content)
+
+    before = checkpoint.read_bytes()
+    monkeypatch.setattr("onnxdc.training.checkpoint.replacing", lambda path: contextlib.nullcontext(Full()))
+    found = error(finetune(model, data, "--resume"))
+    assert found == f"{checkpoint}: cannot write the checkpoint: No space left on device"
+    assert checkpoint.read_bytes() == before
 
 
 def test_nothing_to_resume(model, data):

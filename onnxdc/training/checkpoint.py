@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,9 +30,13 @@ def save_checkpoint(path: Path, run: dict[str, Any], state: dict[str, Any]) -> N
     Raises:
         TrainingError: the file cannot be written; one that is there already stays.
     """
+    content = (
+        io.BytesIO()
+    )  # torch, writing to a file itself, hides a full disk or an interrupt behind errors of its own
+    torch.save({"version": VERSION, "run": run, "state": state}, content)
     try:
         with replacing(path) as file:
-            torch.save({"version": VERSION, "run": run, "state": state}, file)
+            file.write(content.getbuffer())
     except OSError as error:
         raise TrainingError(f"{path}: cannot write the checkpoint: {error.strerror or error}") from error
 
@@ -46,6 +52,9 @@ def load_checkpoint(path: Path, run: dict[str, Any]) -> dict[str, Any]:
         TrainingError: there is no such file, it is no checkpoint, or one of another run; the error says what differs.
     """
     try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:  # torch does not look at the checksums
+                raise zipfile.BadZipFile
         content = torch.load(path, weights_only=True)
     except OSError as error:
         raise TrainingError(f"{path}: nothing to resume: {error.strerror or error}") from error
@@ -53,12 +62,14 @@ def load_checkpoint(path: Path, run: dict[str, Any]) -> dict[str, Any]:
         raise TrainingError(f"{path}: not a checkpoint of a training") from error
     if not isinstance(content, dict) or content.get("version") != VERSION:
         raise TrainingError(f"{path}: not a checkpoint of a training, version {VERSION}")
+    found_run, state = content.get("run"), content.get("state")
+    if not isinstance(found_run, dict) or not isinstance(state, dict):
+        raise TrainingError(f"{path}: not a checkpoint of a training")
     for name, value in run.items():
-        found = content["run"].get(name)
+        found = found_run.get(name)
         if found != value and name not in _FREE:
             what = f"{name} {found} there, {value} here" if name not in ("model", "data") else f"another {name}"
             raise TrainingError(f"{path}: cannot resume, it is of another training: {what}")
-    state: dict[str, Any] = content["state"]
     return state
 
 
