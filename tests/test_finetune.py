@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 import pytest
@@ -12,9 +13,11 @@ import torch
 import onnxdc
 from onnxdc import Recipe, Rule
 from onnxdc.numeric.arrays import bit_patterns
+from onnxdc.passes.weights import find_weights
+from onnxdc.training.dropout_nodes import insert_dropout
 from onnxdc.training.report import Epoch, Score
 from tests.small_models import constants
-from tests.text_models import run
+from tests.text_models import build, normal, run
 from tests.training_models import CLASSES, accuracy, classifier, file_of, items
 
 OPTIONS = {"epochs": 4, "batch": 32, "lr": 0.01, "threads": 1}
@@ -259,6 +262,29 @@ def test_dropout_nodes_of_the_graph_are_active_and_stay():
     idle, active = (tuned(classifier(ending, rate=np.array(rate, np.float32))) for rate in (0.0, 0.8))
     assert not np.array_equal(constants(idle.model)["fc2"], constants(active.model)["fc2"])
     assert "Dropout" in [node.op_type for node in active.model.graph]
+
+
+def test_a_layer_behind_dropout_of_its_own_gets_no_more():
+    ending = "d = Dropout(a, rate) g = Gemm(d, fc2, b2) y = Gemm(g, fc3, b3)"
+    arrays = {"rate": np.array(0.4, np.float32), "fc3": normal(CLASSES, CLASSES), "b3": np.zeros(CLASSES, np.float32)}
+    model = classifier(ending, **arrays)
+    assert insert_dropout(model, find_weights(model, 1)[0], 0.5) == 1
+    kinds = [node.op_type for node in model.graph]
+    assert kinds == ["Gemm", "Relu", "Dropout", "Gemm", "Dropout", "Gemm"]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_steps_smaller_than_float16_can_hold_add_up(dtype, optimizer):
+    graph = "g (float[N, 16] x) => (float[N, 8] y) { h = Cast<to = %d>(x) z = MatMul(h, w) y = Cast<to = 1>(z) }"
+    kind = ir.DataType.from_numpy(np.dtype(dtype)).value
+    model = build(graph % kind, w=normal(16, 8).astype(dtype))
+    found = tuned(model, optimizer=optimizer, lr=1e-4, epochs=60, lr_schedule="constant", density=0.5, min_elements=1)
+    trained = constants(found.model)["w"]
+    assert trained.dtype == dtype
+    assert np.count_nonzero(trained) == 64
+    moved = np.abs(trained.astype(np.float32) - constants(model)["w"].astype(np.float32))[trained != 0]
+    assert np.mean(moved > 0) > 0.5
 
 
 def test_dropout_that_is_asked_for_is_not_in_the_model():

@@ -58,6 +58,8 @@ class Network:
             original, rule = _parameter(module, attribute)
             if isinstance(rule, Masked):
                 network.masked[name] = MaskedWeight(original, rule)
+            if original.dtype.itemsize < torch.float32.itemsize:
+                _keep_precise(module, attribute)
         return network
 
     def optimizer(self, options: TrainingOptions) -> torch.optim.Optimizer:
@@ -88,12 +90,34 @@ class Network:
         return sum(self.nonzeros(name) for name in names) / max(1, size)
 
     def is_finite(self) -> bool:
-        """Whether every parameter is."""
-        return all(bool(torch.isfinite(parameter).all()) for parameter in self.module.parameters())
+        """Whether every parameter is, in the type that the model has."""
+        return all(bool(torch.isfinite(getattr(self.module, name)).all()) for name in self.module.names.values())
 
     def values(self) -> Mapping[str, np.ndarray]:
         """The values of all weights, by their names in the model; pruned elements are 0.0, none is -0.0."""
         return {name: array + np.zeros((), array.dtype) for name, array in self.module.state().items()}
+
+
+class _Rounded(nn.Module):
+    """A value of float32 as the model has it: what the optimizer moves is precise.
+
+    Steps of a training are often smaller than half the distance between two values of float16, and squares of
+    gradients smaller than all of them (Micikevicius et al., ICLR 2018, section 3.1).
+    """
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, precise: torch.Tensor) -> torch.Tensor:
+        return precise.to(self.dtype)
+
+
+def _keep_precise(module: nn.Module, attribute: str) -> None:
+    """Let the optimizer move float32 in the place of float16 or bfloat16; the rules of the attribute come first."""
+    parametrize.register_parametrization(module, attribute, _Rounded(getattr(module, attribute).dtype), unsafe=True)
+    original, _ = _parameter(module, attribute)
+    original.data = original.data.float()
 
 
 def _parameter(module: nn.Module, attribute: str) -> tuple[nn.Parameter, nn.Module | None]:
