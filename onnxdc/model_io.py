@@ -87,7 +87,7 @@ def check_output(path: str | os.PathLike[str], sources: Iterable[Path]) -> None:
 
     Args:
         path: where the model is to go.
-        sources: the files that it is read from.
+        sources: the files that it is made from.
 
     Raises:
         ModelError: ``path`` is one of the sources, is a directory, or lies in none.
@@ -95,7 +95,7 @@ def check_output(path: str | os.PathLike[str], sources: Iterable[Path]) -> None:
     target, data = _targets(path)
     for source in sources:
         if _same_file(source, target) or _same_file(source, data):
-            raise ModelError(f"{path}: the output would overwrite {source}, which the model is read from")
+            raise ModelError(f"{path}: the output would overwrite {source}, which it is made from")
     if target.is_dir():
         raise ModelError(f"{path}: cannot write: it is a directory")
     try:

@@ -344,7 +344,7 @@ def test_the_output_cannot_overwrite_the_input_s_data(external_file: Path, tmp_p
         for entry in tensor.external_data:
             entry.value = entry.value.replace("external.data", "out.onnx.data")
     external_file.write_bytes(proto.SerializeToString())
-    assert "out.onnx.data, which the model is read from" in refused(load(external_file), tmp_path / "out.onnx")
+    assert "out.onnx.data, which it is made from" in refused(load(external_file), tmp_path / "out.onnx")
 
 
 def test_an_output_that_cannot_be_written_is_named(tmp_path: Path):

@@ -66,16 +66,28 @@ def _all_options(command: Any) -> Any:
 
 @click.command("finetune")
 @_all_options
-def finetune(*, model: Path, output: Path, data: Path, as_json: bool, quiet: bool, **arguments: Any) -> None:
+def finetune(
+    *,
+    model: Path,
+    output: Path,
+    data: Path,
+    val: Path | None,
+    teacher: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **arguments: Any,
+) -> None:
     """Train the model IN and keep its pruned weights pruned and its shared weights shared.
 
     With a density its weights are pruned while they are trained. After each epoch OUT.checkpoint is written, from which
     --resume goes on.
     """
-    model_io.check_output(output, [model])
+    model_io.check_output(output, [path for path in (model, data, val, teacher) if path is not None])
     result = onnxdc.finetune(
         model,
         data,
+        val,
+        teacher=teacher,
         checkpoint=output.with_name(f"{output.name}.checkpoint"),
         progress=None if quiet else _print_epoch,
         **arguments,
