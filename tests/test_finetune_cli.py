@@ -81,7 +81,7 @@ def test_the_command_writes_what_the_library_gives(model, data):
     [
         (["--epochs", "0"], "epochs: expected an integer of 1 or more, got 0"),
         (["--lr", "-0.1"], "lr: expected a number above 0, at most 1e+30, got -0.1"),
-        (["--batch", "0"], "batch: expected an integer of 1 or more, got 0"),
+        (["--batch", "0"], "batch: expected an integer from 1 to 2147483647, got 0"),
         (["--loss", "hinge"], "Invalid value for '--loss': 'hinge' is not one of 'cross_entropy', 'bce', 'mse', 'l1'."),
         (["--patience", "3"], "patience: expected validation data to measure progress on, got none"),
         (["--temperature", "0"], "temperature: expected a number above 0, at most 1e+06, got 0.0"),
@@ -90,6 +90,25 @@ def test_the_command_writes_what_the_library_gives(model, data):
 def test_wrong_usage(options, message, model, data):
     assert error_of_usage(finetune(model, data, *options)) == message
     assert nothing_is_left(model)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--shift", "1"], "shift: expected a model with images [N, C, H, W], {model} has no such input"),
+        (["--regrow"], "regrow: expected a density, or weights that are pruned already, {model} has none"),
+        (["--val", "{data}", "--val-share", "0.5"], "val_share: expected no other validation data beside it, got some"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_wrong_usage(options, message, model, data):
+    arguments = [option.format(data=data) for option in options]
+    assert error_of_usage(finetune(model, data, *arguments)) == message.format(model=model)
+
+
+def test_dropout_for_no_layer_is_wrong_usage(data, tmp_path):
+    single = build("g (float[N, 16] x) => (float[N, 8] y) { y = MatMul(x, w) }", w=normal(16, 8))
+    found = error_of_usage(finetune(saved(single, tmp_path / "m.onnx"), data, "--dropout", "0.5"))
+    assert found == "dropout: expected a fully connected layer behind another one and no Dropout, got none"
 
 
 def test_a_density_out_of_range(model, data):
@@ -142,6 +161,14 @@ def test_without_torch_it_says_what_to_install(model, data):
     assert result.stderr == "onnxdc: error: PyTorch is not installed: pip install 'onnxdc[torch]'\n"
 
 
-def test_the_output_may_not_be_the_input(model, data):
-    result = onnxdc("finetune", model, "--data", data, "-o", model)
-    assert error(result) == f"{model}: the output would overwrite {model}, which the model is read from"
+@pytest.mark.parametrize("option", [None, "--data", "--val", "--teacher"])
+def test_the_output_may_not_be_an_input(option, model, data):
+    given = {"--data": data, "--val": data.with_name("val.npz"), "--teacher": model.with_name("teacher.onnx")}
+    saved_items(given["--val"], **GOOD)
+    given["--teacher"].write_bytes(model.read_bytes())
+    output = given[option] if option else model
+    before = output.read_bytes()
+    arguments = [argument for pair in given.items() for argument in pair]
+    result = onnxdc("finetune", model, *arguments, "--epochs", 1, "-o", output)
+    assert error(result) == f"{output}: the output would overwrite {output}, which it is made from"
+    assert output.read_bytes() == before

@@ -113,7 +113,7 @@ def test_dropout_falls_with_the_root_of_the_connections():
     [
         ("epochs", 0, "an integer of 1 or more"),
         ("epochs", True, "an integer of 1 or more"),
-        ("batch", -1, "an integer of 1 or more"),
+        ("batch", -1, "an integer from 1 to 2147483647"),
         ("lr", 0, "a number above 0, at most 1e+30"),
         ("lr", float("nan"), "a number above 0, at most 1e+30"),
         ("loss", "hinge", '"cross_entropy" or "bce" or "mse" or "l1"'),
@@ -121,6 +121,7 @@ def test_dropout_falls_with_the_root_of_the_connections():
         ("warmup", 1.5, "a number from 0 to 1"),
         ("patience", 0, "an integer of 1 or more"),
         ("regrow", 1, "true or false"),
+        ("seed", 2**63, "an integer from 0 to 9223372036854775807"),
     ],
 )
 def test_an_option_out_of_its_range_is_refused(option, value, expected):

@@ -9,21 +9,29 @@ from onnxdc.passes.names import Names
 from onnxdc.passes.weights import Weight
 
 
-def insert_dropout(model: ir.Model, weights: list[Weight], rate: float) -> None:
+def insert_dropout(model: ir.Model, weights: list[Weight], rate: float) -> int:
     """Put a Dropout node on the input of each fully connected layer but the first of them, in place.
+
+    Layers that stand behind a Dropout node already keep that one.
 
     Args:
         model: a copy for training.
         weights: of the model, in its order.
         rate: the share of the inputs that is dropped.
+
+    Returns:
+        How many nodes there are now that were not there before.
     """
-    names = Names(model)
+    names, inserted = Names(model), 0
+    behind = {name for reached in layers_behind_dropout(model, weights).values() for name in reached}
     layers = [weight for weight in weights if weight.kind == "fc" and weight.graph is model.graph]
     for weight in layers[1:]:
-        for use in weight.uses:
+        for use in weight.uses if weight.name not in behind else ():
             value = use.node.inputs[1 - use.index]
             if use.kind == "fc" and value is not None and use.node.graph is model.graph:
                 use.node.replace_input_with(1 - use.index, _dropped(model, use.node, value, rate, names))
+                inserted += 1
+    return inserted
 
 
 def layers_behind_dropout(model: ir.Model, weights: list[Weight]) -> dict[str, tuple[str, ...]]:

@@ -14,10 +14,11 @@ OPTIMIZERS: Final = ("adam", "adamw", "sgd")
 LR_SCHEDULES: Final = ("cosine", "constant")
 SCHEDULES: Final = ("gradual", "iterative", "one_shot")
 
+_INT32, _INT64 = 2**31 - 1, 2**63 - 1  # what torch can count
 _CHECKS: Final[dict[str, Check]] = {
     "loss": one_of(*LOSSES),
     "epochs": integer(1),
-    "batch": integer(1),
+    "batch": integer(1, _INT32),
     "optimizer": one_of(*OPTIMIZERS),
     "lr": positive(1e30),
     "lr_schedule": one_of(*LR_SCHEDULES),
@@ -32,11 +33,11 @@ _CHECKS: Final[dict[str, Check]] = {
     "temperature": positive(1e6),
     "distill_weight": number(1),
     "dropout": number(0.99),
-    "shift": integer(0),
+    "shift": integer(0, _INT32),
     "val_share": number(0.9),
     "patience": integer(1),
-    "seed": integer(0),
-    "threads": integer(1),
+    "seed": integer(0, _INT64),
+    "threads": integer(1, 4096),
 }
 _MAY_BE_OPEN: Final = frozenset({"patience", "threads"})
 

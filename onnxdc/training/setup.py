@@ -93,12 +93,16 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
     if is_compressed(loaded):
         raise ModelError(f"{where}: compressed, expected a model that is decoded (onnxdc decode)")
     specs = input_specs(loaded, where)
+    if options.shift and not any(len(spec.shape) == 4 for spec in specs):
+        raise OptionError(f"shift: expected a model with images [N, C, H, W], {where} has no such input")
     training, validation = data.read(specs, options, required=teacher is None)
     for part in (training, validation):
         _check_batch(specs, options, part, where)
     try:
         hook = read_hook(loaded)
         ranked = _rankings(loaded, recipe, hook, options)
+        if options.regrow and not ranked:
+            raise OptionError(f"regrow: expected a density, or weights that are pruned already, {where} has none")
         network, dropouts = _student(loaded, recipe, hook, ranked, options)
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from error
@@ -135,8 +139,8 @@ def _student(
     copy = model_io.load(model)
     bypass_activation(copy, options.loss)
     weights, _ = find_weights(copy, recipe.min_elements)
-    if options.dropout:
-        insert_dropout(copy, weights, options.dropout)
+    if options.dropout and not insert_dropout(copy, weights, options.dropout):
+        raise OptionError("dropout: expected a fully connected layer behind another one and no Dropout, got none")
     names = [weight.name for weight in weights if weight.name in hook.weights]
     network = Network.of(
         OnnxModule(copy, hook.weights), hook, names, [name for ranking in ranked for name in ranking.names]

@@ -104,6 +104,8 @@ def finetune(
     chosen = TrainingOptions.of(**options)
     if chosen.patience is not None and val is None and not chosen.val_share:
         raise OptionError("patience: expected validation data to measure progress on, got none")
+    if val is not None and chosen.val_share:
+        raise OptionError("val_share: expected no other validation data beside it, got some")
     file = None if checkpoint is None else Path(checkpoint)
     if resume and file is None:
         raise OptionError("resume: expected a checkpoint, got none")
