@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
+import onnx_ir as ir
 import pytest
 import scipy.special
 import torch
@@ -101,6 +103,17 @@ def test_a_last_softmax_is_bypassed(ending):
     model = build(f"g (float[N, 4] x) => (float[N, 5] y) {{ h = MatMul(x, w) {ending} }}", w=w, shape=np.array([-1, 5]))
     assert bypass_activation(model, "cross_entropy")
     np.testing.assert_allclose(run(model, {"x": x})[0], x @ w, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("axis", "bypassed"), [(1, True), (-1, True), (0, False)])
+def test_a_softmax_that_is_written_out_is_bypassed(axis, bypassed):
+    w, x = normal(4, 5), normal(3, 4, seed=1)
+    ending = "e = Exp(h) t = ReduceSum(e, axes) s = Identity(t) y = Div(e, s)"
+    graph = f"g (float[N, 4] x) => (float[N, 5] y) {{ h = MatMul(x, w) {ending} }}"
+    model = ir.from_proto(onnx.shape_inference.infer_shapes(ir.to_proto(build(graph, w=w, axes=np.array([axis])))))
+    before = run(model, {"x": x})[0]
+    assert bypass_activation(model, "cross_entropy") == bypassed
+    np.testing.assert_allclose(run(model, {"x": x})[0], x @ w if bypassed else before, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(

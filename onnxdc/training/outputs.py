@@ -8,6 +8,7 @@ import onnx_ir as ir
 import torch
 
 from onnxdc.errors import ModelError
+from onnxdc.passes.constants import constant_tensor, read_constant
 
 # The loss -> the operators before which it is taken. The losses work on logits, where softmax and logarithm are one
 # step that cannot overflow.
@@ -34,10 +35,15 @@ def bypass_activation(model: ir.Model, loss: str) -> bool:
     node = model.graph.outputs[0].producer()
     while node is not None and node.op_type in _PASSING and node.inputs[0] is not None:
         node = node.inputs[0].producer()
-    if node is None or node.domain != "" or node.op_type not in _CONTAINED.get(loss, ()):
+    if node is None or node.domain != "":
         return False
-    _require_class_axis(node, model)
-    identity = ir.Node("", "Identity", [node.inputs[0]], name=node.name)
+    source = _written_out(node) if loss == "cross_entropy" else None
+    if source is None:
+        if node.op_type not in _CONTAINED.get(loss, ()):
+            return False
+        _require_class_axis(node, model)
+        source = node.inputs[0]
+    identity = ir.Node("", "Identity", [source], name=node.name)
     output = identity.outputs[0]
     output.type, output.shape = node.outputs[0].type, node.outputs[0].shape
     output.name, node.outputs[0].name = node.outputs[0].name, None
@@ -45,6 +51,32 @@ def bypass_activation(model: ir.Model, loss: str) -> bool:
     node.outputs[0].replace_all_uses_with(output, replace_graph_outputs=True)
     model.graph.remove(node, safe=True)
     return True
+
+
+def _written_out(node: ir.Node) -> ir.Value | None:
+    """What goes into a softmax over axis 1 that is written as Exp, ReduceSum and Div, and ends here."""
+    powers, total = node.inputs if node.op_type == "Div" else (None, None)
+    if powers is None or total is None:
+        return None
+    exponential, summing = powers.producer(), total.producer()
+    while summing is not None and summing.op_type in _PASSING | {"Expand"} and summing.inputs[0] is not None:
+        summing = summing.inputs[0].producer()
+    if exponential is None or exponential.op_type != "Exp" or summing is None or summing.op_type != "ReduceSum":
+        return None
+    if summing.inputs[0] is not powers or _axes(summing) != [1]:
+        return None
+    return exponential.inputs[0]
+
+
+def _axes(node: ir.Node) -> list[int]:
+    """The axes of a reduction, in an attribute or in a constant, from the front where the rank is known."""
+    given = node.inputs[1] if len(node.inputs) > 1 else None
+    if given is not None:
+        axes = read_constant(given).tolist() if constant_tensor(given) is not None else []
+    else:
+        axes = list(node.attributes.get_ints("axes", []))
+    shape = node.inputs[0].shape if node.inputs[0] is not None else None
+    return [axis % len(shape) if shape is not None else axis for axis in axes]
 
 
 def _require_class_axis(node: ir.Node, model: ir.Model) -> None:
