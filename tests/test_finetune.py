@@ -162,6 +162,8 @@ def test_a_score_is_better_if_right_more_often_then_at_a_lower_loss():
     assert Score(1.0, 0.9).better_than(Score(2.0, 0.9))
     assert Score(1.0, None).better_than(Score(2.0, None))
     assert not Score(1.0, None).better_than(Score(1.0, None))
+    assert Score(1.0, None).better_than(Score(float("nan"), None))
+    assert Score(1.0, 0.1).better_than(Score(float("nan"), 0.1))
 
 
 SETTINGS = {

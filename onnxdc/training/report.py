@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 
 from onnxdc.report import aligned
@@ -22,8 +23,8 @@ class Score:
     accuracy: float | None
 
     def better_than(self, other: Score) -> bool:
-        """Whether it is right more often, or as often at a lower loss."""
-        return (-(self.accuracy or 0.0), self.loss) < (-(other.accuracy or 0.0), other.loss)
+        """Whether it is right more often, or as often at a lower loss; anything is better than a loss of NaN."""
+        return math.isnan(other.loss) or (-(self.accuracy or 0.0), self.loss) < (-(other.accuracy or 0.0), other.loss)
 
     def __str__(self) -> str:
         return f"loss {self.loss:.4f}" + ("" if self.accuracy is None else f" accuracy {self.accuracy:.2%}")
