@@ -18,7 +18,7 @@ from onnxdc.training.dropout_nodes import insert_dropout
 from onnxdc.training.report import Epoch, Score
 from tests.small_models import constants
 from tests.text_models import build, normal, run
-from tests.training_models import CLASSES, accuracy, classifier, file_of, items
+from tests.training_models import CLASSES, HIDDEN, accuracy, classifier, file_of, items
 
 OPTIONS = {"epochs": 4, "batch": 32, "lr": 0.01, "threads": 1}
 DATA, HELD_OUT = items(), items(seed=1)
@@ -294,3 +294,16 @@ def test_dropout_that_is_asked_for_is_not_in_the_model():
     assert [node.op_type for node in found.model.graph] == ["Gemm", "Relu", "Gemm"]
     assert set(constants(found.model)) == set(constants(classifier()))
     assert not np.array_equal(constants(found.model)["fc2"], constants(tuned(classifier()).model)["fc2"])
+
+
+def test_running_statistics_follow_the_data():
+    statistics = {"scale": np.ones(HIDDEN), "shift": np.zeros(HIDDEN), "mean": np.ones(HIDDEN), "var": np.ones(HIDDEN)}
+    ending = "n = BatchNormalization(a, scale, shift, mean, var)  y = Gemm(n, fc2, b2)"
+    model = classifier(ending, **{name: array.astype(np.float32) for name, array in statistics.items()})
+    found = tuned(model, data=items(), val=None, batch=100, epochs=30, optimizer="sgd", lr=1e-4)
+    weights = constants(found.model)
+    hidden = np.maximum(items()["x"] @ weights["fc1"] + weights["b1"], 0)  # what the statistics are of
+    np.testing.assert_allclose(weights["mean"], hidden.mean(0), atol=0.05)
+    np.testing.assert_allclose(weights["var"], hidden.var(0), rtol=0.15, atol=0.01)
+    again = tuned(model, data=items(), val=None, batch=100, epochs=30, optimizer="sgd", lr=1e-4)
+    np.testing.assert_array_equal(weights["mean"], constants(again.model)["mean"])

@@ -97,7 +97,9 @@ def test_what_is_trained_and_what_is_not() -> None:
     net = module(model)
     assert list(net.names) == list(read_hook(model).values()) == ["conv", "conv_bias", "scale", "shift", "fc"]
     assert {"mean", "variance"} <= dict(net.named_buffers()).keys()
-    assert not net.state().keys() & {"mean", "variance"}
+    assert list(net.statistics) == ["mean", "variance"]
+    assert net.state().keys() == {*net.names, *net.statistics}
+    assert net.state_dict().keys() >= {"mean", "variance"}
     assert isinstance(net.parametrizations["conv"][0], Shared)
     assert isinstance(net.parametrizations["fc"][0], Masked)
     assert dict(net.named_parameters())["parametrizations.conv.original"].shape == (15,)
@@ -280,3 +282,28 @@ def test_values_are_copies() -> None:
         net.conv_bias.add_(1)
     np.testing.assert_array_equal(net.state()["conv_bias"], before["conv_bias"] + 1)
     assert to_numpy(net.conv_bias).flags.writeable
+
+
+@pytest.mark.parametrize("momentum", [0.9, 0.6])
+def test_statistics_move_as_those_of_a_layer_of_torch(momentum: float) -> None:
+    model = build(
+        f"m (float[N, 5, 4, 4] x) => (float[N, 5, 4, 4] y) "
+        f"{{ y = BatchNormalization<momentum: float = {momentum}>(x, scale, shift, mean, variance) }}",
+        scale=normal(5),
+        shift=normal(5, seed=1),
+        mean=normal(5, seed=2),
+        variance=np.square(normal(5, seed=3)),
+    )
+    net, layer = module(model), torch.nn.BatchNorm2d(5, momentum=1 - momentum)
+    parts = {"weight": "scale", "bias": "shift", "running_mean": "mean", "running_var": "variance"}
+    layer.load_state_dict(
+        {own: torch.tensor(net.state()[name]) for own, name in parts.items()} | {"num_batches_tracked": torch.tensor(0)}
+    )
+    for step in range(3):
+        x = torch.tensor(normal(6, 5, 4, 4, seed=10 + step))
+        torch.testing.assert_close(net.train()(x), layer.train()(x))
+    for own, name in parts.items():
+        torch.testing.assert_close(torch.tensor(net.state()[name]), layer.state_dict()[own])
+    torch.testing.assert_close(net.eval()(x), layer.eval()(x))
+    x = torch.tensor(normal(1, 5, 1, 1, seed=20))  # a single value a channel has no variance
+    torch.testing.assert_close(net.train()(x), layer.eval()(x))

@@ -59,12 +59,13 @@ class OnnxModule(nn.Module):
     """The graph of a model, run by operators of PyTorch.
 
     Weights, biases, scales and shifts are parameters; pruned and shared weights have parametrizations that keep their
-    rules (``parametrizations.py``). All other constants are buffers, the running statistics of BatchNormalization among
-    them: these stay as they are, and are no part of the ``state_dict``. Dropout nodes are active while the module
-    trains, and only then.
+    rules (``parametrizations.py``). All other constants are buffers; only running statistics are part of the
+    ``state_dict``. As in PyTorch's own layers, while the module trains, and only then, Dropout nodes are active, and
+    BatchNormalization takes the statistics of the batch and moves the running ones.
 
     Attributes:
         names: the names of the trained constants in the model -> those of the parameters here.
+        statistics: likewise the names of running statistics and of their buffers.
         dropouts: the layers of the Dropout nodes, by the names of their outputs in the model.
     """
 
@@ -73,6 +74,7 @@ class OnnxModule(nn.Module):
         super().__init__()
         reading = read(model)
         self.names: dict[str, str] = {}
+        self.statistics: dict[str, str] = {}
         self._program = reading.program
         self._inputs = [v.name or "" for v in model.graph.inputs if v.name not in model.graph.initializers]
         self._constants: dict[int, str] = {}
@@ -99,25 +101,26 @@ class OnnxModule(nn.Module):
             expected = f"{len(self._inputs)} inputs ({', '.join(self._inputs)})"
             raise ModelError(f"expected {expected}, got {len(inputs)}")
         values: dict[int, Tensor | None] = {key: getattr(self, name) for key, name in self._constants.items()}
-        outputs = run(self._program, values, self._dropouts, inputs)
+        outputs = run(self._program, values, self._dropouts, inputs, self.training)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def state(self) -> dict[str, np.ndarray]:
-        """The trained constants, their rules kept, by their names in the model, for ``onnxdc.hooks.import_``.
-
-        Running statistics, which nothing here moves, are left out.
-        """
+        """What training changes, its rules kept, by the names in the model, for ``onnxdc.hooks.import_``."""
         with torch.no_grad():
-            return {name: to_numpy(getattr(self, own)) for name, own in self.names.items()}
+            return {name: to_numpy(getattr(self, own)) for name, own in (self.names | self.statistics).items()}
 
     def _add(self, key: int, name: str, values: Tensor, weight: HookedWeight | None) -> None:
         """A parameter for a constant that is trained, a buffer for any other."""
         own = self._constants[key] = _identifier(name, self)
-        if weight is None or weight.stage == "statistic":
+        if weight is None:
             self.register_buffer(own, values, persistent=False)
             return
         if tuple(values.shape) != weight.shape:
             raise ModelError(f"{name}: expected shape {list(weight.shape)} as in the hook, got {list(values.shape)}")
+        if weight.stage == "statistic":
+            self.statistics[name] = own
+            self.register_buffer(own, values)
+            return
         self.names[name] = own
         self.register_parameter(own, nn.Parameter(values))
         rule = parametrization(weight)

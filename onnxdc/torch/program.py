@@ -91,6 +91,7 @@ def run(
     values: dict[int, Tensor | None],
     dropouts: Mapping[int, nn.Module],
     inputs: Sequence[Tensor | None],
+    training: bool,
 ) -> list[Tensor]:
     """The outputs of a program.
 
@@ -99,6 +100,7 @@ def run(
         values: by key: the constants before, and whatever is still needed afterwards.
         dropouts: the layers of the Dropout nodes, by the keys of their outputs.
         inputs: of the program.
+        training: whether the module trains.
 
     Raises:
         ModelError: a node cannot run on what it gets.
@@ -106,17 +108,17 @@ def run(
     values.update(zip(program.inputs, inputs, strict=True))
 
     def body(inner: Program) -> Body:
-        return lambda *given: run(inner, values, dropouts, given)
+        return lambda *given: run(inner, values, dropouts, given, training)
 
     for step in program.steps:
         given = [None if key is None else values[key] for key in step.inputs]
         if step.body is not None:
             missing = len(step.body.inputs) - len(given)
-            results: Sequence[Tensor | None] = run(step.body, values, dropouts, [*given, *[None] * missing])
+            results: Sequence[Tensor | None] = run(step.body, values, dropouts, [*given, *[None] * missing], training)
         else:
             attributes = {k: body(v) if isinstance(v, Program) else v for k, v in step.attributes.items()}
             dropout = dropouts.get(step.outputs[0]) if step.outputs[0] is not None else None
-            results = _operate(step, Call(attributes, step.version, len(step.outputs), dropout), given)
+            results = _operate(step, Call(attributes, step.version, len(step.outputs), dropout, training), given)
         values.update((key, result) for key, result in zip(step.outputs, results, strict=False) if key is not None)
         for key in step.frees:
             values.pop(key, None)

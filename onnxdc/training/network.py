@@ -90,11 +90,12 @@ class Network:
         return sum(self.nonzeros(name) for name in names) / max(1, size)
 
     def is_finite(self) -> bool:
-        """Whether every parameter is, in the type that the model has."""
-        return all(bool(torch.isfinite(getattr(self.module, name)).all()) for name in self.module.names.values())
+        """Whether everything that training changes is, in the type that the model has."""
+        changed = (*self.module.names.values(), *self.module.statistics.values())
+        return all(bool(torch.isfinite(getattr(self.module, name)).all()) for name in changed)
 
     def values(self) -> Mapping[str, np.ndarray]:
-        """The values of all weights, by their names in the model; pruned elements are 0.0, none is -0.0."""
+        """All that was trained, by the names in the model; pruned elements are 0.0, none is -0.0."""
         return {name: array + np.zeros((), array.dtype) for name, array in self.module.state().items()}
 
 

@@ -12,16 +12,21 @@ from torch.nn import functional
 from onnxdc.torch.operators.registry import Call, Result, operator
 
 
-def _frozen_statistics(attributes: Mapping[str, Any], outputs: int) -> str | None:
+def _inference_form(attributes: Mapping[str, Any], outputs: int) -> str | None:
     if attributes.get("training_mode", 0) or outputs > 1:
         return "expected the running statistics, got training_mode, which takes those of the batch"
     return None
 
 
-@operator("BatchNormalization", refuses=_frozen_statistics)
+@operator("BatchNormalization", refuses=_inference_form)
 def batch_normalization(call: Call, x: Tensor, scale: Tensor, b: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    """Each channel by its running statistics, which training leaves as they are."""
-    return functional.batch_norm(x, mean, variance, scale, b, training=False, eps=call.get("epsilon", 1e-5))
+    """Each channel by its running statistics, and while the module trains by those of the batch, which move them.
+
+    That cannot be where a channel has a single value, or where a statistic is a parameter, too.
+    """
+    of_batch = call.training and x.numel() > x.shape[1] and not (mean.requires_grad or variance.requires_grad)
+    momentum = 1 - call.get("momentum", 0.9)  # ONNX counts what is kept, PyTorch what is new
+    return functional.batch_norm(x, mean, variance, scale, b, of_batch, momentum, call.get("epsilon", 1e-5))
 
 
 @operator("InstanceNormalization")

@@ -33,12 +33,14 @@ class Call:
         version: of the operator set that the node is written in.
         outputs: how many outputs the node has, those behind the last one that is used left out.
         dropout: the layer of a Dropout node, None for all others.
+        training: whether the module trains.
     """
 
     attributes: Mapping[str, Any]
     version: int
     outputs: int
     dropout: Callable[[Tensor], Tensor] | None = None
+    training: bool = False
 
     def get(self, name: str, default: Any = None) -> Any:
         """An attribute, or what it is when it is left out."""
