@@ -16,7 +16,7 @@ demo: $(VENV)/installed
 test: $(VENV)/tested $(CHECKS)/CMakeCache.txt lint
 	$(BIN)/cmake --build $(CHECKS)
 	$(BIN)/ctest --test-dir $(CHECKS) --output-on-failure
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 # The C++ unit tests as users get the code: under valgrind, which knows AVX2 and scalar code, and for AArch64 in qemu-user.
 needs = @command -v $(1) >/dev/null || { echo "make $@: missing $(1); Debian has it in the package $(2)" >&2; exit 1; }

@@ -93,6 +93,7 @@ def test_node_with_constant_weight(name: str, execution: str) -> None:
     check(NODES[name], RECIPES[execution])
 
 
+@pytest.mark.xdist_group("large")  # one at a time: the largest takes 14 GB
 @pytest.mark.parametrize("name", backend_cases.light_names())
 def test_light_model(name: str) -> None:
     # The portable bodies of the three with more than 60 million weights take 10 GB and more: they run natively alone.
