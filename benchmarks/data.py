@@ -89,6 +89,35 @@ def cases(folder: Path, minilm: Path | None = None) -> list[Case]:
     ]
 
 
+@dataclass(frozen=True)
+class Split:
+    """Part of a data set: images float32 ``[items, 1, 28, 28]`` of pixels 0..1, and labels int64 ``[items]``."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def mnist(path: Path, held_out: int) -> tuple[Split, Split, Split]:
+    """MNIST: for training, the last images of the training set held out for validation, and all test images.
+
+    Args:
+        path: an ``.npz`` with uint8 images ``x_train``, ``x_test`` and labels ``y_train``, ``y_test``.
+        held_out: images for validation.
+
+    Raises:
+        MissingError: there is no such file.
+    """
+    if not path.is_file():
+        raise MissingError(f"file {path}: MNIST, which ONNXDC_DATA or an argument may name the folder of")
+    with np.load(path) as arrays:
+        whole, test = (
+            Split(arrays[f"x_{part}"][:, None].astype(np.float32) / 255, arrays[f"y_{part}"].astype(np.int64))
+            for part in ("train", "test")
+        )
+    train = Split(whole.images[:-held_out], whole.labels[:-held_out])
+    return train, Split(whole.images[-held_out:], whole.labels[-held_out:]), test
+
+
 def _squeezenet(path: Path) -> Inputs:
     """1000 images of ImageNet, cropped to 227x227: BGR, 0..255 minus the channels' means, as Caffe has it."""
     images, labels = _decode_images(path, None)

@@ -1,0 +1,115 @@
+"""Deep Compression's own tables: LeNet-300-100 and LeNet-5 on MNIST, trained, compressed and measured.
+
+Usage: python benchmarks/paper.py [FOLDER] [--quick] [--figures] [--only NAME]
+
+FOLDER holds mnist.npz (default: the environment variable ONNXDC_DATA). The networks are trained with plain PyTorch and
+written as ONNX; all that follows is onnxdc on the command line, whose commands are printed to stderr:
+
+  reference  the dense network
+  pruned     onnxdc finetune: density falls gradually, pruned weights may come back, and the reference teaches
+  shared     onnxdc share, then onnxdc finetune, which trains the shared values
+  encoded    onnxdc encode
+
+recipes/ says the density and the bits of each layer. The last 5,000 training images are held out: they choose the
+epoch that is kept, and the reference keeps its last epoch. The 10,000 test images choose nothing. They measure the file
+of every stage, in onnxruntime with the native library. LeNet-5 learns from images that are moved at random by up to one
+pixel, the reference as well as the compressed network; LeNet-300-100 from the images as they are.
+
+The columns of the first table are the share of test images that each file gets wrong, then bytes and their ratio:
+  parameters  all weights and biases in float32 -> all that they are rebuilt from: codebooks, code lengths, both
+              streams, chunk offsets, shapes, and the biases, which stay float32
+  .onnx file  the whole file, with its nodes, names and the bodies that let it run without the native library
+
+The columns of the others, the paper's figure first:
+  kept        nonzeros
+  bits, H     bits of a code before Huffman coding, and after it, a nonzero or filler zero
+  index, H    bits of a gap, likewise; 0 where positions are not stored
+  P+Q, P+Q+H  bytes as a share of the dense weights, before Huffman coding and after it
+
+--quick trains for a few epochs, to see that all works; its figures say nothing. --figures draws the paper's figures 6
+and 8 into docs/ instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from data import MissingError, mnist
+from paper_models import save_split
+from paper_stages import NETWORKS, Data, compress
+from paper_tables import text
+
+ROOT: Final = Path(__file__).parents[1]
+HELD_OUT: Final = 5000  # of the 60,000 training images
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    start = time.monotonic()
+    try:
+        data = prepare(arguments.data, arguments.folder)
+        if arguments.figures:
+            from paper_figures import draw  # which needs matplotlib
+
+            draw(data, arguments.folder, ROOT / "docs", quick=arguments.quick, threads=arguments.threads)
+        else:
+            print_tables(arguments, data)
+    except MissingError as error:
+        print(f"paper.py: missing {error}", file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError as error:  # which has said why
+        return int(error.returncode)
+    print(f"\n{(time.monotonic() - start) / 60:.0f} minutes{', quick' if arguments.quick else ''}")
+    return 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    names = [network.name for network in NETWORKS]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="?", metavar="FOLDER", type=Path, default=os.environ.get("ONNXDC_DATA"))
+    parser.add_argument("--quick", action="store_true", help="a few epochs, below 5 minutes")
+    parser.add_argument("--figures", action="store_true", help="draw docs/figure6.svg and docs/figure8.svg")
+    parser.add_argument("--only", choices=names, help="one network")
+    parser.add_argument("--threads", type=int, metavar="N", help="of training (default: torch's)")
+    parser.add_argument(
+        "--folder", type=Path, default=ROOT / "build" / "benchmarks" / "paper", help="of the files (%(default)s)"
+    )
+    return parser.parse_args()
+
+
+def prepare(folder: Path | None, output: Path) -> Data:
+    """Read MNIST, and write the parts of it that ``onnxdc finetune`` reads.
+
+    Raises:
+        MissingError: there is no MNIST.
+    """
+    if folder is None:
+        raise MissingError("the folder of data: name it as an argument or in ONNXDC_DATA")
+    train, validation, test = mnist(Path(folder) / "mnist.npz", HELD_OUT)
+    output.mkdir(parents=True, exist_ok=True)
+    data = Data(train, output / "train.npz", output / "validation.npz", test)
+    save_split(data.train_file, train)
+    save_split(data.val_file, validation)
+    return data
+
+
+def print_tables(arguments: argparse.Namespace, data: Data) -> None:
+    """Compress the networks, and print what came of it."""
+    chosen = [network for network in NETWORKS if arguments.only in (None, network.name)]
+    results = [
+        compress(
+            network, data, arguments.folder, network.quick if arguments.quick else network.epochs, arguments.threads
+        )
+        for network in chosen
+    ]
+    print(text(results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""The two networks of the paper's tables 2 and 3: trained dense with plain PyTorch, and written as ONNX."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnx
+import torch
+from data import Split
+from onnx import TensorProto, helper, numpy_helper
+from onnxdc.training.augment import shifted
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+BATCH: Final = 128
+OPSET: Final = 17
+INPUT: Final = "image"  # float32 [items, 1, 28, 28], pixels 0..1
+LABELS: Final = "labels"
+_LR: Final = 1e-3
+_WEIGHT_DECAY: Final = 1e-2
+
+
+def lenet_300_100() -> nn.Sequential:
+    """Three fully connected layers (LeCun et al. 1998)."""
+    return _named(
+        flatten=nn.Flatten(),
+        ip1=nn.Linear(784, 300),
+        relu1=nn.ReLU(),
+        ip2=nn.Linear(300, 100),
+        relu2=nn.ReLU(),
+        ip3=nn.Linear(100, 10),
+    )
+
+
+def lenet_5() -> nn.Sequential:
+    """As Caffe has it, and the paper after it: no activation behind the convolutions."""
+    return _named(
+        conv1=nn.Conv2d(1, 20, 5),
+        pool1=nn.MaxPool2d(2),
+        conv2=nn.Conv2d(20, 50, 5),
+        pool2=nn.MaxPool2d(2),
+        flatten=nn.Flatten(),
+        ip1=nn.Linear(800, 500),
+        relu1=nn.ReLU(),
+        ip2=nn.Linear(500, 10),
+    )
+
+
+def train(network: nn.Module, data: Split, epochs: int, *, shift: int, seed: int) -> None:
+    """Train in place with AdamW, the learning rate falling along a cosine; the last epoch counts.
+
+    Args:
+        network: of one input.
+        data: to train on.
+        epochs: passes over them.
+        shift: each image is moved at random by up to so many pixels.
+        seed: of the order of the images and of the shifts.
+    """
+    torch.manual_seed(seed)
+    images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
+    optimizer = torch.optim.AdamW(network.parameters(), _LR, weight_decay=_WEIGHT_DECAY)
+    steps = epochs * -(-len(labels) // BATCH)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(epochs):
+        for items in torch.randperm(len(labels)).split(BATCH):
+            batch = shifted(images[items], shift) if shift else images[items]
+            loss = cross_entropy(network(batch), labels[items])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+
+
+def export(network: nn.Sequential, path: Path) -> None:
+    """Write a network as ONNX: a node for each module, the weights under the names of the modules."""
+    nodes: list[onnx.NodeProto] = []
+    initializers: list[onnx.TensorProto] = []
+    x = INPUT
+    modules = list(network.named_children())
+    for name, module in modules:
+        y = "logits" if name == modules[-1][0] else f"{name}_out"
+        parameters = [name, f"{name}_bias"] if isinstance(module, nn.Linear | nn.Conv2d) else []
+        for parameter, tensor in zip(parameters, module.parameters(), strict=True):
+            initializers.append(numpy_helper.from_array(tensor.detach().numpy(), parameter))
+        nodes.append(_node(module, [x, *parameters], y, name))
+        x = y
+    graph = helper.make_graph(
+        nodes,
+        "lenet",
+        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["items", 1, 28, 28])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["items", 10])],
+        initializers,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+def save_split(path: Path, split: Split) -> None:
+    """Write images and labels where ``onnxdc finetune`` reads them."""
+    np.savez(path, **{INPUT: split.images, LABELS: split.labels})
+
+
+def _named(**modules: nn.Module) -> nn.Sequential:
+    return nn.Sequential(OrderedDict(modules))
+
+
+def _node(module: nn.Module, inputs: Sequence[str], output: str, name: str) -> onnx.NodeProto:
+    match module:
+        case nn.Linear():
+            return helper.make_node("Gemm", inputs, [output], name=f"{name}_node", transB=1)
+        case nn.Conv2d():
+            return helper.make_node("Conv", inputs, [output], name=f"{name}_node", kernel_shape=module.kernel_size)
+        case nn.MaxPool2d():
+            size = [module.kernel_size] * 2
+            return helper.make_node("MaxPool", inputs, [output], name=f"{name}_node", kernel_shape=size, strides=size)
+        case nn.ReLU():
+            return helper.make_node("Relu", inputs, [output], name=f"{name}_node")
+        case nn.Flatten():
+            return helper.make_node("Flatten", inputs, [output], name=f"{name}_node")
+    raise TypeError(f"{name}: no ONNX operator is known for {type(module).__name__}")
