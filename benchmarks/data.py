@@ -108,7 +108,7 @@ def mnist(path: Path, held_out: int) -> tuple[Split, Split, Split]:
         MissingError: there is no such file.
     """
     if not path.is_file():
-        raise MissingError(f"file {path}: MNIST, which ONNXDC_DATA or an argument may name the folder of")
+        raise MissingError(f"file {path}")
     with np.load(path) as arrays:
         whole, test = (
             Split(arrays[f"x_{part}"][:, None].astype(np.float32) / 255, arrays[f"y_{part}"].astype(np.int64))

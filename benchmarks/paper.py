@@ -1,8 +1,8 @@
 """Deep Compression's own tables: LeNet-300-100 and LeNet-5 on MNIST, trained, compressed and measured.
 
-Usage: python benchmarks/paper.py [FOLDER] [--quick] [--figures] [--only NAME]
+Usage: python benchmarks/paper.py [DATA] [--quick] [--figures] [--only NAME]
 
-FOLDER holds mnist.npz (default: the environment variable ONNXDC_DATA). The networks are trained with plain PyTorch and
+DATA is mnist.npz or its folder (default: the environment variable ONNXDC_DATA). The networks are trained with plain PyTorch and
 written as ONNX; all that follows is onnxdc on the command line, whose commands are printed to stderr:
 
   reference  the dense network
@@ -27,7 +27,7 @@ The columns of the others, the paper's figure first:
   P+Q, P+Q+H  bytes as a share of the dense weights, before Huffman coding and after it
 
 --quick trains for a few epochs, to see that all works; its figures say nothing. --figures draws the paper's figures 6
-and 8 into docs/ instead.
+and 8 into docs/ instead (pip install --editable '.[figures]').
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def main() -> int:
 def parse_arguments() -> argparse.Namespace:
     names = [network.name for network in NETWORKS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", nargs="?", metavar="FOLDER", type=Path, default=os.environ.get("ONNXDC_DATA"))
+    parser.add_argument("data", nargs="?", metavar="DATA", type=Path, default=os.environ.get("ONNXDC_DATA"))
     parser.add_argument("--quick", action="store_true", help="a few epochs, below 5 minutes")
     parser.add_argument("--figures", action="store_true", help="draw docs/figure6.svg and docs/figure8.svg")
     parser.add_argument("--only", choices=names, help="one network")
@@ -83,15 +83,16 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def prepare(folder: Path | None, output: Path) -> Data:
+def prepare(source: Path | None, output: Path) -> Data:
     """Read MNIST, and write the parts of it that ``onnxdc finetune`` reads.
 
     Raises:
         MissingError: there is no MNIST.
     """
-    if folder is None:
-        raise MissingError("the folder of data: name it as an argument or in ONNXDC_DATA")
-    train, validation, test = mnist(Path(folder) / "mnist.npz", HELD_OUT)
+    if source is None:
+        raise MissingError("mnist.npz: name it or its folder as an argument or in ONNXDC_DATA")
+    path = Path(source)
+    train, validation, test = mnist(path if path.suffix == ".npz" else path / "mnist.npz", HELD_OUT)
     output.mkdir(parents=True, exist_ok=True)
     data = Data(train, output / "train.npz", output / "validation.npz", test)
     save_split(data.train_file, train)

@@ -12,9 +12,10 @@ import onnx
 import torch
 from data import Split
 from onnx import TensorProto, helper, numpy_helper
-from onnxdc.training.augment import shifted
 from torch import nn
 from torch.nn.functional import cross_entropy
+
+from onnxdc.training.augment import shifted
 
 BATCH: Final = 128
 OPSET: Final = 17
