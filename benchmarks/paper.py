@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/paper.py [DATA] [--quick] [--figures] [--only NAME]
 
-DATA is mnist.npz or its folder (default: the environment variable ONNXDC_DATA). The networks are trained with plain PyTorch and
-written as ONNX; all that follows is onnxdc on the command line, whose commands are printed to stderr:
+DATA is mnist.npz or its folder (default: the environment variable ONNXDC_DATA). The networks are trained with plain
+PyTorch and written as ONNX; all that follows is onnxdc on the command line, whose commands are printed to stderr:
 
   reference  the dense network
   pruned     onnxdc finetune: density falls gradually, pruned weights may come back, and the reference teaches

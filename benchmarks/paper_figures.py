@@ -35,7 +35,7 @@ def draw(data: Data, folder: Path, docs: Path, *, quick: bool, threads: int | No
         quick: train each point for one epoch.
         threads: of training; None for as many as torch takes.
     """
-    curves = Curves(data, folder, 1 if quick else 8, threads)
+    curves = Curves(data, folder, 1 if quick else 6, threads)
     train_reference(NETWORK, data, curves.reference, (NETWORK.quick if quick else NETWORK.epochs).reference)
     reference = 100 - error(curves.reference, data.test)
     save(figure_6(curves.by_ratio(), reference), docs / "figure6.svg")

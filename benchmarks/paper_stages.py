@@ -47,6 +47,8 @@ class Network:
         make: the untrained network.
         epochs: of the full run.
         quick: of the quick one.
+        ramp: the share of the training in which the density falls.
+        settle: the share of it, at the end, in which masks stay. Long where an epoch is worth much.
         shift: pixels by which training images are moved at random, for the reference as for the compressed network.
     """
 
@@ -55,12 +57,16 @@ class Network:
     make: Callable[[], nn.Sequential]
     epochs: Epochs
     quick: Epochs
+    ramp: float
+    settle: float
     shift: int = 0
 
 
 NETWORKS: Final = (
-    Network("LeNet-300-100", "lenet_300_100", lenet_300_100, Epochs(20, 60, 20), Epochs(4, 10, 2)),
-    Network("LeNet-5", "lenet_5", lenet_5, Epochs(12, 30, 6), Epochs(2, 3, 1), shift=1),
+    Network(
+        "LeNet-300-100", "lenet_300_100", lenet_300_100, Epochs(20, 60, 20), Epochs(4, 10, 2), ramp=0.5, settle=0.25
+    ),
+    Network("LeNet-5", "lenet_5", lenet_5, Epochs(12, 36, 6), Epochs(2, 3, 1), ramp=0.4, settle=0.5, shift=1),
 )
 
 
@@ -150,7 +156,8 @@ def compress(network: Network, data: Data, folder: Path, epochs: Epochs, threads
     train_reference(network, data, files["reference"], epochs.reference)
     learn = [f"--teacher={files['reference']}", "--distill-weight=1", "--temperature=2", f"--shift={network.shift}"]
     learn += [] if threads is None else [f"--threads={threads}"]
-    schedule = ["--schedule=gradual", "--ramp=0.5", "--settle=0.25", "--mask-interval=16", "--regrow"]
+    schedule = ["--schedule=gradual", f"--ramp={network.ramp}", f"--settle={network.settle}"]
+    schedule += ["--mask-interval=16", "--regrow"]
     finetune(files["reference"], files["pruned"], data, epochs.pruned, *learn, recipe, *schedule)
     onnxdc_command("share", files["pruned"], clustered, recipe)
     finetune(clustered, files["shared"], data, epochs.shared, *learn)
