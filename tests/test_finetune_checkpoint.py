@@ -68,7 +68,7 @@ def stop_after(monkeypatch, epoch: int, error: BaseException) -> None:
 def test_an_interrupt_says_how_to_go_on(model, data, monkeypatch):
     stop_after(monkeypatch, 1, KeyboardInterrupt())
     result = finetune(model, data, epochs=3)
-    assert error(result, 130) == "onnxdc: interrupted: --resume goes on from epoch 2 of 3"
+    assert error(result, 130) == "onnxdc: interrupted: --resume goes on after epoch 1 of 3"
     assert not model.with_name("tuned.onnx").exists()
     assert model.with_name("tuned.onnx.checkpoint").exists()
     found = error(finetune(model, data, epochs=3))

@@ -144,7 +144,7 @@ def _run(task: Task, file: Path | None, progress: EpochDone | None) -> None:
     try:
         loop.run(epoch_done)
     except KeyboardInterrupt:
-        going_on = f"--resume goes on from epoch {saved + 1} of {loop.options.epochs}"
+        going_on = f"--resume goes on after epoch {saved} of {loop.options.epochs}"
         raise KeyboardInterrupt(going_on if saved else "there is no checkpoint yet to go on from") from None
 
 
