@@ -21,8 +21,6 @@ BATCH: Final = 128
 OPSET: Final = 17
 INPUT: Final = "image"  # float32 [items, 1, 28, 28], pixels 0..1
 LABELS: Final = "labels"
-_LR: Final = 1e-3
-_WEIGHT_DECAY: Final = 1e-2
 
 
 def lenet_300_100() -> nn.Sequential:
@@ -51,19 +49,23 @@ def lenet_5() -> nn.Sequential:
     )
 
 
-def train(network: nn.Module, data: Split, epochs: int, *, shift: int, seed: int) -> None:
+def train(
+    network: nn.Module, data: Split, epochs: int, *, lr: float, weight_decay: float, shift: int, seed: int
+) -> None:
     """Train in place with AdamW, the learning rate falling along a cosine; the last epoch counts.
 
     Args:
         network: of one input.
         data: to train on.
         epochs: passes over them.
+        lr: learning rate, at its highest.
+        weight_decay: of all parameters.
         shift: each image is moved at random by up to so many pixels.
         seed: of the order of the images and of the shifts.
     """
     torch.manual_seed(seed)
     images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
-    optimizer = torch.optim.AdamW(network.parameters(), _LR, weight_decay=_WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(network.parameters(), lr, weight_decay=weight_decay)
     steps = epochs * -(-len(labels) // BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(epochs):

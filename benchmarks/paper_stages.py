@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -50,6 +50,8 @@ class Network:
         ramp: the share of the training in which the density falls.
         settle: the share of it, at the end, in which masks stay. Long where an epoch is worth much.
         shift: pixels by which training images are moved at random, for the reference as for the compressed network.
+        lr, weight_decay: of the reference.
+        milder: whether it is a second recipe for the network, which keeps more.
     """
 
     name: str
@@ -60,12 +62,22 @@ class Network:
     ramp: float
     settle: float
     shift: int = 0
+    lr: float = 1e-3
+    weight_decay: float = 1e-2
+    milder: bool = False
+
+    @property
+    def title(self) -> str:
+        """What to call it."""
+        return f"{self.name}, milder" if self.milder else self.name
 
 
+_LENET_300_100: Final = Network(
+    "LeNet-300-100", "lenet_300_100", lenet_300_100, Epochs(20, 60, 20), Epochs(3, 6, 1), ramp=0.5, settle=0.25
+)
 NETWORKS: Final = (
-    Network(
-        "LeNet-300-100", "lenet_300_100", lenet_300_100, Epochs(20, 60, 20), Epochs(4, 10, 2), ramp=0.5, settle=0.25
-    ),
+    _LENET_300_100,
+    replace(_LENET_300_100, stem="lenet_300_100_milder", lr=2e-3, weight_decay=0.1, milder=True),
     Network("LeNet-5", "lenet_5", lenet_5, Epochs(12, 36, 6), Epochs(2, 3, 1), ramp=0.4, settle=0.5, shift=1),
 )
 
@@ -170,7 +182,15 @@ def train_reference(network: Network, data: Data, path: Path, epochs: int) -> No
     """Train the dense network and write it."""
     manual_seed(SEED)
     dense = network.make()
-    train(dense, data.train, epochs, shift=network.shift, seed=SEED)
+    train(
+        dense,
+        data.train,
+        epochs,
+        lr=network.lr,
+        weight_decay=network.weight_decay,
+        shift=network.shift,
+        seed=SEED,
+    )
     export(dense, path)
 
 
