@@ -79,7 +79,7 @@ def encode(
         RecipeError: a rule matches no weight.
     """
     recipe = recipe or Recipe()
-    todo, skips = plan_weights(model, recipe)
+    weights, skips = plan_weights(model, recipe)
     opset = _default_opset(model)
     shapes = known_shapes(model)
     plans: list[_Plan] = []
@@ -91,7 +91,7 @@ def encode(
         plans.append(found)
         return _change(found)
 
-    result = change_each(model, todo, skips, work, progress)
+    result = change_each(model, weights, skips, work, progress)
     if not plans:
         return result
     bodies = _Bodies(plans, opset)

@@ -1,6 +1,6 @@
 """The operators of ONNX over PyTorch, a file for each family; ``registry.py`` says what an operator here is."""
 
-from onnxdc.torch.operators import (
+from onnxdc.torch.operators import (  # noqa: F401 (a family registers its operators when it is imported)
     activations,
     arithmetic,
     control,
@@ -17,23 +17,6 @@ from onnxdc.torch.operators import (
     shapes,
 )
 from onnxdc.torch.operators.registry import OPERATORS
-
-_FAMILIES = (
-    activations,
-    arithmetic,
-    control,
-    convolution,
-    indexing,
-    logic,
-    normalization,
-    padding,
-    pooling,
-    products,
-    recurrent,
-    reduction,
-    resizing,
-    shapes,
-)
 
 SUPPORTED = tuple(sorted(OPERATORS))
 """The names of the operators of ONNX that have a PyTorch form."""

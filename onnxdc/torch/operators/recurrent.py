@@ -76,7 +76,21 @@ class _Sequence:
             return functions
         return [*(_clipped(function, bound) for function in functions[:_ON_GATES]), *functions[_ON_GATES:]]
 
-    def joined(self, runs: list[tuple[Tensor, State]]) -> tuple[Tensor, ...]:
+    def directions(
+        self, w: Tensor, b: Tensor | None, layer: Callable[[int, Tensor | None], tuple[Cell, State]]
+    ) -> tuple[Tensor, ...]:
+        """The outputs of the operator: all steps of each direction.
+
+        ``layer`` makes the cell and the first state of a direction, from its number and the hidden state's bias.
+        """
+        runs = []
+        for direction in range(w.shape[0]):
+            input_bias, hidden_bias = _biases(b, direction)
+            cell, state = layer(direction, hidden_bias)
+            runs.append(self.run(direction, w[direction], input_bias, cell, state))
+        return self._joined(runs)
+
+    def _joined(self, runs: list[tuple[Tensor, State]]) -> tuple[Tensor, ...]:
         """The outputs of the operator from those of its directions."""
         y = torch.stack([output for output, _ in runs], dim=1)  # [T, D, N, H]
         states = [torch.stack(each) for each in zip(*(state for _, state in runs), strict=True)]  # [D, N, H]
@@ -116,15 +130,14 @@ def lstm(
     """Long short-term memory; gates lie in the order input, output, forget, cell."""
     sequence = _sequence(call, X, lengths)
     hidden = R.shape[-1]
-    runs = []
-    for direction in range(W.shape[0]):
-        wb, rb = _biases(B, direction)
+
+    def layer(direction: int, bias: Tensor | None) -> tuple[Cell, State]:
         peepholes = X.new_zeros(3, hidden) if P is None else P[direction].reshape(3, hidden)
         functions = sequence.activations(direction, ("Sigmoid", "Tanh", "Tanh"))
-        cell = _lstm_cell(R[direction], rb, peepholes, functions)
         state = (sequence.initial(h0, direction, hidden), sequence.initial(c0, direction, hidden))
-        runs.append(sequence.run(direction, W[direction], wb, cell, state))
-    return sequence.joined(runs)
+        return _lstm_cell(R[direction], bias, peepholes, functions), state
+
+    return sequence.directions(W, B, layer)
 
 
 def _lstm_cell(r: Tensor, rb: Tensor | None, peepholes: Tensor, functions: list[Callable[[Tensor], Tensor]]) -> Cell:
@@ -152,14 +165,13 @@ def gru(
 ) -> Result:
     """Gated recurrent units; gates lie in the order update, reset, hidden."""
     sequence = _sequence(call, X, lengths)
-    hidden = R.shape[-1]
-    runs = []
-    for direction in range(W.shape[0]):
-        wb, rb = _biases(B, direction)
+
+    def layer(direction: int, bias: Tensor | None) -> tuple[Cell, State]:
         functions = sequence.activations(direction, ("Sigmoid", "Tanh"))
-        cell = _gru_cell(R[direction], rb, functions, reset_first=not call.get("linear_before_reset", 0))
-        runs.append(sequence.run(direction, W[direction], wb, cell, (sequence.initial(h0, direction, hidden),)))
-    return sequence.joined(runs)
+        cell = _gru_cell(R[direction], bias, functions, reset_first=not call.get("linear_before_reset", 0))
+        return cell, (sequence.initial(h0, direction, R.shape[-1]),)
+
+    return sequence.directions(W, B, layer)
 
 
 def _gru_cell(r: Tensor, rb: Tensor | None, functions: list[Callable[[Tensor], Tensor]], *, reset_first: bool) -> Cell:
@@ -192,14 +204,12 @@ def rnn(
 ) -> Result:
     """A recurrent layer of one activation."""
     sequence = _sequence(call, X, lengths)
-    runs = []
-    for direction in range(W.shape[0]):
-        wb, rb = _biases(B, direction)
+
+    def layer(direction: int, bias: Tensor | None) -> tuple[Cell, State]:
         (f,) = sequence.activations(direction, ("Tanh",))
-        cell = _rnn_cell(R[direction], rb, f)
-        state = (sequence.initial(h0, direction, R.shape[-1]),)
-        runs.append(sequence.run(direction, W[direction], wb, cell, state))
-    return sequence.joined(runs)
+        return _rnn_cell(R[direction], bias, f), (sequence.initial(h0, direction, R.shape[-1]),)
+
+    return sequence.directions(W, B, layer)
 
 
 def _rnn_cell(r: Tensor, rb: Tensor | None, f: Callable[[Tensor], Tensor]) -> Cell:
