@@ -46,14 +46,15 @@ def assert_same(outputs: list[object], expected: list[object], rtol: float, atol
 
 
 def original(case: backend_cases.Case) -> ir.Model:
-    """The model as onnxdc reads it; onnxruntime computes the stored outputs with it, as with the untouched one."""
+    """The model as onnxdc reads it, once onnxruntime has shown that it computes the stored outputs itself."""
+    model = model_io.load(case.model)
     try:
-        outputs = run(case.model, case)
+        outputs = run(ir.to_proto(model), case)
     except Exception as error:  # onnxruntime raises many types, which share no base
+        with pytest.raises(type(error)):  # it was not reading that broke it
+            run(case.model, case)
         pytest.skip(f"onnxruntime cannot run the original: {str(error).splitlines()[0][:160]}")
     assert_same(outputs, case.outputs, case.rtol, case.atol)
-    model = model_io.load(case.model)
-    assert_same(run(ir.to_proto(model), case), case.outputs, case.rtol, case.atol)
     return model
 
 
