@@ -6,6 +6,7 @@ import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 import pytest
+import torch
 from hook_models import moved, pruned, shared
 from small_models import constants, dense
 from text_models import build, normal, run
@@ -71,6 +72,12 @@ def test_a_stage_can_be_asked_for():
     assert hooks.export(shared(), stage="pruned").weights["fc1"].stage == "pruned"
     with pytest.raises(HookError, match="fc1: expected a shared weight, got too many distinct values"):
         hooks.export(dense(), stage="shared")
+
+
+@pytest.mark.parametrize("stage", ["statistic", "frozen"])
+def test_a_stage_that_a_weight_cannot_have_is_refused(stage):
+    with pytest.raises(HookError, match=f"stage: expected one of dense, pruned, shared, got '{stage}'"):
+        hooks.export(shared(), stage=stage)
 
 
 def test_a_negative_zero_is_a_zero():
@@ -231,7 +238,6 @@ def test_the_layout_says_how_frameworks_hold_a_weight(node, shape, layout):
 
 
 def test_the_layout_of_a_convolution_is_that_of_torch():
-    torch = pytest.importorskip("torch")
     model = build("m (float[2, 3, 9, 9] x) => (float[a, b, c, d] y) { y = Conv(x, w) }", w=normal(4, 3, 3, 3))
     weight, x = hooks.export(model).weights["w"], normal(2, 3, 9, 9, seed=1)
     assert weight.layout["keras"] == (2, 3, 1, 0)
@@ -296,7 +302,6 @@ def test_centroid_gradients_are_finite_differences():
 
 
 def test_centroid_and_masked_gradients_are_those_of_torch():
-    torch = pytest.importorskip("torch")
     hook, x = hooks.export(shared()), normal(7, 40, seed=2).astype(np.float64)
     values = {name: array.astype(np.float64) for name, array in hook.values().items()}
     codebooks = {

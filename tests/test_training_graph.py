@@ -6,14 +6,16 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime
 import pytest
+import torch
 from hook_models import moved, pruned, shared
 from small_models import saved
 from text_models import build, normal
 
-from onnxdc import hooks
-from onnxdc.hooks import TrainingHook
+from onnxdc import hooks, model_io
+from onnxdc.hooks import HookedWeight, TrainingHook
 from onnxdc.passes.constants import read_constant, replace_constant
 from onnxdc.passes.weights import named_constants
+from onnxdc.torch.module import OnnxModule, module
 
 
 def models() -> dict[str, ir.Model]:
@@ -85,3 +87,36 @@ def train(path, hook: TrainingHook, trained: dict[str, np.ndarray]) -> None:
         assert len(found) == 1, name
         replace_constant(found[0], after.astype(before.dtype))
     ir.save(graph, path)
+
+
+@pytest.mark.parametrize("make", [pruned, shared])
+def test_a_trained_graph_is_a_module_with_its_values(make, tmp_path):
+    hook = hooks.export(make(), tmp_path)
+    trained = moved(hook)
+    train(tmp_path / "training.onnx", hook, trained)
+    found = module(tmp_path).state()
+    assert found.keys() == trained.keys()
+    for name, array in found.items():
+        np.testing.assert_array_equal(array, trained[name])
+
+
+def test_differentiating_it_gives_the_gradients_of_the_hook(tmp_path):
+    for name, model in (("pruned", pruned()), ("shared", shared())):
+        hook = hooks.export(saved(model, tmp_path / f"{name}.onnx"), tmp_path / name)
+        free = gradients(model, {name: weight.values for name, weight in hook.weights.items()})
+        graph = model_io.load(tmp_path / name / "training.onnx")
+        parameters = {each.name: read_constant(each.value) for each in named_constants(graph)}
+        books = {f"{name}.codebook" for name in hook.codebooks()}
+        trained = hook.weights.keys() - hook.codebooks().keys() | books
+        found = gradients(graph, {name: parameters[name] for name in trained})
+        for weight, gradient in hook.centroid_gradients(free).items():
+            np.testing.assert_allclose(found[f"{weight}.codebook"], gradient[1:], rtol=1e-4)
+        for weight in hook.weights.keys() - hook.codebooks().keys():
+            np.testing.assert_allclose(found[weight], hook.mask_gradients(free)[weight], rtol=1e-4)
+
+
+def gradients(model: ir.Model, parameters: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The gradients of half the squares of a model's outputs, by constants without a rule but those in the graph."""
+    net = OnnxModule(model, {name: HookedWeight(name, array, "dense") for name, array in parameters.items()})
+    (0.5 * net(torch.from_numpy(normal(7, 40, seed=2))).square().sum()).backward()
+    return {name: net.get_parameter(own).grad.numpy() for name, own in net.names.items()}

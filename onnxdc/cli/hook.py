@@ -28,7 +28,7 @@ def hook() -> None:
 )
 @options.JSON
 @options.QUIET
-def export_command(model: Path, output: Path, stage: hooks.Stage | None, as_json: bool, quiet: bool) -> None:
+def export_command(model: Path, output: Path, stage: hooks.WeightStage | None, as_json: bool, quiet: bool) -> None:
     """Write hook.json, hook.safetensors and training.onnx for the model IN."""
     found = hooks.summary(hooks.export(model, output, stage=stage))
     if as_json or not quiet:

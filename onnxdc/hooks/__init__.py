@@ -9,7 +9,7 @@ from onnxdc.hooks.hook import TrainingHook
 from onnxdc.hooks.importing import TRAINED, Imported, import_, put_back
 from onnxdc.hooks.reading import check_model, read_hook
 from onnxdc.hooks.summary import HookSummary, summary
-from onnxdc.hooks.weight import HookedWeight, Stage
+from onnxdc.hooks.weight import HookedWeight, Stage, WeightStage
 
 __all__ = [
     "MANIFEST",
@@ -20,6 +20,7 @@ __all__ = [
     "Imported",
     "Stage",
     "TrainingHook",
+    "WeightStage",
     "check_model",
     "export",
     "import_",

@@ -11,13 +11,15 @@ from onnxdc.hooks.files import writing
 from onnxdc.hooks.hook import TrainingHook
 from onnxdc.hooks.reading import read_hook
 from onnxdc.hooks.training_graph import build_rules
-from onnxdc.hooks.weight import Stage
+from onnxdc.hooks.weight import WeightStage
 from onnxdc.model_io import Source
 
 TRAINING_GRAPH = "training.onnx"
 
 
-def export(model: Source, folder: str | os.PathLike[str] | None = None, *, stage: Stage | None = None) -> TrainingHook:
+def export(
+    model: Source, folder: str | os.PathLike[str] | None = None, *, stage: WeightStage | None = None
+) -> TrainingHook:
     """The training hook of a pruned or a shared model, and as files if a folder is given.
 
     Args:

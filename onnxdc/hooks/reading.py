@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import onnx_ir as ir
@@ -12,7 +13,7 @@ import onnx_ir as ir
 from onnxdc.errors import EncodeError, HookError, ModelError
 from onnxdc.hooks.hook import TrainingHook
 from onnxdc.hooks.layout import framework_layouts
-from onnxdc.hooks.weight import HookedWeight, Stage
+from onnxdc.hooks.weight import HookedWeight, Stage, WeightStage
 from onnxdc.numeric.arrays import require_finite
 from onnxdc.numeric.clusters import find_clusters
 from onnxdc.passes.constants import constant_tensor, read_constant
@@ -46,7 +47,7 @@ def trainable_constants(model: ir.Model) -> list[Trainable]:
     ]
 
 
-def read_hook(model: ir.Model, stage: Stage | None = None) -> TrainingHook:
+def read_hook(model: ir.Model, stage: WeightStage | None = None) -> TrainingHook:
     """The hook of a model.
 
     Args:
@@ -55,9 +56,11 @@ def read_hook(model: ir.Model, stage: Stage | None = None) -> TrainingHook:
             values, with several elements each; pruned if it has zeros; else dense.
 
     Raises:
-        HookError: ``stage`` is ``"shared"`` and a weight is not, or nothing can be trained.
+        HookError: ``stage`` is no stage of a weight, or ``"shared"`` and a weight is not, or nothing can be trained.
         ModelError: the model is compressed, the data of a weight cannot be read, or a value is NaN or infinite.
     """
+    if stage is not None and stage not in get_args(WeightStage):
+        raise HookError(f"stage: expected one of {', '.join(get_args(WeightStage))}, got {stage!r}")
     if is_compressed(model):
         raise ModelError("the model is compressed: decode it first")
     hooked = [_hooked(trainable, stage) for trainable in trainable_constants(model)]
@@ -143,7 +146,7 @@ def _is_of_channels(node: ir.Node, index: int, tensor: ir.TensorProtocol) -> boo
     return len(long) == 1 and other is not None and not other.is_graph_input()
 
 
-def _hooked(trainable: Trainable, stage: Stage | None) -> HookedWeight:
+def _hooked(trainable: Trainable, stage: WeightStage | None) -> HookedWeight:
     name, weight = trainable.constant.name, trainable.weight
     values = np.ascontiguousarray(read_constant(trainable.constant.value, name))
     try:

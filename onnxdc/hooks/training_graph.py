@@ -8,9 +8,10 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from onnxdc.hooks.hook import TrainingHook
+from onnxdc.errors import HookError
+from onnxdc.hooks.hook import TrainingHook, check_codebook
 from onnxdc.hooks.weight import HookedWeight
-from onnxdc.passes.constants import add_constant, drop_if_unused
+from onnxdc.passes.constants import add_constant, constant_tensor, drop_if_unused, must_be_node, read_constant
 from onnxdc.passes.graphs import graphs
 from onnxdc.passes.names import Names
 from onnxdc.passes.weights import NamedConstant, named_constants
@@ -53,8 +54,11 @@ def undo_rules(model: ir.Model, hook: TrainingHook) -> None:
     """Change a model that ``build_rules`` made, in place, back to one whose weights are plain constants.
 
     Args:
-        model: as it was made, whoever trained it since.
+        model: as it was made, or trained since.
         hook: that it was made with.
+
+    Raises:
+        HookError: the model is not as ``build_rules`` made it.
     """
     known = {constant.name: constant.value for constant in named_constants(model)}
     for function, graph in graphs(model):
@@ -64,10 +68,25 @@ def undo_rules(model: ir.Model, hook: TrainingHook) -> None:
                 continue
             value = known.get(weight.name)
             if value is None:  # a codebook took its place
-                as_node = function is not None or model.ir_version < 4
-                value = add_constant(weight.name, weight.values, node, as_node=as_node)
+                values = weight.expand(_trained_codebook(node, weight))
+                value = add_constant(weight.name, values, node, as_node=must_be_node(model, function))
             node.outputs[0].replace_all_uses_with(value)
     RemoveUnusedNodesPass()(model)
+
+
+def _trained_codebook(look_up: ir.Node, weight: HookedWeight) -> np.ndarray:
+    """The codebook ``[1 + n]`` that ``look_up``, the Gather of a shared weight, takes values from."""
+    table = look_up.inputs[0].producer() if look_up.inputs and look_up.inputs[0] is not None else None
+    parts = table.inputs if table is not None and table.op_type == "Concat" else ()
+    if (
+        weight.codebook is None
+        or len(parts) != 2
+        or any(part is None or constant_tensor(part) is None for part in parts)
+    ):
+        raise HookError(f"{weight.name}: expected its codebook in the training graph, got other nodes")
+    codebook = np.concatenate([read_constant(part).reshape(-1) for part in parts if part is not None])
+    check_codebook(weight, codebook)
+    return codebook.astype(weight.dtype, copy=False)
 
 
 class _Site:
@@ -76,8 +95,7 @@ class _Site:
     def __init__(self, model: ir.Model, constant: NamedConstant, names: Names) -> None:
         self._value, self._graph, self._names = constant.value, constant.graph, names
         self._stem = constant.value.name or "weight"
-        # A function has no initializers, and before IR version 4 each one is an input of the graph.
-        self._as_node = constant.function is not None or model.ir_version < 4
+        self._as_node = must_be_node(model, constant.function)
         producer = constant.value.producer()
         nodes = list(constant.graph)
         # What takes the place of the weight stands behind its Constant node, or before all nodes.

@@ -12,7 +12,8 @@ from onnxdc.errors import HookError
 from onnxdc.numeric.clusters import cluster_means, cluster_ranges, cluster_sums
 from onnxdc.passes.slots import Statistic
 
-Stage = Literal["dense", "pruned", "shared", "statistic"]
+WeightStage = Literal["dense", "pruned", "shared"]
+Stage = Literal[WeightStage, "statistic"]
 
 RULES: Final[dict[Stage, str]] = {
     "dense": "any finite value",
@@ -100,9 +101,7 @@ class HookedWeight:
         Raises:
             HookError: the weight is not shared.
         """
-        if self.codes is None:
-            raise HookError(f"{self.name}: expected a shared weight, got a {self.stage} one: it has no codebook")
-        sums = cluster_sums(gradient, self.codes, self.clusters)
+        sums = cluster_sums(gradient, self._shared_codes(), self.clusters)
         sums[0] = 0.0
         return sums.astype(gradient.dtype)
 
@@ -112,9 +111,12 @@ class HookedWeight:
         Raises:
             HookError: the weight is not shared.
         """
+        return np.asarray(codebook[self._shared_codes()])
+
+    def _shared_codes(self) -> np.ndarray:
         if self.codes is None:
             raise HookError(f"{self.name}: expected a shared weight, got a {self.stage} one: it has no codebook")
-        return np.asarray(codebook[self.codes])
+        return self.codes
 
     @property
     def clusters(self) -> int:

@@ -61,6 +61,12 @@ def replace_constant(value: ir.Value, array: np.ndarray) -> None:
         producer.attributes.add(ir.AttrTensor("value", tensor, doc_string=doc_string))
 
 
+def must_be_node(model: ir.Model, function: ir.Function | None) -> bool:
+    """Whether a new constant must be a Constant node: functions have no initializers, and before IR version 4 each of
+    them is an input of the graph."""
+    return function is not None or model.ir_version < 4
+
+
 def add_constant(name: str, array: np.ndarray, before: ir.Node, *, as_node: bool) -> ir.Value:
     """A new constant in the graph of the node ``before``.
 
@@ -68,8 +74,7 @@ def add_constant(name: str, array: np.ndarray, before: ir.Node, *, as_node: bool
         name: what to call it; no other value of the model has this name.
         array: its values.
         before: the node that will use it.
-        as_node: make it a Constant node, not an initializer: functions have none, and before IR version 4 each is an
-            input of the graph.
+        as_node: make it a Constant node, not an initializer; see ``must_be_node``.
     """
     graph = before.graph
     assert graph is not None, f"node {before.name} is in no graph"

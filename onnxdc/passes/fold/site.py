@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from onnxdc.passes.constants import add_constant, constant_tensor, drop_if_unused, read_constant, replace_constant
+from onnxdc.passes.constants import (
+    add_constant,
+    constant_tensor,
+    drop_if_unused,
+    must_be_node,
+    read_constant,
+    replace_constant,
+)
 from onnxdc.passes.graphs import node_name
 from onnxdc.passes.names import Names
 from onnxdc.passes.slots import WEIGHT_TYPES
@@ -87,6 +94,5 @@ class Site:
             if old is not None and (old.shape.numpy(), old.dtype.numpy()) == (array.shape, array.dtype):
                 replace_constant(value, array)
                 return value
-        # A function has no initializers, and before IR version 4 each one is an input of the graph.
-        as_node = self.function is not None or self.model.ir_version < 4
+        as_node = must_be_node(self.model, self.function)
         return add_constant(self.names.take(name), array, before=self.node, as_node=as_node)
