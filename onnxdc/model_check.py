@@ -125,3 +125,11 @@ def check_external(tensor: ir.ExternalTensor, where: str) -> None:
         raise ModelError(
             f"{where}: external data {tensor.path} is truncated: expected {end} bytes, got {status.st_size}"
         )
+
+
+def root_cause(error: BaseException) -> str:
+    """The first line of what went wrong first."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

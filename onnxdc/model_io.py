@@ -15,12 +15,11 @@ from typing import IO, Final, TypeAlias
 
 import google.protobuf.message
 import onnx
-import onnx.external_data_helper
-import onnx.version_converter
 import onnx_ir as ir
 
 from onnxdc.errors import ModelError
-from onnxdc.model_check import check_external, check_supported, default_opset, proto_graphs, why_not_parsed
+from onnxdc.model_check import check_external, check_supported, default_opset, proto_graphs, root_cause, why_not_parsed
+from onnxdc.model_lift import lifted
 from onnxdc.model_write import inline, needs_external_data, placed, replacing
 from onnxdc.passes.group import MIN_OPSET
 
@@ -145,30 +144,15 @@ def _from_proto(proto: onnx.ModelProto, where: str, base_dir: str, lift: bool) -
     check_supported(proto, where)
     opset = default_opset(proto, where)
     if lift and opset < MIN_OPSET:
-        proto = _lifted(proto, where, base_dir, opset)
+        proto = lifted(proto, where, base_dir, opset)
     try:
         model = ir.from_proto(proto)
     except ir.serde.SerdeError as error:
-        raise ModelError(f"{where}: not valid ONNX: {_root_cause(error)}") from error
+        raise ModelError(f"{where}: not valid ONNX: {root_cause(error)}") from error
     ir.external_data.set_base_dir(model.graph, base_dir)
     _prepare_tensors(model, where)
     _forget_implied_types(model, proto.graph)
     return model
-
-
-def _lifted(proto: onnx.ModelProto, where: str, base_dir: str, opset: int) -> onnx.ModelProto:
-    """The model at operator set 11; the original is left as it is."""
-    if proto.functions:  # the converter drops them
-        name = proto.functions[0].name
-        raise ModelError(f"{where}: operator set {opset} cannot be converted to {MIN_OPSET}: it has a function, {name}")
-    whole = onnx.ModelProto()
-    whole.CopyFrom(proto)
-    try:
-        onnx.external_data_helper.load_external_data_for_model(whole, base_dir)
-        return onnx.version_converter.convert_version(whole, MIN_OPSET)
-    except Exception as error:  # the converter raises whatever its C++ side threw
-        cause = _root_cause(error)
-        raise ModelError(f"{where}: operator set {opset} cannot be converted to {MIN_OPSET}: {cause}") from error
 
 
 def _forget_implied_types(model: ir.Model, graph: onnx.GraphProto) -> None:
@@ -230,11 +214,3 @@ def _write(model: ir.Model, file: IO[bytes], where: str | os.PathLike[str]) -> N
         file.write(ir.to_proto(model).SerializeToString())
     except (google.protobuf.message.EncodeError, ValueError) as error:
         raise ModelError(f"{where}: cannot write: the model exceeds the 2 GB of a protobuf message") from error
-
-
-def _root_cause(error: BaseException) -> str:
-    """The first line of what went wrong first."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -18,7 +18,7 @@ LAYERS = (
     {"numeric"},
     {"native", "recipe", "recipe_file", "recipe_values", "toml_file"},
     {"passes"},
-    {"model_check", "model_io", "model_write"},
+    {"model_check", "model_io", "model_lift", "model_write"},
     {"feeds", "report", "runtime", "verification"},
     {"doctor", "evaluate", "hooks", "inspection"},
     {"torch"},

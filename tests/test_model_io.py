@@ -379,3 +379,20 @@ def test_an_output_is_replaced_through_a_link(model_file: Path, tmp_path: Path):
     save(load(model_file), tmp_path / "link.onnx")
     assert (tmp_path / "link.onnx").is_symlink()
     assert (tmp_path / "real.onnx").read_bytes() == model_file.read_bytes()
+
+
+def test_slopes_of_an_old_prelu_stay_with_their_channels():
+    x = np.random.default_rng(0).standard_normal((2, 3, 3, 3)).astype(np.float32)  # as many channels as columns
+    slope = np.array([0.1, 0.5, 2.0], np.float32)
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("PRelu", ["x", "slope"], ["y"])],
+        "old",
+        [value("x", onnx.TensorProto.FLOAT, x.shape), value("slope", onnx.TensorProto.FLOAT, [3])],
+        [value("y", onnx.TensorProto.FLOAT, x.shape)],
+        [onnx.numpy_helper.from_array(slope, "slope")],
+    )
+    old = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 6)], ir_version=3)
+    session = ort.InferenceSession(ir.to_proto(load(old)).SerializeToString())
+    expected = np.where(x < 0, slope[:, None, None] * x, x)
+    np.testing.assert_allclose(session.run(None, {"x": x})[0], expected, rtol=1e-6)
