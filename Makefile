@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CHECKS := build/checks
+CLANG := build/clang
 NEON := build/neon
 VALGRIND := build/valgrind
 CONFIGURE = $(BIN)/cmake -S custom_ops -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) -DONNXDC_TESTS=ON
 
-.PHONY: demo test test-neon valgrind lint clean
+.PHONY: demo test clang test-neon valgrind lint clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -18,8 +19,15 @@ test: $(VENV)/tested $(CHECKS)/CMakeCache.txt lint
 	$(BIN)/ctest --test-dir $(CHECKS) --output-on-failure
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
-# The C++ unit tests as users get the code: under valgrind, which knows AVX2 and scalar code, and for AArch64 in qemu-user.
+# The C++ unit tests as users get the code: of clang, under valgrind, which knows AVX2 and scalar code, and for AArch64 in
+# qemu-user.
 needs = @command -v $(1) >/dev/null || { echo "make $@: missing $(1); Debian has it in the package $(2)" >&2; exit 1; }
+
+clang: $(VENV)/tested
+	$(call needs,clang++,clang)
+	$(CONFIGURE) -B $(CLANG) -DCMAKE_CXX_COMPILER=clang++ -DONNXDC_SANITIZERS=OFF -DONNXDC_RANDOM_CASES=1000
+	$(BIN)/cmake --build $(CLANG)
+	$(BIN)/ctest --test-dir $(CLANG) --output-on-failure
 
 valgrind: $(VENV)/tested
 	$(call needs,valgrind,valgrind)

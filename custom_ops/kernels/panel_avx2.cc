@@ -9,7 +9,7 @@ struct Avx2 {
     using Vector = __m256;
     using Values = const float*;
     static constexpr size_t kLanes = 8;
-    static constexpr size_t kSquare = 8;
+    static constexpr int kSquare = 8;
     static constexpr size_t kSums = 8;  // 4 cycles, two each
     static constexpr size_t kMaxVectors = 8;
 

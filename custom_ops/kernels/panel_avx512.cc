@@ -9,7 +9,7 @@ struct Avx512 {
     using Vector = __m512;
     using Values = __m512;
     static constexpr size_t kLanes = 16;
-    static constexpr size_t kSquare = 16;
+    static constexpr int kSquare = 16;
     static constexpr size_t kSums = 4;  // 4 cycles, one each
     static constexpr size_t kMaxVectors = 5;
 
@@ -42,7 +42,7 @@ struct Avx512Half {
     using Vector = __m256;
     using Values = __m256;
     static constexpr size_t kLanes = 8;
-    static constexpr size_t kSquare = 16;
+    static constexpr int kSquare = 16;
     static constexpr size_t kSums = 8;
     static constexpr size_t kMaxVectors = 8;
 

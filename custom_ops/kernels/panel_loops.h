@@ -12,7 +12,10 @@
 //   V::kSums: so many multiply-adds are under way at a time; V::kMaxVectors: as many as registers hold beside the rest.
 #pragma once
 
+#include <utility>
+
 #include "kernels/panel.h"
+#include "kernels/vectors.h"
 
 namespace onnxdc {
 
@@ -128,45 +131,33 @@ void scatter_panel(const float* sums, size_t pitch, size_t rows, const Segment* 
     }
 }
 
-// Vectors of the compiler's own: it knows the shuffles of every instruction set.
-template <size_t kSize>
-struct Lanes {
-    typedef float Vector __attribute__((vector_size(kSize * sizeof(float)), aligned(sizeof(float))));
-    typedef int32_t Order __attribute__((vector_size(kSize * sizeof(float))));
-};
-
-// Swaps, within the rows of a square, the off-diagonal halves of each of its smaller squares of 2 * kHalf.
-template <size_t kSize, size_t kHalf>
-inline void swap_halves(typename Lanes<kSize>::Vector (&square)[kSize]) {
-    typename Lanes<kSize>::Order left, right;
+// Swaps, within the rows of a square, the off-diagonal halves of each of its smaller squares of 2 * kHalf. `lanes` counts
+// the lanes: 0, 1, .. kSize - 1.
+template <class V, int kSize, int kHalf, int... kLane>
+inline void swap_halves(UnalignedFloats<kSize> (&square)[kSize], std::integer_sequence<int, kLane...> lanes) {
 #pragma GCC unroll 16
-    for (size_t j = 0; j < kSize; ++j) {
-        left[j] = static_cast<int32_t>(j & kHalf ? kSize + j - kHalf : j);
-        right[j] = static_cast<int32_t>(j & kHalf ? kSize + j : j + kHalf);
-    }
-#pragma GCC unroll 16
-    for (size_t i = 0; i < kSize; ++i) {
+    for (int i = 0; i < kSize; ++i) {
         if (i & kHalf) continue;
-        const typename Lanes<kSize>::Vector a = square[i], b = square[i + kHalf];
-        square[i] = __builtin_shuffle(a, b, left);
-        square[i + kHalf] = __builtin_shuffle(a, b, right);
+        const UnalignedFloats<kSize> a = square[i], b = square[i + kHalf];
+        square[i] = shuffle<(kLane & kHalf ? kSize + kLane - kHalf : kLane)...>(a, b);
+        square[i + kHalf] = shuffle<(kLane & kHalf ? kSize + kLane : kLane + kHalf)...>(a, b);
     }
-    if constexpr (kHalf > 1) swap_halves<kSize, kHalf / 2>(square);
+    if constexpr (kHalf > 1) swap_halves<V, kSize, kHalf / 2>(square, lanes);
 }
 
-template <size_t kSize>
+template <class V, int kSize>
 inline void transpose_square(const float* from, size_t from_pitch, float* to, size_t to_pitch) {
-    using Vector = typename Lanes<kSize>::Vector;
+    using Vector = UnalignedFloats<kSize>;
     Vector square[kSize];
 #pragma GCC unroll 16
     for (size_t i = 0; i < kSize; ++i) square[i] = *reinterpret_cast<const Vector*>(from + i * from_pitch);
-    swap_halves<kSize, kSize / 2>(square);
+    swap_halves<V, kSize, kSize / 2>(square, std::make_integer_sequence<int, kSize>());
 #pragma GCC unroll 16
     for (size_t i = 0; i < kSize; ++i) *reinterpret_cast<Vector*>(to + i * to_pitch) = square[i];
 }
 
 // In squares, what is left over in smaller ones.
-template <size_t kSize>
+template <class V, int kSize>
 inline void transpose_squares(const float* from, size_t from_pitch, size_t rows, size_t columns, float* to,
                               size_t to_pitch) {
     const size_t full_rows = rows / kSize * kSize, full_columns = columns / kSize * kSize;
@@ -176,22 +167,22 @@ inline void transpose_squares(const float* from, size_t from_pitch, size_t rows,
             if constexpr (kSize == 1) {
                 to[column * to_pitch + row] = *square;
             } else {
-                transpose_square<kSize>(square, from_pitch, to + column * to_pitch + row, to_pitch);
+                transpose_square<V, kSize>(square, from_pitch, to + column * to_pitch + row, to_pitch);
             }
         }
     }
     if constexpr (kSize > 1) {
-        constexpr size_t kSmaller = kSize > 4 ? 4 : 1;
-        transpose_squares<kSmaller>(from + full_columns, from_pitch, full_rows, columns - full_columns,
-                                     to + full_columns * to_pitch, to_pitch);
-        transpose_squares<kSmaller>(from + full_rows * from_pitch, from_pitch, rows - full_rows, columns,
-                                     to + full_rows, to_pitch);
+        constexpr int kSmaller = kSize > 4 ? 4 : 1;
+        transpose_squares<V, kSmaller>(from + full_columns, from_pitch, full_rows, columns - full_columns,
+                                       to + full_columns * to_pitch, to_pitch);
+        transpose_squares<V, kSmaller>(from + full_rows * from_pitch, from_pitch, rows - full_rows, columns,
+                                       to + full_rows, to_pitch);
     }
 }
 
 template <class V>
 void transpose_matrix(const float* from, size_t from_pitch, size_t rows, size_t columns, float* to, size_t to_pitch) {
-    transpose_squares<V::kSquare>(from, from_pitch, rows, columns, to, to_pitch);
+    transpose_squares<V, V::kSquare>(from, from_pitch, rows, columns, to, to_pitch);
 }
 
 // A vector of one float.
@@ -200,7 +191,7 @@ struct Single {
     using Vector = float;
     using Values = const float*;
     static constexpr size_t kLanes = 1;
-    static constexpr size_t kSquare = V::kSquare;
+    static constexpr int kSquare = V::kSquare;
     static constexpr size_t kSums = V::kSums;
     static constexpr size_t kMaxVectors = PanelKernels::kMaxVectors;
 

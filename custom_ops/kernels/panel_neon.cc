@@ -9,7 +9,7 @@ struct Neon {
     using Vector = float32x4_t;
     using Values = const float*;
     static constexpr size_t kLanes = 4;
-    static constexpr size_t kSquare = 4;
+    static constexpr int kSquare = 4;
     static constexpr size_t kSums = 8;  // 4 cycles, two each
     static constexpr size_t kMaxVectors = 8;
 
