@@ -61,7 +61,7 @@ struct OrtApi {
     OrtSlot room92;
     void (*ReleaseStatus)(OrtStatus* status);  // slot 93
     OrtSlot room94[4];
-    void (*ReleaseTypeInfo)(OrtTypeInfo* info);  // slot 98
+    void (*ReleaseTypeInfo)(OrtTypeInfo* info);                              // slot 98
     void (*ReleaseTensorTypeAndShapeInfo)(OrtTensorTypeAndShapeInfo* info);  // slot 99
     OrtSlot room100[32];
     void (*ReleaseAllocator)(OrtAllocator* allocator);  // slot 132

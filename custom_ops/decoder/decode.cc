@@ -60,8 +60,9 @@ size_t write_nonzeros(const ChunkEntries& entries, uint32_t* positions, uint8_t*
 
 template <class T>
 void move_down(std::vector<T>* values, size_t from, size_t count, size_t to) {
-    if (from != to) std::copy_n(values->begin() + static_cast<std::ptrdiff_t>(from), count,
-                                values->begin() + static_cast<std::ptrdiff_t>(to));
+    if (from != to)
+        std::copy_n(values->begin() + static_cast<std::ptrdiff_t>(from), count,
+                    values->begin() + static_cast<std::ptrdiff_t>(to));
 }
 
 }  // namespace

@@ -38,9 +38,9 @@ public:
 
 private:
     struct Tap {
-        Spatial shift;     // of the inputs that it meets, in elements of x
-        int64_t offset;    // of these in the source
-        Share columns;     // of the output, whose inputs are not padding
+        Spatial shift;   // of the inputs that it meets, in elements of x
+        int64_t offset;  // of these in the source
+        Share columns;   // of the output, whose inputs are not padding
     };
 
     Tap tap(size_t index) const;

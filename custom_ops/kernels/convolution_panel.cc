@@ -54,9 +54,8 @@ struct PanelConvolution::Plan {
         workers = scratch.take<Worker>(worker_count);
         for (size_t i = 0; i < worker_count; ++i) {
             const Worker worker{scratch.take<float>(tile_columns * max_pixels),
-                                scratch.take<float>(layer.groups_[0].rows() * max_pixels),
-                                scratch.take<Piece>(pieces), scratch.take<uint32_t>(geometry.taps() + 1),
-                                scratch.take<Segment>(max_pixels)};
+                                scratch.take<float>(layer.groups_[0].rows() * max_pixels), scratch.take<Piece>(pieces),
+                                scratch.take<uint32_t>(geometry.taps() + 1), scratch.take<Segment>(max_pixels)};
             if (memory) workers[i] = worker;
         }
     }
@@ -65,7 +64,7 @@ struct PanelConvolution::Plan {
     ConvolutionGeometry geometry;
     ScratchCut scratch;
     size_t max_vectors;  // of a block
-    size_t chunks;      // of images
+    size_t chunks;       // of images
     float* copy;
     Worker* workers;
 };
@@ -166,7 +165,7 @@ void PanelConvolution::run_block(const ConvolutionRun& run, const Plan& plan, co
                    pitch);
         for (size_t band = bands.begin; band < bands.end; ++band)
             plan.kernels.multiply[vectors](tiles.block(tile, band), worker.panel,
-                                          worker.sums + tiles.first_row_of_band(band) * pitch);
+                                           worker.sums + tiles.first_row_of_band(band) * pitch);
     }
 
     finish_panel(run.epilogue, isa(), output, sums, pitch);

@@ -26,8 +26,8 @@ struct TwoFloats {
     ONNXDC_INLINE explicit TwoFloats(const typename V::Vector& value) : high(value), low{} {}
     ONNXDC_INLINE explicit TwoFloats(const typename V::Doubles& value)
         : high(__builtin_convertvector(value, typename V::Vector)),
-          low(__builtin_convertvector(value - __builtin_convertvector(high, typename V::Doubles),
-                                      typename V::Vector)) {}
+          low(__builtin_convertvector(value - __builtin_convertvector(high, typename V::Doubles), typename V::Vector)) {
+    }
 };
 
 // e^x for x from -160 to 0, as mantissa * scale * rest: powers of two in two parts, for a product that would otherwise

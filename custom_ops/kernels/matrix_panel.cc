@@ -77,7 +77,7 @@ void PanelMatrix::run_block(const MatrixRun& run, const Plan& plan, Share rows, 
         load_panel(run, rows, first_column, columns, worker.panel, pitch);
         for (size_t band = bands.begin; band < bands.end; ++band)
             plan.kernels.multiply[vectors](tiles_.block(tile, band), worker.panel,
-                                          worker.sums + tiles_.first_row_of_band(band) * pitch);
+                                           worker.sums + tiles_.first_row_of_band(band) * pitch);
     }
     const Finish finish = finish_kernel(isa());
     if (!run.epilogue.residual) finish(run.epilogue, nullptr, sums, (last_output - first_output) * pitch);

@@ -22,10 +22,7 @@ const PanelKernels& best_fit(const PanelKernels& kernels, size_t lanes) {
 }
 
 LaneBlocks::LaneBlocks(size_t positions, size_t max_vectors, size_t lanes)
-    : positions(positions),
-      lanes(lanes),
-      vectors(divide_up(positions, lanes)),
-      count(divide_up(vectors, max_vectors)) {
+    : positions(positions), lanes(lanes), vectors(divide_up(positions, lanes)), count(divide_up(vectors, max_vectors)) {
     if (count > 1 && count < vectors) count += count % 2;
 }
 

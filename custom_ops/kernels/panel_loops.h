@@ -131,8 +131,8 @@ void scatter_panel(const float* sums, size_t pitch, size_t rows, const Segment* 
     }
 }
 
-// Swaps, within the rows of a square, the off-diagonal halves of each of its smaller squares of 2 * kHalf. `lanes` counts
-// the lanes: 0, 1, .. kSize - 1.
+// Swaps, within the rows of a square, the off-diagonal halves of each of its smaller squares of 2 * kHalf. `lanes`
+// counts the lanes: 0, 1, .. kSize - 1.
 template <class V, int kSize, int kHalf, int... kLane>
 inline void swap_halves(UnalignedFloats<kSize> (&square)[kSize], std::integer_sequence<int, kLane...> lanes) {
 #pragma GCC unroll 16

@@ -15,7 +15,8 @@ struct UnalignedFloatsOf {
 template <size_t kCount>
 using UnalignedFloats = typename UnalignedFloatsOf<kCount>::Vector;
 
-// The lanes of `a` and then of `b`, counted on, in the order given: clang's name for it, which GCC has since version 12.
+// The lanes of `a` and then of `b`, counted on, in the order given: clang's name for it, which GCC has since
+// version 12.
 template <int... kOrder, class Vector>
 __attribute__((always_inline)) inline Vector shuffle(const Vector& a, const Vector& b) {
 #if defined(__clang__) || __GNUC__ >= 12

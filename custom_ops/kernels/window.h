@@ -20,8 +20,8 @@ struct WindowKernels {
 
     Isa isa;
     WindowForm form;
-    int64_t few_rows;     // of x, up to which these kernels are faster than those on panels,
-    size_t max_nonzeros;  // of weights with at most so many nonzeros
+    int64_t few_rows;                 // of x, up to which these kernels are faster than those on panels,
+    size_t max_nonzeros;              // of weights with at most so many nonzeros
     Multiply coded[kMaxVectors + 1];  // by the number of vectors; null where the form has no codes
     Multiply floats[kMaxVectors + 1];
     // The same for one vector with inputs of any kind: empty slots are masked out.

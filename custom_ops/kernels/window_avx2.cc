@@ -73,15 +73,14 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
 }  // namespace
 
 const WindowKernels* window_kernels_avx2() {
+    constexpr int64_t kFewRows = 2;
+    // More do not stay in a last cache: a slot takes 4 bytes, and about half of them are empty.
+    constexpr size_t kMaxNonzeros = 2'000'000;
     static constexpr WindowKernels kKernels = {
-        Isa::kAvx2,
-        kNarrowWindows,
-        2,
-        2'000'000,  // more do not stay in a last cache: a slot takes 4 bytes, and about half of them are empty
-        {},
-        {nullptr, multiply<1, false>, multiply<2, false>, multiply<3, false>, multiply<4, false>},
-        nullptr,
-        multiply<1, true>};
+        Isa::kAvx2, kNarrowWindows,
+        kFewRows,   kMaxNonzeros,
+        {},         {nullptr, multiply<1, false>, multiply<2, false>, multiply<3, false>, multiply<4, false>},
+        nullptr,    multiply<1, true>};
     return &kKernels;
 }
 

@@ -73,7 +73,7 @@ private:
     uint32_t next_[kMaxLanes] = {};  // each lane's first nonzero without a slot
     uint32_t end_[kMaxLanes] = {};   // its first nonzero beyond the tile
     int32_t column_[kMaxLanes];      // of the former; kNoColumn if that is the latter
-    int32_t lowest_ = kNoColumn;  // of column_
+    int32_t lowest_ = kNoColumn;     // of column_
 };
 
 Windows::Windows(const SparseRows& matrix, const WindowForm& form)

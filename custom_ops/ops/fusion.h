@@ -19,7 +19,7 @@ struct Fusion {
 
 // Every activation, with its part of the name.
 constexpr Fusion kActivations[] = {
-    {"", "", Activation::none},
+    {"", "", Activation::none},  //
     {"", "Relu", Activation::relu},
     {"", "Clip", Activation::clip},
     {"", "LeakyRelu", Activation::leaky_relu},

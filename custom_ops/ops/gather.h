@@ -3,8 +3,8 @@
 
 #include "abi/ort.h"
 #include "decoder/range_reader.h"
-#include "ops/session.h"
 #include "ops/fusion.h"
+#include "ops/session.h"
 
 namespace onnxdc {
 

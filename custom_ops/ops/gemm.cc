@@ -70,8 +70,7 @@ void GemmKernel::compute(const ort::Context& context) const {
     if (c.data) {
         auto* scaled = static_cast<float*>(scratch.get());
         for (int64_t i = 0; i < rows; ++i) {
-            for (int64_t j = 0; j < n; ++j)
-                scaled[i * n + j] = beta_ * c.data[i * c.row_stride + j * c.column_stride];
+            for (int64_t j = 0; j < n; ++j) scaled[i * n + j] = beta_ * c.data[i * c.row_stride + j * c.column_stride];
         }
         (c.row_stride == 0 ? run.bias : run.epilogue.residual) = scaled;
     }

@@ -15,7 +15,6 @@ std::unique_ptr<SparseMatrix> read_matrix(const ort::KernelInfo& info, size_t fi
                                           int64_t expected_rows);
 
 // Computes one product on the threads of the session.
-void run_matrix(const SparseMatrix& matrix, const MatrixRun& run, const ort::Context& context,
-                SessionThreads& threads);
+void run_matrix(const SparseMatrix& matrix, const MatrixRun& run, const ort::Context& context, SessionThreads& threads);
 
 }  // namespace onnxdc

@@ -59,8 +59,7 @@ protected:
             count,
             [](void* opaque, size_t index) {
                 const Task* task = static_cast<const Task*>(opaque);
-                if (std::this_thread::get_id() != task->caller)
-                    task->is_shared.store(true, std::memory_order_relaxed);
+                if (std::this_thread::get_id() != task->caller) task->is_shared.store(true, std::memory_order_relaxed);
                 task->call(task->state, index);
             },
             &task);

@@ -78,8 +78,7 @@ inline std::vector<Expected> naive_convolution(const ConvolutionCase& c, const S
                                                const ConvolutionRun& run) {
     const int64_t pixels = product(run.out_size), taps = product(c.kernel), group_inputs = c.inputs / c.params.groups;
     std::vector<Expected> y(static_cast<size_t>(c.batch * c.outputs * pixels));
-    for (size_t i = 0; run.bias && i < y.size(); ++i)
-        y[i].add(run.bias[static_cast<int64_t>(i) / pixels % c.outputs]);
+    for (size_t i = 0; run.bias && i < y.size(); ++i) y[i].add(run.bias[static_cast<int64_t>(i) / pixels % c.outputs]);
     for_each_nonzero(weight, [&](int64_t position, double w) {
         const int64_t output = position / taps / group_inputs, input = position / taps % group_inputs,
                       t = position % taps;
@@ -88,8 +87,8 @@ inline std::vector<Expected> naive_convolution(const ConvolutionCase& c, const S
         for (int64_t image = 0; image < c.batch; ++image) {
             Expected* sum = y.data() + (image * c.outputs + output) * pixels;
             for (int64_t pixel = 0; pixel < pixels; ++pixel) {
-                const Spatial at{pixel / (run.out_size[1] * run.out_size[2]),
-                                 pixel / run.out_size[2] % run.out_size[1], pixel % run.out_size[2]};
+                const Spatial at{pixel / (run.out_size[1] * run.out_size[2]), pixel / run.out_size[2] % run.out_size[1],
+                                 pixel % run.out_size[2]};
                 const int64_t place = input_place(c, image * c.inputs + channel, at, tap);
                 if (place >= 0) sum[pixel].add(w * run.x[place]);
             }

@@ -23,9 +23,7 @@ struct Expected {
         magnitude += std::abs(term);
     }
     // Of a sum that is not finite, only the same will do.
-    bool exact(float actual) const {
-        return std::isnan(sum) ? std::isnan(actual) : static_cast<double>(actual) == sum;
-    }
+    bool exact(float actual) const { return std::isnan(sum) ? std::isnan(actual) : static_cast<double>(actual) == sum; }
     double error(float actual) const {
         if (exact(actual)) return 0.0;
         const double difference = std::abs(static_cast<double>(actual) - sum);

@@ -38,12 +38,11 @@ struct MatrixCase {
         return run;
     }
     void print() const {
-        std::fprintf(stderr,
-                     "  m %d, inputs %d%s, outputs %d%s, alpha %g, bias %d, special %d, gaps %d %d, workers %zu\n",
-                     static_cast<int>(m), static_cast<int>(inputs), x_transposed ? " transposed" : "",
-                     static_cast<int>(outputs), weight_transposed ? " transposed" : "", static_cast<double>(alpha),
-                     has_bias, static_cast<int>(special), static_cast<int>(x_gap), static_cast<int>(y_gap),
-                     workers.front());
+        std::fprintf(
+            stderr, "  m %d, inputs %d%s, outputs %d%s, alpha %g, bias %d, special %d, gaps %d %d, workers %zu\n",
+            static_cast<int>(m), static_cast<int>(inputs), x_transposed ? " transposed" : "", static_cast<int>(outputs),
+            weight_transposed ? " transposed" : "", static_cast<double>(alpha), has_bias, static_cast<int>(special),
+            static_cast<int>(x_gap), static_cast<int>(y_gap), workers.front());
         weight.print();
     }
 };
