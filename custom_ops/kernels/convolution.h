@@ -8,8 +8,8 @@
 
 #include "decoder/weight.h"
 #include "isa/isa.h"
-#include "kernels/epilogue.h"
 #include "parallel/executor.h"
+#include "simd/epilogue.h"
 
 namespace onnxdc {
 

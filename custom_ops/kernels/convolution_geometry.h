@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/convolution.h"
-#include "kernels/panel.h"
+#include "simd/panel.h"
 
 namespace onnxdc {
 

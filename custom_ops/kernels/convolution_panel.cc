@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/lane_blocks.h"
 #include "kernels/panel_epilogue.h"
 #include "kernels/scratch.h"
 

@@ -5,8 +5,8 @@
 
 #include "kernels/convolution.h"
 #include "kernels/convolution_geometry.h"
-#include "kernels/panel.h"
 #include "layouts/tiles.h"
+#include "simd/panel.h"
 
 namespace onnxdc {
 

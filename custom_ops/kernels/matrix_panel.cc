@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/lane_blocks.h"
 #include "kernels/scratch.h"
 
 namespace onnxdc {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "kernels/matrix.h"
-#include "kernels/panel.h"
 #include "layouts/tiles.h"
+#include "simd/panel.h"
 
 namespace onnxdc {
 

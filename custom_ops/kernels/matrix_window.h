@@ -2,8 +2,8 @@
 #pragma once
 
 #include "kernels/matrix.h"
-#include "kernels/window.h"
 #include "layouts/windows.h"
+#include "simd/window.h"
 
 namespace onnxdc {
 

@@ -1,8 +1,8 @@
 // The epilogue of the sums of a panel, where PanelKernels::scatter is about to take them from.
 #pragma once
 
-#include "kernels/epilogue.h"
-#include "kernels/panel.h"
+#include "simd/epilogue.h"
+#include "simd/panel.h"
 
 namespace onnxdc {
 

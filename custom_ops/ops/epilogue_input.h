@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "abi/ort.h"
-#include "kernels/epilogue.h"
 #include "ops/fusion.h"
+#include "simd/epilogue.h"
 
 namespace onnxdc {
 

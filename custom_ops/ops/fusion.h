@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "kernels/epilogue.h"
+#include "simd/epilogue.h"
 
 namespace onnxdc {
 

@@ -3,9 +3,9 @@
 
 #include "check.h"
 #include "kernels/convolution.h"
-#include "kernels/epilogue.h"
 #include "kernels/matrix.h"
 #include "random_weight.h"
+#include "simd/epilogue.h"
 
 using namespace onnxdc;
 

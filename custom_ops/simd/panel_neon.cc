@@ -1,6 +1,6 @@
 #include <arm_neon.h>
 
-#include "kernels/panel_loops.h"
+#include "simd/panel_loops.h"
 
 namespace onnxdc {
 namespace {

@@ -1,4 +1,4 @@
-#include "kernels/window.h"
+#include "simd/window.h"
 
 namespace onnxdc {
 

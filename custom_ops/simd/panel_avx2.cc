@@ -1,6 +1,6 @@
 #include <immintrin.h>
 
-#include "kernels/panel_loops.h"
+#include "simd/panel_loops.h"
 
 namespace onnxdc {
 namespace {

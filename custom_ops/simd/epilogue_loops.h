@@ -1,9 +1,9 @@
-// The loops of kernels/epilogue.h over the compiler's own vectors. Included by the files of each instruction set only,
+// The loops of simd/epilogue.h over the compiler's own vectors. Included by the files of each instruction set only,
 // which name theirs by a type in an unnamed namespace: each file then has its own copies of these functions, compiled
 // for its own instruction set. For the same reason nothing of the standard library is called here.
 #pragma once
 
-#include "kernels/epilogue.h"
+#include "simd/epilogue.h"
 
 #define ONNXDC_INLINE __attribute__((always_inline)) inline
 

@@ -6,7 +6,6 @@
 
 #include "isa/isa.h"
 #include "layouts/tiles.h"
-#include "parallel/share.h"
 
 namespace onnxdc {
 
@@ -57,23 +56,6 @@ struct PanelKernels {
 
 // Those of `kernels` and the narrower ones whose vectors that many lanes fill best.
 const PanelKernels& best_fit(const PanelKernels& kernels, size_t lanes);
-
-// Positions that are lanes of panels, cut into blocks that each fill one. The cut does not depend on the number of
-// threads, but suits two: an even number of blocks takes both the same time, and where layers of the same positions
-// follow each other, each thread finds most of its inputs where it left them.
-struct LaneBlocks {
-    LaneBlocks(size_t positions, size_t max_vectors, size_t lanes);
-
-    Share operator[](size_t index) const {
-        const Share part = share(vectors, count, index);
-        return {part.begin * lanes, part.end * lanes < positions ? part.end * lanes : positions};
-    }
-
-    size_t positions, lanes, vectors, count;
-};
-
-// How many vectors a panel of `columns` columns should have at most, so that it stays in or near the first cache.
-size_t panel_vectors(const PanelKernels& kernels, size_t columns);
 
 // Null for kScalar, which has none.
 const PanelKernels* panel_kernels(Isa isa);

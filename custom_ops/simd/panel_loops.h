@@ -1,4 +1,4 @@
-// The loops of kernels/panel.h over any vector type. Included by the files of each instruction set only, whose vector
+// The loops of simd/panel.h over any vector type. Included by the files of each instruction set only, whose vector
 // types live in unnamed namespaces: each file then has its own copies of these functions, compiled for its own
 // instruction set. For the same reason nothing of the standard library is called here.
 //
@@ -14,8 +14,8 @@
 
 #include <utility>
 
-#include "kernels/panel.h"
-#include "kernels/vectors.h"
+#include "simd/panel.h"
+#include "simd/vectors.h"
 
 namespace onnxdc {
 

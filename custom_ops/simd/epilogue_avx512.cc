@@ -1,4 +1,4 @@
-#include "kernels/epilogue_loops.h"
+#include "simd/epilogue_loops.h"
 
 namespace onnxdc {
 namespace {

@@ -1,6 +1,6 @@
-#include "kernels/epilogue.h"
+#include "simd/epilogue.h"
 
-#include "kernels/epilogue_loops.h"
+#include "simd/epilogue_loops.h"
 
 namespace onnxdc {
 namespace {

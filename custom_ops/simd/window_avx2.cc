@@ -1,6 +1,6 @@
 #include <immintrin.h>
 
-#include "kernels/window.h"
+#include "simd/window.h"
 
 namespace onnxdc {
 namespace {
