@@ -9,7 +9,7 @@ nothing, and with three densities; models and original take turns in one process
 The columns of the table:
   original ms  median of a run, of processor time on one thread, of wall time on more
   the others   original / compressed, run natively; "!" where that is below 0.97
-  error        max|a - b| / max|b| of their outputs against what the same models say decompressed, the largest one
+  error        max|a - b| / max|b| of their outputs against what the same models say decoded, the largest one
 
 Exits with 1 if there is an "!", or an error above 1e-4. It takes an idle machine.
 """
@@ -49,7 +49,7 @@ class Found:
     Attributes:
         seconds: of a run of the original.
         ratios: original / compressed, of each variant.
-        error: the largest relative difference to a decompressed model.
+        error: the largest relative difference to a decoded model.
     """
 
     seconds: float
@@ -98,7 +98,7 @@ def single_feed(folder: Path, path: Path) -> Feed:
 
 def runnable_feeds(path: Path) -> Iterator[Feed]:
     """Random feeds that a model accepts, the smallest first."""
-    specs = feeds.input_specs(model_io.load(path, lift=False), path.name)
+    specs = feeds.input_specs(model_io.load(path, upgrade=False), path.name)
     session = load(path, "dense", threads=1)
     for first, others in feeds.OPEN_DIMENSIONS:
         feed = feeds.random_feed(specs, first, others, np.random.default_rng(0))
@@ -110,12 +110,12 @@ def runnable_feeds(path: Path) -> Iterator[Feed]:
 
 
 def compress(path: Path, folder: Path) -> list[tuple[Path, Path]]:
-    """The file of each variant, and of what it decompresses to."""
+    """The file of each variant, and of what it decodes to."""
     files = []
     for name, density in VARIANTS.items():
         small, decoded = folder / f"{name}.onnx", folder / f"{name}.decoded.onnx"
         onnxdc.compress(path, density=density).save(small)
-        onnxdc.decompress(small).save(decoded)
+        onnxdc.decode(small).save(decoded)
         files.append((small, decoded))
     return files
 

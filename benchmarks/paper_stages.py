@@ -19,7 +19,7 @@ from paper_models import BATCH, INPUT, LABELS, export, lenet_5, lenet_300_100, t
 from torch import manual_seed, nn
 
 import onnxdc
-from onnxdc.passes.operators import DOMAIN
+from onnxdc.domain.operators import DOMAIN
 
 RECIPES: Final = Path(__file__).parent / "recipes"
 STAGES: Final = ("reference", "pruned", "shared", "encoded")

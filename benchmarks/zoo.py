@@ -147,7 +147,7 @@ def measure(case: Case) -> Result:
         small, twin, decoded = (Path(folder, f"{name}.onnx") for name in ("small", "twin", "decoded"))
         (onnxdc.encode if case.encode_only else onnxdc.compress)(case.file).save(small)
         make_twin(case, twin)
-        onnxdc.decompress(small).save(decoded)
+        onnxdc.decode(small).save(decoded)
         files: dict[Way, Path] = {"dense": twin, "native": small, "portable": small}
         sessions = {way: load(files[way], way, threads=1) for way in WAYS}
         return Result(

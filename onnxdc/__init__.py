@@ -1,41 +1,44 @@
-"""Deep Compression for ONNX models: prune, share weights, Huffman-code, and run the small file in onnxruntime."""
+"""Deep Compression for ONNX models: prune, share weights, Huffman-code, and run the small file in onnxruntime.
 
-from typing import TYPE_CHECKING, Any
+Public are this module and ``onnxdc.hooks``, ``onnxdc.torch`` and ``onnxdc.errors``; everything else may change.
+"""
 
-from onnxdc.api import (
-    CompressionResult,
-    compress,
-    decode,
-    decompress,
-    encode,
-    inspect,
-    prune,
-    share,
-)
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from onnxdc.api import CompressionResult, compress, decode, encode, inspect, prune, share
 from onnxdc.errors import (
-    EncodeError,
     FormatError,
+    HookError,
+    MissingExtraError,
     ModelError,
     NativeError,
     OnnxdcError,
     OptionError,
     RecipeError,
     TrainingError,
+    WeightError,
 )
 from onnxdc.evaluate import verify
-from onnxdc.native import isa, library_path
-from onnxdc.recipe import Options, Recipe, Rule
+from onnxdc.recipe import Options, Recipe, Rule, Settings
 from onnxdc.report import Report, WeightRow
-from onnxdc.runtime import session
-from onnxdc.verification import Verification
+from onnxdc.report.verification import Verification
+from onnxdc.runtime import native, session
+from onnxdc.runtime.native import isa, library_path
 
 if TYPE_CHECKING:
+    from onnxdc import hooks as hooks
+    from onnxdc import torch as torch
     from onnxdc.training.train import finetune as finetune
+
+    __version__: str
 
 __all__ = [
     "CompressionResult",
-    "EncodeError",
     "FormatError",
+    "HookError",
+    "MissingExtraError",
     "ModelError",
     "NativeError",
     "OnnxdcError",
@@ -45,12 +48,13 @@ __all__ = [
     "RecipeError",
     "Report",
     "Rule",
+    "Settings",
     "TrainingError",
     "Verification",
+    "WeightError",
     "WeightRow",
     "compress",
     "decode",
-    "decompress",
     "encode",
     "inspect",
     "isa",
@@ -61,12 +65,24 @@ __all__ = [
     "verify",
 ]
 
+# Imported when they are asked for: they take their time, or need the packages of an extra.
+_SUBMODULES: Final = ("hooks", "torch")
+
+# ``import onnxdc.native`` is the short way to the library's own functions.
+sys.modules[f"{__name__}.native"] = native
+
 
 def __getattr__(name: str) -> Any:
-    """``finetune`` when it is asked for: it needs torch, which the rest does without."""
+    """Return ``finetune``, ``__version__`` or a submodule when somebody first asks for it."""
+    if name in _SUBMODULES:
+        return importlib.import_module(f"{__name__}.{name}")
     if name == "finetune":
-        import onnxdc.torch  # noqa: F401 (first, as it says so where PyTorch is missing)
-        from onnxdc.training.train import finetune
-
-        return finetune
+        importlib.import_module(f"{__name__}.torch")  # first, as it says so where PyTorch is missing
+        return importlib.import_module(f"{__name__}.training.train").finetune
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version(__name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SUBMODULES, "__version__", "finetune"})

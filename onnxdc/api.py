@@ -11,18 +11,19 @@ import onnx
 import onnx_ir as ir
 
 from onnxdc import model_io
+from onnxdc.domain.compressed import is_compressed
 from onnxdc.errors import ModelError, RecipeError
-from onnxdc.inspection import inspect_weights, weight_rows
+from onnxdc.graph.skips import Skip
+from onnxdc.graph.weights import Weight, find_weights
 from onnxdc.model_io import Source
-from onnxdc.passes.decode import is_compressed
 from onnxdc.passes.encode import encode as encode_pass
 from onnxdc.passes.fold import fold as fold_pass
 from onnxdc.passes.prune import prune as prune_pass
-from onnxdc.passes.result import Progress, Skip
+from onnxdc.passes.result import Progress
 from onnxdc.passes.share import share as share_pass
-from onnxdc.passes.weights import Weight, find_weights
 from onnxdc.recipe import PRUNING, Recipe
 from onnxdc.report import Report
+from onnxdc.report.rows import inspect_weights, weight_rows
 from onnxdc.runtime import best_decoder, naming
 
 StageProgress: TypeAlias = Callable[[str, str, int, int], None]
@@ -216,9 +217,6 @@ def decode(model: Source, *, progress: StageProgress | None = None) -> Compressi
     return CompressionResult(loaded, Report(rows, file_before=before))
 
 
-decompress = decode  # the opposite of compress, as decode is that of encode
-
-
 def inspect(model: Source, *, min_elements: int | None = None) -> Report:
     """What is in a model: a row for each weight, as ``compress`` reports it. Compressed weights are checked.
 
@@ -226,16 +224,16 @@ def inspect(model: Source, *, min_elements: int | None = None) -> Report:
         ModelError: the model cannot be read.
         FormatError: a compressed weight breaks a rule of the format.
     """
-    loaded, before = _load(model, lift=False)
+    loaded, before = _load(model, upgrade=False)
     recipe = Recipe().with_options(min_elements=min_elements)
     with naming(model):
         rows, skips = inspect_weights(loaded, recipe, best_decoder())
     return Report(rows, skips, file_before=before)
 
 
-def _load(model: Source, *, lift: bool = True) -> tuple[ir.Model, int | None]:
+def _load(model: Source, *, upgrade: bool = True) -> tuple[ir.Model, int | None]:
     """A model of our own, and the bytes of its files."""
-    loaded = model_io.load(model, lift=lift)
+    loaded = model_io.load(model, upgrade=upgrade)
     return loaded, model_io.file_bytes(loaded)
 
 

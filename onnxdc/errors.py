@@ -27,8 +27,8 @@ class FormatError(OnnxdcError):
         return FormatError(self.rule, self.detail, where)
 
 
-class EncodeError(OnnxdcError):
-    """A tensor cannot be encoded, such as one with more than 256 distinct values."""
+class WeightError(OnnxdcError):
+    """A weight cannot be processed for what it is: its type, its size, a NaN in it, too many distinct values."""
 
 
 class OptionError(OnnxdcError):

@@ -10,12 +10,12 @@ import numpy as np
 import onnxruntime
 
 from onnxdc import model_io
+from onnxdc.domain.compressed import is_compressed
 from onnxdc.errors import ModelError
-from onnxdc.feeds import OPEN_DIMENSIONS, Feed, InputSpec, given_feeds, input_specs, random_feed
 from onnxdc.model_io import Source
-from onnxdc.passes.decode import is_compressed
+from onnxdc.model_io.feeds import OPEN_DIMENSIONS, Feed, InputSpec, given_feeds, input_specs, random_feed
+from onnxdc.report.verification import Accuracy, Comparison, OutputDifference, Verification
 from onnxdc.runtime import session, why_not_native
-from onnxdc.verification import Accuracy, Comparison, OutputDifference, Verification
 
 AGREEMENT: Final = 1e-4  # largest relative difference between the native and the portable run of one model
 _RANDOM_FEEDS: Final = 3
@@ -72,7 +72,7 @@ def verify(
     for other in others:
         if other.outputs != first.outputs:
             raise ModelError(f"{other.name}: expected outputs {first.outputs} as {first.name} has, got {other.outputs}")
-    specs = input_specs(model_io.load(a, lift=False), first.name)
+    specs = input_specs(model_io.load(a, upgrade=False), first.name)
     feeds = _random_feeds(specs, first, seed) if inputs is None else given_feeds(specs, inputs, first.name)
     pairs = [_Pair(runners, 0, other, tolerance) for other in range(1, len(runners))]
     if len(others) == 2:
@@ -182,7 +182,7 @@ def _notes(runners: Sequence[_Runner]) -> tuple[str, ...]:
 
 def _runners(model: Source) -> Iterator[_Runner]:
     """The sessions of a model: natively, where it is compressed and the library loads, and portably."""
-    compressed = is_compressed(model_io.load(model, lift=False))
+    compressed = is_compressed(model_io.load(model, upgrade=False))
     ways: list[tuple[str, bool]] = [(" (native)", True)] if compressed and not why_not_native() else []
     ways.append((" (portable)" if compressed else "", False))
     for way, native in ways:

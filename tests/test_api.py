@@ -8,10 +8,10 @@ import onnx.reference
 import onnx_ir as ir
 import onnxruntime
 import pytest
-from small_models import CNN, DIGITS, LENET, constants, dense, recurrent, saved
 
 import onnxdc
 from onnxdc import ModelError, NativeError, Recipe, RecipeError, Rule, native
+from tests.helpers.small_models import CNN, DIGITS, LENET, constants, dense, recurrent, saved
 
 
 def accuracy(session: onnxruntime.InferenceSession) -> float:
@@ -32,7 +32,7 @@ def x() -> np.ndarray:
 
 def test_compress_without_options_prunes_nothing_and_keeps_the_accuracy():
     result = onnxdc.compress(LENET)
-    before, after = constants(ir.load(LENET)), constants(onnxdc.decompress(result.model).model)
+    before, after = constants(ir.load(LENET)), constants(onnxdc.decode(result.model).model)
     for name in ("fc1.weight", "fc2.weight", "fc3.weight"):
         np.testing.assert_array_equal(before[name] == 0, after[name] == 0)
         assert np.unique(after[name]).size <= 256
@@ -113,7 +113,7 @@ def test_fold_is_an_option():
 @pytest.mark.parametrize("native_run", [True, False, "auto"])
 def test_sessions_compute_what_the_decoded_model_computes(native_run, x):
     result = onnxdc.compress(dense(), density=0.1)
-    reference = onnx.reference.ReferenceEvaluator(onnxdc.decompress(result.model).to_proto())
+    reference = onnx.reference.ReferenceEvaluator(onnxdc.decode(result.model).to_proto())
     (expected,) = reference.run(None, {"x": x})
     np.testing.assert_allclose(run(onnxdc.session(result.model, native=native_run), x), expected, rtol=1e-5, atol=1e-5)
 
@@ -154,7 +154,7 @@ def test_without_the_library_a_session_warns_or_refuses(monkeypatch, x):
     np.testing.assert_array_equal(run(session, x), expected)
     with pytest.raises(NativeError, match="missing"):
         onnxdc.session(result.model, native=True)
-    np.testing.assert_array_equal(constants(onnxdc.decompress(result.model).model)["fc1"].shape, (40, 84))
+    np.testing.assert_array_equal(constants(onnxdc.decode(result.model).model)["fc1"].shape, (40, 84))
 
 
 def test_a_model_that_onnxruntime_refuses_is_named(tmp_path):

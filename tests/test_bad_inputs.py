@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from small_models import LENET, dense, onnxdc, saved
+
+from tests.helpers.small_models import LENET, dense, onnxdc, saved
 
 BAD_VECTORS = sorted((Path(__file__).parent / "vectors" / "bad").glob("*.onnx"))
 

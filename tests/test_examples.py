@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 import pytest
-from small_models import EXAMPLES, constants
+
+from tests.helpers.small_models import EXAMPLES, constants
 
 
 @pytest.fixture

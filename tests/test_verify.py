@@ -7,13 +7,13 @@ import json
 import numpy as np
 import onnx_ir as ir
 import pytest
-from small_models import DIGITS, LENET, dense
-from text_models import build, normal, run
 
 import onnxdc
 from onnxdc import ModelError
 from onnxdc.evaluate import AGREEMENT
-from onnxdc.feeds import given_feeds, input_specs, random_feed
+from onnxdc.model_io.feeds import given_feeds, input_specs, random_feed
+from tests.helpers.small_models import DIGITS, LENET, dense
+from tests.helpers.text_models import build, normal, run
 
 
 def shift(offset: float | np.ndarray, dtype: str = "float") -> ir.Model:

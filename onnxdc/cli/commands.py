@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from onnxdc import api, doctor, model_io
+from onnxdc import api, model_io
 from onnxdc.api import CompressionResult
 from onnxdc.cli import options
 from onnxdc.cli.finetune import finetune
@@ -16,7 +16,8 @@ from onnxdc.cli.group import Failure, Group
 from onnxdc.cli.hook import hook
 from onnxdc.cli.output import print_report, progress
 from onnxdc.evaluate import AGREEMENT, verify
-from onnxdc.feeds import load_arrays
+from onnxdc.model_io.feeds import load_arrays
+from onnxdc.runtime import doctor
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -34,7 +34,7 @@ def export(
         ModelError: the model cannot be read, is the training graph in ``folder``, is compressed, or has a weight with
             NaN or infinity.
     """
-    loaded = model_io.load(model, lift=False)
+    loaded = model_io.load(model, upgrade=False)
     where = model_io.name_of(model)
     try:
         hook = read_hook(loaded, stage)

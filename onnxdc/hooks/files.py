@@ -14,9 +14,9 @@ import safetensors
 import safetensors.numpy
 
 from onnxdc.errors import HookError
+from onnxdc.graph.slots import Statistic
 from onnxdc.hooks.weight import RULES, HookedWeight
-from onnxdc.model_write import replacing
-from onnxdc.passes.slots import Statistic
+from onnxdc.model_io.files import replacing
 
 FORMAT: Final = "onnxdc.hook"
 VERSION: Final = 1

@@ -12,7 +12,9 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxdc import model_io
-from onnxdc.errors import EncodeError, HookError
+from onnxdc.errors import HookError, WeightError
+from onnxdc.graph.constants import read_constant, replace_constant
+from onnxdc.graph.weights import named_constants
 from onnxdc.hooks import files
 from onnxdc.hooks.hook import TrainingHook, check_codebook
 from onnxdc.hooks.reading import check_model
@@ -21,8 +23,6 @@ from onnxdc.hooks.training_graph import build_rules
 from onnxdc.hooks.weight import HookedWeight, Stage
 from onnxdc.model_io import Source
 from onnxdc.numeric.arrays import FLOAT_TYPES, require_finite
-from onnxdc.passes.constants import read_constant, replace_constant
-from onnxdc.passes.weights import named_constants
 
 TRAINED: Final = "trained.safetensors"
 MASK: Final = ".mask"
@@ -73,7 +73,7 @@ def import_(
             type, has NaN or infinity, or breaks its rule.
         ModelError: the model cannot be read.
     """
-    loaded = model_io.load(model, lift=False)
+    loaded = model_io.load(model, upgrade=False)
     if trained is None:
         trained = _default(hook)
     where = os.fspath(trained) if isinstance(trained, str | os.PathLike) else "trained"
@@ -119,7 +119,7 @@ def _of_graph(path: str | os.PathLike[str], model: ir.Model, hook: TrainingHook)
     """What a trained training graph holds, the masks and codes in it being those of the hook."""
     built = model.clone()
     parameters = build_rules(built, hook)
-    constants = {constant.name: constant.value for constant in named_constants(model_io.load(path, lift=False))}
+    constants = {constant.name: constant.value for constant in named_constants(model_io.load(path, upgrade=False))}
     own = {*parameters.values(), *(constant.name for constant in named_constants(model))}
     for name, value in ((constant.name, constant.value) for constant in named_constants(built)):
         if name in constants and name not in own and not _same(constants[name], value):
@@ -181,7 +181,7 @@ def _checked_one(weight: HookedWeight, array: np.ndarray, project: bool) -> np.n
         array = np.ascontiguousarray(array.astype(weight.dtype, copy=False))
     try:
         require_finite(array)
-    except EncodeError as error:
+    except WeightError as error:
         raise HookError(f"{weight.name}: {error}") from error
     if project:
         return weight.project(array)

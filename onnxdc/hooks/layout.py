@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from onnxdc.passes.slots import int_attribute
-from onnxdc.passes.trace import Use
+from onnxdc.graph.slots import int_attribute
+from onnxdc.graph.trace import Use
 
 # PyTorch has [out, in, ...] for products and convolutions, Keras and Flax have [..., in, out].
 _TORCH, _KERAS, _FLAX = "torch", "keras", "flax"

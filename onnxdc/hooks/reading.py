@@ -10,17 +10,17 @@ from typing import get_args
 import numpy as np
 import onnx_ir as ir
 
-from onnxdc.errors import EncodeError, HookError, ModelError
+from onnxdc.domain.compressed import is_compressed
+from onnxdc.errors import HookError, ModelError, WeightError
+from onnxdc.graph.constants import constant_tensor, read_constant
+from onnxdc.graph.slots import WEIGHT_TYPES, Statistic, is_affine_slot, statistic_kind
+from onnxdc.graph.walk import graphs
+from onnxdc.graph.weights import NamedConstant, Weight, find_weights, named_constants
 from onnxdc.hooks.hook import TrainingHook
 from onnxdc.hooks.layout import framework_layouts
 from onnxdc.hooks.weight import HookedWeight, Stage, WeightStage
 from onnxdc.numeric.arrays import require_finite
 from onnxdc.numeric.clusters import find_clusters
-from onnxdc.passes.constants import constant_tensor, read_constant
-from onnxdc.passes.decode import is_compressed
-from onnxdc.passes.graphs import graphs
-from onnxdc.passes.slots import WEIGHT_TYPES, Statistic, is_affine_slot, statistic_kind
-from onnxdc.passes.weights import NamedConstant, Weight, find_weights, named_constants
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _hooked(trainable: Trainable, stage: WeightStage | None) -> HookedWeight:
     values = np.ascontiguousarray(read_constant(trainable.constant.value, name))
     try:
         require_finite(values)
-    except EncodeError as error:
+    except WeightError as error:
         raise ModelError(f"{name}: {error}") from error
     if weight is None:
         return _hooked_vector(name, values, trainable.constant.value)

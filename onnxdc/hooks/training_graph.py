@@ -9,12 +9,12 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from onnxdc.errors import HookError
+from onnxdc.graph.constants import add_constant, constant_tensor, drop_if_unused, must_be_node, read_constant
+from onnxdc.graph.names import Names
+from onnxdc.graph.walk import graphs
+from onnxdc.graph.weights import NamedConstant, named_constants
 from onnxdc.hooks.hook import TrainingHook, check_codebook
 from onnxdc.hooks.weight import HookedWeight
-from onnxdc.passes.constants import add_constant, constant_tensor, drop_if_unused, must_be_node, read_constant
-from onnxdc.passes.graphs import graphs
-from onnxdc.passes.names import Names
-from onnxdc.passes.weights import NamedConstant, named_constants
 
 _WEIGHT: Final = "onnxdc.weight"  # on the node that gives a weight under its rule: the weight's name
 

@@ -9,8 +9,8 @@ from typing import Final, Literal
 import numpy as np
 
 from onnxdc.errors import HookError
+from onnxdc.graph.slots import Statistic
 from onnxdc.numeric.clusters import cluster_means, cluster_ranges, cluster_sums
-from onnxdc.passes.slots import Statistic
 
 WeightStage = Literal["dense", "pruned", "shared"]
 Stage = Literal[WeightStage, "statistic"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import ml_dtypes
 import numpy as np
 
-from onnxdc.errors import EncodeError
+from onnxdc.errors import OptionError, WeightError
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 FLOAT_TYPES = (np.dtype(np.float16), BFLOAT16, np.dtype(np.float32), np.dtype(np.float64))
@@ -18,10 +18,10 @@ FIRST_LOOK = 1 << 12  # elements that show that a tensor was never shared, befor
 
 
 def require_float(array: np.ndarray) -> np.ndarray:
-    """``array`` in row-major order and native byte order; EncodeError unless its type is one of FLOAT_TYPES."""
+    """``array`` in row-major order and native byte order; WeightError unless its type is one of FLOAT_TYPES."""
     array = np.asarray(array, order="C")
     if array.dtype.newbyteorder("=") not in FLOAT_TYPES:
-        raise EncodeError(f"weights must be float16, bfloat16, float32 or float64, got {array.dtype}")
+        raise WeightError(f"weights must be float16, bfloat16, float32 or float64, got {array.dtype}")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
@@ -53,11 +53,11 @@ def tiles(matrix: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def require_finite(array: np.ndarray) -> None:
-    """EncodeError if a row-major float array holds NaN or infinity."""
+    """WeightError if a row-major float array holds NaN or infinity."""
     infinity = bit_patterns(np.full(1, np.inf).astype(array.dtype))[0]
     bad = sum(int(np.count_nonzero(magnitudes(block) >= infinity)) for block in blocks(bit_patterns(array)))
     if bad:
-        raise EncodeError(f"weights must be finite, got {bad} NaN or infinite of {array.size} elements")
+        raise WeightError(f"weights must be finite, got {bad} NaN or infinite of {array.size} elements")
 
 
 def histogram(symbols: np.ndarray, size: int) -> np.ndarray:
@@ -78,9 +78,9 @@ def ranks(values: np.ndarray, bounds: np.ndarray) -> np.ndarray:
 
 
 def normalized_axis(axis: int, rank: int) -> int:
-    """``axis`` counted from the front, 0 for a scalar; EncodeError if it is outside the rank."""
+    """``axis`` counted from the front, 0 for a scalar; OptionError if it is outside the rank."""
     if rank and not -rank <= axis < rank:
-        raise EncodeError(f"group_axis must be in {-rank}..{rank - 1}, got {axis}")
+        raise OptionError(f"group_axis must be in {-rank}..{rank - 1}, got {axis}")
     return axis % rank if rank else 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from onnxdc.errors import EncodeError
+from onnxdc.errors import WeightError
 from onnxdc.numeric.arrays import blocks, normalized_axis, require_float
 from onnxdc.numeric.grouping import element_codes, smallest_tables
 
@@ -38,7 +38,7 @@ def find_clusters(array: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndar
     array = require_float(array)
     try:
         tables = smallest_tables(array, axis)
-    except EncodeError:
+    except WeightError:
         return None
     codebook = np.concatenate([np.zeros(1, tables[0].dtype), *tables]).view(array.dtype)
     members = 1.0 if array.itemsize > 2 and len(tables) == 1 else CHANCE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from onnxdc.errors import EncodeError
+from onnxdc.errors import OptionError, WeightError
 from onnxdc.numeric.arrays import (
     bit_patterns,
     distinct_nonzero,
@@ -49,18 +49,21 @@ def share(
         A new array of the same shape and type.
 
     Raises:
-        EncodeError: the type is not supported, a value is not finite or beyond 1e150, or an argument is out of range.
+        OptionError: an argument is out of range.
+        WeightError: the type is not supported, a value is not finite or beyond 1e150, or ``groups`` does not divide.
 
     >>> share(np.array([0.0, -1.0, 1.0, 1.5, 7.0, 8.0]), bits=2).tolist()
     [0.0, -1.0, 1.25, 1.25, 7.5, 7.5]
     """
     limit = _nonzero_values(bits, centroids)
     if init not in INITS:
-        raise EncodeError(f"init must be one of {', '.join(INITS)}, got {init!r}")
+        raise OptionError(f"init must be one of {', '.join(INITS)}, got {init!r}")
     shape = np.shape(array)
     axis = normalized_axis(group_axis, len(shape))
-    if groups != 1 and (groups < 1 or not shape or shape[axis] % groups):
-        raise EncodeError(f"groups must divide dimension {axis} of shape {list(shape)}, got {groups}")
+    if groups < 1:
+        raise OptionError(f"groups must be 1 or more, got {groups}")
+    if groups != 1 and (not shape or shape[axis] % groups):
+        raise WeightError(f"groups must divide dimension {axis} of shape {list(shape)}, got {groups}")
     array = require_float(array)
     require_finite(array)
     shared = array.reshape(-1).copy()
@@ -74,13 +77,13 @@ def _nonzero_values(bits: int | None, centroids: int | None) -> int:
     """How many nonzero values a codebook may hold."""
     if bits is not None and centroids is None:
         if not 1 <= bits <= 8:
-            raise EncodeError(f"bits must be 1..8, got {bits}")
+            raise OptionError(f"bits must be 1..8, got {bits}")
         return (1 << bits) - 1
     if centroids is not None and bits is None:
         if not 2 <= centroids <= MAX_CODES:
-            raise EncodeError(f"centroids must be 2..{MAX_CODES}, got {centroids}")
+            raise OptionError(f"centroids must be 2..{MAX_CODES}, got {centroids}")
         return centroids - 1
-    raise EncodeError(f"one of bits and centroids is needed, got {bits} and {centroids}")
+    raise OptionError(f"one of bits and centroids is needed, got {bits} and {centroids}")
 
 
 def _share_group(group: np.ndarray, limit: int, init: Init, seed: int) -> None:
@@ -89,7 +92,7 @@ def _share_group(group: np.ndarray, limit: int, init: Init, seed: int) -> None:
     values = group[group != 0].astype(working, copy=False)
     values.sort()
     if max(-float(values[0]), float(values[-1])) > MAX_MAGNITUDE:
-        raise EncodeError(f"weights beyond {MAX_MAGNITUDE:g} in magnitude cannot be shared")
+        raise WeightError(f"weights beyond {MAX_MAGNITUDE:g} in magnitude cannot be shared")
     means, splits = kmeans(values, limit, init=init, seed=seed)
     lowest, highest = values[splits[:-1]], values[splits[1:] - 1]
     table = means.astype(group.dtype)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from onnxdc.errors import EncodeError
+from onnxdc.errors import OptionError, WeightError
 from onnxdc.numeric import bitstream, huffman, relative_index
 from onnxdc.numeric.arrays import (
     BFLOAT16,
@@ -51,15 +51,16 @@ def encode_weight(
         group_axis: the axis along which codebooks may change; counts from the end if negative.
 
     Raises:
-        EncodeError: the type or the size is not supported, or there are too many distinct values.
+        OptionError: ``index_bits``, ``chunk_size`` or ``group_axis`` is out of range.
+        WeightError: the type or the size is not supported, or there are too many distinct values.
     """
     if not 1 <= index_bits <= 8:
-        raise EncodeError(f"index_bits must be 1..8, got {index_bits}")
+        raise OptionError(f"index_bits must be 1..8, got {index_bits}")
     if not is_chunk_size(chunk_size):
-        raise EncodeError(f"chunk_size must be a power of two in 64..65536, got {chunk_size}")
+        raise OptionError(f"chunk_size must be a power of two in 64..65536, got {chunk_size}")
     shape = np.shape(array)
     if len(shape) > MAX_RANK or math.prod(dim for dim in shape if dim) >= MAX_ELEMENTS:
-        raise EncodeError(
+        raise WeightError(
             f"a weight must have a rank of at most {MAX_RANK} and fewer than 2^31 elements, got {list(shape)}"
         )
     array = require_float(array)
@@ -154,5 +155,5 @@ def _packed(symbols: np.ndarray, lengths: np.ndarray, chunk_size: int) -> tuple[
         return np.empty(0, np.uint8), np.zeros(2, np.int64)
     offsets = np.append(0, np.cumsum(bitstream.chunk_bytes(symbols, lengths, chunk_size)))
     if offsets[-1] >= MAX_STREAM_BYTES:
-        raise EncodeError(f"a stream must be shorter than {MAX_STREAM_BYTES} bytes, got {offsets[-1]}")
+        raise WeightError(f"a stream must be shorter than {MAX_STREAM_BYTES} bytes, got {offsets[-1]}")
     return bitstream.pack(symbols, lengths, chunk_size), offsets

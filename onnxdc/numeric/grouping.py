@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from onnxdc.errors import EncodeError
+from onnxdc.errors import WeightError
 from onnxdc.numeric import huffman
 from onnxdc.numeric.arrays import bit_patterns, distinct_nonzero, histogram, ranks, split_groups, tiles
 from onnxdc.numeric.weight import MAX_CODES
@@ -26,7 +26,7 @@ def tabulate(array: np.ndarray, axis: int) -> tuple[list[np.ndarray], np.ndarray
         codes, uint8 ``[numel]``, are 0 for +0.0, else 1 + the index in the table of the element's group.
 
     Raises:
-        EncodeError: there are too many distinct values.
+        WeightError: there are too many distinct values.
     """
     tables = smallest_tables(array, axis)
     codes = element_codes(array, axis, tables)
@@ -40,7 +40,7 @@ def smallest_tables(array: np.ndarray, axis: int) -> list[np.ndarray]:
         tables = _tables(array, axis, groups)
         if tables is not None:
             return tables
-    raise EncodeError(
+    raise WeightError(
         f"a weight can have {MAX_CODES - 1} distinct values besides 0.0, or as many in each group along axis {axis};"
         f" shape {list(array.shape)} has more: share its values first"
     )

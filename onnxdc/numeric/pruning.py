@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from onnxdc.errors import EncodeError
+from onnxdc.errors import OptionError, WeightError
 from onnxdc.numeric.arrays import bit_patterns, blocks, magnitudes, require_finite, require_float
 
 DIGIT_BITS = 16  # of a magnitude, counted at once: 65536 counters
@@ -28,25 +28,34 @@ def prune(
         A new array of the same shape and type.
 
     Raises:
-        EncodeError: the type is not supported, an element is NaN or infinite, or an argument is out of range.
+        OptionError: an argument is out of range, or not one criterion is given.
+        WeightError: the type is not supported, an element is NaN or infinite, or the threshold is.
 
     >>> prune(np.array([0.5, -2.0, 1.0, -0.25]), density=0.5).tolist()
     [0.0, -2.0, 1.0, 0.0]
     """
     if sum(criterion is not None for criterion in (threshold, quality, density)) != 1:
-        raise EncodeError("one of threshold, quality and density is needed")
+        raise OptionError("one of threshold, quality and density is needed")
     shape = np.shape(array)
     array = require_float(array)
     require_finite(array)
     if density is not None:
         kept = _largest(array, _kept_count(array.size, density))
     else:
-        limit = threshold if threshold is not None else (quality or 0.0) * standard_deviation(array)
-        if not 0 <= limit < np.inf:
-            raise EncodeError(f"a threshold must be 0 or more and finite, got {limit}")
-        kept = _at_least(array, limit)
+        kept = _at_least(array, _limit(array, threshold, quality))
     pruned: np.ndarray = (bit_patterns(array) * kept).view(array.dtype)
     return pruned.reshape(shape)
+
+
+def _limit(array: np.ndarray, threshold: float | None, quality: float | None) -> float:
+    """The magnitude below which elements go."""
+    given = quality if threshold is None else threshold
+    if given is None or not 0 <= given < np.inf:
+        raise OptionError(f"a threshold or quality must be 0 or more and finite, got {given}")
+    limit = given * standard_deviation(array) if threshold is None else given
+    if not limit < np.inf:
+        raise WeightError(f"the threshold of quality {given:g} is not finite")
+    return limit
 
 
 def standard_deviation(array: np.ndarray) -> float:
@@ -55,7 +64,8 @@ def standard_deviation(array: np.ndarray) -> float:
     if flat.size == 0:
         return 0.0
     mean = sum(float(block.sum(dtype=np.float64)) for block in blocks(flat)) / flat.size
-    squares = sum(float(np.square(block.astype(np.float64) - mean).sum()) for block in blocks(flat))
+    with np.errstate(over="ignore"):  # of squares beyond float64: the answer is infinite
+        squares = sum(float(np.square(block.astype(np.float64) - mean).sum()) for block in blocks(flat))
     return float(np.sqrt(squares / flat.size))
 
 
@@ -72,7 +82,7 @@ def global_threshold(arrays: Sequence[np.ndarray], density: float) -> float:
         A value for `prune`'s ``threshold``: exactly the magnitude of an element, or above the largest for density 0.
 
     Raises:
-        EncodeError: as for `prune`.
+        WeightError: as for `prune`.
 
     >>> global_threshold([np.array([1.0, 2.0]), np.array([3.0, 4.0])], 0.5)
     3.0
@@ -103,7 +113,7 @@ def _value(magnitude: int, dtype: np.dtype) -> float:
 
 def _kept_count(size: int, density: float) -> int:
     if not 0 <= density <= 1:
-        raise EncodeError(f"density must be 0..1, got {density}")
+        raise OptionError(f"density must be 0..1, got {density}")
     return min(size, max(round(density * size), 1 if density > 0 else 0))
 
 

@@ -9,15 +9,15 @@ from typing import Final, TypeAlias
 import numpy as np
 import onnx_ir as ir
 
+from onnxdc.domain import group
+from onnxdc.domain.operators import DOMAIN, OPERATORS
+from onnxdc.domain.origin import Origin, Origins, restored_constant, restored_tensor, restored_value
 from onnxdc.errors import FormatError, ModelError
+from onnxdc.graph.walk import insert_at
 from onnxdc.numeric.decoding import decode_weight
 from onnxdc.numeric.weight import CompressedWeight
-from onnxdc.passes import group
-from onnxdc.passes.graphs import insert_at
-from onnxdc.passes.operators import DOMAIN, OPERATORS
-from onnxdc.passes.origin import Origin, Origins, restored_constant, restored_tensor, restored_value
-from onnxdc.passes.result import Change, Figures, PassResult, Progress
-from onnxdc.passes.unfuse import unfuse
+from onnxdc.passes.fusion.unfuse import unfuse
+from onnxdc.passes.result import Change, Figures, PassResult, Progress, group_change
 
 Decoder: TypeAlias = Callable[[CompressedWeight], np.ndarray]
 """From a weight group to the dense weight; raises FormatError."""
@@ -53,11 +53,6 @@ class _Decoded:
     value: ir.Value
     tensor: ir.TensorProtocol
     origin: Origin
-
-
-def is_compressed(model: ir.Model) -> bool:
-    """Whether the model has compressed weights."""
-    return any(node.domain == DOMAIN for graph in model.graphs() for node in graph)
 
 
 def decode(model: ir.Model, *, decoder: Decoder = decode_weight, progress: Progress | None = None) -> PassResult:
@@ -125,7 +120,7 @@ def _decode_sites(sites: list[_Site], origins: Origins, decoder: Decoder, progre
         found = _decoded(site, compressed, array, origins.weights.get(site.name, Origin()), decoder)
         decoded.setdefault(site.graph, []).append(found)
         name, sparse = found.value.name or "", site.decoder_node is None
-        told = group.change(name, "decoded", compressed, Figures.of(array), sparse=sparse, fused=site.fused)
+        told = group_change(name, "decoded", compressed, Figures.of(array), sparse=sparse, fused=site.fused)
         changes.append(told)
         del array
         if progress:

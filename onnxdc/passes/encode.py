@@ -10,19 +10,20 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from onnxdc.domain import group, origin
+from onnxdc.domain.operators import DOMAIN, SPARSE
+from onnxdc.domain.portable import portable_functions
 from onnxdc.errors import ModelError
+from onnxdc.graph.names import Names
+from onnxdc.graph.shapes import Shapes, known_shapes
+from onnxdc.graph.skips import Skip
+from onnxdc.graph.weights import Weight
 from onnxdc.numeric.encoding import encode_weight, without_bfloat16
 from onnxdc.numeric.weight import CompressedWeight
-from onnxdc.passes import group, origin
-from onnxdc.passes.each import change_each, plan_weights
 from onnxdc.passes.execution import Execution, choose
-from onnxdc.passes.fuse import fuse
-from onnxdc.passes.names import Names
-from onnxdc.passes.operators import DOMAIN, SPARSE
-from onnxdc.passes.portable import portable_functions
-from onnxdc.passes.result import Change, Figures, PassResult, Progress, Skip
-from onnxdc.passes.shapes import Shapes, known_shapes
-from onnxdc.passes.weights import Weight
+from onnxdc.passes.fusion.fuse import fuse
+from onnxdc.passes.plan import change_each, plan_weights
+from onnxdc.passes.result import Change, Figures, PassResult, Progress, group_change
 from onnxdc.recipe import Recipe, Settings
 
 MIN_IR_VERSION: Final = 8  # the first with model-local functions
@@ -160,7 +161,7 @@ def _obstacle(weight: Weight) -> str:
 def _change(plan: _Plan) -> Change:
     sparse = plan.execution.sparse
     detail = f"executed {'sparse' if sparse else 'dense'}: {plan.execution.reason}"
-    found = group.change(plan.weight.name, "encoded", plan.compressed, plan.before, sparse=sparse, detail=detail)
+    found = group_change(plan.weight.name, "encoded", plan.compressed, plan.before, sparse=sparse, detail=detail)
     return replace(found, kind=plan.weight.kind)
 
 

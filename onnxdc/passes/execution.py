@@ -11,10 +11,10 @@ from typing import Final
 
 import onnx_ir as ir
 
+from onnxdc.domain.operators import SPARSE
+from onnxdc.graph.shapes import Shapes
+from onnxdc.graph.weights import Weight
 from onnxdc.passes import cost
-from onnxdc.passes.operators import SPARSE
-from onnxdc.passes.shapes import Shapes
-from onnxdc.passes.weights import Weight
 
 MAX_OUTPUTS: Final = 1 << 22  # of custom_ops/ops/weight_input.cc
 _TRANSPOSES: Final = ("transA", "transB")

@@ -7,12 +7,13 @@ import dataclasses
 import numpy as np
 import onnx_ir as ir
 
-from onnxdc.errors import EncodeError
+from onnxdc.errors import WeightError
+from onnxdc.graph.skips import Skip
+from onnxdc.graph.weights import Weight
 from onnxdc.numeric import pruning
 from onnxdc.numeric.arrays import require_finite
-from onnxdc.passes.each import Plan, change_each, plan_weights
-from onnxdc.passes.result import Change, Figures, PassResult, Progress, Skip
-from onnxdc.passes.weights import Weight
+from onnxdc.passes.plan import Plan, change_each, plan_weights
+from onnxdc.passes.result import Change, Figures, PassResult, Progress
 from onnxdc.recipe import PRUNING, Recipe, Settings
 
 
@@ -67,6 +68,6 @@ def _rank_together(plan: Plan, density: float) -> Plan:
 def _is_finite(weight: Weight) -> bool:
     try:
         require_finite(weight.array())
-    except EncodeError:
+    except WeightError:
         return False
     return True

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import onnx_ir as ir
 
+from onnxdc.domain.operators import TENSORS
+from onnxdc.graph.skips import Skip
 from onnxdc.numeric.arrays import bit_patterns
+from onnxdc.numeric.weight import CompressedWeight
 
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(name, done, total)`` after each weight; ``done`` counts from 1 to ``total``."""
@@ -70,14 +73,6 @@ class Change:
     extra: Mapping[str, int | float | str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Skip:
-    """Something that a pass left as it was, and why."""
-
-    name: str
-    reason: str
-
-
 @dataclass
 class PassResult:
     """The model that a pass worked on, in place, with its changes and skips in the order of the model."""
@@ -85,3 +80,45 @@ class PassResult:
     model: ir.Model
     changes: list[Change] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
+
+
+def group_change(
+    name: str,
+    action: str,
+    weight: CompressedWeight,
+    dense: Figures,
+    *,
+    sparse: bool,
+    detail: str = "",
+    fused: str = "",
+) -> Change:
+    """What is to be told of a weight that was encoded or decoded.
+
+    Args:
+        name: of the weight.
+        action: ``"encoded"`` or ``"decoded"``.
+        weight: its group.
+        dense: the figures of the dense weight; those of the group differ in their bytes.
+        sparse: whether sparse operators consume the group.
+        detail: the rest of the sentence, for people.
+        fused: what is fused behind those operators.
+    """
+    encoded = replace(dense, nbytes=weight.nbytes)
+    before, after = (dense, encoded) if action == "encoded" else (encoded, dense)
+    tensors = zip(TENSORS, weight.tensors, strict=True)
+    return Change(
+        name,
+        action,
+        detail,
+        shape=tuple(weight.shape.tolist()),
+        before=before,
+        after=after,
+        bits=max(1, (weight.codebook.shape[1] - 1).bit_length()),
+        index_bits=weight.index_bits if weight.gaps.size else None,
+        extra={
+            "execution": "sparse" if sparse else "dense",
+            "fused": fused,
+            "entries": weight.entries,
+            **{f"{kind}_bytes": tensor.nbytes for kind, tensor in tensors},
+        },
+    )

@@ -7,11 +7,12 @@ from functools import partial
 import numpy as np
 import onnx_ir as ir
 
+from onnxdc.graph.skips import Skip
+from onnxdc.graph.weights import Weight
 from onnxdc.numeric.arrays import bit_patterns, distinct_nonzero
 from onnxdc.numeric.codebook import share as share_array
-from onnxdc.passes.each import change_each, plan_weights
-from onnxdc.passes.result import Change, Figures, PassResult, Progress, Skip
-from onnxdc.passes.weights import Weight
+from onnxdc.passes.plan import change_each, plan_weights
+from onnxdc.passes.result import Change, Figures, PassResult, Progress
 from onnxdc.recipe import Recipe, Settings
 
 

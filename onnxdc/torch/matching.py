@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from onnxdc.errors import HookError
+from onnxdc.graph.slots import Statistic
 from onnxdc.hooks import HookedWeight, TrainingHook
-from onnxdc.passes.slots import Statistic
 from onnxdc.torch.types import to_numpy
 
 # Distances, relative to the norm of the weight: of values that went through a file and a folded constant, and of those

@@ -15,12 +15,12 @@ from torch.nn.utils import parametrize
 
 from onnxdc import model_io
 from onnxdc.errors import HookError, ModelError
+from onnxdc.graph.constants import read_constant
+from onnxdc.graph.weights import named_constants
 from onnxdc.hooks import HookedWeight, TrainingHook, check_model, read_hook
 from onnxdc.hooks.exporting import TRAINING_GRAPH
 from onnxdc.hooks.training_graph import undo_rules
 from onnxdc.model_io import Source
-from onnxdc.passes.constants import read_constant
-from onnxdc.passes.weights import named_constants
 from onnxdc.torch.parametrizations import parametrization
 from onnxdc.torch.program import read, run
 from onnxdc.torch.types import to_numpy, to_torch
@@ -43,11 +43,11 @@ def module(model: Source, hook: TrainingHook | str | os.PathLike[str] | None = N
         hook = TrainingHook.load(hook)
     if isinstance(model, str | os.PathLike) and Path(model).is_dir():
         hook = TrainingHook.load(model) if hook is None else hook
-        loaded = model_io.load(Path(model) / TRAINING_GRAPH, lift=False)
+        loaded = model_io.load(Path(model) / TRAINING_GRAPH, upgrade=False)
         undo_rules(loaded, hook)
     else:
         if hook is not None:
-            check_model(hook, model_io.load(model, lift=False), model_io.name_of(model))
+            check_model(hook, model_io.load(model, upgrade=False), model_io.name_of(model))
         loaded = model_io.load(model)
     try:
         return OnnxModule(loaded, (read_hook(loaded) if hook is None else hook).weights)

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from onnxdc.errors import ModelError
-from onnxdc.passes.constants import constant_tensor, read_constant
-from onnxdc.passes.graphs import node_name
+from onnxdc.graph.constants import constant_tensor, read_constant
+from onnxdc.graph.walk import node_name
 from onnxdc.torch.operators import SUPPORTED
 from onnxdc.torch.operators.registry import OPERATORS, Body, Call
 from onnxdc.torch.types import to_torch, torch_type

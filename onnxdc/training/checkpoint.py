@@ -11,7 +11,7 @@ from typing import Any, Final
 import torch
 
 from onnxdc.errors import TrainingError
-from onnxdc.model_write import replacing
+from onnxdc.model_io.files import replacing
 
 VERSION: Final = 1
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from onnxdc.errors import TrainingError
-from onnxdc.feeds import InputSpec, given_array, load_arrays
+from onnxdc.model_io.feeds import InputSpec, given_array, load_arrays
 
 Arrays: TypeAlias = str | os.PathLike[str] | Mapping[str, np.ndarray]
 """Arrays by name, or the ``.npz`` file that holds them."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from onnxdc.passes.names import Names
-from onnxdc.passes.weights import Weight
+from onnxdc.graph.names import Names
+from onnxdc.graph.weights import Weight
 
 
 def insert_dropout(model: ir.Model, weights: list[Weight], rate: float) -> int:

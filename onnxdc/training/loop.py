@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from onnxdc.errors import EncodeError, TrainingError
+from onnxdc.errors import TrainingError, WeightError
 from onnxdc.training.augment import shifted
 from onnxdc.training.data import Batch
 from onnxdc.training.dropout import Dropouts
@@ -137,7 +137,7 @@ class Loop:
         try:
             if self.pruner.before_step(step):
                 self.dropouts.adjust(self.network)
-        except EncodeError as error:
+        except WeightError as error:
             raise self._diverged(epoch, index, "a weight") from error
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.options, step, self.steps)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from onnxdc.errors import OptionError
-from onnxdc.recipe_values import SWITCH, Check, integer, number, one_of, positive
+from onnxdc.recipe.keys import SWITCH, Check, integer, number, one_of, positive
 
 LOSSES: Final = ("cross_entropy", "bce", "mse", "l1")
 OPTIMIZERS: Final = ("adam", "adamw", "sgd")

@@ -8,7 +8,7 @@ import onnx_ir as ir
 import torch
 
 from onnxdc.errors import ModelError
-from onnxdc.passes.constants import constant_tensor, read_constant
+from onnxdc.graph.constants import constant_tensor, read_constant
 
 # The loss -> the operators before which it is taken. The losses work on logits, where softmax and logarithm are one
 # step that cannot overflow.

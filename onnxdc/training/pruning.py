@@ -61,7 +61,7 @@ class Pruner:
             Whether masks were chosen.
 
         Raises:
-            EncodeError: a value is NaN or infinite.
+            WeightError: a value is NaN or infinite.
         """
         for weight in self.weights.values():
             weight.masked.regrow = self.regrow and step < self.schedule.settled_from

@@ -11,12 +11,12 @@ import onnx_ir as ir
 import torch
 
 from onnxdc import model_io
+from onnxdc.domain.compressed import is_compressed
 from onnxdc.errors import ModelError, OptionError
-from onnxdc.feeds import InputSpec, input_specs
+from onnxdc.graph.weights import find_weights
 from onnxdc.hooks import TrainingHook, read_hook
 from onnxdc.model_io import Source
-from onnxdc.passes.decode import is_compressed
-from onnxdc.passes.weights import find_weights
+from onnxdc.model_io.feeds import InputSpec, input_specs
 from onnxdc.recipe import Recipe
 from onnxdc.torch import OnnxModule
 from onnxdc.training.data import Arrays, Batch, check_labels, digest, load_data, split, where_of

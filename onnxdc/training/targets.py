@@ -9,9 +9,9 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxdc.errors import RecipeError
+from onnxdc.graph.weights import Weight
 from onnxdc.numeric import pruning
-from onnxdc.passes.each import Plan, plan_weights
-from onnxdc.passes.weights import Weight
+from onnxdc.passes.plan import Plan, plan_weights
 from onnxdc.recipe import PRUNING, Recipe, Settings
 
 

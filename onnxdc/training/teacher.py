@@ -8,11 +8,11 @@ import onnxruntime
 import torch
 
 from onnxdc import model_io
+from onnxdc.domain.compressed import is_compressed
 from onnxdc.errors import ModelError
-from onnxdc.feeds import InputSpec, input_specs
 from onnxdc.hooks.reading import digest
 from onnxdc.model_io import Source
-from onnxdc.passes.decode import is_compressed
+from onnxdc.model_io.feeds import InputSpec, input_specs
 from onnxdc.runtime import session
 from onnxdc.training.outputs import bypass_activation, logits
 

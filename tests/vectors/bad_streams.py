@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from onnxdc.numeric.weight import CompressedWeight
-from vectors.good_cases import random_sparse
-from vectors.slow_encoder import Draft, draft, encode, seal, with_checksum
+from tests.vectors.good_cases import random_sparse
+from tests.vectors.slow_encoder import Draft, draft, encode, seal, with_checksum
 
 Cases = dict[str, CompressedWeight]
 

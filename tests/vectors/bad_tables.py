@@ -12,8 +12,8 @@ import ml_dtypes
 import numpy as np
 
 from onnxdc.numeric.weight import CompressedWeight
-from vectors.good_cases import grouped, random_sparse
-from vectors.slow_encoder import Draft, draft, encode, seal, with_checksum
+from tests.vectors.good_cases import grouped, random_sparse
+from tests.vectors.slow_encoder import Draft, draft, encode, seal, with_checksum
 
 Cases = dict[str, CompressedWeight]
 

@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 
 from onnxdc.numeric.weight import CompressedWeight
-from vectors.slow_encoder import draft, encode, seal
+from tests.vectors.slow_encoder import draft, encode, seal
 
 SKEWED_13 = [*range(1, 13), 12]  # complete codes of 13 and 16 symbols with codewords of up to 12 bits
 SKEWED_16 = [12] * 6 + [11, *range(9, 0, -1)]

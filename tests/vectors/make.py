@@ -1,4 +1,4 @@
-"""Write the test vectors: `python -m vectors.make` in the folder `tests`. A file that exists is never written again."""
+"""Write the test vectors: `python -m tests.vectors.make` from the root. A file that exists is never written again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 
-from vectors import bad_streams, bad_tables, good_cases, slow_decoder, vector_file
+from tests.vectors import bad_streams, bad_tables, good_cases, slow_decoder, vector_file
 
 HERE = Path(__file__).parent
 

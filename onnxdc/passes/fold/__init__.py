@@ -10,13 +10,14 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
+from onnxdc.graph.names import Names
+from onnxdc.graph.skips import Skip
+from onnxdc.graph.walk import graphs, node_name
 from onnxdc.passes.fold.batch_norm import try_fold_batch_norm
 from onnxdc.passes.fold.identity import try_remove
 from onnxdc.passes.fold.matmul_add import matmul_before, try_make_gemm
 from onnxdc.passes.fold.site import Site
-from onnxdc.passes.graphs import graphs, node_name
-from onnxdc.passes.names import Names
-from onnxdc.passes.result import Change, PassResult, Skip
+from onnxdc.passes.result import Change, PassResult
 
 
 def fold(model: ir.Model) -> PassResult:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from onnxdc.passes.constants import replace_constant
+from onnxdc.graph.constants import replace_constant
+from onnxdc.graph.slots import int_attribute
+from onnxdc.graph.walk import node_name
 from onnxdc.passes.fold.matmul_add import why_no_gemm
 from onnxdc.passes.fold.site import Site
-from onnxdc.passes.graphs import node_name
-from onnxdc.passes.slots import int_attribute
 
 _LINEAR = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 

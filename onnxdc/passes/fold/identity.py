@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from onnxdc.passes.constants import constant_tensor, drop_if_unused
+from onnxdc.graph.constants import constant_tensor, drop_if_unused
 from onnxdc.passes.fold.site import Site
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from onnxdc.passes.constants import constant_tensor
+from onnxdc.graph.constants import constant_tensor
 from onnxdc.passes.fold.site import Site
 
 # Operators whose output has the rank of their first input.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from onnxdc.passes.constants import (
+from onnxdc.graph.constants import (
     add_constant,
     constant_tensor,
     drop_if_unused,
@@ -16,9 +16,9 @@ from onnxdc.passes.constants import (
     read_constant,
     replace_constant,
 )
-from onnxdc.passes.graphs import node_name
-from onnxdc.passes.names import Names
-from onnxdc.passes.slots import WEIGHT_TYPES
+from onnxdc.graph.names import Names
+from onnxdc.graph.slots import WEIGHT_TYPES
+from onnxdc.graph.walk import node_name
 
 
 @dataclass(frozen=True)

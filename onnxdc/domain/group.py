@@ -1,0 +1,186 @@
+"""A weight group in a graph: seven initializers, and the attributes of the nodes that consume them (docs/format.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+import numpy as np
+import onnx_ir as ir
+
+from onnxdc.domain.operators import DOMAIN, OPERATORS, SPARSE, TENSORS
+from onnxdc.errors import FormatError
+from onnxdc.graph.names import Names
+from onnxdc.numeric.weight import DEFAULT_CHUNK_SIZE, DEFAULT_INDEX_BITS, CompressedWeight
+
+VERSION: Final = 1
+MIN_OPSET: Final = 11  # of the standard operators: the first version that the portable bodies are written for
+DECODE_WEIGHT: Final = "DecodeWeight"
+EMPTY: Final = "onnxdc.empty"  # the tensor that stands for every empty one
+
+_DEFAULTS: Final = {
+    "index_bits": DEFAULT_INDEX_BITS,
+    "chunk_size": DEFAULT_CHUNK_SIZE,
+    "group_axis": 0,
+    "dtype": ir.DataType.FLOAT.value,
+}
+
+
+def take_names(names: Names, weight: str) -> list[str]:
+    """Names for the seven tensors: ``<weight>.codebook``, the others with a number in place of the weight's name.
+
+    Each name is written at least twice, so long ones would be a notable part of a small file.
+    """
+    codebook, *others = (f".{tensor}" for tensor in TENSORS)
+    number = names.take_number(others)
+    return [names.take(weight, [codebook]) + codebook, *(number + other for other in others)]
+
+
+class Tensors:
+    """The initializers of one graph that hold groups: equal small tensors, such as shapes and empty ones, only once."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._small: dict[tuple[str, bytes], ir.Value] = {}
+
+    def values(self, weight: CompressedWeight, names: Sequence[str]) -> list[ir.Value]:
+        """The seven tensors of a weight as values that are to become initializers."""
+        values = []
+        for kind, name, array in zip(TENSORS, names, weight.tensors, strict=True):
+            if array.size == 0 and array.dtype == np.uint8:
+                values.append(self._shared(EMPTY, array))
+            elif kind == "shape":
+                values.append(self._shared(name, array))
+            else:
+                values.append(_constant(name, array))
+        return values
+
+    def _shared(self, name: str, array: np.ndarray) -> ir.Value:
+        key = (array.dtype.str, array.tobytes())
+        if key not in self._small:
+            self._small[key] = _constant(self._names.take(name) if name == EMPTY else name, array)
+        return self._small[key]
+
+
+def _constant(name: str, array: np.ndarray) -> ir.Value:
+    """A value for an initializer. It gets no type, so that no value_info is written that repeats the tensor's."""
+    return ir.Value(name=name, const_value=ir.Tensor(array, name=name))
+
+
+def group_attributes(weight: CompressedWeight, required: Collection[str] = ()) -> list[ir.Attr]:
+    """The attributes that every node gets that consumes the group: those ``required``, or not at their default."""
+    values = {
+        "checksum": weight.checksum,
+        "index_bits": weight.index_bits,
+        "chunk_size": weight.chunk_size,
+        "group_axis": weight.group_axis if weight.codebook.shape[0] > 1 else 0,
+        "dtype": ir.DataType.from_numpy(weight.dtype).value,
+    }
+    return [
+        ir.AttrInt64(name, value) for name, value in values.items() if name in required or value != _DEFAULTS.get(name)
+    ]
+
+
+def make_sparse(node: ir.Node, group: Sequence[ir.Value], attributes: Iterable[ir.Attr]) -> None:
+    """Turn a standard node into the operator of the domain that takes its place."""
+    operator = SPARSE[node.op_type]
+    node.op_type, node.domain = operator.name, DOMAIN
+    after = node.inputs[operator.first + 1 :]
+    # onnx.reference wants every input of a function, so an optional one that is left out is written as an empty one.
+    missing = len(operator.after) - len(after)
+    set_inputs(node, [*node.inputs[: operator.first], *group, *after, *[None] * missing])
+    for attribute in attributes:
+        node.attributes.add(attribute)
+
+
+def make_standard(node: ir.Node, weight: ir.Value) -> None:
+    """Turn a node of the domain, with nothing fused, back into the standard one with a dense weight."""
+    operator = OPERATORS[node.op_type]
+    node.op_type, node.domain = operator.standard, ""
+    set_inputs(node, [*node.inputs[: operator.first], weight, *node.inputs[operator.first + len(TENSORS) :]])
+    if node.inputs[-1] is None:
+        node.resize_inputs(len(node.inputs) - 1)
+    for name in ("checksum", *_DEFAULTS):
+        node.attributes.pop(name, None)
+
+
+def decode_into(weight: ir.Value, graph: ir.Graph, group: Sequence[ir.Value], attributes: Iterable[ir.Attr]) -> None:
+    """Let a DecodeWeight node yield what a constant yielded: where its Constant node is, else at the graph's start."""
+    output = copied(weight)
+    node = ir.Node(DOMAIN, DECODE_WEIGHT, group, attributes, outputs=[output], name="")
+    graph.insert_before(weight.producer() or graph[0], node)
+    weight.replace_all_uses_with(output, replace_graph_outputs=True)
+
+
+def copied(value: ir.Value) -> ir.Value:
+    """A value of the same name, type and texts, without producer, uses or tensor."""
+    return ir.Value(
+        name=value.name,
+        type=value.type,
+        shape=value.shape,
+        doc_string=value.doc_string,
+        metadata_props=dict(value.metadata_props),
+    )
+
+
+def set_inputs(node: ir.Node, inputs: Sequence[ir.Value | None]) -> None:
+    """Give a node these inputs and no others."""
+    node.resize_inputs(len(inputs))
+    for index, value in enumerate(inputs):
+        node.replace_input_with(index, value)
+
+
+def describe_like(value: ir.Value, other: ir.Value) -> None:
+    """Give a value the name, type and texts of another one."""
+    value.name, value.type, value.shape = other.name, other.type, other.shape
+    value.doc_string = other.doc_string
+    value.metadata_props.clear()
+    value.metadata_props.update(other.metadata_props)
+
+
+def fused_text(nodes: Iterable[ir.Node]) -> str:
+    """What is fused behind the sparse operators among some nodes, for people; empty if nothing is."""
+    found = {OPERATORS[node.op_type].fused for node in nodes if node.op_type in OPERATORS and node.domain == DOMAIN}
+    return ", ".join(sorted(found - {""}))
+
+
+def group_of(node: ir.Node) -> tuple[ir.Value, ...]:
+    """The seven values that a node of the domain takes its weight from.
+
+    Raises:
+        FormatError: one of them is missing, or is not constant.
+    """
+    first = OPERATORS[node.op_type].first if node.op_type in OPERATORS else 0
+    inputs = node.inputs[first : first + len(TENSORS)]
+    for kind, value in zip(TENSORS, [*inputs, *[None] * len(TENSORS)], strict=False):
+        if value is None or value.const_value is None:
+            raise FormatError("tensor-type", f"{kind} is missing or not constant", f"{node.op_type} {node.name!r}")
+    return tuple(value for value in inputs if value is not None)
+
+
+def stem_of(group: Sequence[ir.Value]) -> str:
+    """What the name of the codebook says of the weight's name."""
+    return (group[0].name or "").removesuffix(f".{TENSORS[0]}")
+
+
+def read_group(node: ir.Node) -> CompressedWeight:
+    """The weight group of a node of the domain, as it stands: the decoder checks what the arrays hold.
+
+    Raises:
+        FormatError: a tensor is missing, not constant or cannot be read, or an attribute is missing.
+    """
+    group = group_of(node)
+    try:
+        arrays = [value.const_value.numpy() for value in group if value.const_value is not None]
+    except (OSError, TypeError, ValueError) as error:
+        raise FormatError("tensor-type", str(error).splitlines()[0], stem_of(group)) from error
+    checksum = node.attributes.get_int("checksum")
+    if checksum is None:
+        raise FormatError("checksum", "the attribute is missing", stem_of(group))
+    values = {name: node.attributes.get_int(name, default) for name, default in _DEFAULTS.items()}
+    try:
+        dtype = np.dtype(ir.DataType(values.pop("dtype")).numpy())
+    except (TypeError, ValueError) as error:
+        raise FormatError("codebook-type", f"unknown dtype: {error}", stem_of(group)) from error
+    tensors = dict(zip(TENSORS, arrays, strict=True))
+    return CompressedWeight(**tensors, dtype=dtype, checksum=checksum, **values)  # type: ignore[arg-type]

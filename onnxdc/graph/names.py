@@ -1,0 +1,35 @@
+"""New names for values, that clash with none in the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+from onnxdc.graph.walk import graphs
+
+
+class Names:
+    """The names of a model's values, in all scopes: a new one hides no value of a graph around it, nor is hidden."""
+
+    def __init__(self, model: ir.Model) -> None:
+        self._number = 0
+        self._taken: set[str] = set()
+        for _, graph in graphs(model):
+            self._taken.update(value.name or "" for value in graph.inputs)
+            self._taken.update(graph.initializers)
+            self._taken.update(value.name or "" for node in graph for value in node.outputs)
+
+    def take(self, name: str, suffixes: Sequence[str] = ("",)) -> str:
+        """``name``, or ``name_1``, ``name_2``, ... : the first one that is free with each of the suffixes."""
+        candidate, number = name, 0
+        while any(candidate + suffix in self._taken for suffix in suffixes):
+            number += 1
+            candidate = f"{name}_{number}"
+        self._taken.update(candidate + suffix for suffix in suffixes)
+        return candidate
+
+    def take_number(self, suffixes: Sequence[str]) -> str:
+        """The next number as a name: ``1``, ``2``, ..., or ``1_1`` where one of the suffixes is taken behind it."""
+        self._number += 1
+        return self.take(str(self._number), suffixes)

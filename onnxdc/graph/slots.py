@@ -1,0 +1,142 @@
+"""Which inputs of which operators are weights, and along which axis of them the output channels lie."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias, get_args
+
+import onnx_ir as ir
+
+# Of weights, strongest first: a weight with several uses is of the first kind that one of them has.
+Kind: TypeAlias = Literal["conv", "fc", "recurrent", "embedding", "other"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+# Element types that a weight may have.
+WEIGHT_TYPES: Final = frozenset({ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.FLOAT, ir.DataType.DOUBLE})
+
+# What a constant may say of the activations that training has seen.
+Statistic: TypeAlias = Literal["mean", "variance"]
+
+_MICROSOFT = "com.microsoft"
+
+# (domain, operator) -> the kind of weight it takes, the inputs that take it.
+_WEIGHT_SLOTS: Final[dict[tuple[str, str], tuple[Kind, tuple[int, ...]]]] = {
+    ("", "Conv"): ("conv", (1,)),
+    ("", "ConvTranspose"): ("conv", (1,)),
+    ("", "Gemm"): ("fc", (0, 1)),
+    ("", "MatMul"): ("fc", (0, 1)),
+    ("", "LSTM"): ("recurrent", (1, 2)),
+    ("", "GRU"): ("recurrent", (1, 2)),
+    ("", "RNN"): ("recurrent", (1, 2)),
+    ("", "Gather"): ("embedding", (0,)),
+    ("", "DeformConv"): ("other", (1,)),
+    ("", "Einsum"): ("other", (0, 1)),
+    (_MICROSOFT, "FusedMatMul"): ("other", (0, 1)),
+    (_MICROSOFT, "FusedGemm"): ("other", (0, 1)),
+    (_MICROSOFT, "GemmFastGelu"): ("other", (1,)),
+    (_MICROSOFT, "FusedConv"): ("other", (1,)),
+    (_MICROSOFT, "NhwcConv"): ("other", (1,)),
+    (_MICROSOFT, "Attention"): ("other", (1,)),
+    (_MICROSOFT, "EmbedLayerNormalization"): ("other", (2, 3, 4)),
+}
+
+# Operators that compute with a quantized weight -> the inputs that hold it. QuantizeLinear takes the float weight of a
+# model that is quantized when it is loaded.
+_QUANTIZED_SLOTS: Final[dict[str, tuple[int, ...]]] = {
+    "DequantizeLinear": (0,),
+    "QuantizeLinear": (0,),
+    "QLinearConv": (3,),
+    "QLinearMatMul": (0, 3),
+    "ConvInteger": (1,),
+    "MatMulInteger": (0, 1),
+    "MatMulIntegerToFloat": (0, 1),
+    "DynamicQuantizeMatMul": (1,),
+    "DynamicQuantizeLSTM": (1, 2),
+    "QGemm": (3,),
+    "QAttention": (1,),
+    "MatMulNBits": (1,),
+    "MatMulBnb4": (1,),
+    "GatherBlockQuantized": (0,),
+}
+
+# Operators of the default domain -> the inputs that take a bias, or a scale and a shift for each channel.
+_AFFINE_SLOTS: Final[dict[str, tuple[int, ...]]] = {
+    "Conv": (2,),
+    "ConvTranspose": (2,),
+    "Gemm": (2,),
+    "LSTM": (3, 7),
+    "GRU": (3,),
+    "RNN": (3,),
+    "BatchNormalization": (1, 2),
+    "InstanceNormalization": (1, 2),
+    "LayerNormalization": (1, 2),
+    "GroupNormalization": (1, 2),
+    "PRelu": (1,),
+    "Add": (0, 1),
+    "Mul": (0, 1),
+}
+
+# Operators of the default domain -> the inputs that take running statistics.
+_STATISTIC_SLOTS: Final[dict[str, dict[int, Statistic]]] = {"BatchNormalization": {3: "mean", 4: "variance"}}
+
+# Operators that hand a weight on to its consumer, whole: the values stay, or change only their type.
+_PASSING: Final = frozenset({"Transpose", "Reshape", "Identity", "Cast", "Squeeze", "Unsqueeze", "Flatten"})
+
+# Operators that hand parts of a weight on, as exporters of recurrent layers do to put the gates in ONNX's order.
+_CUTTING: Final = frozenset({"Slice", "Split"})
+
+
+def weight_kind(node: ir.Node, index: int) -> Kind | None:
+    """The kind of weight that input ``index`` of the node takes, None if it takes none."""
+    kind, slots = _WEIGHT_SLOTS.get((node.domain, node.op_type), (None, ()))
+    return kind if index in slots else None
+
+
+def is_quantized_slot(node: ir.Node, index: int) -> bool:
+    """Whether input ``index`` of the node is a weight that is quantized already, or is about to be."""
+    return index in _QUANTIZED_SLOTS.get(node.op_type, ())
+
+
+def is_affine_slot(node: ir.Node, index: int) -> bool:
+    """Whether input ``index`` of the node is a bias, or scales or shifts channels, if a constant of rank 1 feeds it."""
+    return node.domain == "" and index in _AFFINE_SLOTS.get(node.op_type, ())
+
+
+def statistic_kind(node: ir.Node, index: int) -> Statistic | None:
+    """The running statistic that input ``index`` of the node takes; None if it takes none, or those of each batch."""
+    if node.domain != "" or int_attribute(node, "training_mode", 0) != 0:
+        return None
+    return _STATISTIC_SLOTS.get(node.op_type, {}).get(index)
+
+
+def is_passing(node: ir.Node, index: int) -> bool:
+    """Whether the node hands input ``index`` on to its outputs, whole or in parts, in another shape or type at most."""
+    if index != 0 or node.domain != "" or node.op_type not in _PASSING | _CUTTING:
+        return False
+    return node.op_type != "Cast" or int_attribute(node, "to", 0) in WEIGHT_TYPES
+
+
+def channel_axis(node: ir.Node, index: int, rank: int) -> int | None:
+    """The axis of the weight at input ``index``, of rank ``rank``, along which the output channels lie.
+
+    For a Gather table it is the axis that the indices choose from. None where the operator has no such axis, or where
+    an attribute that decides it is known only when a function is called.
+    """
+    if rank < 2 or node.op_type in ("FusedMatMul", "Einsum", "EmbedLayerNormalization"):
+        return None
+    if node.op_type in ("Gemm", "FusedGemm"):
+        transposed = int_attribute(node, "transA" if index == 0 else "transB", 0)
+        return None if transposed is None else int((index == 0) == bool(transposed))
+    if node.op_type == "MatMul":
+        return rank - 2 if index == 0 else rank - 1
+    if node.op_type == "Gather":
+        axis = int_attribute(node, "axis", 0)
+        return None if axis is None else axis % rank
+    return 1 if node.op_type in ("ConvTranspose", "LSTM", "GRU", "RNN", "GemmFastGelu", "Attention") else 0
+
+
+def int_attribute(node: ir.Node, name: str, default: int) -> int | None:
+    """An integer attribute of the node; None where it refers to an attribute of the function around it."""
+    attribute = node.attributes.get(name)
+    if attribute is None:
+        return default
+    return None if attribute.is_ref() else attribute.as_int()

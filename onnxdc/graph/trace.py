@@ -1,0 +1,160 @@
+"""Follow a constant to the operators that consume it, and an axis of it back from there.
+
+Between the two may lie nodes that only reshape, transpose, cast or cut (``slots.is_passing``), nodes that put constants
+together, and calls of model-local functions, in whose bodies the search goes on. Subgraphs need no care: they see the
+values of the graphs around them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Set
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
+from onnxdc.graph import slots
+from onnxdc.graph.slots import KINDS, Kind
+from onnxdc.graph.walk import graphs
+
+
+@dataclass(frozen=True)
+class Use:
+    """One weight slot that a constant feeds.
+
+    Attributes:
+        node: the consumer.
+        index: which of its inputs.
+        path: the nodes between the constant and the consumer, the constant's side first; empty when it feeds it
+            directly. A call of a model-local function counts as a node of the path.
+    """
+
+    node: ir.Node
+    index: int
+    path: tuple[ir.Node, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of weight that the slot takes."""
+        kind = slots.weight_kind(self.node, self.index)
+        assert kind is not None, f"input {self.index} of {self.node.op_type} takes no weight"
+        return kind
+
+
+@dataclass
+class Trace:
+    """All that a constant feeds.
+
+    Attributes:
+        uses: the weight slots.
+        quantized: names of the operators that use it as a quantized weight.
+        others: what else uses it: names of operators, or ``"graph output"``.
+    """
+
+    uses: list[Use] = field(default_factory=list)
+    quantized: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+
+
+def joins_of_constants(model: ir.Model) -> set[ir.Node]:
+    """Each Concat of nothing but constants, and of what comes of constants by passing nodes and other such Concats."""
+    joins: set[ir.Node] = set()
+    constants: set[ir.Value] = set()
+    for _, graph in graphs(model):
+        constants.update(graph.initializers.values())
+        for node in graph:
+            if node.domain != "":
+                continue
+            is_join = node.op_type == "Concat" and constants.issuperset(value for value in node.inputs if value)
+            if is_join:
+                joins.add(node)
+            if is_join or node.op_type == "Constant" or (slots.is_passing(node, 0) and node.inputs[0] in constants):
+                constants.update(node.outputs)
+    return joins
+
+
+def trace(value: ir.Value, model: ir.Model, joins: Set[ir.Node]) -> Trace:
+    """Everything that ``value`` feeds, directly or through passing nodes; uses come strongest kind first.
+
+    Args:
+        value: a constant.
+        model: its model.
+        joins: the ``joins_of_constants`` of the model.
+    """
+    found = Trace()
+    seen: set[int] = set()
+    pending: list[tuple[ir.Value, tuple[ir.Node, ...]]] = [(value, ())]
+    while pending:
+        current, path = pending.pop()
+        if id(current) in seen:  # the input of a function that is called twice, or that calls itself
+            continue
+        seen.add(id(current))
+        if current.is_graph_output():
+            found.others.append("graph output")
+        for node, index in current.uses():
+            function = model.functions.get(node.op_identifier())
+            if function is not None and index < len(function.inputs):
+                pending.append((function.inputs[index], (*path, node)))
+            elif slots.is_passing(node, index) or node in joins:
+                pending += [(output, (*path, node)) for output in node.outputs]
+            elif slots.weight_kind(node, index) is not None:
+                found.uses.append(Use(node, index, path))
+            elif slots.is_quantized_slot(node, index):
+                found.quantized.append(node.op_type)
+            else:
+                found.others.append(node.op_type)
+    found.uses.sort(key=lambda use: (KINDS.index(use.kind), len(use.path)))
+    return found
+
+
+def source_axis(use: Use, shape: tuple[int, ...]) -> int | None:
+    """The axis of the constant, of shape ``shape``, that arrives at the consumer as its axis of output channels.
+
+    None where the consumer has no such axis, where a reshape splits it, where the constant arrives in parts or with
+    others, or where a shape on the way is unknown.
+    """
+    shapes = [shape]
+    for node in use.path:
+        after = _shape_after(node, shapes[-1])
+        if after is None:
+            return None
+        shapes.append(after)
+    axis = slots.channel_axis(use.node, use.index, len(shapes[-1]))
+    for node, before, after in zip(reversed(use.path), shapes[-2::-1], shapes[:0:-1], strict=True):
+        if axis is None:
+            return None
+        axis = _axis_before(node, before, after, axis)
+    return axis
+
+
+def _shape_after(node: ir.Node, before: tuple[int, ...]) -> tuple[int, ...] | None:
+    if node.op_type == "Transpose":
+        permutation = _permutation(node, len(before))
+        return None if permutation is None else tuple(before[axis] for axis in permutation)
+    if node.op_type in ("Slice", "Split", "Concat"):
+        return None
+    if node.op_type not in ("Reshape", "Squeeze", "Unsqueeze", "Flatten"):
+        return before
+    shape = node.outputs[0].shape
+    return tuple(shape.numpy()) if shape is not None and shape.is_static() else None
+
+
+def _axis_before(node: ir.Node, before: tuple[int, ...], after: tuple[int, ...], axis: int) -> int | None:
+    if node.op_type == "Transpose":
+        permutation = _permutation(node, len(before))
+        return None if permutation is None else permutation[axis]
+    if before == after:
+        return axis
+    # A reshape keeps an axis when as many elements lie on either side of it as before.
+    place = (math.prod(after[:axis]), after[axis])
+    places = [(math.prod(before[:i]), dim) for i, dim in enumerate(before)]
+    return places.index(place) if place in places else None
+
+
+def _permutation(node: ir.Node, rank: int) -> tuple[int, ...] | None:
+    attribute = node.attributes.get("perm")
+    if attribute is None:
+        return tuple(reversed(range(rank)))
+    if attribute.is_ref() or sorted(attribute.as_ints()) != list(range(rank)):
+        return None
+    return tuple(attribute.as_ints())

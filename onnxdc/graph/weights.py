@@ -1,0 +1,163 @@
+"""Find the weights of a model: the constant tensors that are worth compressing, and who uses them.
+
+A weight is a constant of a floating-point type (an initializer of any graph, or the output of a Constant node) that
+reaches a weight slot (``slots.py``) of some operator, directly or through operators that only reshape, transpose, cast,
+cut or join it, in its own graph, in a subgraph or in a model-local function. No tensor is loaded to find it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import onnx_ir as ir
+
+from onnxdc.graph import slots
+from onnxdc.graph.constants import constant_tensor, read_constant, replace_constant
+from onnxdc.graph.skips import Skip
+from onnxdc.graph.slots import Kind
+from onnxdc.graph.trace import Trace, Use, joins_of_constants, source_axis, trace
+from onnxdc.graph.walk import graphs
+
+
+class NamedConstant(NamedTuple):
+    """A constant of a model.
+
+    Attributes:
+        name: its name, unique in the model: that of the value, with ``#2``, ``#3``, ... where graphs repeat it.
+        value: an initializer, or the output of a Constant node.
+        graph: the graph that holds it; the graph inside the function for a constant of a model-local function.
+        function: the model-local function that holds it, None outside of functions.
+    """
+
+    name: str
+    value: ir.Value
+    graph: ir.Graph
+    function: ir.Function | None
+
+
+@dataclass(eq=False)
+class Weight:
+    """A constant tensor that can be compressed.
+
+    Attributes:
+        name, value, graph, function: as of a ``NamedConstant``.
+        uses: the weight slots that it feeds, strongest kind first.
+        kind: of its first use.
+        channel_axis: the axis of this tensor along which the output channels of the first use lie, None if unknown.
+        other_uses: what else uses it, for people: such as ``"Add"`` or ``"graph output"``.
+    """
+
+    name: str
+    value: ir.Value
+    graph: ir.Graph
+    function: ir.Function | None
+    uses: tuple[Use, ...]
+    kind: Kind
+    channel_axis: int | None
+    other_uses: tuple[str, ...] = ()
+
+    @property
+    def tensor(self) -> ir.TensorProtocol:
+        """The tensor as the model holds it: maybe memory-mapped, maybe not loaded yet."""
+        tensor = constant_tensor(self.value)
+        assert tensor is not None, f"{self.name} is no constant"
+        return tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+        return tuple(self.tensor.shape.numpy())
+
+    @property
+    def size(self) -> int:
+        """Its number of elements."""
+        return self.tensor.size
+
+    @property
+    def op_type(self) -> str:
+        """The operator of the first use."""
+        return self.uses[0].node.op_type
+
+    @property
+    def is_graph_input(self) -> bool:
+        """Whether the initializer is a graph input too: from IR version 4 on, a caller may override its value."""
+        return self.value.is_graph_input()
+
+    def array(self) -> np.ndarray:
+        """The values, float16, bfloat16 (ml_dtypes), float32 or float64. May be a read-only view of the file.
+
+        Raises:
+            ModelError: the data is missing, or is not as long as the shape says.
+        """
+        return read_constant(self.value, self.name)
+
+    def replace(self, array: np.ndarray) -> None:
+        """Put other values of the same shape and type in the place of this constant; names and texts stay."""
+        replace_constant(self.value, array)
+
+
+def find_weights(model: ir.Model, min_elements: int) -> tuple[list[Weight], list[Skip]]:
+    """The weights of a model in the order of its graphs, and the constants that are none, each with the reason.
+
+    Integer constants are mentioned only where they are quantized weights.
+
+    Args:
+        model: not changed, and none of its tensors is loaded.
+        min_elements: smaller tensors are skipped.
+    """
+    weights: list[Weight] = []
+    skips: list[Skip] = []
+    joins = joins_of_constants(model)
+    for constant in named_constants(model):
+        found = trace(constant.value, model, joins)
+        reason = _why_not(constant.value, found, min_elements)
+        if reason is None:
+            weights.append(_weight(constant, found))
+        elif reason:
+            skips.append(Skip(constant.name, reason))
+    return weights, skips
+
+
+def named_constants(model: ir.Model) -> Iterator[NamedConstant]:
+    """Every constant of a model, in the order of its graphs."""
+    repeats: Counter[str] = Counter()
+    for function, graph in graphs(model):
+        for value in _constants(graph):
+            base = value.name or "unnamed"
+            repeats[base] += 1
+            name = base if repeats[base] == 1 else f"{base}#{repeats[base]}"
+            yield NamedConstant(name, value, graph, function)
+
+
+def _weight(constant: NamedConstant, found: Trace) -> Weight:
+    weight = Weight(*constant, tuple(found.uses), found.uses[0].kind, None, tuple(found.others))
+    weight.channel_axis = source_axis(found.uses[0], weight.shape)
+    return weight
+
+
+def _why_not(value: ir.Value, found: Trace, min_elements: int) -> str | None:
+    """Why this constant is not a weight; None if it is one, "" if nobody would take it for one."""
+    tensor = constant_tensor(value)
+    if tensor is None:
+        return "its value is an attribute of the function" if found.uses else ""
+    if found.quantized and tensor.size >= min_elements:
+        return f"already quantized ({tensor.dtype.name.lower()}, feeds {found.quantized[0]})"
+    if tensor.dtype not in slots.WEIGHT_TYPES:
+        return ""
+    if tensor.size < min_elements:
+        return f"{tensor.size} elements, fewer than {min_elements}"
+    if not found.uses:
+        users = ", ".join(dict.fromkeys(found.others))
+        return f"not a weight, feeds {users}" if users else "not used"
+    if len(tensor.shape) < 2:
+        return f"rank {len(tensor.shape)}: biases and scales stay as they are"
+    return None
+
+
+def _constants(graph: ir.Graph) -> Iterator[ir.Value]:
+    yield from (value for value in graph.initializers.values() if value.const_value is not None)
+    yield from (node.outputs[0] for node in graph if node.op_type == "Constant" and node.domain == "")

@@ -1,0 +1,1 @@
+"""Fuse what comes after a sparse operator into it, and take it apart again."""

@@ -1,0 +1,148 @@
+"""Put back the nodes that were fused into sparse operators: the inverse of ``fuse``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import onnx
+import onnx_ir as ir
+
+from onnxdc.domain import group
+from onnxdc.domain.operators import DOMAIN, OPERATORS, SLOPE, SPARSE
+from onnxdc.domain.origin import KEY, Fused
+from onnxdc.domain.portable import portable_functions
+from onnxdc.errors import ModelError
+from onnxdc.graph.names import Names
+from onnxdc.graph.walk import insert_at, node_name
+
+
+def unfuse(model: ir.Model, fused: Fused) -> None:
+    """Leave in every fused operator of the model its product alone, and put the rest behind it as nodes.
+
+    Args:
+        model: changed in place.
+        fused: the nodes as ``fuse`` met them. An operator of which it knows nothing gets those of its portable body.
+
+    Raises:
+        ModelError: the record is damaged, or does not fit the model.
+    """
+    content = fused.unpack()
+    recorded = {name for node in content.node for name in node.output}
+    names = Names(model)
+    known = []
+    for node in [node for graph in model.graphs() for node in graph if is_fused(node)]:
+        if node.graph is model.graph and node.outputs[0].name in recorded:
+            known.append(node)
+        else:
+            _expand(node, names, model.opset_imports.get("", 0))
+    if content.node:
+        _put_back(model.graph, known, content, fused)
+
+
+def is_fused(node: ir.Node) -> bool:
+    """Whether the node does more than its product."""
+    return node.domain == DOMAIN and node.op_type in OPERATORS and bool(OPERATORS[node.op_type].fused)
+
+
+def _put_back(graph: ir.Graph, fused_nodes: Sequence[ir.Node], content: onnx.GraphProto, fused: Fused) -> None:
+    """Put the recorded nodes and initializers where they were."""
+    if len(fused_nodes) != len(fused.products):
+        expected, found = len(fused.products), len(fused_nodes)
+        raise ModelError(f"metadata entry {KEY}: fused: expected {expected} nodes that others are in, got {found}")
+    record = _graph_of(content)
+    nodes, constants = list(record), list(record.initializers.values())
+    values = {value.name: value for node in graph for value in node.outputs}
+    values |= {value.name: value for value in [*graph.inputs, *graph.initializers.values()]}
+    record.initializers.clear()
+    for node in fused_nodes:
+        _separate(node, record, values)
+    _connect(record, values)
+    record.remove(nodes)
+    graph.remove(fused_nodes)
+    initializers = list(graph.initializers.values())
+    for place, value in zip(fused.initializers, constants, strict=True):
+        initializers.insert(place, value)
+    graph.initializers.clear()
+    for value in initializers:
+        graph.initializers.add(value)
+    places = [*fused.nodes, *fused.products]
+    insert_at(graph, list(zip(places, [*nodes, *fused_nodes], strict=True)))
+
+
+def _expand(node: ir.Node, names: Names, opset: int) -> None:
+    """Put the nodes of the portable body behind a fused operator."""
+    operator = OPERATORS[node.op_type]
+    function = portable_functions([node.op_type], opset)[-1]
+    product = next(place for place, part in enumerate(function.node) if part.op_type == operator.standard)
+    given = [value.name if value is not None else "" for value in node.inputs[operator.inputs :]]
+    new = {"": "", **dict(zip(operator.fused_inputs, [*given, "", "", ""], strict=False))}
+    new[function.output[0]] = node.outputs[0].name
+    content = onnx.GraphProto(node=function.node[product + 1 :])
+    for part in content.node:
+        for name in [*part.input, *part.output]:
+            if name not in new:
+                new[name] = names.take(f"{node.outputs[0].name}.{name}")
+        part.input[:], part.output[:] = ([new[name] for name in old] for old in (part.input, part.output))
+        for attribute in [attribute for attribute in part.attribute if attribute.ref_attr_name == SLOPE]:
+            attribute.CopyFrom(onnx.helper.make_attribute(attribute.name, node.attributes.get_float(SLOPE, 0.01)))
+    record = _graph_of(content)
+    nodes = list(record)
+    values = {value.name: value for value in node.inputs if value is not None}
+    _separate(node, record, values)
+    _connect(record, values)
+    record.remove(nodes)
+    assert node.graph is not None
+    node.graph.insert_after(node, nodes)
+
+
+def _graph_of(content: onnx.GraphProto) -> ir.Graph:
+    """The nodes and initializers as a graph, of which every value that is made elsewhere is an input."""
+    made = {name for node in content.node for name in node.output} | {tensor.name for tensor in content.initializer}
+    infos = {info.name: info for info in content.value_info}
+    outside = {name for node in content.node for name in node.input} - made - {""}
+    copy = onnx.GraphProto()
+    copy.CopyFrom(content)
+    copy.input.extend(infos.get(name, onnx.ValueInfoProto(name=name)) for name in sorted(outside))
+    return ir.serde.deserialize_graph(copy)
+
+
+def _separate(node: ir.Node, record: ir.Graph, values: dict[str | None, ir.Value]) -> None:
+    """Make a fused node the plain product, and let the nodes of ``record`` yield what it yielded.
+
+    The output of the product is that input of theirs that nothing in the model makes: it is added to ``values``.
+    """
+    operator, output = OPERATORS[node.op_type], node.outputs[0]
+    last = next(value for part in record for value in part.outputs if value.name == output.name)
+    inputs = _origins(last, record)
+    products = [value for value in inputs if value.name not in values]
+    if len(products) != 1:
+        names = ", ".join(str(value.name) for value in inputs)
+        raise ModelError(f"metadata entry {KEY}: fused: {node_name(node)} does not end what takes {names}")
+    group.describe_like(last, output)
+    output.replace_all_uses_with(last, replace_graph_outputs=True)
+    group.describe_like(output, products[0])
+    values[output.name], values[last.name] = output, last
+    group.set_inputs(node, node.inputs[: operator.inputs])
+    node.attributes.pop(SLOPE, None)
+    node.op_type = SPARSE[operator.standard].name
+
+
+def _origins(value: ir.Value, record: ir.Graph) -> list[ir.Value]:
+    """The inputs of the record that a value of it is made from."""
+    found: dict[ir.Value, None] = {}
+    pending, inputs = [value], set(record.inputs)
+    while pending:
+        current = pending.pop()
+        if current in inputs:
+            found[current] = None
+        elif (producer := current.producer()) is not None:
+            pending += [part for part in producer.inputs if part is not None]
+    return list(found)
+
+
+def _connect(record: ir.Graph, values: Mapping[str | None, ir.Value]) -> None:
+    """Give the nodes of the record the values of the model in place of its inputs."""
+    for value in record.inputs:
+        if value.name not in values:
+            raise ModelError(f"metadata entry {KEY}: fused: the model has no value {value.name}")
+        value.replace_all_uses_with(values[value.name])

@@ -1,0 +1,117 @@
+"""Sessions of onnxruntime that run compressed models, natively where the library loads."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import onnxruntime
+
+from onnxdc import model_io
+from onnxdc.errors import FormatError, ModelError, NativeError
+from onnxdc.model_io import Source
+from onnxdc.numeric import decoding
+from onnxdc.passes.decode import Decoder, decode_dense_nodes
+from onnxdc.runtime import native as library
+
+Native: TypeAlias = bool | Literal["auto"]
+Provider: TypeAlias = str | tuple[str, dict[str, Any]]
+
+
+def why_not_native() -> str | None:
+    """Why the native library cannot be used, None if it can."""
+    try:
+        library.isa()
+    except NativeError as error:
+        return str(error)
+    return None
+
+
+def best_decoder() -> Decoder:
+    """The native decoder where the library loads, else the one in Python: both give the same bits and errors."""
+    return decoding.decode_weight if why_not_native() else library.decode_weight
+
+
+@contextmanager
+def naming(model: Source) -> Iterator[None]:
+    """Put the model's name before that of the weight in a FormatError."""
+    try:
+        yield
+    except FormatError as error:
+        raise error.at(f"{model_io.name_of(model)}: {error.where}") from error
+
+
+def session(
+    model: Source,
+    *,
+    native: Native = "auto",
+    sess_options: onnxruntime.SessionOptions | None = None,
+    providers: Sequence[Provider] = ("CPUExecutionProvider",),
+    provider_options: Sequence[Mapping[str, Any]] | None = None,
+) -> onnxruntime.InferenceSession:
+    """A session of onnxruntime for a model, compressed or not.
+
+    With the native library sparse operators run on the compressed weights, and the weights that are executed dense are
+    decoded before onnxruntime sees them, which loads faster than decoding by the portable body.
+
+    Args:
+        model: a path, or a model in memory, which is left as it is.
+        native: True to insist on the native library, False for the portable bodies, ``"auto"`` for the library where
+            it loads, and a RuntimeWarning where it does not.
+        sess_options: your own options; the library is registered with them, so they serve one session.
+        providers: as for ``onnxruntime.InferenceSession``.
+        provider_options: as for ``onnxruntime.InferenceSession``.
+
+    Raises:
+        NativeError: ``native`` is True and the library does not load.
+        FormatError: a compressed weight breaks a rule of the format.
+        ModelError: the model cannot be read, or onnxruntime refuses it.
+    """
+    options = sess_options or onnxruntime.SessionOptions()
+    reason = why_not_native() if native else None
+    if reason and native is True:
+        raise NativeError(reason)
+    if reason:
+        warnings.warn(f"running the portable bodies: {reason}", RuntimeWarning, stacklevel=2)
+    path = os.fspath(model) if isinstance(model, str | os.PathLike) else None
+    loaded = model_io.load(model, upgrade=False)
+    decoded = False
+    if native and not reason:
+        _register(options)
+        with naming(model):
+            decoded = bool(decode_dense_nodes(loaded, decoder=library.decode_weight).changes)
+
+    def create(file: str) -> onnxruntime.InferenceSession:
+        try:
+            return onnxruntime.InferenceSession(file, options, list(providers), provider_options)
+        except Exception as error:  # onnxruntime raises many types, which share no base
+            raise ModelError(f"{model_io.name_of(model)}: onnxruntime refuses it: {_in_one_line(error)}") from error
+
+    # Our copy of the model goes before onnxruntime makes its own. For the same reason the model does not go there as
+    # bytes, which a session keeps for as long as it lives.
+    if path is not None and not decoded:
+        del loaded
+        return create(path)
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory, "model.onnx")
+        model_io.save(loaded, file)
+        del loaded
+        return create(str(file))
+
+
+def _register(options: onnxruntime.SessionOptions) -> None:
+    try:
+        options.register_custom_ops_library(library.library_path())
+    except Exception as error:
+        raise NativeError(
+            f"onnxruntime {onnxruntime.__version__} refuses the library: {_in_one_line(error)}"
+        ) from error
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,224 @@
+"""The command line: flags reach the library, and exit codes, streams and messages are as promised."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+from click.testing import CliRunner
+
+from onnxdc import api
+from onnxdc.cli import cli
+from tests.helpers.small_models import CNN, DIGITS, LENET, constants, dense, onnxdc, report_of, saved
+
+COMMAND = [sys.executable, "-m", "onnxdc"]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return saved(dense(), tmp_path / "dense.onnx")
+
+
+@pytest.fixture
+def small(model: Path) -> Path:
+    path = model.with_name("small.onnx")
+    assert onnxdc("compress", model, "-o", path, "--density", "0.1", "-q").exit_code == 0
+    return path
+
+
+def test_compress_prints_a_table_and_tells_its_progress_on_stderr(model):
+    result = onnxdc("compress", model, "-o", model.with_name("out.onnx"), "--density", "0.1")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0].split()[:4] == ["weight", "kind", "shape", "density"]
+    assert result.stderr.splitlines() == [
+        f"{stage} {number}/2 fc{number}" for stage in ("prune", "share", "encode") for number in (1, 2)
+    ]
+    assert f"-> {model.with_name('out.onnx').stat().st_size:,} bytes" in result.stdout
+
+
+def test_quiet_prints_nothing(model):
+    result = onnxdc("compress", model, "-o", model.with_name("out.onnx"), "--quiet")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_the_stages_one_by_one_are_compress(model):
+    folder = model.parent
+    for stage, source, options in (
+        ("prune", "dense", ["--density", "0.1"]),
+        ("share", "prune", ["--bits", "4"]),
+        ("encode", "share", []),
+        ("decode", "encode", []),
+    ):
+        assert onnxdc(stage, folder / f"{source}.onnx", "-o", folder / f"{stage}.onnx", *options).exit_code == 0
+    options = ["--density", "0.1", "--bits", "4", "--no-fold"]
+    assert onnxdc("compress", model, "-o", folder / "all.onnx", *options).exit_code == 0
+    assert (folder / "all.onnx").read_bytes() == (folder / "encode.onnx").read_bytes()
+    assert (folder / "decode.onnx").read_bytes() == (folder / "share.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"density": 0.2}, 0.2),
+        ({"threshold": 1.0}, np.mean(np.abs(constants(dense())["fc1"]) >= 1.0)),
+        ({"quality": 1.5}, np.mean(np.abs(constants(dense())["fc1"]) >= 1.5 * constants(dense())["fc1"].std())),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_each_way_to_prune_keeps_what_it_says(model, options, expected):
+    arguments = [part for key, value in options.items() for part in (f"--{key}", value)]
+    report = report_of(onnxdc("prune", model, "-o", model.with_name("out.onnx"), "--json", *arguments))
+    assert report["weights"][0]["density"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_global_density_ranks_the_weights_together(model):
+    arguments = ["--json", "--global-density", 0.3]
+    report = report_of(onnxdc("prune", model, "-o", model.with_name("out.onnx"), *arguments))
+    assert report["total"]["density"] == pytest.approx(0.3, abs=1e-3)
+
+
+@pytest.mark.parametrize("init", ["linear", "density", "random"])
+def test_sharing_options_reach_the_weights(model, init):
+    out = model.with_name("out.onnx")
+    arguments = ["--bits", 3, "--init", init, "--groups", 2, "--seed", 5]
+    assert onnxdc("share", model, "-o", out, *arguments).exit_code == 0
+    halves = np.split(constants(ir.load(out))["fc1"], 2, axis=1)
+    assert [np.unique(half).size for half in halves] == [7, 7]
+
+
+def test_encoding_options_reach_the_weights(model):
+    out = model.with_name("out.onnx")
+    arguments = ["--density", 0.05, "--index-bits", 3, "--execution", "dense", "--min-elements", 1000, "--json"]
+    (row,) = report_of(onnxdc("compress", model, "-o", out, *arguments))["weights"]
+    assert (row["name"], row["index_bits"], row["execution"]) == ("fc1", 3, "dense")
+
+
+@pytest.mark.parametrize(("arguments", "fused"), [((), "Relu"), (("--no-fuse",), "")])
+def test_fusing_can_be_switched_off(tmp_path, arguments, fused):
+    report = report_of(onnxdc("compress", LENET, "-o", tmp_path / "out.onnx", "--density", 0.05, "--json", *arguments))
+    assert [row["fused"] for row in report["weights"]] == [fused, fused, ""]
+
+
+def test_a_recipe_says_what_happens(tmp_path):
+    arguments = ["--recipe", CNN.with_suffix(".toml"), "--json"]
+    report = report_of(onnxdc("compress", CNN, "-o", tmp_path / "out.onnx", *arguments))
+    assert [round(row["density"], 2) for row in report["weights"]] == [0.66, 0.33, 0.08, 0.3]
+
+
+def test_inspect_shows_dense_and_compressed_models(model, small):
+    plain, compressed = (report_of(onnxdc("inspect", path, "--json")) for path in (model, small))
+    assert [row["encoded_bytes"] for row in plain["weights"]] == [None, None]
+    assert all(row["encoded_bytes"] for row in compressed["weights"])
+    assert onnxdc("inspect", small).stdout.splitlines()[1].startswith("fc1")
+
+
+def test_verify_compares_and_counts(tmp_path):
+    assert onnxdc("compress", LENET, "-o", tmp_path / "small.onnx", "-q").exit_code == 0
+    arguments = ["verify", LENET, tmp_path / "small.onnx", "--inputs", DIGITS, "--labels", "labels"]
+    found = report_of(onnxdc(*arguments, "--json"))
+    assert found["passed"]
+    assert [accuracy["top1"] for accuracy in found["accuracies"]] == [pytest.approx(353 / 359)] * 3
+    assert "top-1 98.33%" in onnxdc(*arguments).stdout
+
+
+def test_verify_exits_with_1_beyond_the_tolerance(model, small):
+    assert onnxdc("verify", model, small).exit_code == 0
+    result = onnxdc("verify", model, small, "--tolerance", "1e-6")
+    assert (result.exit_code, result.stderr) == (1, "onnxdc: error: the outputs differ by more than the tolerance\n")
+    assert "EXCEEDED" in result.stdout
+    assert onnxdc("verify", small, small, "--tolerance", "1e-4", "--seed", 3).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compress", "in.onnx"],
+        ["compress", "in.onnx", "-o", "out.onnx", "--bits", "many"],
+        ["compress", "in.onnx", "-o", "out.onnx", "--sparsity", "0.9"],
+        ["prune", "in.onnx", "-o", "out.onnx", "--bits", "4"],
+        ["verify", "a.onnx"],
+        ["verify", "a.onnx", "b.onnx", "--labels", "y"],
+        ["squeeze"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_with_2(arguments):
+    result = onnxdc(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Usage: ")
+
+
+def test_help_names_all_commands():
+    text = onnxdc("--help").stdout
+    for command in ("compress", "prune", "share", "encode", "decode", "inspect", "verify", "doctor"):
+        assert f"  {command} " in text
+        assert onnxdc(command, "--help").exit_code == 0
+
+
+def test_an_interrupt_exits_with_130(monkeypatch, model):
+    def interrupted(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(api, "inspect", interrupted)
+    assert CliRunner().invoke(cli, ["inspect", str(model)]).exit_code == 130
+
+
+@pytest.mark.parametrize(
+    ("error", "line"), [(MemoryError(), "out of memory"), (MemoryError("8 EB"), "out of memory: 8 EB")]
+)
+def test_too_little_memory_is_told_in_one_line(monkeypatch, model, error, line):
+    def hungry(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(api, "inspect", hungry)
+    result = CliRunner().invoke(cli, ["inspect", str(model)])
+    assert (result.exit_code, result.stderr) == (1, f"onnxdc: error: {line}\n")
+
+
+def test_the_module_runs_as_a_command(model):
+    done = subprocess.run([*COMMAND, "inspect", model, "--json"], capture_output=True, text=True, check=True)
+    assert [row["name"] for row in json.loads(done.stdout)["weights"]] == ["fc1", "fc2"]
+    assert done.stderr == ""
+
+
+def test_a_terminal_gets_a_drawn_table(model):
+    leader, follower = pty.openpty()
+    command = [*COMMAND, "compress", model, "-o", model.with_name("out.onnx"), "--density", "0.1"]
+    environment = {**os.environ, "COLUMNS": "120", "TERM": "xterm"}
+    with subprocess.Popen(command, stdout=follower, stderr=follower, env=environment) as process:
+        os.close(follower)
+        text = b""
+        try:
+            while chunk := os.read(leader, 4096):
+                text += chunk
+        except OSError:  # how Linux says that the other end is closed
+            pass
+    os.close(leader)
+    assert process.returncode == 0
+    assert "──────" in text.decode()
+    assert "fc1" in text.decode()
+    assert "encode 1/2 fc1" not in text.decode()
+
+
+def test_doctor_finds_the_library():
+    found = report_of(onnxdc("doctor", "--json"))
+    assert found["healthy"]
+    assert Path(found["library"]).is_file()
+    assert found["isa"] in onnxdc("doctor").stdout
+
+
+def test_doctor_says_what_is_wrong():
+    environment = {**os.environ, "ONNXDC_ISA": "mmx"}
+    done = subprocess.run([*COMMAND, "doctor"], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 1
+    assert "problem: " in done.stdout
+    assert "mmx" in done.stdout
+    assert "advice: " in done.stdout
+    assert done.stderr == "onnxdc: error: compressed models run portably only\n"

@@ -1,0 +1,86 @@
+"""Models of one compressed weight with the portable body, for the tests of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.inliner
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from onnxdc.domain.operators import TENSORS
+from onnxdc.domain.portable import portable_functions
+from onnxdc.numeric.encoding import encode_weight
+from onnxdc.numeric.weight import CompressedWeight
+
+IR_VERSION = 8
+NEWEST_OPSET = min(28, onnx.defs.onnx_opset_version())  # onnxruntime 1.32 knows 28
+
+
+@dataclass(frozen=True)
+class Node:
+    """What a node has besides the weight: the inputs on both sides of it, its attributes, the rank of its output."""
+
+    rank: int
+    before: dict[str, np.ndarray] = field(default_factory=dict)
+    after: dict[str, np.ndarray] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def feeds(self) -> dict[str, np.ndarray]:
+        return {**self.before, **self.after}
+
+
+def sparse(shape: Sequence[int], density: float, values: int = 15, seed: int = 0) -> np.ndarray:
+    """A float32 weight of `density`, drawn from `values` multiples of 1/16, so that sums are exact."""
+    rng = np.random.default_rng(seed)
+    shared = np.arange(1, values + 1, dtype=np.float32) / 8 - 1.0625
+    return np.where(rng.random(shape) < density, rng.choice(shared, shape), np.float32(0)).astype(np.float32)
+
+
+def model_of(
+    op_type: str, tensors: dict[str, np.ndarray], node: Node, opset: int, domain: str = "", **attributes: Any
+) -> onnx.ModelProto:
+    """One node of `op_type` with the constants `tensors` where the weight of the standard operator is."""
+    named = {**node.before, **node.after}
+    inputs = [
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+        for name, value in named.items()
+    ]
+    output = helper.make_tensor_value_info("Y", TensorProto.FLOAT, [None] * node.rank)
+    call = helper.make_node(
+        op_type, [*node.before, *tensors, *node.after], ["Y"], domain=domain, **node.attributes, **attributes
+    )
+    initializers = [numpy_helper.from_array(tensor, name) for name, tensor in tensors.items()]
+    graph = helper.make_graph([call], "g", inputs, [output], initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR_VERSION)
+
+
+def compressed_model(op_type: str, weight: np.ndarray | CompressedWeight, node: Node, opset: int) -> onnx.ModelProto:
+    """The model of an operator of the domain, with its portable body."""
+    group = weight if isinstance(weight, CompressedWeight) else encode_weight(weight)
+    tensors = dict(zip(TENSORS, group.tensors, strict=True))
+    model = model_of(op_type, tensors, node, opset, "onnxdc", checksum=group.checksum)
+    model.opset_import.add(domain="onnxdc", version=1)
+    longest = max(group.codes.size, group.gaps.size)
+    functions = portable_functions([op_type], opset, group.chunk_size, list(node.attributes), longest)
+    model.functions.extend(functions)
+    return model
+
+
+def run(model: onnx.ModelProto, feeds: dict[str, np.ndarray] | None = None) -> np.ndarray:
+    """The output in onnxruntime without the native library."""
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (output,) = session.run(None, feeds or {})
+    return output
+
+
+def run_in_reference(model: onnx.ModelProto, feeds: dict[str, np.ndarray] | None = None) -> np.ndarray:
+    """The output in onnx.reference, which by itself gives attributes of functions no defaults."""
+    (output,) = ReferenceEvaluator(onnx.inliner.inline_local_functions(model)).run(None, feeds or {})
+    return output

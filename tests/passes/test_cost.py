@@ -1,0 +1,51 @@
+"""What a layer costs: where the estimate must say sparse, and where dense."""
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from onnxdc.passes.cost import MARGIN, Layer, gain
+from onnxdc.passes.encode import encode
+from tests.helpers.small_models import build
+
+MANY = 1000
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [Layer(256, 2304, taps=9, positions=196), Layer(3072, 768, positions=128), Layer(4096, 9216, positions=1)],
+    ids=["convolution", "many rows", "one row"],
+)
+def test_fewer_nonzeros_gain_more_and_full_weights_lose(layer: Layer):
+    gains = [gain(layer, density) for density in (0.01, 0.1, 0.3, 0.6, 1.0)]
+    assert gains == sorted(gains, reverse=True)
+    assert gains[1] * MARGIN > 1 > gains[-1] * MARGIN
+
+
+def test_no_layer_gains_more_than_its_zeros_allow():
+    for density in (0.05, 0.2, 0.5):
+        assert gain(Layer(512, 4608, taps=9, positions=MANY), density) < 1 / density
+
+
+def test_depthwise_convolutions_stay_dense_at_any_density():
+    assert gain(Layer(256, 9, groups=256, taps=9, positions=MANY), 0.01) < 1
+
+
+def test_an_unknown_number_of_rows_counts_as_what_gains_less():
+    few, many = (Layer(1000, 4096, positions=positions) for positions in (1, 10**6))
+    assert gain(Layer(1000, 4096), 0.2) == pytest.approx(min(gain(few, 0.2), gain(many, 0.2)), rel=1e-3)
+
+
+def test_what_a_call_costs_keeps_tiny_layers_dense():
+    assert gain(Layer(10, 100, positions=1), 0.05) < 1
+    assert gain(Layer(16, 144, taps=9, positions=4), 0.05) < 1
+
+
+@pytest.mark.parametrize(("size", "op_type"), [(32, "SparseQuantConv"), (1, "DecodeWeight")])
+def test_the_size_of_the_output_counts_if_it_is_known(size: int, op_type: str):
+    rng = np.random.default_rng(3)
+    weight = np.where(rng.random((64, 64, 1, 1)) < 0.1, 0.5, 0).astype(np.float32)
+    text = f"g (float[N, 64, {size}, {size}] X) => (float[N, 64, {size}, {size}] Y) {{ Y = Conv(X, W) }}"
+    model: ir.Model = build(text, W=weight)
+    encode(model, force=True)
+    assert model.graph[0].op_type == op_type

@@ -1,0 +1,125 @@
+"""Reports: the accounting of the paper's tables, held against numbers worked out by hand or from the streams."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+import onnxdc
+from onnxdc import Recipe
+from onnxdc.numeric.relative_index import to_gaps
+from tests.helpers.few_values import weight
+from tests.helpers.small_models import LENET, dense
+from tests.helpers.text_models import build, normal
+
+
+def one_weight(array: np.ndarray) -> ir.Model:
+    rows, columns = array.shape
+    return build(f"g (float[N, {rows}] x) => (float[N, {columns}] y) {{ y = MatMul(x, W) }}", W=array)
+
+
+def test_bytes_after_each_stage_are_those_worked_out_by_hand():
+    # 1200 elements; nonzeros at 0, 40 and 1199. Gaps of 5 bits reach 32 positions: one filler before 40, and
+    # floor((1199 - 40 - 1) / 32) = 36 before the last. So 40 entries.
+    array = np.zeros((30, 40), np.float32)
+    array.flat[[0, 40, 1199]] = [1.5, -2.5, 1.5]
+    (row,) = onnxdc.inspect(one_weight(array)).rows
+    assert (row.name, row.kind, row.shape) == ("W", "fc", (30, 40))
+    assert (row.size, row.nnz, row.entries, row.index_bits) == (1200, 3, 40, 5)
+    assert row.bits == 2  # zero and two values
+    assert row.dense_bytes == 4800
+    assert row.pruned_bytes == 40 * (32 + 5) // 8
+    assert row.shared_bytes == 40 * (2 + 5) // 8 + 3 * 4
+    assert (row.encoded_bytes, row.execution) == (None, "")
+
+
+@pytest.mark.parametrize("density", [0.0, 0.01, 0.1, 0.5])
+@pytest.mark.parametrize("index_bits", [1, 5, 8])
+def test_entries_are_counted_as_they_are_encoded(density, index_bits):
+    array = weight(300, 5000, density=density, values=7)
+    result = onnxdc.encode(one_weight(array), index_bits=index_bits, min_elements=0)
+    (row,) = result.report.rows
+    (initial,) = onnxdc.prune(one_weight(array), Recipe(), threshold=0.0).report.rows
+    gaps, _ = to_gaps((array != 0).reshape(-1).astype(np.uint8), index_bits)
+    if row.index_bits is not None:
+        assert row.entries == gaps.size
+    assert (row.nnz, row.bits) == (np.count_nonzero(array), 3 if density else 1)
+    assert initial.nnz == row.nnz
+
+
+def test_encoded_bytes_are_those_of_the_seven_tensors():
+    result = onnxdc.compress(LENET, density=0.1, execution="sparse")
+    graph = result.to_proto().graph
+    size = {tensor.name: onnx.numpy_helper.to_array(tensor).nbytes for tensor in graph.initializer}
+    gemms = [node for node in graph.node if node.domain == "onnxdc"]
+    for row, gemm in zip(result.report.rows, gemms, strict=True):
+        assert row.encoded_bytes == sum(size[name] for name in gemm.input[1:8])
+
+
+def test_inspect_says_of_the_file_what_compress_said(tmp_path):
+    result = onnxdc.compress(LENET, density=0.1)
+    result.save(tmp_path / "small.onnx")
+    found = onnxdc.inspect(tmp_path / "small.onnx")
+    assert [row.cells() for row in found.rows] == [row.cells() for row in result.report.rows]
+    assert found.file_before == result.report.file_after == (tmp_path / "small.onnx").stat().st_size
+    assert result.report.file_before == LENET.stat().st_size
+
+
+def test_file_sizes_include_external_data(tmp_path):
+    path = tmp_path / "model.onnx"
+    onnx.save(ir.to_proto(dense()), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    expected = path.stat().st_size + (tmp_path / "weights.bin").stat().st_size
+    assert onnxdc.inspect(path).file_before == expected
+
+
+def test_a_model_with_some_weights_encoded_shows_all_of_them():
+    model = dense()
+    shared = onnxdc.share(model, Recipe(rules=(onnxdc.Rule(pattern="fc2", skip=True),)))
+    result = onnxdc.encode(shared.model)
+    for report in (result.report, onnxdc.inspect(result.model)):
+        fc1, fc2 = report.rows
+        assert fc1.encoded_bytes is not None
+        assert (fc2.bits, fc2.encoded_bytes, fc2.stored_bytes) == (None, None, 840 * 4)
+        assert report.total.encoded_bytes == fc1.encoded_bytes + 840 * 4
+    assert "255 distinct values" in fc2_reason(result.report)
+
+
+def fc2_reason(report: onnxdc.Report) -> str:
+    return report.rows[1].reason
+
+
+def test_a_weight_says_why_it_is_executed_dense():
+    (row,) = onnxdc.compress(one_weight(normal(64, 64))).report.rows
+    assert row.execution == "dense"
+    assert "density" in row.reason
+
+
+def test_totals_are_sums():
+    report = onnxdc.compress(LENET, density=0.1).report
+    for field in ("size", "nnz", "entries", "dense_bytes", "pruned_bytes", "shared_bytes", "encoded_bytes"):
+        assert getattr(report.total, field) == sum(getattr(row, field) for row in report.rows)
+
+
+def test_text_has_a_line_for_each_weight_and_aligned_columns():
+    lines = str(onnxdc.compress(LENET, density=0.1, execution="sparse").report).splitlines()
+    header, *rows, total = lines[:5]
+    assert header.split()[:4] == ["weight", "kind", "shape", "density"]
+    assert [row.split()[0] for row in rows] == ["fc1.weight", "fc2.weight", "fc3.weight"]
+    assert len({line.index("x", 12) for line in rows}) <= 2
+    assert [row.index("sparse") for row in rows] == [header.index("execution")] * 3
+    assert total.split()[:2] == ["total", "10.0%"]
+    assert "unchanged: fc2.bias, fc3.bias: fewer than 256 elements" in lines
+
+
+def test_json_holds_what_the_report_holds():
+    report = onnxdc.compress(LENET, density=0.1).report
+    found = json.loads(report.to_json())
+    assert [row["encoded_bytes"] for row in found["weights"]] == [row.encoded_bytes for row in report.rows]
+    assert found["weights"][0]["shape"] == [300, 784]
+    assert found["weights"][0]["density"] == 0.1
+    assert {skip["name"] for skip in found["skips"]} == {"fc1.bias", "fc2.bias", "fc3.bias"}
+    assert found["file_before"] == LENET.stat().st_size

@@ -1,0 +1,132 @@
+"""Damaged good vectors: the decoders must agree, either on the same bits or on the rule that is broken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onnxdc import native
+from onnxdc.errors import FormatError
+from onnxdc.numeric.decoding import decode_weight
+from onnxdc.numeric.weight import CompressedWeight
+from tests.vectors import slow_decoder, vector_file
+from tests.vectors.slow_encoder import with_checksum
+
+GOOD = sorted((Path(__file__).parents[1] / "vectors" / "good").glob("*.onnx"))
+STREAM_RULES = {"truncated", "bad-code", "trailing-bits", "position"}  # the format lets a decoder name any of these
+LARGEST = 50_000  # elements; the slow decoder and a dense result stay small
+MUTATIONS = 24  # of each vector
+
+
+def outcome(decode: Callable[[CompressedWeight], np.ndarray], weight: CompressedWeight) -> tuple[object, ...]:
+    """What a decoder makes of the weight: its bits, or the rule that it names."""
+    try:
+        dense = decode(weight)
+    except FormatError as error:
+        return ("rejected", "stream" if error.rule in STREAM_RULES else error.rule)
+    return ("decoded", dense.dtype, dense.shape, dense.tobytes())
+
+
+def flip_bit(weight: CompressedWeight, rng: np.random.Generator) -> CompressedWeight:
+    """Flip one bit of one tensor."""
+    name = rng.choice([name for name in vector_file.NAMES if getattr(weight, name).size])
+    tensor = getattr(weight, name)
+    data = np.frombuffer(tensor.tobytes(), np.uint8).copy()
+    data[rng.integers(data.size)] ^= 1 << rng.integers(8)
+    return replace(weight, **{name: data.view(tensor.dtype).reshape(tensor.shape)})
+
+
+def change_number(weight: CompressedWeight, rng: np.random.Generator) -> CompressedWeight:
+    """Add a little to one cell of the chunk table or one dimension."""
+    name = rng.choice(["chunks", "shape"] if weight.shape.size else ["chunks"])
+    tensor = getattr(weight, name).copy()
+    tensor.reshape(-1)[rng.integers(tensor.size)] += rng.choice([-64, -8, -1, 1, 2, 64])
+    return replace(weight, **{name: tensor})
+
+
+def change_row(weight: CompressedWeight, rng: np.random.Generator) -> CompressedWeight:
+    """Leave out a row of the chunk table, or repeat it."""
+    row = rng.integers(len(weight.chunks))
+    chunks = weight.chunks
+    if rng.random() < 0.5:
+        return replace(weight, chunks=np.delete(chunks, row, axis=0))
+    return replace(weight, chunks=np.insert(chunks, row, chunks[row], axis=0))
+
+
+def resized(tensor: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The bytes without the last one, or with one more."""
+    return np.append(tensor, rng.integers(256, dtype=np.uint8)) if rng.random() < 0.5 else tensor[:-1]
+
+
+def change_size(weight: CompressedWeight, rng: np.random.Generator) -> CompressedWeight:
+    """Resize a stream or a table of lengths."""
+    name = rng.choice(["code_lengths", "codes", "gap_lengths", "gaps"])
+    return replace(weight, **{name: resized(getattr(weight, name), rng)})
+
+
+def move_end(weight: CompressedWeight, rng: np.random.Generator) -> CompressedWeight:
+    """Resize a stream and say so in the chunk table."""
+    name, column = [("codes", 1), ("gaps", 2)][rng.integers(2)]
+    stream = resized(getattr(weight, name), rng)
+    chunks = weight.chunks.copy()
+    chunks[-1, column] = stream.size
+    return replace(weight, **{name: stream, "chunks": chunks})
+
+
+def change_length(weight: CompressedWeight, rng: np.random.Generator) -> CompressedWeight:
+    """Swap two bytes of a table of lengths: the code may stay complete, but its codewords change."""
+    name = rng.choice(["code_lengths", "gap_lengths"])
+    tensor = getattr(weight, name).copy()
+    if tensor.size:
+        a, b = rng.integers(tensor.size, size=2)
+        tensor[[a, b]] = tensor[[b, a]]
+    return replace(weight, **{name: tensor})
+
+
+def change_attribute(weight: CompressedWeight, rng: np.random.Generator) -> CompressedWeight:
+    """Another index_bits, chunk_size or group_axis."""
+    changes = [
+        {"index_bits": weight.index_bits + int(rng.choice([-1, 1]))},
+        {"chunk_size": weight.chunk_size * 2 if rng.random() < 0.5 else weight.chunk_size // 2},
+        {"group_axis": weight.group_axis + int(rng.choice([-1, 1]))},
+    ]
+    return replace(weight, **changes[rng.integers(len(changes))])
+
+
+MUTATE = [
+    *[flip_bit] * 3, change_number, change_row, change_size, move_end, change_length, change_attribute,
+]  # fmt: skip
+
+
+def is_large(weight: CompressedWeight) -> bool:
+    """Legal, but too large for this test."""
+    return LARGEST < math.prod(abs(dim) for dim in weight.shape.tolist()) < 2**31
+
+
+def converts_nan(weight: CompressedWeight) -> bool:
+    """No encoder writes this, and what bits the NaN then gets depends on the machine."""
+    return weight.codebook.dtype != weight.dtype and bool(np.isnan(weight.codebook).any())
+
+
+def mutations(weight: CompressedWeight, seed: int) -> list[CompressedWeight]:
+    """Damaged copies, most with the checksum of what they then hold."""
+    rng = np.random.default_rng(seed)
+    damaged = []
+    while len(damaged) < MUTATIONS:
+        mutant = MUTATE[rng.integers(len(MUTATE))](weight, rng)
+        if not is_large(mutant) and not converts_nan(mutant):
+            damaged.append(with_checksum(mutant) if rng.random() < 0.9 else mutant)
+    return damaged
+
+
+@pytest.mark.parametrize(("seed", "path"), list(enumerate(GOOD)), ids=[path.stem for path in GOOD])
+def test_decoders_agree_on_damaged_vectors(seed, path):
+    for mutant in mutations(vector_file.load(path), seed):
+        expected = outcome(slow_decoder.decode, mutant)
+        assert outcome(decode_weight, mutant) == expected, mutant
+        assert outcome(native.decode_weight, mutant) == expected, mutant

@@ -1,0 +1,145 @@
+"""A user's own PyTorch module keeps the rules of a hook: its parameters found, constrained, and handed back."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from onnxdc.errors import HookError
+from onnxdc.hooks import read_hook
+from onnxdc.torch import attach
+from tests.helpers import few_values
+from tests.helpers.text_models import build
+from tests.helpers.torch_networks import IMAGES, OPTIMIZERS, assert_imported, model, net, pruned, train
+
+torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_training_keeps_the_rules_and_comes_back(optimizer: str, autocast: bool) -> None:
+    onnx = model()
+    hook, module = read_hook(onnx), net(onnx, before=True)
+    attachment = attach(module, hook)
+    train(module, OPTIMIZERS[optimizer](module.parameters()), autocast=autocast)
+    state = attachment.state()
+    for name, weight in hook.weights.items():
+        assert weight.violation(state[name]) is None
+        assert np.array_equal(state[name], weight.values) == (weight.stage == "statistic")
+    assert_imported(onnx, attachment)
+
+
+def test_running_statistics_take_the_values_of_the_model_and_come_back() -> None:
+    onnx = model()
+    module = net(onnx)
+    for name, path in {"mean": "norm.running_mean", "variance": "norm.running_var"}.items():
+        onnx.graph.initializers[name].name = path
+    with torch.no_grad():
+        module.norm.running_mean.fill_(9)
+        module.norm.running_var.fill_(0.1)
+    attachment = attach(module, read_hook(onnx))
+    assert_imported(onnx, attachment)
+    train(module.train(), OPTIMIZERS["sgd"](module.parameters()))
+    module.eval()
+    state = attachment.state()
+    for name in ("norm.running_mean", "norm.running_var"):
+        assert not np.array_equal(state[name], attachment.hook.weights[name].values)
+    assert_imported(onnx, attachment)
+    attachment.detach()
+    np.testing.assert_array_equal(module.norm.running_mean.numpy(), state["norm.running_mean"])
+
+
+def test_running_statistics_that_moved_without_a_match_are_told() -> None:
+    onnx = model()
+    module = net(onnx)
+    with torch.no_grad():
+        module.norm.running_mean.add_(1)
+    attachment = attach(module, read_hook(onnx))
+    assert attachment.unmatched == ("mean",)
+    train(module.train(), torch.optim.SGD(module.parameters(), lr=0.01), steps=1)
+    with pytest.raises(
+        HookError, match=r"^norm\.running_mean: moved in training, but nothing in the ONNX model is matched"
+    ):
+        attachment.state()
+    with torch.no_grad():
+        for path, before in attachment.statistics.items():
+            module.get_buffer(path).copy_(before)
+    module.norm.eval()
+    train(module, torch.optim.SGD(module.parameters(), lr=0.01), steps=1)
+    assert attachment.state().keys() == attachment.hook.weights.keys()
+
+
+def test_detaching_leaves_plain_parameters_of_the_same_values() -> None:
+    onnx = model()
+    hook, module = read_hook(onnx), net(onnx)
+    names, shapes = list(module.state_dict()), [tensor.shape for tensor in module.state_dict().values()]
+    attachment = attach(module, hook)
+    train(module, OPTIMIZERS["sgd"](module.parameters()))
+    output, state = module(torch.from_numpy(IMAGES)), attachment.state()
+    attachment.detach()
+    attachment.detach()
+    assert sorted(module.state_dict()) == sorted(names)
+    assert sorted(tensor.shape for tensor in module.state_dict().values()) == sorted(shapes)
+    assert type(module.conv) is nn.Conv2d
+    assert torch.equal(module(torch.from_numpy(IMAGES)), output)
+    for name, array in attachment.state().items():
+        np.testing.assert_array_equal(array, state[name])
+
+
+def test_checkpoints_and_copies_keep_the_rules() -> None:
+    onnx = model()
+    hook = read_hook(onnx)
+    module, other = net(onnx), net(onnx)
+    attach(module, hook)
+    there = attach(other, hook)
+    train(module, OPTIMIZERS["sgd"](module.parameters()))
+    twin = copy.deepcopy(module)
+    train(twin, OPTIMIZERS["adam"](twin.parameters()))
+    images = torch.from_numpy(IMAGES)
+    assert not torch.equal(twin(images), module(images))
+    other.load_state_dict(twin.state_dict())
+    assert torch.equal(other(images), twin(images))
+    for name, array in there.state().items():
+        assert hook.weights[name].violation(array) is None
+
+
+def test_tied_parameters_stay_tied() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(30, 12)
+            self.head = nn.Linear(12, 30, bias=False)
+            self.head.weight = self.table.weight
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            return self.head(self.table(ids))
+
+    for table in (few_values.weight(30, 12, density=0.5), pruned(30, 12, seed=1)):
+        onnx = build(
+            "g (int64[N] ids) => (float[N, 30] y) { e = Gather(table, ids)  y = MatMul(e, head) }",
+            table=table,
+            head=np.ascontiguousarray(table.T),
+        )
+        module = Tied()
+        with torch.no_grad():
+            module.table.weight.copy_(torch.from_numpy(table))
+        hook, ids = read_hook(onnx), torch.arange(6)
+        attachment = attach(module, hook)
+        assert len(list(module.parameters())) == 1
+        optimizer = OPTIMIZERS["sgd"](module.parameters())
+        for _ in range(5):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(module(ids), ids).backward()
+            optimizer.step()
+        state = attachment.state()
+        np.testing.assert_array_equal(state["head"], state["table"].T)
+        assert not np.array_equal(state["table"], table)
+        assert all(weight.violation(state[name]) is None for name, weight in hook.weights.items())
+        output = module(ids)
+        attachment.detach()
+        assert module.head.weight is module.table.weight
+        assert torch.equal(module(ids), output)

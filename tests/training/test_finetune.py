@@ -1,0 +1,309 @@
+"""Training keeps what pruning and sharing made, repeats itself, and goes on where it was interrupted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import onnx_ir as ir
+import pytest
+import torch
+
+import onnxdc
+from onnxdc import Recipe, Rule
+from onnxdc.graph.weights import find_weights
+from onnxdc.numeric.arrays import bit_patterns
+from onnxdc.training.dropout_nodes import insert_dropout
+from onnxdc.training.report import Epoch, Score
+from tests.helpers.small_models import constants
+from tests.helpers.text_models import build, normal, run
+from tests.helpers.training_models import CLASSES, HIDDEN, accuracy, classifier, file_of, items
+
+OPTIONS = {"epochs": 4, "batch": 32, "lr": 0.01, "threads": 1}
+DATA, HELD_OUT = items(), items(seed=1)
+
+
+def tuned(model: ir.Model, **options: object):
+    return onnxdc.finetune(model, options.pop("data", DATA), options.pop("val", HELD_OUT), **(OPTIONS | options))
+
+
+def nonzeros(model: ir.Model) -> dict[str, int]:
+    """Elements that are not +0.0."""
+    return {name: int(np.count_nonzero(bit_patterns(array))) for name, array in constants(model).items()}
+
+
+def pruned(density: float = 0.3) -> ir.Model:
+    return onnxdc.prune(classifier(), density=density).model
+
+
+def shared(bits: int = 3) -> ir.Model:
+    return onnxdc.share(pruned(), bits=bits).model
+
+
+def test_a_dense_model_learns():
+    model = classifier()
+    found = tuned(model)
+    before, after = accuracy(model, HELD_OUT), accuracy(found.model, HELD_OUT)
+    assert after > before + 0.3
+    assert found.report.before.accuracy == pytest.approx(before)
+    assert found.report.after.accuracy == pytest.approx(after)
+    assert [epoch.number for epoch in found.report.epochs] == [1, 2, 3, 4]
+
+
+def test_all_but_the_values_of_the_model_stays():
+    model = classifier()
+    before = {name: array.copy() for name, array in constants(model).items()}
+    found = tuned(model)
+    assert all(np.array_equal(array, before[name]) for name, array in constants(model).items())
+    assert [node.op_type for node in found.model.graph] == [node.op_type for node in model.graph]
+    assert {name: (a.shape, a.dtype) for name, a in constants(found.model).items()} == {
+        name: (a.shape, a.dtype) for name, a in before.items()
+    }
+    assert not any(np.array_equal(array, before[name]) for name, array in constants(found.model).items())
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_a_pruned_model_keeps_its_zeros(optimizer):
+    model = pruned()
+    found = tuned(model, optimizer=optimizer, weight_decay=0.01).model
+    for name in ("fc1", "fc2"):
+        before, after = constants(model)[name], constants(found)[name]
+        np.testing.assert_array_equal(bit_patterns(after) == 0, bit_patterns(before) == 0)
+        assert not np.array_equal(before, after)
+
+
+def test_a_shared_model_keeps_its_clusters_and_moves_their_values():
+    model = shared()
+    found = tuned(model, lr=0.003).model
+    for name in ("fc1", "fc2"):
+        before, after = constants(model)[name], constants(found)[name]
+        values, codes = np.unique(before, return_inverse=True)
+        for code, value in enumerate(values):
+            members = after.reshape(-1)[codes.reshape(-1) == code]
+            assert len(set(bit_patterns(members).tolist())) == 1
+            assert (members[0] == value) == (value == 0)
+    assert not np.array_equal(constants(model)["b1"], constants(found)["b1"])
+
+
+@pytest.mark.parametrize("schedule", ["one_shot", "iterative", "gradual"])
+@pytest.mark.parametrize("regrow", [False, True])
+def test_the_density_is_exact(schedule, regrow):
+    found = tuned(classifier(), density=0.1, schedule=schedule, regrow=regrow, mask_interval=2)
+    assert {name: nonzeros(found.model)[name] for name in ("fc1", "fc2")} == {"fc1": 51, "fc2": 26}
+    assert [row.after for row in found.report.weights] == [51 / 512, 26 / 256]
+    assert found.report.epochs[-1].density == (51 + 26) / (512 + 256)
+
+
+def test_a_recipe_says_how_dense_each_weight_becomes():
+    recipe = Recipe(rules=(Rule(pattern="fc1", density=0.125), Rule(pattern="fc2", skip=True)))
+    assert nonzeros(tuned(classifier(), recipe=recipe).model)["fc1"] == 64
+    assert nonzeros(tuned(classifier(), recipe=recipe).model)["fc2"] == 256
+
+
+def test_a_global_density_ranks_all_weights_together():
+    found = nonzeros(tuned(classifier(), global_density=0.1, mask_interval=2).model)
+    assert found["fc1"] + found["fc2"] == round(0.1 * 768)
+    assert found["fc1"] / 512 != pytest.approx(found["fc2"] / 256, abs=0.01)
+
+
+def test_a_threshold_becomes_the_density_that_it_leaves():
+    model = classifier()
+    kept = int(np.count_nonzero(np.abs(constants(model)["fc1"]) >= 0.2))
+    assert nonzeros(tuned(model, threshold=0.2).model)["fc1"] == kept
+
+
+def test_without_regrowth_what_is_pruned_stays_pruned():
+    model = pruned()
+    found = tuned(model, density=0.1, mask_interval=2).model
+    for name in ("fc1", "fc2"):
+        assert not np.any((constants(found)[name] != 0) & (constants(model)[name] == 0))
+
+
+def test_with_regrowth_pruned_weights_come_back_at_the_same_density():
+    model = pruned()
+    found = tuned(model, regrow=True, mask_interval=1).model
+    assert all(nonzeros(found)[name] == nonzeros(model)[name] for name in ("fc1", "fc2"))
+    assert any(np.any((constants(found)[name] != 0) & (constants(model)[name] == 0)) for name in ("fc1", "fc2"))
+
+
+def test_only_epochs_with_settled_masks_can_be_the_best():
+    found = tuned(classifier(), density=0.02, epochs=8, settle=0.25)
+    assert found.report.best_epoch > 6
+    assert found.report.epochs[0].validation.better_than(found.report.after)
+
+
+def test_the_best_epoch_is_kept():
+    best = tuned(classifier(), epochs=6, lr=0.3).report
+    scores = [best.before, *(epoch.validation for epoch in best.epochs)]
+    assert best.after == scores[best.best_epoch]
+    assert not any(score.better_than(best.after) for score in scores)
+
+
+def test_without_validation_data_the_last_epoch_is_kept():
+    found = tuned(classifier(), val=None).report
+    assert (found.best_epoch, found.measured_on) == (4, "training")
+    assert found.epochs[0].validation is None
+
+
+def test_a_share_of_the_data_is_held_out():
+    found = tuned(classifier(), val=None, val_share=0.25).report
+    assert found.measured_on == "validation"
+    assert (found.before.accuracy * 50) == pytest.approx(round(found.before.accuracy * 50))
+
+
+def test_patience_ends_a_training_that_gets_no_better():
+    found = tuned(classifier(), epochs=50, lr=0.05, patience=2, lr_schedule="constant").report
+    assert len(found.epochs) == found.best_epoch + 2 < 50
+
+
+def test_a_score_is_better_if_right_more_often_then_at_a_lower_loss():
+    assert Score(2.0, 0.9).better_than(Score(1.0, 0.8))
+    assert Score(1.0, 0.9).better_than(Score(2.0, 0.9))
+    assert Score(1.0, None).better_than(Score(2.0, None))
+    assert not Score(1.0, None).better_than(Score(1.0, None))
+    assert Score(1.0, None).better_than(Score(float("nan"), None))
+    assert Score(1.0, 0.1).better_than(Score(float("nan"), 0.1))
+
+
+SETTINGS = {
+    "dense": {},
+    "gradual, regrown": {"density": 0.1, "regrow": True, "mask_interval": 2},
+    "dropout": {"dropout": 0.5, "density": 0.3, "val": None},
+    "distilled": {"teacher": classifier()},
+    "sgd": {"optimizer": "sgd", "weight_decay": 1e-3, "val_share": 0.2, "val": None},
+}
+
+
+@pytest.mark.parametrize("options", SETTINGS.values(), ids=SETTINGS.keys())
+def test_the_same_seed_gives_the_same_file(options, tmp_path):
+    first = file_of(tuned(classifier(), seed=3, **options), tmp_path / "a.onnx")
+    torch.manual_seed(1)  # what others drew before has no say
+    assert file_of(tuned(classifier(), seed=3, **options), tmp_path / "b.onnx") == first
+    assert file_of(tuned(classifier(), seed=4, **options), tmp_path / "c.onnx") != first
+
+
+def interrupted(model: ir.Model, checkpoint: Path, after: int, **options: object) -> str:
+    """Train until an epoch is done; the message of the interrupt."""
+
+    def progress(epoch: Epoch) -> None:
+        if epoch.number == after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        tuned(model, checkpoint=checkpoint, progress=progress, **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("options", SETTINGS.values(), ids=SETTINGS.keys())
+@pytest.mark.parametrize("after", [1, 3, 4])
+def test_an_interrupted_training_goes_on_to_the_same_file(options, after, tmp_path):
+    checkpoint = tmp_path / "checkpoint"
+    whole = file_of(tuned(classifier(), **options), tmp_path / "whole.onnx")
+    assert interrupted(classifier(), checkpoint, after, **options) == f"--resume goes on after epoch {after} of 4"
+    found = tuned(classifier(), checkpoint=checkpoint, resume=True, **options)
+    assert file_of(found, tmp_path / "resumed.onnx") == whole
+    assert [epoch.number for epoch in found.report.epochs] == [1, 2, 3, 4]
+    assert not checkpoint.exists()
+
+
+def test_a_shared_model_goes_on_to_the_same_file(tmp_path):
+    whole = file_of(tuned(shared()), tmp_path / "whole.onnx")
+    interrupted(shared(), tmp_path / "checkpoint", 2)
+    found = tuned(shared(), checkpoint=tmp_path / "checkpoint", resume=True)
+    assert file_of(found, tmp_path / "resumed.onnx") == whole
+
+
+def test_the_learning_rate_may_be_another_when_it_goes_on(tmp_path):
+    interrupted(classifier(), tmp_path / "checkpoint", 2)
+    assert tuned(classifier(), checkpoint=tmp_path / "checkpoint", resume=True, lr=0.001).report.best_epoch > 0
+
+
+def test_torch_is_left_as_it_was():
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    tuned(classifier(), epochs=1)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (threads, False)
+
+
+def test_a_teacher_needs_no_labels():
+    teacher = tuned(classifier(), epochs=8).model
+    unlabelled = {"x": items(400, seed=5)["x"]}
+    found = tuned(pruned(), data=unlabelled, val=None, teacher=teacher, epochs=12)
+    assert accuracy(found.model, HELD_OUT) > accuracy(pruned(), HELD_OUT) + 0.3
+    answers = [run(model, {"x": unlabelled["x"]})[0].argmax(1) for model in (teacher, found.model)]
+    assert found.report.after.accuracy == pytest.approx(np.mean(answers[0] == answers[1]))
+
+
+def test_a_model_that_ends_in_softmax_is_trained_on_its_logits(tmp_path):
+    ending = "z = Gemm(a, fc2, b2) y = Softmax<axis: int = 1>(z)"
+    plain, ended = tuned(classifier()), tuned(classifier(ending))
+    assert all(np.array_equal(array, constants(ended.model)[name]) for name, array in constants(plain.model).items())
+    assert [node.op_type for node in ended.model.graph][-1] == "Softmax"
+    np.testing.assert_allclose(run(ended.model, {"x": DATA["x"]})[0].sum(1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "ending"),
+    [
+        ("mse", "y = Gemm(a, fc2, b2)"),
+        ("l1", "y = Gemm(a, fc2, b2)"),
+        ("bce", "z = Gemm(a, fc2, b2) y = Sigmoid(z)"),
+    ],
+)
+def test_other_losses_take_values_for_labels(loss, ending):
+    wanted = np.eye(CLASSES, dtype=np.float32)
+    data, val = ({"x": part["x"], "target": wanted[part["labels"]]} for part in (DATA, HELD_OUT))
+    report = tuned(classifier(ending), data=data, val=val, labels="target", loss=loss).report
+    assert report.after.loss < report.before.loss
+    assert (report.after.accuracy is None) == (loss != "bce")
+
+
+def test_dropout_nodes_of_the_graph_are_active_and_stay():
+    ending = "d = Dropout(a, rate) y = Gemm(d, fc2, b2)"
+    idle, active = (tuned(classifier(ending, rate=np.array(rate, np.float32))) for rate in (0.0, 0.8))
+    assert not np.array_equal(constants(idle.model)["fc2"], constants(active.model)["fc2"])
+    assert "Dropout" in [node.op_type for node in active.model.graph]
+
+
+def test_a_layer_behind_dropout_of_its_own_gets_no_more():
+    ending = "d = Dropout(a, rate) g = Gemm(d, fc2, b2) y = Gemm(g, fc3, b3)"
+    arrays = {"rate": np.array(0.4, np.float32), "fc3": normal(CLASSES, CLASSES), "b3": np.zeros(CLASSES, np.float32)}
+    model = classifier(ending, **arrays)
+    assert insert_dropout(model, find_weights(model, 1)[0], 0.5) == 1
+    kinds = [node.op_type for node in model.graph]
+    assert kinds == ["Gemm", "Relu", "Dropout", "Gemm", "Dropout", "Gemm"]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_steps_smaller_than_float16_can_hold_add_up(dtype, optimizer):
+    graph = "g (float[N, 16] x) => (float[N, 8] y) { h = Cast<to = %d>(x) z = MatMul(h, w) y = Cast<to = 1>(z) }"
+    kind = ir.DataType.from_numpy(np.dtype(dtype)).value
+    model = build(graph % kind, w=normal(16, 8).astype(dtype))
+    found = tuned(model, optimizer=optimizer, lr=1e-4, epochs=60, lr_schedule="constant", density=0.5, min_elements=1)
+    trained = constants(found.model)["w"]
+    assert trained.dtype == dtype
+    assert np.count_nonzero(trained) == 64
+    moved = np.abs(trained.astype(np.float32) - constants(model)["w"].astype(np.float32))[trained != 0]
+    assert np.mean(moved > 0) > 0.5
+
+
+def test_dropout_that_is_asked_for_is_not_in_the_model():
+    found = tuned(classifier(), dropout=0.5)
+    assert [node.op_type for node in found.model.graph] == ["Gemm", "Relu", "Gemm"]
+    assert set(constants(found.model)) == set(constants(classifier()))
+    assert not np.array_equal(constants(found.model)["fc2"], constants(tuned(classifier()).model)["fc2"])
+
+
+def test_running_statistics_follow_the_data():
+    statistics = {"scale": np.ones(HIDDEN), "shift": np.zeros(HIDDEN), "mean": np.ones(HIDDEN), "var": np.ones(HIDDEN)}
+    ending = "n = BatchNormalization(a, scale, shift, mean, var)  y = Gemm(n, fc2, b2)"
+    model = classifier(ending, **{name: array.astype(np.float32) for name, array in statistics.items()})
+    found = tuned(model, data=items(), val=None, batch=100, epochs=30, optimizer="sgd", lr=1e-4)
+    weights = constants(found.model)
+    hidden = np.maximum(items()["x"] @ weights["fc1"] + weights["b1"], 0)  # what the statistics are of
+    np.testing.assert_allclose(weights["mean"], hidden.mean(0), atol=0.05)
+    np.testing.assert_allclose(weights["var"], hidden.var(0), rtol=0.15, atol=0.01)
+    again = tuned(model, data=items(), val=None, batch=100, epochs=30, optimizer="sgd", lr=1e-4)
+    np.testing.assert_array_equal(weights["mean"], constants(again.model)["mean"])
