@@ -1,0 +1,26 @@
+"""How everything is told that a verb found or did: as text, as plain values, as JSON."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from typing import Any
+
+
+class Printable(ABC):
+    """Something that can be printed and dumped; ``str`` gives all of it as text."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as dictionaries, lists, texts and numbers, such as JSON has."""
+
+    @abstractmethod
+    def brief(self) -> str:
+        """Return the gist in a few words, for ``repr``."""
+
+    def to_json(self) -> str:
+        """Return everything as JSON."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.brief()}>"
