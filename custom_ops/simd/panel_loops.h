@@ -134,11 +134,11 @@ void scatter_panel(const float* sums, size_t pitch, size_t rows, const Segment* 
 // Swaps, within the rows of a square, the off-diagonal halves of each of its smaller squares of 2 * kHalf. `lanes`
 // counts the lanes: 0, 1, .. kSize - 1.
 template <class V, int kSize, int kHalf, int... kLane>
-inline void swap_halves(UnalignedFloats<kSize> (&square)[kSize], std::integer_sequence<int, kLane...> lanes) {
+inline void swap_halves(typename Lanes<kSize>::Vector (&square)[kSize], std::integer_sequence<int, kLane...> lanes) {
 #pragma GCC unroll 16
     for (int i = 0; i < kSize; ++i) {
         if (i & kHalf) continue;
-        const UnalignedFloats<kSize> a = square[i], b = square[i + kHalf];
+        const typename Lanes<kSize>::Vector a = square[i], b = square[i + kHalf];
         square[i] = shuffle<(kLane & kHalf ? kSize + kLane - kHalf : kLane)...>(a, b);
         square[i + kHalf] = shuffle<(kLane & kHalf ? kSize + kLane : kLane + kHalf)...>(a, b);
     }
@@ -147,13 +147,13 @@ inline void swap_halves(UnalignedFloats<kSize> (&square)[kSize], std::integer_se
 
 template <class V, int kSize>
 inline void transpose_square(const float* from, size_t from_pitch, float* to, size_t to_pitch) {
-    using Vector = UnalignedFloats<kSize>;
-    Vector square[kSize];
+    using Unaligned = typename Lanes<kSize>::Unaligned;
+    typename Lanes<kSize>::Vector square[kSize];
 #pragma GCC unroll 16
-    for (size_t i = 0; i < kSize; ++i) square[i] = *reinterpret_cast<const Vector*>(from + i * from_pitch);
+    for (size_t i = 0; i < kSize; ++i) square[i] = *reinterpret_cast<const Unaligned*>(from + i * from_pitch);
     swap_halves<V, kSize, kSize / 2>(square, std::make_integer_sequence<int, kSize>());
 #pragma GCC unroll 16
-    for (size_t i = 0; i < kSize; ++i) *reinterpret_cast<Vector*>(to + i * to_pitch) = square[i];
+    for (size_t i = 0; i < kSize; ++i) *reinterpret_cast<Unaligned*>(to + i * to_pitch) = square[i];
 }
 
 // In squares, what is left over in smaller ones.

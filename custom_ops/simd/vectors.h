@@ -6,19 +6,17 @@
 
 namespace onnxdc {
 
+// So many floats: in registers, and in memory at any address that a float may have.
 template <size_t kCount>
-struct UnalignedFloatsOf {
-    typedef float Vector __attribute__((vector_size(kCount * sizeof(float)), aligned(sizeof(float))));
+struct Lanes {
+    typedef float Vector __attribute__((vector_size(kCount * sizeof(float))));
+    typedef float Unaligned __attribute__((vector_size(kCount * sizeof(float)), aligned(sizeof(float))));
 };
-
-// So many floats, at any address that one may have.
-template <size_t kCount>
-using UnalignedFloats = typename UnalignedFloatsOf<kCount>::Vector;
 
 // The lanes of `a` and then of `b`, counted on, in the order given: clang's name for it, which GCC has since
 // version 12.
 template <int... kOrder, class Vector>
-__attribute__((always_inline)) inline Vector shuffle(const Vector& a, const Vector& b) {
+__attribute__((always_inline)) inline Vector shuffle(Vector a, Vector b) {
 #if defined(__clang__) || __GNUC__ >= 12
     return __builtin_shufflevector(a, b, kOrder...);
 #else
