@@ -5,33 +5,8 @@
 namespace onnxdc {
 namespace {
 
-struct Variant {
-    Isa isa;
-    bool (*supported)();
-};
-
-#if defined(__x86_64__)
-// __builtin_cpu_supports asks the processor and whether the operating system saves the wide registers.
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-
-bool has_avx512() {
-    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-#endif
-
-bool always() { return true; }
-
-// Fastest first. NEON is part of every AArch64 processor.
-constexpr Variant kVariants[] = {
-#if defined(__x86_64__)
-    {Isa::kAvx512, has_avx512},
-    {Isa::kAvx2, has_avx2},
-#elif defined(__aarch64__)
-    {Isa::kNeon, always},
-#endif
-    {Isa::kScalar, always},
-};
+// Fastest first.
+constexpr Isa kIsas[] = {Isa::kAvx512, Isa::kAvx2, Isa::kNeon, Isa::kScalar};
 
 }  // namespace
 
@@ -46,9 +21,10 @@ const char* isa_name(Isa isa) {
 }
 
 std::vector<Isa> supported_isas() {
+    const Features features = processor_features();
     std::vector<Isa> supported;
-    for (const Variant& variant : kVariants) {
-        if (variant.supported()) supported.push_back(variant.isa);
+    for (const Isa isa : kIsas) {
+        if (has_all(features, features_of(isa))) supported.push_back(isa);
     }
     return supported;
 }

@@ -4,16 +4,31 @@
 #include <string>
 #include <vector>
 
+#include "isa/features.h"
+
 namespace onnxdc {
 
 enum class Isa { kAvx512, kAvx2, kNeon, kScalar };
 
 const char* isa_name(Isa isa);
 
+// What a processor must have for an instruction set, and with it what kernels may use where that set was chosen.
+constexpr Features features_of(Isa isa) {
+    switch (isa) {
+        case Isa::kAvx512:
+            return features_of(Isa::kAvx2) | feature::kAvx512f | feature::kAvx512bw | feature::kAvx512dq |
+                   feature::kAvx512vl;
+        case Isa::kAvx2: return feature::kAvx2 | feature::kFma;
+        case Isa::kNeon: return feature::kNeon;
+        case Isa::kScalar: break;
+    }
+    return 0;
+}
+
 // What this processor and its operating system support, the fastest first. The last one is always kScalar.
 std::vector<Isa> supported_isas();
 
-// The variant to run: the one called `forced`, or the fastest supported one when `forced` is null or empty.
+// The set to run: the one called `forced`, or the fastest supported one when `forced` is null or empty.
 // False, with one line that names the valid choices, when `forced` is unknown or not supported here.
 bool choose_isa(const char* forced, Isa* isa, std::string* error);
 

@@ -1,6 +1,7 @@
 #include "simd/epilogue.h"
 
 #include "simd/epilogue_loops.h"
+#include "simd/family.h"
 
 namespace onnxdc {
 namespace {
@@ -13,16 +14,16 @@ void finish_base(const Epilogue& epilogue, const float* residual, float* y, size
     finish_outputs<FloatVectors<Base, 4>>(epilogue, residual, y, count);
 }
 
+constexpr Variant<Finish> kFamily[] = {
+#if defined(__x86_64__)
+    {features_of(Isa::kAvx512), finish_avx512},
+    {features_of(Isa::kAvx2), finish_avx2},
+#endif
+    {0, finish_base},
+};
+
 }  // namespace
 
-Finish finish_kernel(Isa isa) {
-    switch (isa) {
-#if defined(__x86_64__)
-        case Isa::kAvx512: return finish_avx512;
-        case Isa::kAvx2: return finish_avx2;
-#endif
-        default: return finish_base;
-    }
-}
+Finish finish_kernel(Isa isa) { return best_of(kFamily, features_of(isa)); }
 
 }  // namespace onnxdc

@@ -1,7 +1,19 @@
 #include "simd/panel.h"
 
+#include "simd/family.h"
+
 namespace onnxdc {
 namespace {
+
+constexpr Variant<const PanelKernels*> kFamily[] = {
+#if defined(__x86_64__)
+    {features_of(Isa::kAvx512), &kPanelKernelsAvx512},
+    {features_of(Isa::kAvx2), &kPanelKernelsAvx2},
+#elif defined(__aarch64__)
+    {features_of(Isa::kNeon), &kPanelKernelsNeon},
+#endif
+    {0, nullptr},
+};
 
 size_t time(const PanelKernels& kernels, size_t lanes) {
     const size_t vectors = (lanes + kernels.lanes - 1) / kernels.lanes;
@@ -18,16 +30,6 @@ const PanelKernels& best_fit(const PanelKernels& kernels, size_t lanes) {
     return *best;
 }
 
-const PanelKernels* panel_kernels(Isa isa) {
-    switch (isa) {
-#if defined(__x86_64__)
-        case Isa::kAvx512: return panel_kernels_avx512();
-        case Isa::kAvx2: return panel_kernels_avx2();
-#elif defined(__aarch64__)
-        case Isa::kNeon: return panel_kernels_neon();
-#endif
-        default: return nullptr;
-    }
-}
+const PanelKernels* panel_kernels(Isa isa) { return best_of(kFamily, features_of(isa)); }
 
 }  // namespace onnxdc

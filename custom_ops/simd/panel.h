@@ -61,8 +61,8 @@ const PanelKernels& best_fit(const PanelKernels& kernels, size_t lanes);
 const PanelKernels* panel_kernels(Isa isa);
 
 // What the files of each instruction set define.
-const PanelKernels* panel_kernels_avx512();
-const PanelKernels* panel_kernels_avx2();
-const PanelKernels* panel_kernels_neon();
+extern const PanelKernels kPanelKernelsAvx512;
+extern const PanelKernels kPanelKernelsAvx2;
+extern const PanelKernels kPanelKernelsNeon;
 
 }  // namespace onnxdc

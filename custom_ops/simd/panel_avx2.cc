@@ -37,12 +37,10 @@ struct Avx2 {
     static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
 };
 
+constexpr PanelKernels kSingle = make_panel_kernels<Single<Avx2>>(Isa::kAvx2, 4, nullptr);
+
 }  // namespace
 
-const PanelKernels* panel_kernels_avx2() {
-    static constexpr PanelKernels kSingle = make_panel_kernels<Single<Avx2>>(Isa::kAvx2, 4, nullptr);
-    static constexpr PanelKernels kKernels = make_panel_kernels<Avx2>(Isa::kAvx2, 9, &kSingle);
-    return &kKernels;
-}
+constexpr PanelKernels kPanelKernelsAvx2 = make_panel_kernels<Avx2>(Isa::kAvx2, 9, &kSingle);
 
 }  // namespace onnxdc

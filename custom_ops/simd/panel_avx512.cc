@@ -68,13 +68,11 @@ struct Avx512Half {
     static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
 };
 
+constexpr PanelKernels kSingle = make_panel_kernels<Single<Avx512Half>>(Isa::kAvx512, 4, nullptr);
+constexpr PanelKernels kHalf = make_panel_kernels<Avx512Half>(Isa::kAvx512, 9, &kSingle);
+
 }  // namespace
 
-const PanelKernels* panel_kernels_avx512() {
-    static constexpr PanelKernels kSingle = make_panel_kernels<Single<Avx512Half>>(Isa::kAvx512, 4, nullptr);
-    static constexpr PanelKernels kHalf = make_panel_kernels<Avx512Half>(Isa::kAvx512, 9, &kSingle);
-    static constexpr PanelKernels kKernels = make_panel_kernels<Avx512>(Isa::kAvx512, 16, &kHalf);
-    return &kKernels;
-}
+constexpr PanelKernels kPanelKernelsAvx512 = make_panel_kernels<Avx512>(Isa::kAvx512, 16, &kHalf);
 
 }  // namespace onnxdc

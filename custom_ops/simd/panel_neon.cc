@@ -47,12 +47,10 @@ struct Neon {
     static Vector multiply_add(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
 };
 
+constexpr PanelKernels kSingle = make_panel_kernels<Single<Neon>>(Isa::kNeon, 4, nullptr);
+
 }  // namespace
 
-const PanelKernels* panel_kernels_neon() {
-    static constexpr PanelKernels kSingle = make_panel_kernels<Single<Neon>>(Isa::kNeon, 4, nullptr);
-    static constexpr PanelKernels kKernels = make_panel_kernels<Neon>(Isa::kNeon, 5, &kSingle);
-    return &kKernels;
-}
+constexpr PanelKernels kPanelKernelsNeon = make_panel_kernels<Neon>(Isa::kNeon, 5, &kSingle);
 
 }  // namespace onnxdc

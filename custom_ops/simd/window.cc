@@ -1,13 +1,20 @@
 #include "simd/window.h"
 
-namespace onnxdc {
+#include "simd/family.h"
 
-const WindowKernels* window_kernels([[maybe_unused]] Isa isa) {
+namespace onnxdc {
+namespace {
+
+constexpr Variant<const WindowKernels*> kFamily[] = {
 #if defined(__x86_64__)
-    if (isa == Isa::kAvx512) return window_kernels_avx512();
-    if (isa == Isa::kAvx2) return window_kernels_avx2();
+    {features_of(Isa::kAvx512), &kWindowKernelsAvx512},
+    {features_of(Isa::kAvx2), &kWindowKernelsAvx2},
 #endif
-    return nullptr;
-}
+    {0, nullptr},
+};
+
+}  // namespace
+
+const WindowKernels* window_kernels(Isa isa) { return best_of(kFamily, features_of(isa)); }
 
 }  // namespace onnxdc

@@ -33,7 +33,7 @@ struct WindowKernels {
 const WindowKernels* window_kernels(Isa isa);
 
 // What the files of each instruction set define.
-const WindowKernels* window_kernels_avx512();
-const WindowKernels* window_kernels_avx2();
+extern const WindowKernels kWindowKernelsAvx512;
+extern const WindowKernels kWindowKernelsAvx2;
 
 }  // namespace onnxdc

@@ -70,18 +70,23 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
     }
 }
 
+constexpr WindowKernels kernels() {
+    WindowKernels kernels{};
+    kernels.isa = Isa::kAvx2;
+    kernels.form = kNarrowWindows;
+    kernels.few_rows = 2;
+    // More do not stay in a last cache: a slot takes 4 bytes, and about half of them are empty.
+    kernels.max_nonzeros = 2'000'000;
+    kernels.floats[1] = multiply<1, false>;
+    kernels.floats[2] = multiply<2, false>;
+    kernels.floats[3] = multiply<3, false>;
+    kernels.floats[4] = multiply<4, false>;
+    kernels.masked_floats = multiply<1, true>;
+    return kernels;
+}
+
 }  // namespace
 
-const WindowKernels* window_kernels_avx2() {
-    constexpr int64_t kFewRows = 2;
-    // More do not stay in a last cache: a slot takes 4 bytes, and about half of them are empty.
-    constexpr size_t kMaxNonzeros = 2'000'000;
-    static constexpr WindowKernels kKernels = {
-        Isa::kAvx2, kNarrowWindows,
-        kFewRows,   kMaxNonzeros,
-        {},         {nullptr, multiply<1, false>, multiply<2, false>, multiply<3, false>, multiply<4, false>},
-        nullptr,    multiply<1, true>};
-    return &kKernels;
-}
+constexpr WindowKernels kWindowKernelsAvx2 = kernels();
 
 }  // namespace onnxdc

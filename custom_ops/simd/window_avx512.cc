@@ -105,20 +105,27 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
     }
 }
 
+constexpr WindowKernels kernels() {
+    WindowKernels kernels{};
+    kernels.isa = Isa::kAvx512;
+    kernels.form = kWideWindows;
+    kernels.few_rows = 4;
+    kernels.max_nonzeros = SIZE_MAX;
+    kernels.coded[1] = multiply<1, true, false>;
+    kernels.coded[2] = multiply<2, true, false>;
+    kernels.coded[3] = multiply<3, true, false>;
+    kernels.coded[4] = multiply<4, true, false>;
+    kernels.floats[1] = multiply<1, false, false>;
+    kernels.floats[2] = multiply<2, false, false>;
+    kernels.floats[3] = multiply<3, false, false>;
+    kernels.floats[4] = multiply<4, false, false>;
+    kernels.masked_coded = multiply<1, true, true>;
+    kernels.masked_floats = multiply<1, false, true>;
+    return kernels;
+}
+
 }  // namespace
 
-const WindowKernels* window_kernels_avx512() {
-    static constexpr WindowKernels kKernels = {Isa::kAvx512,
-                                               kWideWindows,
-                                               4,
-                                               SIZE_MAX,
-                                               {nullptr, multiply<1, true, false>, multiply<2, true, false>,
-                                                multiply<3, true, false>, multiply<4, true, false>},
-                                               {nullptr, multiply<1, false, false>, multiply<2, false, false>,
-                                                multiply<3, false, false>, multiply<4, false, false>},
-                                               multiply<1, true, true>,
-                                               multiply<1, false, true>};
-    return &kKernels;
-}
+constexpr WindowKernels kWindowKernelsAvx512 = kernels();
 
 }  // namespace onnxdc

@@ -1,9 +1,12 @@
-// The choice of an instruction set: what is forced runs, and what cannot run is refused.
+// The choice of an instruction set, and of kernels for it: what is forced runs, and what cannot run is refused.
 #include <cstdlib>
 #include <cstring>
 
 #include "check.h"
 #include "isa/isa.h"
+#include "simd/family.h"
+#include "simd/panel.h"
+#include "simd/window.h"
 
 using namespace onnxdc;
 
@@ -53,6 +56,27 @@ void test_environment() {
     CHECK(choose_isa_from_environment(&chosen, &error) && chosen == supported_isas().front());
 }
 
+void test_a_family_yields_the_first_that_can_run() {
+    constexpr Features kFirst = feature::kAvx512f | feature::kAvx512vl, kSecond = feature::kAvx2;
+    constexpr Variant<int> kFamily[] = {{kFirst, 1}, {kSecond, 2}, {0, 3}};
+    CHECK(best_of(kFamily, kFirst | kSecond) == 1);
+    CHECK(best_of(kFamily, feature::kAvx512vl | kSecond) == 2);
+    CHECK(best_of(kFamily, feature::kAvx512f) == 3);
+    CHECK(best_of(kFamily, 0) == 3);
+}
+
+void test_each_supported_one_has_kernels_of_its_own() {
+    for (const Isa isa : supported_isas()) {
+        CHECK(has_all(processor_features(), features_of(isa)));
+        if (isa == Isa::kScalar) {
+            CHECK(!panel_kernels(isa) && !window_kernels(isa));
+            continue;
+        }
+        CHECK(panel_kernels(isa)->isa == isa);
+        if (isa != Isa::kNeon) CHECK(window_kernels(isa)->isa == isa);
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -61,5 +85,7 @@ int main() {
     test_nothing_forced_is_the_fastest();
     test_unknown_and_unsupported_are_errors();
     test_environment();
+    test_a_family_yields_the_first_that_can_run();
+    test_each_supported_one_has_kernels_of_its_own();
     return check::finish();
 }
