@@ -1,7 +1,33 @@
 """The errors that onnxdc raises for what a user can cause. Each message is one line: where, what, expected, got."""
 
+from collections.abc import Callable
+from typing import Any
 
-class OnnxdcError(Exception):
+
+class OptionName(str):
+    """The name of an option in a message: ``lr_schedule`` in Python, ``--lr-schedule`` on the command line."""
+
+    __slots__ = ()
+
+
+class Message:
+    """A message in parts, some of which may be names of options.
+
+    Attributes:
+        args: The parts, as exceptions have them: texts, and names of options.
+    """
+
+    args: tuple[Any, ...]
+
+    def message(self, spell: Callable[[OptionName], str] = str) -> str:
+        """Return the message as one text, with the names of options as ``spell`` spells them."""
+        return "".join(spell(part) if isinstance(part, OptionName) else str(part) for part in self.args)
+
+    def __str__(self) -> str:
+        return self.message()
+
+
+class OnnxdcError(Message, Exception):
     """Base of every error that onnxdc raises on purpose. The command line prints it in one line and exits with 1."""
 
 
@@ -37,6 +63,10 @@ class OptionError(OnnxdcError):
 
 class TrainingError(OnnxdcError):
     """Training cannot start or go on: data that do not fit, a loss that is no number, a checkpoint of another run."""
+
+
+class Interrupted(Message, KeyboardInterrupt):
+    """Training was interrupted. The message says how to go on; the command line prints it and exits with 130."""
 
 
 class RecipeError(OnnxdcError):

@@ -7,7 +7,7 @@ from typing import IO, Any, Final
 
 import click
 
-from onnxdc.errors import OnnxdcError, OptionError
+from onnxdc.errors import Interrupted, OnnxdcError, OptionError, OptionName
 
 INTERRUPTED: Final = 130  # 128 + SIGINT, as in a shell
 
@@ -30,9 +30,9 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except OptionError as error:
-            raise click.UsageError(str(error)) from error
+            raise click.UsageError(error.message(_flag)) from error
         except OnnxdcError as error:
-            raise Failure(str(error)) from error
+            raise Failure(error.message(_flag)) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader has gone; click ends in silence
                 raise
@@ -40,6 +40,10 @@ class Group(click.Group):
         except MemoryError as error:
             raise Failure(f"out of memory: {error}" if str(error) else "out of memory") from error
         except KeyboardInterrupt as interrupt:
-            if str(interrupt):
-                click.echo(f"onnxdc: interrupted: {interrupt}", err=True)
+            if isinstance(interrupt, Interrupted):
+                click.echo(f"onnxdc: interrupted: {interrupt.message(_flag)}", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def _flag(option: OptionName) -> str:
+    return f"--{option.replace('_', '-')}"

@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxdc import model_io
-from onnxdc.errors import HookError, WeightError
+from onnxdc.errors import HookError, OptionName, WeightError
 from onnxdc.graph.constants import read_constant, replace_constant
 from onnxdc.graph.weights import named_constants
 from onnxdc.hooks import files
@@ -83,7 +83,7 @@ def import_(
     try:
         values = _checked(hook, arrays, project)
     except HookError as error:
-        raise HookError(f"{where}: {error}") from error
+        raise HookError(f"{where}: ", *error.args) from error
     put_back(loaded, values)
     return Imported(loaded, summary(hook, values))
 
@@ -187,5 +187,7 @@ def _checked_one(weight: HookedWeight, array: np.ndarray, project: bool) -> np.n
         return weight.project(array)
     violation = weight.violation(array)
     if violation is not None:
-        raise HookError(f"{weight.name}: {violation}; projecting the weights (--project) restores the rule")
+        raise HookError(
+            f"{weight.name}: {violation}; projecting the weights (", OptionName("project"), ") restores the rule"
+        )
     return array

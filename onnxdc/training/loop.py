@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from onnxdc.errors import TrainingError, WeightError
+from onnxdc.errors import OptionName, TrainingError, WeightError
 from onnxdc.training.augment import shifted
 from onnxdc.training.data import Batch
 from onnxdc.training.dropout import Dropouts
@@ -183,8 +183,9 @@ class Loop:
 
     def _diverged(self, epoch: int, index: int, what: str) -> TrainingError:
         return TrainingError(
-            f"{what} is NaN or infinite in epoch {epoch + 1}, step {index + 1} of {self.epoch_steps}: "
-            f"try a smaller --lr than {self.options.lr:g}"
+            f"{what} is NaN or infinite in epoch {epoch + 1}, step {index + 1} of {self.epoch_steps}: try a smaller ",
+            OptionName("lr"),
+            f" than {self.options.lr:g}",
         )
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Final
 
-from onnxdc.errors import OptionError
+from onnxdc.errors import OptionError, OptionName
 from onnxdc.recipe.keys import SWITCH, Check, integer, number, one_of, positive
 
 LOSSES: Final = ("cross_entropy", "bce", "mse", "l1")
@@ -105,7 +105,7 @@ class TrainingOptions:
                 continue
             accepts, words = _CHECKS[name]
             if not accepts(value):
-                raise OptionError(f"{name}: expected {words}, got {value!r}")
+                raise OptionError(OptionName(name), f": expected {words}, got {value!r}")
 
     @staticmethod
     def of(**options: Any) -> TrainingOptions:

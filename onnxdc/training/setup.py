@@ -12,7 +12,7 @@ import torch
 
 from onnxdc import model_io
 from onnxdc.domain.compressed import is_compressed
-from onnxdc.errors import ModelError, OptionError
+from onnxdc.errors import ModelError, OptionError, OptionName
 from onnxdc.graph.weights import find_weights
 from onnxdc.hooks import TrainingHook, read_hook
 from onnxdc.model_io import Source
@@ -94,7 +94,9 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
         raise ModelError(f"{where}: compressed, expected a model that is decoded (onnxdc decode)")
     specs = input_specs(loaded, where)
     if options.shift and not any(len(spec.shape) == 4 for spec in specs):
-        raise OptionError(f"shift: expected a model with images [N, C, H, W], {where} has no such input")
+        raise OptionError(
+            OptionName("shift"), f": expected a model with images [N, C, H, W], {where} has no such input"
+        )
     training, validation = data.read(specs, options, required=teacher is None)
     for part in (training, validation):
         _check_batch(specs, options, part, where)
@@ -102,7 +104,9 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
         hook = read_hook(loaded)
         ranked = _rankings(loaded, recipe, hook, options)
         if options.regrow and not ranked:
-            raise OptionError(f"regrow: expected a density, or weights that are pruned already, {where} has none")
+            raise OptionError(
+                OptionName("regrow"), f": expected a density, or weights that are pruned already, {where} has none"
+            )
         network, dropouts = _student(loaded, recipe, hook, ranked, options)
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from error
@@ -123,7 +127,8 @@ def _check_batch(specs: Sequence[InputSpec], options: TrainingOptions, data: Bat
         size = spec.shape[0]
         if isinstance(size, int) and data is not None and (size != options.batch or len(data) % size):
             raise OptionError(
-                f"batch: {where} takes {size} items at a time, got batches of {options.batch} and {len(data)} items"
+                OptionName("batch"),
+                f": {where} takes {size} items at a time, got batches of {options.batch} and {len(data)} items",
             )
 
 
@@ -140,7 +145,9 @@ def _student(
     bypass_activation(copy, options.loss)
     weights, _ = find_weights(copy, recipe.min_elements)
     if options.dropout and not insert_dropout(copy, weights, options.dropout):
-        raise OptionError("dropout: expected a fully connected layer behind another one and no Dropout, got none")
+        raise OptionError(
+            OptionName("dropout"), ": expected a fully connected layer after another one and no Dropout, got none"
+        )
     names = [weight.name for weight in weights if weight.name in hook.weights]
     network = Network.of(
         OnnxModule(copy, hook.weights), hook, names, [name for ranking in ranked for name in ranking.names]

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from onnxdc.errors import ModelError, TrainingError
+from onnxdc.errors import ModelError, OptionName, TrainingError
 from onnxdc.training.options import TrainingOptions
 
 
@@ -58,4 +58,4 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 
 
 def _too_little(options: TrainingOptions) -> TrainingError:
-    return TrainingError(f"out of memory with batches of {options.batch} items: try a smaller --batch")
+    return TrainingError(f"out of memory with batches of {options.batch} items: try a smaller ", OptionName("batch"))

@@ -12,7 +12,7 @@ import onnx
 import onnx_ir as ir
 
 from onnxdc import model_io
-from onnxdc.errors import OptionError
+from onnxdc.errors import Interrupted, OptionError, OptionName
 from onnxdc.hooks import put_back
 from onnxdc.model_io import Source
 from onnxdc.recipe import Recipe
@@ -99,16 +99,16 @@ def finetune(
         RecipeError: a density is out of range, a rule matches no weight, or a shared weight is to be pruned.
         TrainingError: data or labels that cannot be used, a loss that is no number, too little memory, a checkpoint of
             another training.
-        KeyboardInterrupt: with a message that says how to go on.
+        Interrupted: Ctrl-C was pressed, or ``progress`` raised KeyboardInterrupt; the message says how to go on.
     """
     chosen = TrainingOptions.of(**options)
     if chosen.patience is not None and val is None and not chosen.val_share:
-        raise OptionError("patience: expected validation data to measure progress on, got none")
+        raise OptionError(OptionName("patience"), ": expected validation data to measure progress on, got none")
     if val is not None and chosen.val_share:
-        raise OptionError("val_share: expected no other validation data beside it, got some")
+        raise OptionError(OptionName("val_share"), ": expected no other validation data next to it, got some")
     file = None if checkpoint is None else Path(checkpoint)
     if resume and file is None:
-        raise OptionError("resume: expected a checkpoint, got none")
+        raise OptionError(OptionName("resume"), ": expected a checkpoint, got none")
     if file is not None and not resume:
         check_fresh(file)
     recipe = (recipe or Recipe()).with_options(
@@ -144,8 +144,9 @@ def _run(task: Task, file: Path | None, progress: EpochDone | None) -> None:
     try:
         loop.run(epoch_done)
     except KeyboardInterrupt:
-        going_on = f"--resume goes on after epoch {saved} of {loop.options.epochs}"
-        raise KeyboardInterrupt(going_on if saved else "there is no checkpoint yet to go on from") from None
+        if not saved:
+            raise Interrupted("there is no checkpoint yet to go on from") from None
+        raise Interrupted(OptionName("resume"), f" goes on after epoch {saved} of {loop.options.epochs}") from None
 
 
 def _finished(task: Task, before: Score) -> TrainingReport:

@@ -79,12 +79,12 @@ def test_the_command_writes_what_the_library_gives(model, data):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--epochs", "0"], "epochs: expected an integer of 1 or more, got 0"),
-        (["--lr", "-0.1"], "lr: expected a number above 0, at most 1e+30, got -0.1"),
-        (["--batch", "0"], "batch: expected an integer from 1 to 2147483647, got 0"),
+        (["--epochs", "0"], "--epochs: expected an integer of 1 or more, got 0"),
+        (["--lr", "-0.1"], "--lr: expected a number above 0, at most 1e+30, got -0.1"),
+        (["--batch", "0"], "--batch: expected an integer from 1 to 2147483647, got 0"),
         (["--loss", "hinge"], "Invalid value for '--loss': 'hinge' is not one of 'cross_entropy', 'bce', 'mse', 'l1'."),
-        (["--patience", "3"], "patience: expected validation data to measure progress on, got none"),
-        (["--temperature", "0"], "temperature: expected a number above 0, at most 1e+06, got 0.0"),
+        (["--patience", "3"], "--patience: expected validation data to measure progress on, got none"),
+        (["--temperature", "0"], "--temperature: expected a number above 0, at most 1e+06, got 0.0"),
     ],
 )
 def test_wrong_usage(options, message, model, data):
@@ -95,9 +95,12 @@ def test_wrong_usage(options, message, model, data):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--shift", "1"], "shift: expected a model with images [N, C, H, W], {model} has no such input"),
-        (["--regrow"], "regrow: expected a density, or weights that are pruned already, {model} has none"),
-        (["--val", "{data}", "--val-share", "0.5"], "val_share: expected no other validation data beside it, got some"),
+        (["--shift", "1"], "--shift: expected a model with images [N, C, H, W], {model} has no such input"),
+        (["--regrow"], "--regrow: expected a density, or weights that are pruned already, {model} has none"),
+        (
+            ["--val", "{data}", "--val-share", "0.5"],
+            "--val-share: expected no other validation data next to it, got some",
+        ),
     ],
 )
 def test_an_option_that_would_do_nothing_is_wrong_usage(options, message, model, data):
@@ -108,7 +111,7 @@ def test_an_option_that_would_do_nothing_is_wrong_usage(options, message, model,
 def test_dropout_for_no_layer_is_wrong_usage(data, tmp_path):
     single = build("g (float[N, 16] x) => (float[N, 8] y) { y = MatMul(x, w) }", w=normal(16, 8))
     found = error_of_usage(finetune(saved(single, tmp_path / "m.onnx"), data, "--dropout", "0.5"))
-    assert found == "dropout: expected a fully connected layer behind another one and no Dropout, got none"
+    assert found == "--dropout: expected a fully connected layer after another one and no Dropout, got none"
 
 
 def test_a_density_out_of_range(model, data):

@@ -114,7 +114,7 @@ def test_a_model_for_batches_of_one_size(tmp_path):
     )
     data = saved_items(tmp_path / "data.npz", **GOOD)
     found = error_of_usage(finetune(model, data))
-    assert found == f"batch: {model} takes 4 items at a time, got batches of 64 and 64 items"
+    assert found == f"--batch: {model} takes 4 items at a time, got batches of 64 and 64 items"
     assert finetune(model, data, "--batch", 4, "--min-elements", 1).exit_code == 0
 
 

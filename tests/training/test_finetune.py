@@ -200,7 +200,7 @@ def interrupted(model: ir.Model, checkpoint: Path, after: int, **options: object
 def test_an_interrupted_training_goes_on_to_the_same_file(options, after, tmp_path):
     checkpoint = tmp_path / "checkpoint"
     whole = file_of(tuned(classifier(), **options), tmp_path / "whole.onnx")
-    assert interrupted(classifier(), checkpoint, after, **options) == f"--resume goes on after epoch {after} of 4"
+    assert interrupted(classifier(), checkpoint, after, **options) == f"resume goes on after epoch {after} of 4"
     found = tuned(classifier(), checkpoint=checkpoint, resume=True, **options)
     assert file_of(found, tmp_path / "resumed.onnx") == whole
     assert [epoch.number for epoch in found.report.epochs] == [1, 2, 3, 4]
