@@ -83,16 +83,18 @@ Windows::Windows(const SparseRows& matrix, const WindowForm& form)
       blocks_(divide_up(rows_, form_.lanes)),
       tiles_(std::max<size_t>(1, divide_up(columns_, kMaxTileColumns))),
       tile_columns_(divide_up(columns_, tiles_)),
-      coded_(matrix.values.size() <= form_.max_codes),
+      coded_(matrix.values.size() <= form_.max_codes()),
+      words_of_lane_(form_.words(coded_)),
       row_of_lane_(blocks_ * form_.lanes, kNoRow),
       start_(tiles_ * blocks_ + 1),
       values_(matrix.values.begin(), matrix.values.end()) {
+    for (size_t slot = 0; slot < WindowForm::kSlots; ++slot) places_[slot] = form_.place(slot, coded_);
     const auto rows_end = row_of_lane_.begin() + static_cast<std::ptrdiff_t>(rows_);
     std::iota(row_of_lane_.begin(), rows_end, 0);
     std::stable_sort(row_of_lane_.begin(), rows_end, [&](uint32_t a, uint32_t b) {
         return matrix.start[a + 1] - matrix.start[a] < matrix.start[b + 1] - matrix.start[b];
     });
-    if (coded_) values_.resize(form_.max_codes, 0.0f);
+    if (coded_) values_.resize(form_.max_codes(), 0.0f);
 
     // All is scheduled twice: once to count, so that the arrays are made in their final size, where threads then fill
     // in their parts.
@@ -105,9 +107,9 @@ Windows::Windows(const SparseRows& matrix, const WindowForm& form)
             start_[unit + 1] = count_threes(matrix, unit);
     });
     std::partial_sum(start_.begin(), start_.end(), start_.begin());
-    base_.resize(start_.back() * kStepsAtOnce);
-    words_.resize(start_.back() * (coded_ ? 2 : 1) * form_.lanes);
-    if (!coded_) floats_.resize(start_.back() * kSlots * form_.lanes);
+    base_.resize(start_.back() * WindowForm::kStepsAtOnce);
+    words_.resize(start_.back() * words_of_lane_ * form_.lanes);
+    if (!coded_) floats_.resize(start_.back() * WindowForm::kSlots * form_.lanes);
     threads.parallel_for(parts, [&](size_t part) {
         const Share share_of_units = share(units, parts, part);
         for (size_t unit = share_of_units.begin; unit < share_of_units.end; ++unit) {
@@ -120,26 +122,27 @@ uint32_t Windows::count_threes(const SparseRows& matrix, size_t unit) const {
     Schedule schedule(*this, matrix, unit / blocks_, unit % blocks_);
     size_t steps = 0;
     for (int32_t base; (base = schedule.base()) != Schedule::kNoColumn; ++steps) {
-        for (size_t slot = 0; slot < kSlotsOfStep; ++slot) {
+        for (size_t slot = 0; slot < WindowForm::kSlotsOfStep; ++slot) {
             schedule.give_slot(base, [](size_t, uint32_t, uint32_t, bool) {});
         }
     }
-    return static_cast<uint32_t>(divide_up(steps, kStepsAtOnce));
+    return static_cast<uint32_t>(divide_up(steps, WindowForm::kStepsAtOnce));
 }
 
 // Where the last three are not full, their empty steps look at the tile's first window.
 void Windows::fill_coded(const SparseRows& matrix, size_t unit) {
     Schedule schedule(*this, matrix, unit / blocks_, unit % blocks_);
     const uint32_t last = static_cast<uint32_t>(matrix.code.size()) - 1;
-    size_t step = start_[unit] * kStepsAtOnce;
-    for (int32_t base; (base = schedule.base()) != Schedule::kNoColumn; ++step) {
-        base_[step] = static_cast<uint16_t>(base);
-        for (size_t slot = step % kStepsAtOnce * kSlotsOfStep, end = slot + kSlotsOfStep; slot < end; ++slot) {
-            uint32_t* words = words_.data() + (step / kStepsAtOnce * 2 + slot / 3) * form_.lanes;
+    size_t slot = start_[unit] * WindowForm::kSlots;
+    for (int32_t base; (base = schedule.base()) != Schedule::kNoColumn;) {
+        base_[slot / WindowForm::kSlotsOfStep] = static_cast<uint16_t>(base);
+        for (const size_t end = slot + WindowForm::kSlotsOfStep; slot < end; ++slot) {
+            uint32_t* words = words_.data() + first_word(slot);
+            const uint32_t bit = first_bit(slot);
             schedule.give_slot(base, [&](size_t lane, uint32_t index, uint32_t nonzero, bool used) {
                 // A code is read whether it is used or not: that of the last nonzero where there is none left.
-                const uint32_t word = index | matrix.code[std::min(nonzero, last)] << 5;
-                words[lane] |= (word & -uint32_t{used}) << (slot % 3 * 10);
+                const uint32_t word = index | matrix.code[std::min(nonzero, last)] << form_.index_bits;
+                words[lane] |= (word & -uint32_t{used}) << bit;
             });
         }
     }
@@ -147,15 +150,16 @@ void Windows::fill_coded(const SparseRows& matrix, size_t unit) {
 
 void Windows::fill_floats(const SparseRows& matrix, size_t unit) {
     Schedule schedule(*this, matrix, unit / blocks_, unit % blocks_);
-    size_t step = start_[unit] * kStepsAtOnce;
-    for (int32_t base; (base = schedule.base()) != Schedule::kNoColumn; ++step) {
-        base_[step] = static_cast<uint16_t>(base);
-        uint32_t* words = words_.data() + step / kStepsAtOnce * form_.lanes;
-        for (size_t slot = step % kStepsAtOnce * kSlotsOfStep, end = slot + kSlotsOfStep; slot < end; ++slot) {
-            float* floats = floats_.data() + (step / kStepsAtOnce * kSlots + slot) * form_.lanes;
+    size_t slot = start_[unit] * WindowForm::kSlots;
+    for (int32_t base; (base = schedule.base()) != Schedule::kNoColumn;) {
+        base_[slot / WindowForm::kSlotsOfStep] = static_cast<uint16_t>(base);
+        for (const size_t end = slot + WindowForm::kSlotsOfStep; slot < end; ++slot) {
+            uint32_t* words = words_.data() + first_word(slot);
+            float* floats = floats_.data() + slot * form_.lanes;
+            const uint32_t bit = first_bit(slot);
             schedule.give_slot(base, [&](size_t lane, uint32_t index, uint32_t nonzero, bool used) {
                 if (!used) return;
-                words[lane] |= index << (slot * form_.index_bits);
+                words[lane] |= index << bit;
                 floats[lane] = matrix.values[matrix.code[nonzero]];
             });
         }

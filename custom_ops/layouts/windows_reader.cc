@@ -45,15 +45,16 @@ private:
 // The value is a code, or else the bits of a float.
 template <class Visit>
 void Windows::for_each_slot(size_t block, const Visit& visit) const {
+    const auto code_mask = static_cast<uint32_t>(form_.max_codes()) - 1;
     for (size_t tile = 0; tile < tiles_; ++tile) {
         const uint32_t* unit = start_.data() + tile * blocks_ + block;
-        for (size_t slot = unit[0] * kSlots; slot < unit[1] * kSlots; ++slot) {
-            const size_t base = tile * tile_columns_ + base_[slot / kSlotsOfStep];
-            const uint32_t* words = words_.data() + slot / (coded_ ? 3 : kSlots) * form_.lanes;
-            const size_t shift = coded_ ? slot % 3 * 10 : slot % kSlots * form_.index_bits;
+        for (size_t slot = unit[0] * WindowForm::kSlots; slot < unit[1] * WindowForm::kSlots; ++slot) {
+            const size_t base = tile * tile_columns_ + base_[slot / WindowForm::kSlotsOfStep];
+            const uint32_t* words = words_.data() + first_word(slot);
             for (size_t lane = 0; lane < form_.lanes; ++lane) {
-                const uint32_t word = words[lane] >> shift;
-                const uint32_t value = coded_ ? word >> 5 & 31 : bits_of(floats_[slot * form_.lanes + lane]);
+                const uint32_t word = words[lane] >> first_bit(slot);
+                const uint32_t value =
+                    coded_ ? word >> form_.index_bits & code_mask : bits_of(floats_[slot * form_.lanes + lane]);
                 if (value != 0) visit(lane, static_cast<uint32_t>(base + word % form_.window()), value);
             }
         }

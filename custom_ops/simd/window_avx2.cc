@@ -5,9 +5,16 @@
 namespace onnxdc {
 namespace {
 
-constexpr size_t kLanes = kNarrowWindows.lanes;
+constexpr WindowForm kForm = kNarrowWindows;
+constexpr size_t kLanes = kForm.lanes;
+constexpr size_t kSteps = WindowForm::kStepsAtOnce, kSlotsOfStep = WindowForm::kSlotsOfStep;
+constexpr size_t kSlots = WindowForm::kSlots;
+constexpr int kIndexBits = kForm.index_bits;
+static_assert(kLanes == 8 && kForm.window() == 2 * kLanes && kForm.words(false) == 1, "a window is two registers");
+
 // How far ahead of its use a float is prefetched: farther than memory takes to answer.
-constexpr size_t kPrefetchFloats = 8 * 48;
+constexpr size_t kPrefetchFloats = 8 * kSlots * kLanes;
+constexpr size_t kLineFloats = 64 / sizeof(float);
 
 // Each vector's sum is kept in several parts, since a multiply-add takes longer than a slot.
 template <size_t kVectors, bool kMasked>
@@ -15,9 +22,9 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
               size_t sum_pitch) {
     constexpr size_t kParts = kVectors == 1 ? 6 : 2;
     const uint32_t* start = tile.start;
-    const uint16_t* base = tile.base + size_t{start[begin]} * 3;
+    const uint16_t* base = tile.base + size_t{start[begin]} * kSteps;
     const uint32_t* words = tile.words + size_t{start[begin]} * kLanes;
-    const float* floats = tile.floats + size_t{start[begin]} * 6 * kLanes;
+    const float* floats = tile.floats + size_t{start[begin]} * kSlots * kLanes;
 
     for (size_t block = begin; block < end; ++block) {
         __m256 part[kVectors][kParts];
@@ -30,16 +37,17 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
         for (uint32_t three = start[block]; three < start[block + 1]; ++three) {
             const __m256i word = _mm256_load_si256(reinterpret_cast<const __m256i*>(words));
 #pragma GCC unroll 3
-            for (int step = 0; step < 3; ++step) {
+            for (size_t step = 0; step < kSteps; ++step) {
 #pragma GCC unroll 4
                 for (size_t v = 0; v < kVectors; ++v) {
                     const float* window = x + v * x_pitch + base[step];
-                    const __m256 low = _mm256_loadu_ps(window), high = _mm256_loadu_ps(window + 8);
+                    const __m256 low = _mm256_loadu_ps(window), high = _mm256_loadu_ps(window + kLanes);
 #pragma GCC unroll 2
-                    for (int slot = 2 * step; slot < 2 * step + 2; ++slot) {
+                    for (size_t slot = kSlotsOfStep * step; slot < kSlotsOfStep * (step + 1); ++slot) {
                         // The low 3 bits of an index count in a permutation; its highest, as a sign, chooses the half.
-                        const __m256i index = _mm256_srli_epi32(word, slot * 4);
-                        const __m256 half = _mm256_castsi256_ps(_mm256_slli_epi32(word, 28 - slot * 4));
+                        const auto bit = static_cast<int>(kForm.place(slot, false).bit);
+                        const __m256i index = _mm256_srli_epi32(word, bit);
+                        const __m256 half = _mm256_castsi256_ps(_mm256_slli_epi32(word, 32 - kIndexBits - bit));
                         const __m256 value = _mm256_load_ps(floats + slot * kLanes);
                         __m256 input = _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, index),
                                                         _mm256_permutevar8x32_ps(high, index), half);
@@ -49,17 +57,17 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
                                 _mm256_cmpeq_epi32(_mm256_castps_si256(value), _mm256_setzero_si256());
                             input = _mm256_andnot_ps(_mm256_castsi256_ps(empty), input);
                         }
-                        __m256& sum = part[v][static_cast<size_t>(slot) % kParts];
+                        __m256& sum = part[v][slot % kParts];
                         sum = _mm256_fmadd_ps(value, input, sum);
                     }
                 }
             }
 #pragma GCC unroll 3
-            for (size_t line = 0; line < 3; ++line)
-                _mm_prefetch(reinterpret_cast<const char*>(floats + kPrefetchFloats + 16 * line), _MM_HINT_T0);
+            for (size_t line = 0; line < kSlots * kLanes; line += kLineFloats)
+                _mm_prefetch(reinterpret_cast<const char*>(floats + kPrefetchFloats + line), _MM_HINT_T0);
             words += kLanes;
-            base += 3;
-            floats += 6 * kLanes;
+            base += kSteps;
+            floats += kSlots * kLanes;
         }
 #pragma GCC unroll 4
         for (size_t v = 0; v < kVectors; ++v) {
@@ -73,7 +81,7 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
 constexpr WindowKernels kernels() {
     WindowKernels kernels{};
     kernels.isa = Isa::kAvx2;
-    kernels.form = kNarrowWindows;
+    kernels.form = kForm;
     kernels.few_rows = 2;
     // More do not stay in a last cache: a slot takes 4 bytes, and about half of them are empty.
     kernels.max_nonzeros = 2'000'000;

@@ -5,31 +5,42 @@
 namespace onnxdc {
 namespace {
 
+constexpr WindowForm kForm = kWideWindows;
+constexpr size_t kLanes = kForm.lanes;
+constexpr size_t kSteps = WindowForm::kStepsAtOnce, kSlotsOfStep = WindowForm::kSlotsOfStep;
+constexpr size_t kSlots = WindowForm::kSlots;
+static_assert(kLanes == 16 && kForm.window() == 2 * kLanes && kForm.max_codes() == 2 * kLanes, "two registers each");
+
 // How far ahead of its use a word is prefetched: farther than memory takes to answer.
-constexpr size_t kPrefetchWords = 40 * 16;
+constexpr size_t kPrefetchWords = 40 * kLanes;
 
 // As an operator of the compiler's own vectors: GCC 12 warns of its intrinsic for it.
-inline __m512i shift_right(__m512i words, int count) {
+inline __m512i shift_right(__m512i words, uint32_t count) {
     typedef uint32_t Words __attribute__((vector_size(64)));
     return reinterpret_cast<__m512i>(reinterpret_cast<Words>(words) >> count);
 }
 
 // The slots of three steps.
 struct Slots {
-    __m512i index[6];  // the low 5 bits count
-    __m512 value[6];
-    __mmask16 used[6];
+    __m512i index[kSlots];  // in the low index_bits; permutations ignore the others
+    __m512 value[kSlots];
+    __mmask16 used[kSlots];
 };
 
 template <bool kMasked>
 inline Slots coded_slots(const uint32_t* words, __m512 low_values, __m512 high_values) {
     Slots slots;
 #pragma GCC unroll 6
-    for (int slot = 0; slot < 6; ++slot) {
-        const __m512i word = _mm512_load_si512(words + slot / 3 * 16);
-        slots.index[slot] = shift_right(word, slot % 3 * 10);
-        slots.value[slot] = _mm512_permutex2var_ps(low_values, shift_right(word, slot % 3 * 10 + 5), high_values);
-        if (kMasked) slots.used[slot] = _mm512_test_epi32_mask(word, _mm512_set1_epi32(31 << (slot % 3 * 10 + 5)));
+    for (size_t slot = 0; slot < kSlots; ++slot) {
+        const WindowForm::Place place = kForm.place(slot, true);
+        const uint32_t code_bit = place.bit + kForm.index_bits;
+        const __m512i word = _mm512_load_si512(words + place.word * kLanes);
+        slots.index[slot] = shift_right(word, place.bit);
+        slots.value[slot] = _mm512_permutex2var_ps(low_values, shift_right(word, code_bit), high_values);
+        // Only code 0 is no nonzero.
+        constexpr uint32_t kCode = kForm.max_codes() - 1;
+        if (kMasked)
+            slots.used[slot] = _mm512_test_epi32_mask(word, _mm512_set1_epi32(static_cast<int>(kCode << code_bit)));
     }
     return slots;
 }
@@ -39,9 +50,9 @@ inline Slots float_slots(const uint32_t* words, const float* floats) {
     const __m512i word = _mm512_load_si512(words);
     Slots slots;
 #pragma GCC unroll 6
-    for (int slot = 0; slot < 6; ++slot) {
-        slots.index[slot] = shift_right(word, slot * 5);
-        slots.value[slot] = _mm512_load_ps(floats + slot * 16);
+    for (size_t slot = 0; slot < kSlots; ++slot) {
+        slots.index[slot] = shift_right(word, kForm.place(slot, false).bit);
+        slots.value[slot] = _mm512_load_ps(floats + slot * kLanes);
         if (kMasked) {
             // Only +0.0 is no nonzero.
             const __m512i bits = _mm512_castps_si512(slots.value[slot]);
@@ -56,19 +67,19 @@ template <size_t kVectors, bool kCoded, bool kMasked>
 void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* x, size_t x_pitch, float* sums,
               size_t sum_pitch) {
     constexpr size_t kParts = kVectors == 1 ? 6 : kVectors == 2 ? 3 : 2;
-    constexpr size_t kWords = kCoded ? 32 : 16;
+    constexpr size_t kWords = kForm.words(kCoded) * kLanes;
     const uint32_t* start = tile.start;
-    const uint16_t* base = tile.base + size_t{start[begin]} * 3;
+    const uint16_t* base = tile.base + size_t{start[begin]} * kSteps;
     const uint32_t* words = tile.words + start[begin] * kWords;
-    const float* floats = kCoded ? nullptr : tile.floats + size_t{start[begin]} * 96;
+    const float* floats = kCoded ? nullptr : tile.floats + size_t{start[begin]} * kSlots * kLanes;
     const __m512 low_values = kCoded ? _mm512_load_ps(tile.values) : _mm512_setzero_ps();
-    const __m512 high_values = kCoded ? _mm512_load_ps(tile.values + 16) : _mm512_setzero_ps();
+    const __m512 high_values = kCoded ? _mm512_load_ps(tile.values + kLanes) : _mm512_setzero_ps();
 
     for (size_t block = begin; block < end; ++block) {
         __m512 part[kVectors][kParts];
 #pragma GCC unroll 4
         for (size_t v = 0; v < kVectors; ++v) {
-            part[v][0] = _mm512_loadu_ps(sums + v * sum_pitch + block * 16);
+            part[v][0] = _mm512_loadu_ps(sums + v * sum_pitch + block * kLanes);
 #pragma GCC unroll 6
             for (size_t p = 1; p < kParts; ++p) part[v][p] = _mm512_setzero_ps();
         }
@@ -76,13 +87,13 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
             const Slots slots =
                 kCoded ? coded_slots<kMasked>(words, low_values, high_values) : float_slots<kMasked>(words, floats);
 #pragma GCC unroll 3
-            for (size_t step = 0; step < 3; ++step) {
+            for (size_t step = 0; step < kSteps; ++step) {
 #pragma GCC unroll 4
                 for (size_t v = 0; v < kVectors; ++v) {
                     const float* window = x + v * x_pitch + base[step];
-                    const __m512 low = _mm512_loadu_ps(window), high = _mm512_loadu_ps(window + 16);
+                    const __m512 low = _mm512_loadu_ps(window), high = _mm512_loadu_ps(window + kLanes);
 #pragma GCC unroll 2
-                    for (size_t slot = 2 * step; slot < 2 * step + 2; ++slot) {
+                    for (size_t slot = kSlotsOfStep * step; slot < kSlotsOfStep * (step + 1); ++slot) {
                         __m512& sum = part[v][slot % kParts];
                         const __m512 input = _mm512_permutex2var_ps(low, slots.index[slot], high);
                         sum = kMasked ? _mm512_mask3_fmadd_ps(slots.value[slot], input, sum, slots.used[slot])
@@ -91,16 +102,16 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
                 }
             }
             _mm_prefetch(reinterpret_cast<const char*>(words + kPrefetchWords), _MM_HINT_T0);
-            if (kCoded) _mm_prefetch(reinterpret_cast<const char*>(words + kPrefetchWords + 16), _MM_HINT_T0);
+            if (kCoded) _mm_prefetch(reinterpret_cast<const char*>(words + kPrefetchWords + kLanes), _MM_HINT_T0);
             words += kWords;
-            base += 3;
-            if (!kCoded) floats += 96;
+            base += kSteps;
+            if (!kCoded) floats += kSlots * kLanes;
         }
 #pragma GCC unroll 4
         for (size_t v = 0; v < kVectors; ++v) {
 #pragma GCC unroll 6
             for (size_t p = 1; p < kParts; ++p) part[v][0] = _mm512_add_ps(part[v][0], part[v][p]);
-            _mm512_storeu_ps(sums + v * sum_pitch + block * 16, part[v][0]);
+            _mm512_storeu_ps(sums + v * sum_pitch + block * kLanes, part[v][0]);
         }
     }
 }
@@ -108,7 +119,7 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
 constexpr WindowKernels kernels() {
     WindowKernels kernels{};
     kernels.isa = Isa::kAvx512;
-    kernels.form = kWideWindows;
+    kernels.form = kForm;
     kernels.few_rows = 4;
     kernels.max_nonzeros = SIZE_MAX;
     kernels.coded[1] = multiply<1, true, false>;
