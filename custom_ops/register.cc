@@ -17,7 +17,7 @@ namespace {
 
 using Ops = std::vector<const OrtCustomOp*>;
 
-// The operator of Kernel, and those that add something, or nothing, and apply each of the activations behind it.
+// The operator of Kernel, and those that add something, or nothing, and apply each of the activations after it.
 template <class Kernel>
 void add_with_fusions(std::initializer_list<const char*> additions, Ops* ops) {
     for (const char* added : additions) {

@@ -165,9 +165,9 @@ const OrtValue* Context::value(size_t index) const {
 bool Context::has_input(size_t index) const { return value(index) != nullptr; }
 
 Tensor Context::input(size_t index) const {
-    const OrtValue* found = value(index);
-    if (!found) throw Error(kOrtInvalidArgument, "input " + std::to_string(index) + " is missing");
-    return read_tensor(api_, found);
+    const OrtValue* tensor = value(index);
+    if (!tensor) throw Error(kOrtInvalidArgument, "input " + std::to_string(index) + " is missing");
+    return read_tensor(api_, tensor);
 }
 
 void* Context::output(const std::vector<int64_t>& dims) const {

@@ -53,7 +53,7 @@ bool any_bit_set(const Run& run, uint64_t end_bit) {
     return in_whole_bytes || (end_bit % 8 != 0 && data[end_bit / 8] >> (8 - end_bit % 8) != 0);
 }
 
-// `end_bit` is the address behind the last codeword. With a `lone_symbol` only the codeword 0 exists.
+// `end_bit` is the bit address after the last codeword. With a `lone_symbol` only the codeword 0 exists.
 Verdict check_bits(const Run& run, uint64_t end_bit, bool lone_symbol) {
     if (end_bit > 8 * run.end_byte) {
         return violation(Rule::truncated, "a codeword extends beyond chunk %zu of %s", run.chunk, run.stream_name);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "decoder/check.h"
-#include "parallel/share.h"
+#include "parallel/range.h"
 #include "parallel/threads.h"
 
 namespace onnxdc {
@@ -16,7 +16,7 @@ struct ChunkEntries {
     size_t chunk;
     size_t count;
     const uint8_t* codes;  // [count], each below codes_per_group
-    const uint8_t* gaps;   // [count]: entry i lies gaps[i] + 1 behind the one before it
+    const uint8_t* gaps;   // [count]: entry i lies gaps[i] + 1 after the one before it
     uint32_t position;     // where the first gap counts from: the first entry lies at position + gaps[0]
 };
 
@@ -31,7 +31,7 @@ public:
     Verdict check_sizes() const;
 
     // Calls visit(const ChunkEntries&) for the chunks, in any order and from several threads. Names the rule that the
-    // first of the broken chunks breaks; by then chunks behind it may have been visited.
+    // first of the broken chunks breaks; by then chunks after it may have been visited.
     template <class Visit>
     Verdict for_each_chunk(const Visit& visit) const {
         const size_t step = chunks_of_part();

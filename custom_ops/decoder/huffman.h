@@ -32,7 +32,7 @@ public:
     // length 1: that symbol then stands for either bit, which the caller tells apart.
     explicit HuffmanTable(const std::vector<uint8_t>& lengths);
 
-    // Decodes `count` symbols from bit address `bit` of the stream; returns the bit address behind the last one, which
+    // Decodes `count` symbols from bit address `bit` of the stream; returns the bit address after the last one, which
     // may lie beyond the end of the stream.
     uint64_t decode(BitStream stream, uint64_t bit, size_t count, uint8_t* symbols) const;
 

@@ -40,7 +40,7 @@ private:
     struct Tap {
         Spatial shift;   // of the inputs that it meets, in elements of x
         int64_t offset;  // of these in the source
-        Share columns;   // of the output, whose inputs are not padding
+        Range columns;   // of the output, whose inputs are not padding
     };
 
     Tap tap(size_t index) const;

@@ -91,12 +91,12 @@ void PanelConvolution::run(const ConvolutionRun& run, void* scratch, Executor& e
     if (is_empty(run)) return;
     const Plan plan(*this, run, scratch, executor.workers());
     for (size_t chunk = 0; chunk < plan.chunks; ++chunk) {
-        run_images(run, plan, share(static_cast<size_t>(run.batch), plan.chunks, chunk), executor);
+        run_images(run, plan, part_of(static_cast<size_t>(run.batch), plan.chunks, chunk), executor);
     }
 }
 
 // The inputs of the images: x itself or, in parallel, the copies of its planes.
-const float* PanelConvolution::prepare_inputs(const ConvolutionRun& run, const Plan& plan, Share images,
+const float* PanelConvolution::prepare_inputs(const ConvolutionRun& run, const Plan& plan, Range images,
                                               Executor& executor) const {
     const size_t planes = (images.end - images.begin) * static_cast<size_t>(inputs_);
     const size_t in_plane = static_cast<size_t>(run.in_size[0] * run.in_size[1] * run.in_size[2]);
@@ -104,7 +104,7 @@ const float* PanelConvolution::prepare_inputs(const ConvolutionRun& run, const P
     if (plan.geometry.in_place()) return x;
     const size_t tasks = executor.workers();
     executor.parallel_for(tasks, [&](size_t task) {
-        const Share part = share(planes, tasks, task);
+        const Range part = part_of(planes, tasks, task);
         for (size_t plane = part.begin; plane < part.end; ++plane) {
             plan.geometry.copy_plane(x + plane * in_plane, plan.copy + plane * plan.geometry.channel_pitch());
         }
@@ -112,7 +112,7 @@ const float* PanelConvolution::prepare_inputs(const ConvolutionRun& run, const P
     return plan.copy;
 }
 
-void PanelConvolution::run_images(const ConvolutionRun& run, const Plan& plan, Share images, Executor& executor) const {
+void PanelConvolution::run_images(const ConvolutionRun& run, const Plan& plan, Range images, Executor& executor) const {
     const float* source = prepare_inputs(run, plan, images, executor);
     const LaneBlocks blocks((images.end - images.begin) * plan.geometry.out_plane(), plan.max_vectors,
                             plan.kernels.lanes);
@@ -121,13 +121,13 @@ void PanelConvolution::run_images(const ConvolutionRun& run, const Plan& plan, S
     const size_t tasks = executor.workers();
     executor.parallel_for(tasks, [&](size_t task) {
         // A unit is one band of one group at one block of pixels; the bands that fall to one worker share its panels.
-        const Share part = share(units, tasks, task);
+        const Range part = part_of(units, tasks, task);
         const Worker& worker = plan.workers[task];
         size_t described = blocks.count;  // the block whose pieces the worker has
         for (size_t unit = part.begin; unit < part.end;) {
             const size_t block = unit / bands / groups_.size(), group = unit / bands % groups_.size();
             const size_t first_band = unit % bands, last_band = std::min(bands, first_band + part.end - unit);
-            const Share pixels = blocks[block];
+            const Range pixels = blocks[block];
             if (block != described)
                 plan.geometry.write_pieces(pixels.begin, pixels.end, plan.kernels.lanes, worker.pieces, worker.starts);
             described = block;
@@ -139,7 +139,7 @@ void PanelConvolution::run_images(const ConvolutionRun& run, const Plan& plan, S
 
 // Computes some bands of one group's outputs at the pixels that the worker has the pieces of.
 void PanelConvolution::run_block(const ConvolutionRun& run, const Plan& plan, const float* source, size_t first_image,
-                                 Share pixels, size_t group, Share bands, const Worker& worker) const {
+                                 Range pixels, size_t group, Range bands, const Worker& worker) const {
     const SparseTiles& tiles = groups_[group];
     const size_t vectors = divide_up(pixels.end - pixels.begin, plan.kernels.lanes),
                  pitch = vectors * plan.kernels.lanes;
@@ -174,7 +174,7 @@ void PanelConvolution::run_block(const ConvolutionRun& run, const Plan& plan, co
 }
 
 // Brings the inputs of some columns [input channel, tap] of the weight together.
-void PanelConvolution::fill_panel(const Plan& plan, const float* inputs, Share columns, const Worker& worker,
+void PanelConvolution::fill_panel(const Plan& plan, const float* inputs, Range columns, const Worker& worker,
                                   size_t pitch) const {
     const size_t taps = plan.geometry.taps(), channel_pitch = plan.geometry.channel_pitch();
     const size_t at_once = channel_pitch % kConflictFloats == 0 ? kConflictChannels : columns.end - columns.begin;

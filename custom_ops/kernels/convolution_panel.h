@@ -29,11 +29,11 @@ private:
     struct Plan;
     struct Worker;
 
-    void run_images(const ConvolutionRun& run, const Plan& plan, Share images, Executor& executor) const;
-    const float* prepare_inputs(const ConvolutionRun& run, const Plan& plan, Share images, Executor& executor) const;
-    void run_block(const ConvolutionRun& run, const Plan& plan, const float* source, size_t first_image, Share pixels,
-                   size_t group, Share bands, const Worker& worker) const;
-    void fill_panel(const Plan& plan, const float* inputs, Share columns, const Worker& worker, size_t pitch) const;
+    void run_images(const ConvolutionRun& run, const Plan& plan, Range images, Executor& executor) const;
+    const float* prepare_inputs(const ConvolutionRun& run, const Plan& plan, Range images, Executor& executor) const;
+    void run_block(const ConvolutionRun& run, const Plan& plan, const float* source, size_t first_image, Range pixels,
+                   size_t group, Range bands, const Worker& worker) const;
+    void fill_panel(const Plan& plan, const float* inputs, Range columns, const Worker& worker, size_t pitch) const;
 
     const Spatial kernel_;
     const ConvolutionParams params_;

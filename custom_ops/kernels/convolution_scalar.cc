@@ -63,7 +63,7 @@ void ScalarConvolution::run(const ConvolutionRun& run, void*, Executor& executor
     const size_t planes = static_cast<size_t>(run.batch) * weight_.rows;
     const size_t tasks = executor.workers();
     executor.parallel_for(tasks, [&](size_t task) {
-        const Share part = share(planes, tasks, task);
+        const Range part = part_of(planes, tasks, task);
         for (size_t plane = part.begin; plane < part.end; ++plane) {
             compute_plane(run, static_cast<int64_t>(plane / weight_.rows), plane % weight_.rows);
         }

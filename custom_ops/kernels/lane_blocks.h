@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "parallel/share.h"
+#include "parallel/range.h"
 #include "simd/panel.h"
 
 namespace onnxdc {
@@ -14,8 +14,8 @@ namespace onnxdc {
 struct LaneBlocks {
     LaneBlocks(size_t positions, size_t max_vectors, size_t lanes);
 
-    Share operator[](size_t index) const {
-        const Share part = share(vectors, count, index);
+    Range operator[](size_t index) const {
+        const Range part = part_of(vectors, count, index);
         return {part.begin * lanes, part.end * lanes < positions ? part.end * lanes : positions};
     }
 

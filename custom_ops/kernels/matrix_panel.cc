@@ -50,7 +50,7 @@ void PanelMatrix::run(const MatrixRun& run, void* scratch, Executor& executor) c
     const size_t bands = tiles_.bands();
     executor.parallel_for(tasks, [&](size_t task) {
         // A unit is one band of one block; the bands of a block that fall to one worker share its panels.
-        const Share part = share(plan.blocks.count * bands, tasks, task);
+        const Range part = part_of(plan.blocks.count * bands, tasks, task);
         if (part.begin == part.end) return;
         // Lanes without a row of x must not hold numbers that are slow to compute with.
         std::fill_n(plan.workers[task].panel, plan.panel_floats, 0.0f);
@@ -63,7 +63,7 @@ void PanelMatrix::run(const MatrixRun& run, void* scratch, Executor& executor) c
 }
 
 // Computes some bands of the outputs for the rows of one block.
-void PanelMatrix::run_block(const MatrixRun& run, const Plan& plan, Share rows, Share bands,
+void PanelMatrix::run_block(const MatrixRun& run, const Plan& plan, Range rows, Range bands,
                             const Worker& worker) const {
     const size_t lanes = plan.kernels.lanes, vectors = divide_up(rows.end - rows.begin, lanes), pitch = vectors * lanes;
     const size_t first_output = tiles_.first_row_of_band(bands.begin),
@@ -91,7 +91,7 @@ void PanelMatrix::run_block(const MatrixRun& run, const Plan& plan, Share rows, 
 }
 
 // Transposes the rows and columns of x, times alpha, into the panel.
-void PanelMatrix::load_panel(const MatrixRun& run, Share rows, size_t first_column, size_t columns, float* panel,
+void PanelMatrix::load_panel(const MatrixRun& run, Range rows, size_t first_column, size_t columns, float* panel,
                              size_t pitch) const {
     const float* x = run.x + static_cast<int64_t>(rows.begin) * run.x_row_stride +
                      static_cast<int64_t>(first_column) * run.x_column_stride;

@@ -28,8 +28,8 @@ private:
     struct Plan;
     struct Worker;
 
-    void run_block(const MatrixRun& run, const Plan& plan, Share rows, Share bands, const Worker& worker) const;
-    void load_panel(const MatrixRun& run, Share rows, size_t first_column, size_t columns, float* panel,
+    void run_block(const MatrixRun& run, const Plan& plan, Range rows, Range bands, const Worker& worker) const;
+    void load_panel(const MatrixRun& run, Range rows, size_t first_column, size_t columns, float* panel,
                     size_t pitch) const;
 
     const SparseTiles tiles_;

@@ -6,7 +6,7 @@ void ScalarMatrix::run(const MatrixRun& run, void*, Executor& executor) const {
     const size_t tasks = executor.workers();
     const Finish finish = finish_kernel(isa());
     executor.parallel_for(tasks, [&](size_t task) {
-        const Share rows = share(weight_.rows, tasks, task);
+        const Range rows = part_of(weight_.rows, tasks, task);
         for (int64_t i = 0; i < run.m; ++i) {
             const float* x = run.x + i * run.x_row_stride;
             float* y = run.y + i * run.y_row_stride;

@@ -28,7 +28,7 @@ bool copy_row(const float* x, int64_t stride, size_t size, float alpha, float* t
 struct WindowMatrix::Plan {
     Plan(const Windows& windows, size_t m, void* memory) : scratch(memory) {
         const size_t vectors = std::min(m, WindowKernels::kMaxVectors);
-        // A window that starts in the last column ends behind it.
+        // A window that starts in the last column ends after it.
         x_pitch = windows.columns() + windows.form().window();
         sum_pitch = windows.blocks() * windows.form().lanes;
         x = scratch.take<float>(vectors * x_pitch);
@@ -49,7 +49,7 @@ void WindowMatrix::run(const MatrixRun& run, void* scratch, Executor& executor) 
     const Plan plan(windows_, static_cast<size_t>(run.m), scratch);
     const size_t m = static_cast<size_t>(run.m), tasks = executor.workers();
     for (size_t begin = 0; begin < m; begin += WindowKernels::kMaxVectors) {
-        const Share rows{begin, std::min(m, begin + WindowKernels::kMaxVectors)};
+        const Range rows{begin, std::min(m, begin + WindowKernels::kMaxVectors)};
         bool finite = true;
         for (size_t row = rows.begin; row < rows.end; ++row) {
             float* to = plan.x + (row - rows.begin) * plan.x_pitch;
@@ -58,12 +58,12 @@ void WindowMatrix::run(const MatrixRun& run, void* scratch, Executor& executor) 
             std::fill_n(to + windows_.columns(), windows_.form().window(), 0.0f);
         }
         executor.parallel_for(
-            tasks, [&](size_t task) { run_blocks(run, plan, rows, share(windows_.blocks(), tasks, task), finite); });
+            tasks, [&](size_t task) { run_blocks(run, plan, rows, part_of(windows_.blocks(), tasks, task), finite); });
     }
 }
 
 // Computes the outputs of some blocks for some rows of x.
-void WindowMatrix::run_blocks(const MatrixRun& run, const Plan& plan, Share rows, Share blocks, bool finite) const {
+void WindowMatrix::run_blocks(const MatrixRun& run, const Plan& plan, Range rows, Range blocks, bool finite) const {
     const size_t vectors = rows.end - rows.begin, first_lane = blocks.begin * windows_.form().lanes,
                  last_lane = blocks.end * windows_.form().lanes;
     const uint32_t* row_of_lane = windows_.row_of_lane();

@@ -23,7 +23,7 @@ public:
 private:
     struct Plan;
 
-    void run_blocks(const MatrixRun& run, const Plan& plan, Share rows, Share blocks, bool finite) const;
+    void run_blocks(const MatrixRun& run, const Plan& plan, Range rows, Range blocks, bool finite) const;
 
     const Windows windows_;
     const WindowKernels& kernels_;

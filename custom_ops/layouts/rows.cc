@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "parallel/share.h"
+#include "parallel/range.h"
 #include "parallel/threads.h"
 
 namespace onnxdc {
@@ -45,7 +45,7 @@ private:
     const uint32_t codes_;
 };
 
-// The first of the nonzeros begin .. end - 1 that lies at or behind `position`; `end` if there is none.
+// The first of the nonzeros begin .. end - 1 that lies at `position` or after it; `end` if there is none.
 size_t find_position(const SparseWeight& weight, size_t begin, size_t end, size_t position) {
     const uint32_t* positions = weight.position.data();
     return static_cast<size_t>(std::lower_bound(positions + begin, positions + end, position) - positions);
@@ -53,7 +53,7 @@ size_t find_position(const SparseWeight& weight, size_t begin, size_t end, size_
 
 // Calls visit(i, row, column) for the nonzeros of a part, in a weight stored as rows of `row_length`.
 template <class Visit>
-void for_each_nonzero(const SparseWeight& weight, Share part, uint32_t row_length, const Visit& visit) {
+void for_each_nonzero(const SparseWeight& weight, Range part, uint32_t row_length, const Visit& visit) {
     if (part.begin == part.end) return;
     uint32_t row = weight.position[part.begin] / row_length;
     uint32_t row_begin = row * row_length;
@@ -75,11 +75,11 @@ SparseRows rows_of(SparseWeight weight) {
     const size_t parts = part_count(weight);
     std::vector<size_t> first(parts + 1);  // nonzero of each part
     for (size_t part = 0; part <= parts; ++part)
-        first[part] = find_position(weight, 0, weight.position.size(), share(rows, parts, part).begin * columns);
+        first[part] = find_position(weight, 0, weight.position.size(), part_of(rows, parts, part).begin * columns);
     ThreadExecutor().parallel_for(parts, [&](size_t part) {
-        const Share share_of_rows = share(rows, parts, part);
+        const Range own_rows = part_of(rows, parts, part);
         size_t begin = first[part];
-        for (size_t row = share_of_rows.begin; row < share_of_rows.end; ++row) {
+        for (size_t row = own_rows.begin; row < own_rows.end; ++row) {
             const size_t last = std::min(first[part + 1], begin + columns);
             const size_t end = find_position(weight, begin, last, (row + 1) * columns);
             result.start[row] = static_cast<uint32_t>(begin);
@@ -107,7 +107,7 @@ SparseRows transposed_rows_of(const SparseWeight& weight) {
     std::vector<uint32_t> next(parts * rows);  // [parts, rows]
     threads.parallel_for(parts, [&](size_t part) {
         uint32_t* counts = next.data() + part * rows;
-        for_each_nonzero(weight, share(nnz, parts, part), row_length,
+        for_each_nonzero(weight, part_of(nnz, parts, part), row_length,
                          [&](size_t, uint32_t, uint32_t row) { ++counts[row]; });
     });
     uint32_t sum = 0;
@@ -117,7 +117,7 @@ SparseRows transposed_rows_of(const SparseWeight& weight) {
     }
     threads.parallel_for(parts, [&](size_t part) {
         uint32_t* places = next.data() + part * rows;
-        for_each_nonzero(weight, share(nnz, parts, part), row_length, [&](size_t i, uint32_t column, uint32_t row) {
+        for_each_nonzero(weight, part_of(nnz, parts, part), row_length, [&](size_t i, uint32_t column, uint32_t row) {
             const uint32_t place = places[row]++;
             result.column[place] = column;
             result.code[place] = code_of(i);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "parallel/share.h"
+#include "parallel/range.h"
 
 namespace onnxdc {
 namespace {

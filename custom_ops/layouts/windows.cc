@@ -4,7 +4,7 @@
 #include <limits>
 #include <numeric>
 
-#include "parallel/share.h"
+#include "parallel/range.h"
 #include "parallel/threads.h"
 
 namespace onnxdc {
@@ -102,17 +102,16 @@ Windows::Windows(const SparseRows& matrix, const WindowForm& form)
     const size_t parts = std::min(units, divide_up(matrix.column.size(), kNonzerosOfPart));
     ThreadExecutor threads;
     threads.parallel_for(parts, [&](size_t part) {
-        const Share share_of_units = share(units, parts, part);
-        for (size_t unit = share_of_units.begin; unit < share_of_units.end; ++unit)
-            start_[unit + 1] = count_threes(matrix, unit);
+        const Range own_units = part_of(units, parts, part);
+        for (size_t unit = own_units.begin; unit < own_units.end; ++unit) start_[unit + 1] = count_threes(matrix, unit);
     });
     std::partial_sum(start_.begin(), start_.end(), start_.begin());
     base_.resize(start_.back() * WindowForm::kStepsAtOnce);
     words_.resize(start_.back() * words_of_lane_ * form_.lanes);
     if (!coded_) floats_.resize(start_.back() * WindowForm::kSlots * form_.lanes);
     threads.parallel_for(parts, [&](size_t part) {
-        const Share share_of_units = share(units, parts, part);
-        for (size_t unit = share_of_units.begin; unit < share_of_units.end; ++unit) {
+        const Range own_units = part_of(units, parts, part);
+        for (size_t unit = own_units.begin; unit < own_units.end; ++unit) {
             coded_ ? fill_coded(matrix, unit) : fill_floats(matrix, unit);
         }
     });

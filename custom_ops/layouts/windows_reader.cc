@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "layouts/windows.h"
-#include "parallel/share.h"
+#include "parallel/range.h"
 #include "parallel/threads.h"
 
 namespace onnxdc {
@@ -71,7 +71,7 @@ SparseRows Windows::to_rows() const {
     const size_t parts = divide_up(blocks_, kBlocksOfPart);
     const auto for_each_block = [&](const auto& visit) {
         threads.parallel_for(parts, [&](size_t part) {
-            const Share blocks = share(blocks_, parts, part);
+            const Range blocks = part_of(blocks_, parts, part);
             for (size_t block = blocks.begin; block < blocks.end; ++block)
                 visit(block, row_of_lane_.data() + block * form_.lanes);
         });

@@ -34,13 +34,13 @@ ConvAttributes::Padding padding_of(const std::string& auto_pad) {
     reject(kOrtInvalidGraph, "auto_pad is " + auto_pad + ", expected NOTSET, VALID, SAME_UPPER or SAME_LOWER");
 }
 
-// The zeros before an axis, and those before and behind together.
+// The zeros before an axis, and those before and after it together.
 struct AxisPads {
     int64_t begin;
     int64_t total;
 };
 
-// `span` is the distance from the first tap of the kernel to behind the last.
+// `span` is the distance from the first tap of the kernel to the end of the last.
 AxisPads axis_pads(const ConvAttributes& attributes, size_t axis, int64_t in, int64_t span) {
     if (attributes.padding == ConvAttributes::Padding::valid) return {0, 0};
     if (attributes.padding == ConvAttributes::Padding::explicit_) {

@@ -11,7 +11,7 @@ namespace onnxdc {
 
 class EpilogueInput {
 public:
-    // `first` is the input behind those of the product: the residual of an operator that adds one.
+    // `first` is the input after those of the product: the residual of an operator that adds one.
     EpilogueInput(const ort::KernelInfo& info, const Fusion& fusion, size_t first, bool adds_residual);
 
     // The epilogue of one call. Throws ort::Error unless a residual has the shape of the output.

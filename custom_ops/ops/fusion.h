@@ -1,4 +1,4 @@
-// What an operator does behind its product, as its name says: SparseQuantConvAddRelu adds a residual and applies Relu.
+// What an operator does after its product, as its name says: SparseQuantConvAddRelu adds a residual and applies Relu.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@ struct Fusion {
     const char* activated = "";
     Activation activation = Activation::none;
 
-    // Inputs behind the operator's own: what is added, then the bounds of Clip, each of which may be left out.
+    // Inputs after the operator's own: what is added, then the bounds of Clip, each of which may be left out.
     size_t added_inputs() const { return *added ? 1 : 0; }
     size_t bounds() const { return activation == Activation::clip ? 2 : 0; }
 };

@@ -16,7 +16,7 @@ public:
     static constexpr bool kLastIsOptional = false;
     static constexpr int kOtherType = kOrtAnyType;  // int32 or int64, told apart at each call
 
-    // Nothing is fused behind a Gather.
+    // Nothing is fused after a Gather.
     GatherKernel(const ort::KernelInfo& info, const Fusion&);
     void compute(const ort::Context& context) const;
 

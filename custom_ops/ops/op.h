@@ -11,12 +11,12 @@
 
 namespace onnxdc {
 
-// The runtime's description of an operator that Kernel implements, with what is fused behind it. Kernel has
+// The runtime's description of an operator that Kernel implements, with what is fused after it. Kernel has
 //   static constexpr const char* kName;       of the operator with nothing fused
 //   static constexpr size_t kWeightInput;     the first input of the weight group
 //   static constexpr size_t kInputs;          inputs of that operator, the optional last one included
 //   static constexpr bool kLastIsOptional;
-//   static constexpr int kOtherType;          element type of the inputs beside the group, or kOrtAnyType
+//   static constexpr int kOtherType;          element type of the inputs next to the group, or kOrtAnyType
 //   Kernel(const ort::KernelInfo&, const Fusion&);  checks all there is to check; throws
 //   void compute(const ort::Context&) const;  throws; several threads may call it at once
 template <class Kernel>

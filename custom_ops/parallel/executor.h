@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "parallel/share.h"
+#include "parallel/range.h"
 
 namespace onnxdc {
 

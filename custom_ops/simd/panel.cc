@@ -1,5 +1,6 @@
 #include "simd/panel.h"
 
+#include "parallel/range.h"
 #include "simd/family.h"
 
 namespace onnxdc {
@@ -15,10 +16,7 @@ constexpr Variant<const PanelKernels*> kFamily[] = {
     {0, nullptr},
 };
 
-size_t time(const PanelKernels& kernels, size_t lanes) {
-    const size_t vectors = (lanes + kernels.lanes - 1) / kernels.lanes;
-    return vectors * kernels.vector_time;
-}
+size_t time(const PanelKernels& kernels, size_t lanes) { return divide_up(lanes, kernels.lanes) * kernels.vector_time; }
 
 }  // namespace
 

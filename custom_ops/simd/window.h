@@ -13,7 +13,7 @@ struct WindowKernels {
     static constexpr size_t kMaxVectors = 4;
 
     // Adds to sums[v * sum_pitch + block * lanes + lane], for every vector v, the nonzeros that blocks begin .. end - 1
-    // have in the tile. Input k of the tile is x[v * x_pitch + k], and a window behind the tile may be read. All
+    // have in the tile. Input k of the tile is x[v * x_pitch + k], and a window after the tile may be read. All
     // inputs must be finite, since empty slots multiply one of them by zero.
     using Multiply = void (*)(const Windows::Tile& tile, size_t begin, size_t end, const float* x, size_t x_pitch,
                               float* sums, size_t sum_pitch);

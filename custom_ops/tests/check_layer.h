@@ -21,9 +21,9 @@ bool check_layer(const Case& c, const Layer& layer, const Run& run, Isa isa, Isa
     CHECK(layer.isa() == wanted);
     SerialExecutor serial;
     const Floats y = run_once(layer, run, serial, kCanaries);
-    const Worst found = compare(y);
-    CHECK(found.acceptable());
-    if (worst) worst->add(found);
+    const Worst error = compare(y);
+    CHECK(error.acceptable());
+    if (worst) worst->add(error);
     for (size_t i = 0; i < c.workers.size() && failures == check::failures; ++i) {
         BackwardExecutor backward(c.workers[i]);
         const Floats again = run_once(layer, run, backward);

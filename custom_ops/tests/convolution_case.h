@@ -97,7 +97,7 @@ inline std::vector<Expected> naive_convolution(const ConvolutionCase& c, const S
     return y;
 }
 
-// The outputs, and canaries behind them.
+// The outputs, and canaries after them.
 inline Floats run_once(const SparseConvolution& layer, ConvolutionRun run, Executor& executor, size_t canaries = 0) {
     Floats y(static_cast<size_t>(run.batch * layer.outputs() * product(run.out_size)) + canaries, kCanary);
     run.y = y.data.get();

@@ -27,12 +27,12 @@ public:
         return choices[any(0, static_cast<int64_t>(kCount) - 1)];
     }
 
-    // Half of them beside a multiple of a power of two, the others of any order of magnitude; at times 0.
+    // Half of them next to a multiple of a power of two, the others of any order of magnitude; at times 0.
     int64_t size(int64_t most) {
         if (percent(2)) return 0;
-        const int64_t found = percent(50) ? one_of({4, 8, 16, 32, 64, 128, 512}) * any(1, 3) + any(-1, 1)
+        const int64_t drawn = percent(50) ? one_of({4, 8, 16, 32, 64, 128, 512}) * any(1, 3) + any(-1, 1)
                                           : std::llround(std::pow(static_cast<double>(most), real()));
-        return std::clamp<int64_t>(found, 1, most);
+        return std::clamp<int64_t>(drawn, 1, most);
     }
 
     float alpha() { return percent(60) ? 1.0f : percent(10) ? 0.0f : random_float(random_); }
@@ -53,9 +53,9 @@ public:
 
     // Of a number above 0; else 1.
     int64_t divisor(int64_t number) {
-        int64_t found = std::max<int64_t>(1, any(1, std::max<int64_t>(1, number)));
-        while (number % found != 0) --found;
-        return found;
+        int64_t candidate = std::max<int64_t>(1, any(1, std::max<int64_t>(1, number)));
+        while (number % candidate != 0) --candidate;
+        return candidate;
     }
 
 private:

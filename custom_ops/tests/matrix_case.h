@@ -65,7 +65,7 @@ inline size_t y_size(const MatrixRun& run, int64_t outputs) {
     return static_cast<size_t>(run.m == 0 ? 0 : (run.m - 1) * run.y_row_stride + outputs);
 }
 
-// The outputs, and what lies between their rows: canaries, as behind them.
+// The outputs, and what lies between their rows: canaries, as after them.
 inline Floats run_once(const SparseMatrix& layer, MatrixRun run, Executor& executor, size_t canaries = 0) {
     Floats y(y_size(run, layer.outputs()) + canaries, kCanary);
     run.y = y.data.get();
@@ -80,11 +80,11 @@ inline Worst compare(const MatrixCase& c, const std::vector<Expected>& expected,
     Comparison comparison;
     const int64_t stride = c.outputs + c.y_gap;
     for (int64_t at = 0; at < static_cast<int64_t>(y.size - kCanaries); ++at) {
-        const float found = y[static_cast<size_t>(at)];
+        const float actual = y[static_cast<size_t>(at)];
         if (at % stride < c.outputs) {
-            comparison.add(expected[static_cast<size_t>(at / stride * c.outputs + at % stride)], found);
+            comparison.add(expected[static_cast<size_t>(at / stride * c.outputs + at % stride)], actual);
         } else {
-            CHECK(found == kCanary);
+            CHECK(actual == kCanary);
         }
     }
     return comparison.worst();

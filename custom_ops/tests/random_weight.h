@@ -91,7 +91,7 @@ void for_each_nonzero(const SparseWeight& weight, const Use& use) {
 
 // What lies where nothing may be written.
 constexpr float kCanary = -77.0f;
-constexpr size_t kCanaries = 16;  // behind an array, where there are any
+constexpr size_t kCanaries = 16;  // after an array, where there are any
 
 // An array in an allocation of exactly its size, so that sanitizers see every access outside.
 struct Floats {
@@ -127,7 +127,7 @@ inline bool same_bits(const Floats& a, const Floats& b, size_t size) {
     return true;
 }
 
-// Scratch memory of exactly the size asked for, full of NaNs, with some canaries behind it.
+// Scratch memory of exactly the size asked for, full of NaNs, with some canaries after it.
 struct ScratchMemory {
     explicit ScratchMemory(size_t nbytes, size_t canaries = 0)
         : memory(nullptr, std::free), end(nbytes / sizeof(float)) {

@@ -1,4 +1,4 @@
-// The epilogues of every instruction set that runs here, alone and behind the kernels, against float64.
+// The epilogues of every instruction set that runs here, alone and after the kernels, against float64.
 #include <cstring>
 
 #include "check.h"
