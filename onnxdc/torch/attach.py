@@ -13,7 +13,8 @@ from torch.nn.utils import parametrize
 
 from onnxdc.errors import HookError
 from onnxdc.hooks import HookedWeight, TrainingHook
-from onnxdc.torch.matching import BUFFERS, Match, match
+from onnxdc.torch.candidates import BUFFERS
+from onnxdc.torch.matching import Match, find_matches
 from onnxdc.torch.parametrizations import Shared, parametrization
 from onnxdc.torch.types import to_numpy, to_torch
 
@@ -23,28 +24,28 @@ def attach(
 ) -> Attachment:
     """Make a module keep the rules of a hook while it is trained.
 
-    Each weight of the hook is looked for in the module: where ``names`` says, else under its own name, else by its
-    values, in any order of axes. The parameters that are found take the values of the ONNX model, and so do running
+    Each weight of the hook is looked for in the module: at the path that ``names`` gives, else under its own name, else
+    by its values, in any order of axes. The parameters that match take the values of the ONNX model, and so do running
     statistics. Pruned and shared weights get parametrizations, which any optimizer, scheduler, autocast and
     ``state_dict`` work with. A shared weight's parameter becomes its codebook: make the optimizer after this.
 
     Args:
-        module: changed in place; left as it is if this raises.
-        hook: of the model, or its folder.
-        names: name in the ONNX model -> path of the parameter or buffer, for weights that are not found, or at several
-            places.
+        module: The module; it is changed in place, or left as it is if this raises.
+        hook: The hook of the model, or its folder.
+        names: Name in the ONNX model -> path of the parameter or buffer, for weights that match nothing, or several
+            parameters.
 
     Raises:
-        HookError: a pruned or shared weight is found nowhere, or at several places, or has another shape;
+        HookError: A pruned or shared weight matches nothing, or several parameters, or has another shape;
             BatchNormalization is folded into a weight; or two weights share a parameter, but not a rule.
     """
     hook = hook if isinstance(hook, TrainingHook) else TrainingHook.load(hook)
-    matches, unmatched = match(module, hook, names or {})
+    matches, unmatched = find_matches(module, hook, names or {})
     first: dict[tuple[str, ...], str] = {}
-    for name, place in matches.items():
-        other = first.setdefault(place.paths, name)
+    for name, match in matches.items():
+        other = first.setdefault(match.paths, name)
         if not _agree(hook, matches, name, other):
-            raise HookError(f"{name}: shares the parameter {place.paths[0]} with {other}, but not its values")
+            raise HookError(f"{name}: shares the parameter {match.paths[0]} with {other}, but not its values")
     for name in first.values():
         _constrain(module, hook.weights[name], matches[name])
     return Attachment(module, hook, matches, unmatched, _running_statistics(module, matches))
@@ -55,12 +56,12 @@ class Attachment:
     """A module under the rules of a hook.
 
     Attributes:
-        module: of the user.
-        hook: with the rules.
-        matches: where each weight lies, by its name in the ONNX model.
-        unmatched: dense weights and running statistics that were not found: the module may train them, but ``state``
-            knows nothing of it.
-        statistics: the running statistics of the module that no weight was matched with, as they were when the rules
+        module: The module of the user.
+        hook: The hook with the rules.
+        matches: Where each weight lies in the module, by its name in the ONNX model.
+        unmatched: The names of the dense weights and running statistics without a match: the module may train them, but
+            ``state`` knows nothing of it.
+        statistics: The running statistics of the module that no weight was matched with, as they were when the rules
             came.
     """
 
@@ -71,39 +72,39 @@ class Attachment:
     statistics: Mapping[str, Tensor]
 
     def state(self) -> dict[str, np.ndarray]:
-        """The values of all weights as the ONNX model has them, rules kept, for ``onnxdc.hooks.import_``.
+        """Return the values of all weights as the ONNX model has them, rules kept, for ``onnxdc.hooks.import_``.
 
-        Those that were not found are as in the hook.
+        Those without a match are as in the hook.
 
         Raises:
-            HookError: running statistics moved that nothing was matched with: those of the ONNX model stay, with which
+            HookError: Running statistics moved that nothing was matched with: those of the ONNX model stay, with which
                 the weights were not trained.
         """
         for path, now in _running_statistics(self.module, self.matches).items():
             if path in self.statistics and not torch.equal(now, self.statistics[path]):
                 raise HookError(
                     f"{path}: moved in training, but nothing in the ONNX model is matched with it: say in `names` what "
-                    "is, or train with BatchNormalization in evaluation (eval() of these layers behind each train())"
+                    "is, or train with BatchNormalization in evaluation (eval() of these layers after each train())"
                 )
         return {name: self._values(weight) for name, weight in self.hook.weights.items()}
 
     def detach(self) -> None:
         """Leave plain parameters with the values that the rules gave; whoever calls it twice changes nothing."""
-        for place in {place.paths: place for place in self.matches.values()}.values():
-            _release(self.module, place)
+        for match in {match.paths: match for match in self.matches.values()}.values():
+            _release(self.module, match)
 
     def _values(self, weight: HookedWeight) -> np.ndarray:
-        place = self.matches.get(weight.name)
-        if place is None:
+        match = self.matches.get(weight.name)
+        if match is None:
             return weight.values
         with torch.no_grad():
-            values = to_numpy(_tensor(self.module, place.paths[0]))
-        return np.ascontiguousarray(values.transpose(np.argsort(place.axes)).astype(weight.dtype))
+            values = to_numpy(_tensor(self.module, match.paths[0]))
+        return np.ascontiguousarray(values.transpose(np.argsort(match.axes)).astype(weight.dtype))
 
 
 def _running_statistics(module: nn.Module, matches: Mapping[str, Match]) -> dict[str, Tensor]:
-    """Copies of those without a match, by their paths."""
-    matched = {path for place in matches.values() for path in place.paths}
+    """Copy the running statistics without a match, by their paths."""
+    matched = {path for match in matches.values() for path in match.paths}
     return {
         path: buffer.cpu().clone()
         for path, buffer in module.named_buffers()
@@ -112,7 +113,7 @@ def _running_statistics(module: nn.Module, matches: Mapping[str, Match]) -> dict
 
 
 def _agree(hook: TrainingHook, matches: Mapping[str, Match], name: str, other: str) -> bool:
-    """Whether two weights have the same values and rules in the parameter that they share."""
+    """Tell whether two weights have the same values and rules in the parameter that they share."""
     a, b = hook.weights[name], hook.weights[other]
     return a.stage == b.stage and np.array_equal(
         a.values.transpose(matches[name].axes), b.values.transpose(matches[other].axes)
@@ -131,22 +132,22 @@ def _tensor(module: nn.Module, path: str) -> Tensor:
     return value
 
 
-def _constrain(module: nn.Module, weight: HookedWeight, place: Match) -> None:
-    """Give a parameter the weight's values, and its rule; modules that shared the parameter share what is behind it."""
-    parameter = _tensor(module, place.paths[0])
-    values = to_torch(np.ascontiguousarray(weight.values.transpose(place.axes)))
+def _constrain(module: nn.Module, weight: HookedWeight, match: Match) -> None:
+    """Give a parameter the weight's values and rule; modules that shared it share what the rule is made of."""
+    parameter = _tensor(module, match.paths[0])
+    values = to_torch(np.ascontiguousarray(weight.values.transpose(match.axes)))
     with torch.no_grad():
         parameter.copy_(values)
-    rule = parametrization(weight, place.axes)
+    rule = parametrization(weight, match.axes)
     if rule is None:
         return
     rule.to(parameter.device)
     # Registering changes the shape of a shared weight's parameter: the other modules must not see it half done.
-    for path in place.paths[1:]:
+    for path in match.paths[1:]:
         owner, name = _owner(module, path)
         setattr(owner, name, nn.Parameter(parameter.detach().clone(), parameter.requires_grad))
     lists = []
-    for path in place.paths:
+    for path in match.paths:
         owner, name = _owner(module, path)
         parametrize.register_parametrization(owner, name, rule)
         lists.append(owner.get_submodule(f"parametrizations.{name}"))
@@ -157,18 +158,18 @@ def _constrain(module: nn.Module, weight: HookedWeight, place: Match) -> None:
             lists[0].get_parameter("original").copy_(to_torch(weight.codebook[1:]))
 
 
-def _release(module: nn.Module, place: Match) -> None:
+def _release(module: nn.Module, match: Match) -> None:
     """Make a parametrized weight a plain parameter, shared by the modules that shared it."""
-    owner, name = _owner(module, place.paths[0])
+    owner, name = _owner(module, match.paths[0])
     if not parametrize.is_parametrized(owner, name):
         return
-    for path in place.paths[1:]:  # removing changes the parameter in place: each once
+    for path in match.paths[1:]:  # removing changes the parameter in place: each of them once
         other, own = _owner(module, path)
-        behind = other.get_submodule(f"parametrizations.{own}")
-        original = behind.get_parameter("original")
-        behind.original = nn.Parameter(original.detach().clone(), original.requires_grad)
+        rules = other.get_submodule(f"parametrizations.{own}")
+        original = rules.get_parameter("original")
+        rules.original = nn.Parameter(original.detach().clone(), original.requires_grad)
         parametrize.remove_parametrizations(other, own)
     parametrize.remove_parametrizations(owner, name)
-    for path in place.paths[1:]:
+    for path in match.paths[1:]:
         other, own = _owner(module, path)
         setattr(other, own, getattr(owner, name))

@@ -22,22 +22,23 @@ from onnxdc.hooks.exporting import TRAINING_GRAPH
 from onnxdc.hooks.training_graph import undo_rules
 from onnxdc.model_io import Source
 from onnxdc.torch.parametrizations import parametrization
-from onnxdc.torch.program import read, run
+from onnxdc.torch.program import run
+from onnxdc.torch.reader import read
 from onnxdc.torch.types import to_numpy, to_torch
 
 
 def module(model: Source, hook: TrainingHook | str | os.PathLike[str] | None = None) -> OnnxModule:
-    """A model as a trainable module.
+    """Make a trainable module of a model.
 
     Args:
-        model: a path, or a model in memory, not compressed; or the folder of a hook, which has its model within. It is
+        model: A path, or a model in memory, not compressed; or the folder of a hook, which has its model within. It is
             left as it is.
-        hook: of the model, or its folder, to say which constants are trained and what they must keep; read from the
-            model without one.
+        hook: The hook of the model, or its folder, to say which constants are trained and what they must keep; read
+            from the model without one.
 
     Raises:
-        ModelError: the model cannot be read, is compressed, or has operators without a form in PyTorch, each named.
-        HookError: nothing in it can be trained, the hook is of another model, or the folder has none.
+        ModelError: The model cannot be read, is compressed, or has operators without a form in PyTorch, each named.
+        HookError: Nothing in it can be trained, the hook is of another model, or the folder has none.
     """
     if isinstance(hook, str | os.PathLike):
         hook = TrainingHook.load(hook)
@@ -64,13 +65,13 @@ class OnnxModule(nn.Module):
     BatchNormalization takes the statistics of the batch and moves the running ones.
 
     Attributes:
-        names: the names of the trained constants in the model -> those of the parameters here.
-        statistics: likewise the names of running statistics and of their buffers.
-        dropouts: the layers of the Dropout nodes, by the names of their outputs in the model.
+        names: The names of the trained constants in the model -> those of the parameters here.
+        statistics: The names of running statistics in the model -> those of their buffers here.
+        dropouts: The layers of the Dropout nodes, by the names of their outputs in the model.
     """
 
     def __init__(self, model: ir.Model, weights: Mapping[str, HookedWeight]) -> None:
-        """Read a model whose constants in ``weights`` are trained; errors as for ``module``."""
+        """Read a model whose constants in ``weights`` are trained; the errors are those of ``module``."""
         super().__init__()
         reading = read(model)
         self.names: dict[str, str] = {}
@@ -89,13 +90,13 @@ class OnnxModule(nn.Module):
             self._add(key, onnx_names[value], to_torch(read_constant(value)), weights.get(onnx_names[value]))
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """The outputs of the model: a tensor, or a tuple where there are several.
+        """Return the outputs of the model: a tensor, or a tuple where there are several.
 
         Args:
-            inputs: in the order of the model's inputs, those that have a constant as their default left out.
+            inputs: The inputs in the order of the model's, those that have a constant as their default left out.
 
         Raises:
-            ModelError: the number of inputs is wrong, or a node cannot run on what it gets.
+            ModelError: The number of inputs is wrong, or a node cannot run on what it gets.
         """
         if len(inputs) != len(self._inputs):
             expected = f"{len(self._inputs)} inputs ({', '.join(self._inputs)})"
@@ -105,12 +106,12 @@ class OnnxModule(nn.Module):
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def state(self) -> dict[str, np.ndarray]:
-        """What training changes, its rules kept, by the names in the model, for ``onnxdc.hooks.import_``."""
+        """Return what training changes, its rules kept, by the names in the model, for ``onnxdc.hooks.import_``."""
         with torch.no_grad():
             return {name: to_numpy(getattr(self, own)) for name, own in (self.names | self.statistics).items()}
 
     def _add(self, key: int, name: str, values: Tensor, weight: HookedWeight | None) -> None:
-        """A parameter for a constant that is trained, a buffer for any other."""
+        """Add a parameter for a constant that is trained, a buffer for any other."""
         own = self._constants[key] = _identifier(name, self)
         if weight is None:
             self.register_buffer(own, values, persistent=False)
@@ -129,7 +130,7 @@ class OnnxModule(nn.Module):
 
 
 def _identifier(name: str, owner: nn.Module) -> str:
-    """A name for a parameter of the owner: without dots, and not taken by anything that a module has."""
+    """Return a name for a parameter of the owner: without dots, and not taken by anything that a module has."""
     own = re.sub(r"\W", "_", name) or "_"
     while hasattr(owner, own) or hasattr(nn.ModuleDict, own):
         own += "_"

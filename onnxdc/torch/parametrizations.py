@@ -19,8 +19,8 @@ class Masked(nn.Module):
     """Pruned elements are zero (Han et al. 2016, section 2).
 
     Attributes:
-        mask: bool, of the weight's shape, True = kept; a buffer, so a schedule may change it in place.
-        regrow: whether the gradient reaches pruned elements, too, though they count as zero: they may then outgrow
+        mask: The mask, bool, of the weight's shape, True = kept; a buffer, so a schedule may change it in place.
+        regrow: Whether the gradient reaches pruned elements, too, though they count as zero: they may then outgrow
             others and come back when the mask is made anew (dynamic network surgery, Guo et al. 2016).
     """
 
@@ -32,12 +32,12 @@ class Masked(nn.Module):
         self.regrow = regrow
 
     def forward(self, values: Tensor) -> Tensor:
-        """The values where the mask is True, else 0."""
+        """Return the values where the mask is True, else 0."""
         kept = torch.where(self.mask, values, torch.zeros_like(values))
         return values + (kept - values).detach() if self.regrow else kept
 
     def right_inverse(self, weight: Tensor) -> Tensor:
-        """The weight itself."""
+        """Return the weight itself."""
         return weight
 
 
@@ -48,8 +48,8 @@ class Shared(nn.Module):
     (section 3.3).
 
     Attributes:
-        codes: of the weight's shape, int32: 0 is a pruned zero, ``k`` stands for entry ``k - 1``; a buffer.
-        clusters: ``n``, the entries of the codebook.
+        codes: The codes, int32, of the weight's shape: 0 is a pruned zero, ``k`` stands for entry ``k - 1``; a buffer.
+        clusters: The number ``n`` of the entries of the codebook.
     """
 
     codes: Tensor
@@ -60,12 +60,12 @@ class Shared(nn.Module):
         self.clusters = clusters
 
     def forward(self, codebook: Tensor) -> Tensor:
-        """The weight that a codebook ``[n]`` stands for."""
+        """Return the weight that a codebook ``[n]`` stands for."""
         table = torch.cat([codebook.new_zeros(1), codebook])
         return table.index_select(0, self.codes.reshape(-1)).reshape(self.codes.shape)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
-        """The codebook ``[n]`` that comes nearest to a weight: the mean of each cluster, 0 where it has no member."""
+        """Return the codebook ``[n]`` nearest to a weight: the mean of each cluster, 0 where it has no member."""
         codes = self.codes.reshape(-1)
         sums = torch.bincount(codes, weight.reshape(-1).to(torch.float64), self.clusters + 1)
         counts = torch.bincount(codes, minlength=self.clusters + 1).clamp(min=1)
@@ -73,11 +73,12 @@ class Shared(nn.Module):
 
 
 def parametrization(weight: HookedWeight, axes: Sequence[int] | None = None) -> Masked | Shared | None:
-    """The rule of a weight, None for one that is free.
+    """Return the rule of a weight, None for one that is free.
 
     Args:
-        weight: of a hook.
-        axes: the permutation of axes that brings it from ONNX's layout into that of the layer.
+        weight: The weight, of a hook.
+        axes: The permutation of axes that brings it from ONNX's layout into that of the layer; None where the layer has
+            ONNX's.
     """
     if weight.is_free:
         return None

@@ -27,10 +27,10 @@ _TYPES: Final = {
 
 
 def torch_type(kind: ir.DataType, where: str) -> torch.dtype:
-    """The type of PyTorch for one of ONNX.
+    """Return the type of PyTorch for one of ONNX.
 
     Raises:
-        ModelError: PyTorch has no operators for it.
+        ModelError: PyTorch has no operators for the type.
     """
     if kind not in _TYPES:
         raise ModelError(f"{where}: type {kind.name.lower()} is not covered in PyTorch")
@@ -38,14 +38,14 @@ def torch_type(kind: ir.DataType, where: str) -> torch.dtype:
 
 
 def to_torch(array: np.ndarray) -> Tensor:
-    """A copy of an array; bfloat16 is that of ml_dtypes."""
+    """Return a copy of an array; bfloat16 is that of ml_dtypes."""
     if array.dtype == ml_dtypes.bfloat16:
         return torch.from_numpy(np.array(array.view(np.uint16))).view(torch.bfloat16)
     return torch.from_numpy(np.array(array))
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:
-    """A copy of a tensor, detached from its graph; bfloat16 is that of ml_dtypes."""
+    """Return a copy of a tensor, detached from its graph; bfloat16 is that of ml_dtypes."""
     plain = tensor.detach().cpu().contiguous()
     if plain.dtype == torch.bfloat16:
         return np.array(plain.view(torch.uint16).numpy()).view(ml_dtypes.bfloat16)

@@ -11,17 +11,17 @@ from tests.helpers.small_models import dense
 
 
 def pruned() -> ir.Model:
-    """``dense`` with a fifth of its weights."""
+    """Make ``dense`` with a fifth of its weights."""
     return api.prune(dense(), density=0.2).model
 
 
 def shared() -> ir.Model:
-    """``pruned`` with seven values a weight."""
+    """Make ``pruned`` with seven values a weight."""
     return api.share(pruned(), bits=3).model
 
 
 def moved(hook: TrainingHook, seed: int = 3) -> dict[str, np.ndarray]:
-    """Other weights that keep the rules, made with numpy alone: masks for pruned weights, codebooks for shared ones."""
+    """Draw other weights that keep the rules, with numpy alone: masks for pruned ones, codebooks for shared ones."""
     rng = np.random.default_rng(seed)
     values = {}
     for name, weight in hook.weights.items():

@@ -31,7 +31,7 @@ class Net(nn.Module):
 
 
 def model() -> ir.Model:
-    """A shared convolution and two pruned products, one of them transposed and square."""
+    """Build a shared convolution and two pruned products, one of them transposed and square."""
     return build(
         """g (float[N, 3, 8, 8] x) => (float[N, 16] y) {
             c = Conv <pads=[1, 1, 1, 1], strides=[2, 2]> (x, kernel, conv_bias)
@@ -60,11 +60,11 @@ def pruned(*shape: int, seed: int) -> np.ndarray:
 
 
 def net(onnx: ir.Model, *, before: bool = False) -> Net:
-    """The module with the model's values; as it was before pruning and sharing, too, if ``before`` says so."""
+    """Make the module with the model's values; as it was before pruning and sharing, too, if ``before`` says so."""
     torch.manual_seed(0)
     made = Net().eval()
     values = {name: value.const_value.numpy() for name, value in onnx.graph.initializers.items()}
-    places = {
+    parameters = {
         made.conv.weight: values["kernel"],
         made.conv.bias: values["conv_bias"],
         made.norm.weight: values["scale"],
@@ -76,7 +76,7 @@ def net(onnx: ir.Model, *, before: bool = False) -> Net:
         made.out.weight: values["fc2"].T,
     }
     with torch.no_grad():
-        for tensor, array in places.items():
+        for tensor, array in parameters.items():
             tensor.copy_(torch.from_numpy(array.copy()))
         if before:
             made.conv.weight.add_(torch.randn_like(made.conv.weight) * 0.01)
@@ -105,7 +105,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 
 def assert_imported(onnx: ir.Model, attachment: Attachment) -> None:
-    """The ONNX model with what was trained computes what the module does."""
+    """Assert that the ONNX model with what was trained computes what the module does."""
     tuned = import_(onnx, attachment.hook, attachment.state()).model
     expected = run(tuned, {"x": IMAGES})[0]
     output = attachment.module(torch.from_numpy(IMAGES)).detach().numpy()

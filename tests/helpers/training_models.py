@@ -16,7 +16,7 @@ _LAYERS = "h = Gemm(x, fc1, b1)  a = Relu(h)"
 
 
 def classifier(ending: str = "y = Gemm(a, fc2, b2)", **arrays: np.ndarray) -> ir.Model:
-    """Two fully connected layers: 512 weights in fc1, 256 in fc2; ``ending`` makes y of a, and of more ``arrays``."""
+    """Build two fully connected layers, 512 weights in fc1, 256 in fc2; ``ending`` makes y of a and more ``arrays``."""
     return build(
         f"classifier (float[N, {FEATURES}] x) => (float[N, {CLASSES}] y) {{ {_LAYERS} {ending} }}",
         fc1=normal(FEATURES, HIDDEN, seed=1) / 4,
@@ -28,7 +28,7 @@ def classifier(ending: str = "y = Gemm(a, fc2, b2)", **arrays: np.ndarray) -> ir
 
 
 def items(count: int = 200, seed: int = 0) -> dict[str, np.ndarray]:
-    """Points around a centre for each class, of which a few lie nearer to another one."""
+    """Draw points around a centre for each class, of which a few lie nearer to another one."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, CLASSES, count)
     centres = normal(CLASSES, FEATURES, seed=7)
@@ -36,24 +36,24 @@ def items(count: int = 200, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def saved_items(path: Path, **arrays: np.ndarray) -> Path:
-    """The path, with the arrays in it."""
+    """Write arrays to a path, and return it."""
     np.savez(path, **arrays)
     return path
 
 
 def saved_classifier(folder: Path) -> Path:
-    """A file with the classifier."""
+    """Write the classifier to a file."""
     return saved(classifier(), folder / "classifier.onnx")
 
 
 def file_of(result: object, path: Path) -> bytes:
-    """What a result of training writes."""
+    """Return what a result of training writes."""
     result.save(path)
     return path.read_bytes()
 
 
 def accuracy(model: ir.Model, data: dict[str, np.ndarray]) -> float:
-    """The share of right answers, by numpy alone."""
+    """Return the share of right answers, by numpy alone."""
     weights = constants(model)
     hidden = np.maximum(data["x"] @ weights["fc1"] + weights["b1"], 0)
     return float(np.mean((hidden @ weights["fc2"] + weights["b2"]).argmax(1) == data["labels"]))
@@ -68,7 +68,7 @@ def finetune(model: Path, data: Path, *options: object, epochs: int = 2):
 
 
 def error(result, code: int = 1) -> str:
-    """The one line of an error."""
+    """Return the one line of an error."""
     assert result.exit_code == code, result.output
     lines = [line for line in result.stderr.splitlines() if not line.startswith("epoch ")]
     assert len(lines) == 1, result.stderr
@@ -77,7 +77,7 @@ def error(result, code: int = 1) -> str:
 
 
 def nothing_is_left(model: Path) -> bool:
-    """No output, no checkpoint and no temporary file."""
+    """Tell whether there is no output, no checkpoint and no temporary file."""
     return sorted(path.suffix for path in model.parent.iterdir() if path != model) == [".npz"]
 
 

@@ -69,7 +69,7 @@ def test_a_weight_may_be_called_as_a_part_of_another(tmp_path):
 
 
 def damage(folder: Path, change: str) -> None:
-    """Make a hook one that is no more."""
+    """Damage the files of a hook."""
     path = folder / "hook.json"
     manifest = json.loads(path.read_text())
     if change == "no manifest":
@@ -137,7 +137,7 @@ def test_a_damaged_hook_is_refused_in_one_line(model, folder, change, message):
 
 
 def bad(hook: TrainingHook, change: str) -> dict[str, np.ndarray]:
-    """Trained values that do not fit the hook."""
+    """Return trained values that do not fit the hook."""
     values = moved(hook)
     fc1 = values["fc1"]
     masked, member = np.argwhere(~hook.weights["fc1"].mask), np.argwhere(hook.weights["fc1"].codes == 3)
@@ -279,7 +279,9 @@ def test_an_entry_that_is_no_constant_of_the_model_is_refused(model, folder):
     with pytest.raises(HookError, match=r"shared\.onnx: expected a constant fc9 as the hook has it, got none"):
         hooks.import_(model, folder, values)
     hook = hooks.export(model)
-    doubles = {name: dataclasses.replace(each, values=each.values.astype(float)) for name, each in hook.weights.items()}
+    doubles = {
+        name: dataclasses.replace(weight, values=weight.values.astype(float)) for name, weight in hook.weights.items()
+    }
     with pytest.raises(HookError, match=r"fc1: expected float64\[40, 84\] as in the hook, got float32\[40, 84\]"):
         hooks.import_(model, TrainingHook(doubles, hook.digest), hook.values())
 

@@ -130,7 +130,7 @@ def test_biases_scales_and_shifts_are_trained_and_other_constants_are_not():
 
 
 def normalized() -> ir.Model:
-    """A product between two normalizations: the first one's variance is also the second one's mean and variance."""
+    """Build a product between two normalizations: the first's variance is also the second's mean and variance."""
     return build(
         """
         m (float[N, 8] x) => (float[N, 8] y) {
@@ -270,13 +270,13 @@ def test_projecting_a_pruned_weight_masks_it():
 
 
 def loss(values: dict[str, np.ndarray], x: np.ndarray) -> float:
-    """Half the squares of the outputs of ``dense``, in float64."""
+    """Return half the squares of the outputs of ``dense``, in float64."""
     hidden = np.maximum(x @ values["fc1"] + values["b1"], 0)
     return 0.5 * float(np.square(hidden @ values["fc2"]).sum())
 
 
 def gradients(values: dict[str, np.ndarray], x: np.ndarray) -> dict[str, np.ndarray]:
-    """Of ``loss``, by hand."""
+    """Differentiate ``loss`` by hand."""
     before = x @ values["fc1"] + values["b1"]
     hidden = np.maximum(before, 0)
     output = hidden @ values["fc2"]

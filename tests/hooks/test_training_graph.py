@@ -19,7 +19,7 @@ from tests.helpers.text_models import build, normal
 
 
 def models() -> dict[str, ir.Model]:
-    """Models whose weights lie in every place that a weight can have."""
+    """Return models whose weights lie wherever a weight can."""
     array = np.random.default_rng(0).choice([0, 0, 0.5, -0.25, 3], (16, 16)).astype(np.float32)
     other = np.where(np.abs(normal(16, 16)) > 1, normal(16, 16), 0)
     text = "m (float[N, 16] x) => (float[N, 16] y) "
@@ -36,7 +36,7 @@ def models() -> dict[str, ir.Model]:
 
 
 def constants_as_nodes(array: np.ndarray, other: np.ndarray) -> ir.Model:
-    """One weight in a Constant node of the graph, others of one name in both branches of an If."""
+    """Build one weight in a Constant node of the graph, others of one name in both branches of an If."""
     branch = "() => (float[a, b] out) { v = Constant<value = float[1] {0}>() out = MatMul(h, v) }"
     model = build(
         "m (float[N, 16] x, bool c) => (float[a, b] y) { w = Constant<value = float[1] {0}>() h = MatMul(x, w) "
@@ -83,9 +83,9 @@ def train(path, hook: TrainingHook, trained: dict[str, np.ndarray]) -> None:
         if weight.codebook is not None:
             before = weight.codebook[1:]
             after = np.array([trained[name][weight.codes == code][0] for code in range(1, weight.clusters)])
-        found = [each.value for each in constants if np.array_equal(read_constant(each.value), before)]
-        assert len(found) == 1, name
-        replace_constant(found[0], after.astype(before.dtype))
+        equal = [constant.value for constant in constants if np.array_equal(read_constant(constant.value), before)]
+        assert len(equal) == 1, name
+        replace_constant(equal[0], after.astype(before.dtype))
     ir.save(graph, path)
 
 
@@ -105,7 +105,7 @@ def test_differentiating_it_gives_the_gradients_of_the_hook(tmp_path):
         hook = hooks.export(saved(model, tmp_path / f"{name}.onnx"), tmp_path / name)
         free = gradients(model, {name: weight.values for name, weight in hook.weights.items()})
         graph = model_io.load(tmp_path / name / "training.onnx")
-        parameters = {each.name: read_constant(each.value) for each in named_constants(graph)}
+        parameters = {constant.name: read_constant(constant.value) for constant in named_constants(graph)}
         books = {f"{name}.codebook" for name in hook.codebooks()}
         trained = hook.weights.keys() - hook.codebooks().keys() | books
         found = gradients(graph, {name: parameters[name] for name in trained})
@@ -116,7 +116,7 @@ def test_differentiating_it_gives_the_gradients_of_the_hook(tmp_path):
 
 
 def gradients(model: ir.Model, parameters: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The gradients of half the squares of a model's outputs, by constants without a rule but those in the graph."""
+    """Differentiate half the squares of a model's outputs, by constants without a rule but those in the graph."""
     net = OnnxModule(model, {name: HookedWeight(name, array, "dense") for name, array in parameters.items()})
     (0.5 * net(torch.from_numpy(normal(7, 40, seed=2))).square().sum()).backward()
     return {name: net.get_parameter(own).grad.numpy() for name, own in net.names.items()}

@@ -25,8 +25,8 @@ def test_weights_are_found_by_content_and_take_the_values_of_the_model(before: b
     onnx = model()
     module = net(onnx, before=before)
     attachment = attach(module, read_hook(onnx))
-    places = {name: (place.paths[0], place.axes) for name, place in attachment.matches.items()}
-    assert places == {
+    matches = {name: (match.paths[0], match.axes) for name, match in attachment.matches.items()}
+    assert matches == {
         "kernel": ("conv.weight", (0, 1, 2, 3)),
         "conv_bias": ("conv.bias", (0,)),
         "scale": ("norm.weight", (0,)),
@@ -55,8 +55,7 @@ def test_a_module_of_16_bits_is_found_by_content(dtype: torch.dtype) -> None:
 
 
 def test_running_statistics_of_the_same_values_are_named() -> None:
-    """A layer that has seen nothing yet has the statistics of any other, and its mean is all zeros."""
-    onnx = model()
+    onnx = model()  # a layer that has seen nothing yet has the statistics of any other, and its mean is all zeros
     onnx.graph.initializers["mean"].const_value = ir.Tensor(np.zeros(8, np.float32))
     module = net(onnx)
     module.twin = nn.BatchNorm2d(8)

@@ -37,7 +37,7 @@ def outputs_of(net: torch.nn.Module, feeds: dict[str, np.ndarray]) -> list[torch
 
 
 def mixed() -> ir.Model:
-    """A shared convolution, BatchNormalization, and a pruned product behind shape computations."""
+    """Build a shared convolution, BatchNormalization, and a pruned product after shape computations."""
     pruned = np.where(few_values.weight(48, 10, density=0.4) != 0, normal(48, 10), 0).astype(np.float32)
     return build(
         """g (float[N, 3, 8, 8] x) => (float[N, 10] y) {

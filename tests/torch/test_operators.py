@@ -56,7 +56,7 @@ EMPTY = ("reduce_max_empty_set", "reduce_max_empty_set_bool", "reduce_min_empty_
 
 
 def is_covered(case: object) -> bool:
-    """Whether all operators of a case are in the table, and all its tensors of types that PyTorch computes with."""
+    """Tell whether all operators of a case are in the table, and all its tensors of types that PyTorch has."""
     nodes = case.model.graph.node
     tensors = [tensor for arrays in case.data_sets[0] for tensor in arrays]
     return (
@@ -79,7 +79,7 @@ RUN = {name: case for name, case in CASES.items() if name not in REFUSED and nam
 
 
 def expected(model: onnx.ModelProto, inputs: Sequence[np.ndarray], stored: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The outputs of onnxruntime; those that are stored with the case where it has no kernel for it."""
+    """Return the outputs of onnxruntime; those that are stored with the case where it has no kernel for it."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     feeds = dict(zip((value.name for value in model.graph.input), map(np.asarray, inputs), strict=True))
@@ -91,7 +91,7 @@ def expected(model: onnx.ModelProto, inputs: Sequence[np.ndarray], stored: Seque
 
 
 def assert_same(output: np.ndarray, wanted: np.ndarray) -> None:
-    """Equal but for rounding: by 1e-5 of the largest element, or by a few units of a half-precision type."""
+    """Assert that they are equal to 1e-5 of the largest element, or a few units of a half-precision type."""
     wanted = np.asarray(wanted)
     assert output.dtype == wanted.dtype
     assert output.shape == wanted.shape

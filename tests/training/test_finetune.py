@@ -29,7 +29,7 @@ def tuned(model: ir.Model, **options: object):
 
 
 def nonzeros(model: ir.Model) -> dict[str, int]:
-    """Elements that are not +0.0."""
+    """Count the elements that are not +0.0."""
     return {name: int(np.count_nonzero(bit_patterns(array))) for name, array in constants(model).items()}
 
 
@@ -184,7 +184,7 @@ def test_the_same_seed_gives_the_same_file(options, tmp_path):
 
 
 def interrupted(model: ir.Model, checkpoint: Path, after: int, **options: object) -> str:
-    """Train until an epoch is done; the message of the interrupt."""
+    """Train until an epoch is done; return the message of the interrupt."""
 
     def progress(epoch: Epoch) -> None:
         if epoch.number == after:
@@ -266,7 +266,7 @@ def test_dropout_nodes_of_the_graph_are_active_and_stay():
     assert "Dropout" in [node.op_type for node in active.model.graph]
 
 
-def test_a_layer_behind_dropout_of_its_own_gets_no_more():
+def test_a_layer_after_dropout_of_its_own_gets_no_more():
     ending = "d = Dropout(a, rate) g = Gemm(d, fc2, b2) y = Gemm(g, fc3, b3)"
     arrays = {"rate": np.array(0.4, np.float32), "fc3": normal(CLASSES, CLASSES), "b3": np.zeros(CLASSES, np.float32)}
     model = classifier(ending, **arrays)

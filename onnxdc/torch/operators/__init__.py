@@ -16,7 +16,7 @@ from onnxdc.torch.operators import (  # noqa: F401 (a family registers its opera
     resizing,
     shapes,
 )
-from onnxdc.torch.operators.registry import OPERATORS
+from onnxdc.torch.operators.registry import IMPLEMENTATIONS
 
-SUPPORTED = tuple(sorted(OPERATORS))
+SUPPORTED = tuple(sorted(IMPLEMENTATIONS))
 """The names of the operators of ONNX that have a PyTorch form."""

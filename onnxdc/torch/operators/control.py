@@ -10,13 +10,13 @@ from onnxdc.torch.operators.registry import Call, Result, operator
 
 @operator("If")
 def if_(call: Call, condition: Tensor) -> Result:
-    """The outputs of one of two subgraphs."""
+    """Return the outputs of one of two subgraphs."""
     return tuple(call.get("then_branch" if bool(condition) else "else_branch")())
 
 
 @operator("Loop")
 def loop(call: Call, limit: Tensor | None, condition: Tensor | None, *carried: Tensor) -> Result:
-    """A subgraph, again and again: the values that it hands on, and those that it gives each time, stacked."""
+    """Run a subgraph again and again; return the values that it hands on, and those of each time, stacked."""
     values, scanned = list(carried), []
     go_on, count = condition is None or bool(condition), 0
     while go_on and (limit is None or count < int(limit)):
@@ -26,4 +26,4 @@ def loop(call: Call, limit: Tensor | None, condition: Tensor | None, *carried: T
         go_on, count = bool(kept), count + 1
     if not scanned and call.outputs > len(carried):
         raise ValueError("expected at least one run of its body, got none: the outputs of each run have no shape")
-    return *values, *(torch.stack(each) for each in zip(*scanned, strict=True))
+    return *values, *(torch.stack(outputs) for outputs in zip(*scanned, strict=True))

@@ -28,7 +28,7 @@ def _for_rank(table: dict[int, Callable[..., Any]], x: Tensor) -> Callable[..., 
 
 @operator("Conv")
 def convolution(call: Call, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
-    """A convolution of ``[N, C, ...]`` with kernels ``[M, C / group, ...]``."""
+    """Return the convolution of ``[N, C, ...]`` with kernels ``[M, C / group, ...]``."""
     run = _for_rank(_FORWARD, x)
     window = windows(call, x.shape[2:], w.shape[2:])
     even = window.begin == window.end and min(window.begin) >= 0
@@ -38,7 +38,7 @@ def convolution(call: Call, x: Tensor, w: Tensor, b: Tensor | None = None) -> Te
 
 @operator("ConvTranspose")
 def transposed_convolution(call: Call, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
-    """The transpose of a convolution, with kernels ``[C, M / group, ...]``; padding is cut off its result."""
+    """Return the transpose of a convolution, with kernels ``[C, M / group, ...]``; padding is cut off its result."""
     run = _for_rank(_TRANSPOSED, x)
     sizes, rank = list(x.shape[2:]), x.dim() - 2
     window = windows(call, sizes, w.shape[2:])

@@ -20,9 +20,10 @@ def _inference_form(attributes: Mapping[str, Any], outputs: int) -> str | None:
 
 @operator("BatchNormalization", refuses=_inference_form)
 def batch_normalization(call: Call, x: Tensor, scale: Tensor, b: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    """Each channel by its running statistics, and while the module trains by those of the batch, which move them.
+    """Normalize each channel by its running statistics, or by those of the batch while the module trains.
 
-    That cannot be where a channel has a single value, or where a statistic is a parameter, too.
+    Those of the batch move the running ones. They cannot be used where a channel has a single value, or where a
+    running statistic is a parameter, too.
     """
     of_batch = call.training and x.numel() > x.shape[1] and not (mean.requires_grad or variance.requires_grad)
     momentum = 1 - call.get("momentum", 0.9)  # ONNX counts what is kept, PyTorch what is new
@@ -31,22 +32,25 @@ def batch_normalization(call: Call, x: Tensor, scale: Tensor, b: Tensor, mean: T
 
 @operator("InstanceNormalization")
 def instance_normalization(call: Call, x: Tensor, scale: Tensor, b: Tensor) -> Tensor:
-    """Each channel of each instance by its own statistics."""
+    """Normalize each channel of each instance by its own statistics."""
     return functional.group_norm(x, x.shape[1], scale, b, call.get("epsilon", 1e-5))
 
 
 @operator("GroupNormalization")
 def group_normalization(call: Call, x: Tensor, scale: Tensor, b: Tensor) -> Tensor:
-    """Groups of channels of each instance by their own statistics; before operator set 21 a group has one scale."""
+    """Normalize groups of channels of each instance by their own statistics.
+
+    Before operator set 21 all channels of a group have one scale.
+    """
     groups = call.get("num_groups")
     if call.version < 21:
-        scale, b = (each.repeat_interleave(x.shape[1] // groups) for each in (scale, b))
+        scale, b = (factor.repeat_interleave(x.shape[1] // groups) for factor in (scale, b))
     return functional.group_norm(x, groups, scale, b, call.get("epsilon", 1e-5))
 
 
 @operator("LayerNormalization")
 def layer_normalization(call: Call, x: Tensor, scale: Tensor, b: Tensor | None = None) -> Result:
-    """All axes from one on by their own statistics."""
+    """Normalize all axes from one on by their own statistics."""
     axis, epsilon = call.get("axis", -1) % x.dim(), call.get("epsilon", 1e-5)
     shape = x.shape[axis:]
     if scale.shape == shape and (b is None or b.shape == shape):
@@ -62,21 +66,21 @@ def layer_normalization(call: Call, x: Tensor, scale: Tensor, b: Tensor | None =
 
 @operator("RMSNormalization")
 def rms_normalization(call: Call, x: Tensor, scale: Tensor) -> Tensor:
-    """All axes from one on by their root of the mean of squares."""
+    """Normalize all axes from one on by their root of the mean of squares."""
     dims = tuple(range(call.get("axis", -1) % x.dim(), x.dim()))
     return x * torch.rsqrt(x.square().mean(dims, keepdim=True) + call.get("epsilon", 1e-5)) * scale
 
 
 @operator("MeanVarianceNormalization")
 def mean_variance_normalization(call: Call, x: Tensor) -> Tensor:
-    """The axes given by their own statistics."""
+    """Normalize the given axes by their own statistics."""
     variance, mean = torch.var_mean(x, dim=call.get("axes", [0, 2, 3]), correction=0, keepdim=True)
     return (x - mean) / (torch.sqrt(variance) + 1e-9)  # the constant of the operator's definition
 
 
 @operator("LRN")
 def local_response_normalization(call: Call, x: Tensor) -> Tensor:
-    """Each element by the squares of the channels around its own."""
+    """Normalize each element by the squares of the channels around its own."""
     size = call.get("size")
     before = (size - 1) // 2
     squares = functional.pad(x.square().movedim(1, -1), (before, size - 1 - before))
@@ -87,7 +91,7 @@ def local_response_normalization(call: Call, x: Tensor) -> Tensor:
 
 @operator("LpNormalization")
 def lp_normalization(call: Call, x: Tensor) -> Tensor:
-    """Vectors along an axis by their p-norm; zeros stay zeros."""
+    """Normalize vectors along an axis by their p-norm; zeros stay zeros."""
     norms = torch.linalg.vector_norm(x, call.get("p", 2), dim=call.get("axis", -1), keepdim=True)
     return x / torch.where(norms == 0, torch.ones_like(norms), norms)
 
@@ -98,6 +102,6 @@ def _no_mask(attributes: Mapping[str, Any], outputs: int) -> str | None:
 
 @operator("Dropout", refuses=_no_mask)
 def dropout(call: Call, x: Tensor, ratio: Tensor | None = None, training: Tensor | None = None) -> Tensor:
-    """Random zeros while the module trains, whatever the model says; the elements themselves in evaluation."""
+    """Put zeros at random while the module trains, whatever the model says; change nothing in evaluation."""
     assert call.dropout is not None, "every Dropout node has its layer"
     return call.dropout(x)

@@ -15,19 +15,19 @@ from onnxdc.torch.operators.windows import pad_order
 def pad(
     call: Call, x: Tensor, pads: Tensor | None = None, value: Tensor | None = None, axes: Tensor | None = None
 ) -> Tensor:
-    """Elements added before and behind axes: a constant, the edge, or the tensor reflected or wrapped round."""
+    """Add elements before and after axes: a constant, the edge, or the tensor reflected or wrapped round."""
     counts = call.ints(pads, "pads") or []
     chosen = call.ints(axes, "axes") or list(range(x.dim()))
     begin, end = [0] * x.dim(), [0] * x.dim()
-    for place, axis in enumerate(chosen):
-        begin[axis], end[axis] = counts[place], counts[place + len(chosen)]
+    for number, axis in enumerate(chosen):
+        begin[axis], end[axis] = counts[number], counts[number + len(chosen)]
     mode = call.get("mode", "constant")
     if mode == "constant":
         fill = call.get("value", 0.0) if value is None else value.item()
         return functional.pad(x, pad_order(begin, end), value=fill)
-    for axis, (before, behind) in enumerate(zip(begin, end, strict=True)):
-        if before or behind:
-            places = np.pad(np.arange(x.shape[axis]), (max(before, 0), max(behind, 0)), mode=mode)
-            places = places[max(-before, 0) : places.size - max(-behind, 0)]
-            x = x.index_select(axis, torch.from_numpy(places).to(x.device))
+    for axis, (before, after) in enumerate(zip(begin, end, strict=True)):
+        if before or after:
+            indices = np.pad(np.arange(x.shape[axis]), (max(before, 0), max(after, 0)), mode=mode)
+            indices = indices[max(-before, 0) : indices.size - max(-after, 0)]
+            x = x.index_select(axis, torch.from_numpy(indices).to(x.device))
     return x

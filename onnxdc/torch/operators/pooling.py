@@ -25,7 +25,7 @@ def _refuses(attributes: Mapping[str, Any], outputs: int) -> str | None:
 
 @operator("MaxPool", refuses=_refuses)
 def max_pool(call: Call, x: Tensor) -> Tensor:
-    """The largest element of each window."""
+    """Return the largest element of each window."""
     if len(call.get("kernel_shape")) > 3:
         raise ValueError(f"expected 1 to 3 spatial axes, got {len(call.get('kernel_shape'))}")
     w = _with_ceil(call, x)
@@ -37,7 +37,7 @@ def max_pool(call: Call, x: Tensor) -> Tensor:
 
 @operator("AveragePool", refuses=_refuses)
 def average_pool(call: Call, x: Tensor) -> Tensor:
-    """The mean of each window, of what is in the input or, with ``count_include_pad``, in the padding, too."""
+    """Return the mean of each window, of what is in the input and, with ``count_include_pad``, in the padding, too."""
     w, plain = _with_ceil(call, x), windows(call, x.shape[2:], call.get("kernel_shape"))
     ones = torch.ones((1, 1, *x.shape[2:]), dtype=x.dtype, device=x.device)
     if call.get("count_include_pad", 0):
@@ -50,25 +50,25 @@ def average_pool(call: Call, x: Tensor) -> Tensor:
 
 @operator("LpPool", refuses=_refuses)
 def lp_pool(call: Call, x: Tensor) -> Tensor:
-    """The p-norm of each window."""
+    """Return the p-norm of each window."""
     w, p = _with_ceil(call, x), call.get("p", 2)
     return _sums(functional.pad(x.abs().pow(p), w.padding), w).pow(1 / p)
 
 
 @operator("GlobalAveragePool")
 def global_average_pool(call: Call, x: Tensor) -> Tensor:
-    """The mean of each channel."""
+    """Return the mean of each channel."""
     return x.mean(dim=tuple(range(2, x.dim())), keepdim=True)
 
 
 @operator("GlobalMaxPool")
 def global_max_pool(call: Call, x: Tensor) -> Tensor:
-    """The largest element of each channel."""
+    """Return the largest element of each channel."""
     return x.amax(dim=tuple(range(2, x.dim())), keepdim=True)
 
 
 def _sums(x: Tensor, w: Windows) -> Tensor:
-    """The sums over windows of ``[N, C, ...]``, as convolutions with ones: ``avg_pool`` knows no dilations."""
+    """Return the sums over windows of ``[N, C, ...]``, as convolutions with ones: ``avg_pool`` knows no dilations."""
     run = (functional.conv1d, functional.conv2d, functional.conv3d)[len(w.kernel) - 1]
     ones = torch.ones((1, 1, *w.kernel), dtype=x.dtype, device=x.device)
     sums = run(x.flatten(0, 1).unsqueeze(1), ones, None, w.strides, 0, w.dilations)
@@ -76,7 +76,7 @@ def _sums(x: Tensor, w: Windows) -> Tensor:
 
 
 def _with_ceil(call: Call, x: Tensor) -> Windows:
-    """The windows of a pooling node; ``ceil_mode`` pads on so that a last window that reaches out counts.
+    """Return the windows of a pooling node; ``ceil_mode`` pads on so that a last window that reaches out counts.
 
     A window that would start in the padding at the end does not.
     """
@@ -85,8 +85,8 @@ def _with_ceil(call: Call, x: Tensor) -> Windows:
     if not call.get("ceil_mode", 0) or call.get("auto_pad", "NOTSET").startswith("SAME"):
         return w
     end = []
-    for size, span, stride, before, behind in zip(sizes, w.spans, w.strides, w.begin, w.end, strict=True):
-        count = -(-(size + before + behind - span) // stride) + 1
+    for size, span, stride, before, after in zip(sizes, w.spans, w.strides, w.begin, w.end, strict=True):
+        count = -(-(size + before + after - span) // stride) + 1
         count -= (count - 1) * stride >= size + before
-        end.append(max(behind, (count - 1) * stride + span - size - before))
+        end.append(max(after, (count - 1) * stride + span - size - before))
     return replace(w, end=end)

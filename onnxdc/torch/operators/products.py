@@ -10,13 +10,13 @@ from onnxdc.torch.operators.registry import Call, operator
 
 @operator("MatMul")
 def matrix_product(call: Call, a: Tensor, b: Tensor) -> Tensor:
-    """The product of matrices, over all axes before the last two."""
+    """Return the product of matrices, over all axes before the last two."""
     return torch.matmul(a, b)
 
 
 @operator("Gemm")
 def gemm(call: Call, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
-    """``alpha * A @ B + beta * C``."""
+    """Return ``alpha * A @ B + beta * C``."""
     a = a.t() if call.get("transA", 0) else a
     b = b.t() if call.get("transB", 0) else b
     alpha, beta = call.get("alpha", 1.0), call.get("beta", 1.0)
@@ -27,5 +27,5 @@ def gemm(call: Call, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
 
 @operator("Einsum")
 def einsum(call: Call, *inputs: Tensor) -> Tensor:
-    """A sum of products by Einstein's convention."""
+    """Return a sum of products by Einstein's convention."""
     return torch.einsum(call.get("equation"), *inputs)

@@ -36,18 +36,75 @@ def _refuses(attributes: Mapping[str, Any], outputs: int) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Sequence:
-    """The inputs that all three operators have, steps first, and how to go through them."""
+class _Layer:
+    """The inputs that all three operators have, and how to go through them.
+
+    Attributes:
+        call: The run of the node.
+        x: The inputs of all steps, ``[T, N, I]``.
+        w: The weights of the inputs, ``[D, gates * H, I]``.
+        r: The weights of the hidden state, ``[D, gates * H, H]``.
+        b: The biases of both, ``[D, 2 * gates * H]``, those of the inputs first; None without.
+        lengths: The number of steps of each sequence, ``[N]``; None if all have T.
+        h0: The hidden states before the first step, as the operator has them; None for zeros.
+    """
 
     call: Call
-    x: Tensor  # [T, N, I]
-    lengths: Tensor | None  # [N]
+    x: Tensor
+    w: Tensor
+    r: Tensor
+    b: Tensor | None = None
+    lengths: Tensor | None = None
+    h0: Tensor | None = None
 
-    def run(self, direction: int, w: Tensor, b: Tensor | None, cell: Cell, state: State) -> tuple[Tensor, State]:
-        """All steps of one direction: the hidden states ``[T, N, H]``, zero behind a sequence's end, and the last."""
-        products = functional.linear(self.x, w, b)
+    def run(self, make_cell: Callable[[int, Tensor | None], Cell], *more: Tensor | None) -> Result:
+        """Run all steps of each direction, and return the outputs of the operator.
+
+        Args:
+            make_cell: What makes the cell of a direction, from its number and the hidden state's bias.
+            more: The other states before the first step, like ``h0``.
+        """
+        runs = []
+        for direction in range(self.w.shape[0]):
+            input_bias, hidden_bias = _biases(self.b, direction)
+            products = functional.linear(self._steps, self.w[direction], input_bias)
+            state = tuple(self._initial(given, direction) for given in (self.h0, *more))
+            runs.append(self._run(products, direction, make_cell(direction, hidden_bias), state))
+        y = torch.stack([output for output, _ in runs], dim=1)  # [T, D, N, H]
+        states = [torch.stack(last) for last in zip(*(state for _, state in runs), strict=True)]  # [D, N, H]
+        if self.call.get("layout", 0):
+            return y.permute(2, 0, 1, 3), *(state.transpose(0, 1) for state in states)
+        return y, *states
+
+    def activations(self, direction: int, default: tuple[str, ...]) -> list[Callable[[Tensor], Tensor]]:
+        """Return the activations of one direction; those of gates clip their arguments first."""
+        names = self.call.get("activations") or default * 2
+        bound = self.call.get("clip")
+        chosen = names[direction * len(default) : (direction + 1) * len(default)]
+        functions = [_ACTIVATIONS[name.capitalize()] for name in chosen]
+        if bound is None:
+            return functions
+        return [*(_clipped(function, bound) for function in functions[:_ON_GATES]), *functions[_ON_GATES:]]
+
+    @property
+    def _steps(self) -> Tensor:
+        """The inputs with the steps first."""
+        return self.x.transpose(0, 1) if self.call.get("layout", 0) else self.x
+
+    def _initial(self, given: Tensor | None, direction: int) -> Tensor:
+        """Return a state before the first step, zeros unless it is given."""
+        if given is None:
+            return self.x.new_zeros(self._steps.shape[1], self.r.shape[-1])
+        return given[:, direction] if self.call.get("layout", 0) else given[direction]
+
+    def _run(self, products: Tensor, direction: int, cell: Cell, state: State) -> tuple[Tensor, State]:
+        """Run all steps of one direction.
+
+        Returns:
+            The hidden states ``[T, N, H]``, zero after a sequence's end, and the last state.
+        """
         outputs: list[Tensor] = []
-        steps = range(self.x.shape[0])
+        steps = range(products.shape[0])
         backward = direction == 1 or self.call.get("direction", "forward") == "reverse"
         for t in reversed(steps) if backward else steps:
             new = cell(products[t], state)
@@ -60,55 +117,13 @@ class _Sequence:
             state = new
         return torch.stack(outputs[::-1] if backward else outputs), state
 
-    def initial(self, given: Tensor | None, direction: int, hidden: int) -> Tensor:
-        """The state before the first step, zeros unless it is given."""
-        if given is None:
-            return self.x.new_zeros(self.x.shape[1], hidden)
-        return given[:, direction] if self.call.get("layout", 0) else given[direction]
-
-    def activations(self, direction: int, default: tuple[str, ...]) -> list[Callable[[Tensor], Tensor]]:
-        """The activations of one direction, those of gates behind the clipping of their arguments."""
-        names = self.call.get("activations") or default * 2
-        bound = self.call.get("clip")
-        chosen = names[direction * len(default) : (direction + 1) * len(default)]
-        functions = [_ACTIVATIONS[name.capitalize()] for name in chosen]
-        if bound is None:
-            return functions
-        return [*(_clipped(function, bound) for function in functions[:_ON_GATES]), *functions[_ON_GATES:]]
-
-    def directions(
-        self, w: Tensor, b: Tensor | None, layer: Callable[[int, Tensor | None], tuple[Cell, State]]
-    ) -> tuple[Tensor, ...]:
-        """The outputs of the operator: all steps of each direction.
-
-        ``layer`` makes the cell and the first state of a direction, from its number and the hidden state's bias.
-        """
-        runs = []
-        for direction in range(w.shape[0]):
-            input_bias, hidden_bias = _biases(b, direction)
-            cell, state = layer(direction, hidden_bias)
-            runs.append(self.run(direction, w[direction], input_bias, cell, state))
-        return self._joined(runs)
-
-    def _joined(self, runs: list[tuple[Tensor, State]]) -> tuple[Tensor, ...]:
-        """The outputs of the operator from those of its directions."""
-        y = torch.stack([output for output, _ in runs], dim=1)  # [T, D, N, H]
-        states = [torch.stack(each) for each in zip(*(state for _, state in runs), strict=True)]  # [D, N, H]
-        if self.call.get("layout", 0):
-            return y.permute(2, 0, 1, 3), *(state.transpose(0, 1) for state in states)
-        return y, *states
-
-
-def _sequence(call: Call, x: Tensor, lengths: Tensor | None) -> _Sequence:
-    return _Sequence(call, x.transpose(0, 1) if call.get("layout", 0) else x, lengths)
-
 
 def _clipped(function: Callable[[Tensor], Tensor], bound: float) -> Callable[[Tensor], Tensor]:
     return lambda x: function(torch.clamp(x, -bound, bound))
 
 
 def _biases(b: Tensor | None, direction: int) -> tuple[Tensor | None, Tensor | None]:
-    """The biases of the inputs' products, and of the hidden state's."""
+    """Return the biases of the inputs' products, and of the hidden state's."""
     if b is None:
         return None, None
     half = b.shape[1] // 2
@@ -116,28 +131,19 @@ def _biases(b: Tensor | None, direction: int) -> tuple[Tensor | None, Tensor | N
 
 
 @operator("LSTM", refuses=_refuses)
-def lstm(
-    call: Call,
-    X: Tensor,
-    W: Tensor,
-    R: Tensor,
-    B: Tensor | None = None,
-    lengths: Tensor | None = None,
-    h0: Tensor | None = None,
-    c0: Tensor | None = None,
-    P: Tensor | None = None,
-) -> Result:
-    """Long short-term memory; gates lie in the order input, output, forget, cell."""
-    sequence = _sequence(call, X, lengths)
-    hidden = R.shape[-1]
+def lstm(call: Call, *inputs: Any) -> Result:
+    """Run long short-term memory; gates lie in the order input, output, forget, cell."""
+    layer = _Layer(call, *inputs[:6])
+    c0, p = (*inputs[6:], None, None)[:2]
 
-    def layer(direction: int, bias: Tensor | None) -> tuple[Cell, State]:
-        peepholes = X.new_zeros(3, hidden) if P is None else P[direction].reshape(3, hidden)
-        functions = sequence.activations(direction, ("Sigmoid", "Tanh", "Tanh"))
-        state = (sequence.initial(h0, direction, hidden), sequence.initial(c0, direction, hidden))
-        return _lstm_cell(R[direction], bias, peepholes, functions), state
+    def make_cell(direction: int, bias: Tensor | None) -> Cell:
+        hidden = layer.r.shape[-1]
+        peepholes = layer.x.new_zeros(3, hidden) if p is None else p[direction].reshape(3, hidden)
+        return _lstm_cell(
+            layer.r[direction], bias, peepholes, layer.activations(direction, ("Sigmoid", "Tanh", "Tanh"))
+        )
 
-    return sequence.directions(W, B, layer)
+    return layer.run(make_cell, c0)
 
 
 def _lstm_cell(r: Tensor, rb: Tensor | None, peepholes: Tensor, functions: list[Callable[[Tensor], Tensor]]) -> Cell:
@@ -154,24 +160,15 @@ def _lstm_cell(r: Tensor, rb: Tensor | None, peepholes: Tensor, functions: list[
 
 
 @operator("GRU", refuses=_refuses)
-def gru(
-    call: Call,
-    X: Tensor,
-    W: Tensor,
-    R: Tensor,
-    B: Tensor | None = None,
-    lengths: Tensor | None = None,
-    h0: Tensor | None = None,
-) -> Result:
-    """Gated recurrent units; gates lie in the order update, reset, hidden."""
-    sequence = _sequence(call, X, lengths)
+def gru(call: Call, *inputs: Any) -> Result:
+    """Run gated recurrent units; gates lie in the order update, reset, hidden."""
+    layer, reset_first = _Layer(call, *inputs), not call.get("linear_before_reset", 0)
 
-    def layer(direction: int, bias: Tensor | None) -> tuple[Cell, State]:
-        functions = sequence.activations(direction, ("Sigmoid", "Tanh"))
-        cell = _gru_cell(R[direction], bias, functions, reset_first=not call.get("linear_before_reset", 0))
-        return cell, (sequence.initial(h0, direction, R.shape[-1]),)
+    def make_cell(direction: int, bias: Tensor | None) -> Cell:
+        functions = layer.activations(direction, ("Sigmoid", "Tanh"))
+        return _gru_cell(layer.r[direction], bias, functions, reset_first=reset_first)
 
-    return sequence.directions(W, B, layer)
+    return layer.run(make_cell)
 
 
 def _gru_cell(r: Tensor, rb: Tensor | None, functions: list[Callable[[Tensor], Tensor]], *, reset_first: bool) -> Cell:
@@ -193,23 +190,12 @@ def _gru_cell(r: Tensor, rb: Tensor | None, functions: list[Callable[[Tensor], T
 
 
 @operator("RNN", refuses=_refuses)
-def rnn(
-    call: Call,
-    X: Tensor,
-    W: Tensor,
-    R: Tensor,
-    B: Tensor | None = None,
-    lengths: Tensor | None = None,
-    h0: Tensor | None = None,
-) -> Result:
-    """A recurrent layer of one activation."""
-    sequence = _sequence(call, X, lengths)
-
-    def layer(direction: int, bias: Tensor | None) -> tuple[Cell, State]:
-        (f,) = sequence.activations(direction, ("Tanh",))
-        return _rnn_cell(R[direction], bias, f), (sequence.initial(h0, direction, R.shape[-1]),)
-
-    return sequence.directions(W, B, layer)
+def rnn(call: Call, *inputs: Any) -> Result:
+    """Run a recurrent layer of one activation."""
+    layer = _Layer(call, *inputs)
+    return layer.run(
+        lambda direction, bias: _rnn_cell(layer.r[direction], bias, *layer.activations(direction, ("Tanh",)))
+    )
 
 
 def _rnn_cell(r: Tensor, rb: Tensor | None, f: Callable[[Tensor], Tensor]) -> Cell:

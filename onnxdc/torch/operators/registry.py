@@ -1,7 +1,7 @@
-"""What an operator is here: a function of its call and its inputs, registered by the name that ONNX has for it.
+"""What implements an operator here: a function of its call and its inputs, registered by the name in ONNX.
 
-An operator takes a ``Call``, then its inputs in ONNX's order (None for an optional one that is left out), and returns
-its output, or a tuple of its outputs. It must be differentiable wherever the operator is.
+It takes a ``Call``, then the inputs in ONNX's order (None for an optional one that is left out), and returns the
+output, or a tuple of the outputs. It must be differentiable wherever the operator is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Body(Protocol):
     """A subgraph, ready to run: it sees the values around it."""
 
     def __call__(self, *inputs: Tensor | None) -> list[Tensor]:
-        """Its outputs, for these inputs."""
+        """Return its outputs for these inputs."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Call:
     """One run of a node, apart from its inputs.
 
     Attributes:
-        attributes: as plain Python values; tensors as ``Tensor``, subgraphs as ``Body``.
-        version: of the operator set that the node is written in.
-        outputs: how many outputs the node has, those behind the last one that is used left out.
-        dropout: the layer of a Dropout node, None for all others.
-        training: whether the module trains.
+        attributes: The attributes as plain Python values; tensors as ``Tensor``, subgraphs as ``Body``.
+        version: The version of the operator set that the node is written in.
+        outputs: The number of the node's outputs, those after the last one that is used left out.
+        dropout: The layer of a Dropout node, None for all others.
+        training: Whether the module trains.
     """
 
     attributes: Mapping[str, Any]
@@ -43,11 +43,11 @@ class Call:
     training: bool = False
 
     def get(self, name: str, default: Any = None) -> Any:
-        """An attribute, or what it is when it is left out."""
+        """Return an attribute, or what it is when it is left out."""
         return self.attributes.get(name, default)
 
     def ints(self, given: Tensor | None, name: str) -> list[int] | None:
-        """Integers that are an input in newer operator sets, and were the attribute ``name`` before."""
+        """Return integers that are an input in newer operator sets, and were the attribute ``name`` before."""
         return self.get(name) if given is None else [int(number) for number in given.reshape(-1).tolist()]
 
 
@@ -55,25 +55,34 @@ Refusal: TypeAlias = Callable[[Mapping[str, Any], int], str | None]
 
 
 @dataclass(frozen=True)
-class Entry:
-    """An operator and, where it does not cover all that ONNX allows, what is wrong with a node's attributes.
+class Implementation:
+    """An operator of ONNX over PyTorch.
 
-    ``refuses`` takes the attributes and the number of outputs, and answers with the reason, None where there is none.
+    Attributes:
+        run: What computes it.
+        refuses: What says which forms are not covered: it takes the attributes and the number of outputs, and returns
+            the reason, None where there is none. None if all that ONNX allows is covered.
     """
 
     run: Operator
     refuses: Refusal | None = None
 
 
-OPERATORS: Final[dict[str, Entry]] = {}
+IMPLEMENTATIONS: Final[dict[str, Implementation]] = {}
 
 
 def operator(name: str, refuses: Refusal | None = None) -> Callable[[_F], _F]:
-    """Register the function below as the operator of this name."""
+    """Register the function below as what implements the operator of this name."""
 
     def register(function: _F) -> _F:
-        assert name not in OPERATORS, f"{name} is registered twice"
-        OPERATORS[name] = Entry(function, refuses)
+        assert name not in IMPLEMENTATIONS, f"{name} is registered twice"
+        IMPLEMENTATIONS[name] = Implementation(function, refuses)
         return function
 
     return register
+
+
+def register_plain(functions: Mapping[str, Callable[..., Tensor]]) -> None:
+    """Register functions of the inputs alone, by the names of their operators."""
+    for name, function in functions.items():
+        operator(name)(lambda call, *inputs, function=function: function(*inputs))

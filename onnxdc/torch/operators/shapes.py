@@ -15,44 +15,44 @@ from onnxdc.torch.types import torch_type
 
 @operator("Identity")
 def identity(call: Call, x: Tensor) -> Tensor:
-    """The input."""
+    """Return the input."""
     return x
 
 
 @operator("Constant")
 def constant(call: Call) -> Tensor:
-    """A constant that is known only when a function is called; all others are read with the model."""
+    """Return a constant that is known only when a function is called; all others are read with the model."""
     value = next(iter(call.attributes.values()))
     return value if isinstance(value, Tensor) else torch.tensor(value)
 
 
 @operator("Cast")
 def cast(call: Call, x: Tensor) -> Tensor:
-    """The elements in another type."""
+    """Return the elements in another type."""
     return x.to(torch_type(ir.DataType(call.get("to")), "Cast"))
 
 
 @operator("CastLike")
 def cast_like(call: Call, x: Tensor, like: Tensor) -> Tensor:
-    """The elements in the type of another tensor."""
+    """Return the elements in the type of another tensor."""
     return x.to(like.dtype)
 
 
 @operator("Shape")
 def shape(call: Call, x: Tensor) -> Tensor:
-    """The shape, or a part of it, int64."""
+    """Return the shape, or a part of it, int64."""
     return torch.tensor(list(x.shape)[call.get("start", 0) : call.get("end")], dtype=torch.int64)
 
 
 @operator("Size")
 def size(call: Call, x: Tensor) -> Tensor:
-    """The number of elements, int64."""
+    """Return the number of elements, int64."""
     return torch.tensor(x.numel())
 
 
 @operator("Reshape")
 def reshape(call: Call, x: Tensor, sizes: Tensor | None = None) -> Tensor:
-    """Another shape for the same elements; 0 copies a size, -1 is what is left."""
+    """Return the same elements in another shape; 0 copies a size, -1 is what is left."""
     wanted = call.ints(sizes, "shape") or []
     if not call.get("allowzero", 0):
         wanted = [x.shape[axis] if size == 0 else size for axis, size in enumerate(wanted)]
@@ -64,7 +64,7 @@ def reshape(call: Call, x: Tensor, sizes: Tensor | None = None) -> Tensor:
 
 @operator("Flatten")
 def flatten(call: Call, x: Tensor) -> Tensor:
-    """A matrix: the axes before one, and those from it on."""
+    """Return a matrix: the axes before one are its rows, those from it on its columns."""
     axis = call.get("axis", 1)
     axis = axis + x.dim() if axis < 0 else axis
     return x.reshape(math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))
@@ -72,13 +72,13 @@ def flatten(call: Call, x: Tensor) -> Tensor:
 
 @operator("Transpose")
 def transpose(call: Call, x: Tensor) -> Tensor:
-    """The axes in another order, reversed if none is given."""
+    """Return the tensor with its axes in another order, reversed if none is given."""
     return x.permute(call.get("perm") or list(reversed(range(x.dim()))))
 
 
 @operator("Squeeze")
 def squeeze(call: Call, x: Tensor, axes: Tensor | None = None) -> Tensor:
-    """Without axes of size 1: those given, or all."""
+    """Return the tensor without axes of size 1: those given, or all."""
     chosen = call.ints(axes, "axes")
     if chosen is None:
         return x.squeeze()
@@ -90,7 +90,7 @@ def squeeze(call: Call, x: Tensor, axes: Tensor | None = None) -> Tensor:
 
 @operator("Unsqueeze")
 def unsqueeze(call: Call, x: Tensor, axes: Tensor | None = None) -> Tensor:
-    """With axes of size 1 at these places of the result."""
+    """Return the tensor with more axes of size 1, whose numbers in the result are given."""
     chosen = call.ints(axes, "axes") or []
     rank = x.dim() + len(chosen)
     for axis in sorted(axis % rank for axis in chosen):
@@ -100,19 +100,19 @@ def unsqueeze(call: Call, x: Tensor, axes: Tensor | None = None) -> Tensor:
 
 @operator("Concat")
 def concat(call: Call, *inputs: Tensor) -> Tensor:
-    """The inputs, one behind the other along an axis."""
+    """Return the inputs, one after the other along an axis."""
     return torch.cat(inputs, dim=call.get("axis"))
 
 
 @operator("Split")
 def split(call: Call, x: Tensor, sizes: Tensor | None = None) -> Result:
-    """Parts along an axis, of equal size unless sizes are given; the last part may be smaller."""
+    """Return parts along an axis, of equal size unless sizes are given; the last part may be smaller."""
     axis, given = call.get("axis", 0), call.ints(sizes, "split")
     if given is not None:
         return tuple(torch.split_with_sizes(x, given, axis))
     parts, length = call.get("num_outputs", call.outputs), x.shape[axis]
-    each = -(-length // parts)
-    return tuple(torch.split_with_sizes(x, [min(each, length - each * part) for part in range(parts)], axis))
+    most = -(-length // parts)
+    return tuple(torch.split_with_sizes(x, [min(most, length - most * part) for part in range(parts)], axis))
 
 
 @operator("Slice")
@@ -124,21 +124,21 @@ def slice_(
     axes: Tensor | None = None,
     steps: Tensor | None = None,
 ) -> Tensor:
-    """Ranges of some axes; bounds count from the end if they are negative, and are drawn into the axis."""
+    """Return ranges of some axes; bounds count from the end if they are negative, and are drawn into the axis."""
     first, last = call.ints(starts, "starts") or [], call.ints(ends, "ends") or []
     chosen = call.ints(axes, "axes") or list(range(len(first)))
     strides = call.ints(steps, "steps") or [1] * len(first)
     for axis, start, end, step in zip(chosen, first, last, strides, strict=True):
-        places = _places(x.shape[axis], start, end, step)
+        indices = _indices(x.shape[axis], start, end, step)
         if step == 1:
-            x = x.narrow(axis, places.start, len(places))
+            x = x.narrow(axis, indices.start, len(indices))
         else:
-            x = x.index_select(axis, torch.tensor(list(places), dtype=torch.int64, device=x.device))
+            x = x.index_select(axis, torch.tensor(list(indices), dtype=torch.int64, device=x.device))
     return x
 
 
-def _places(size: int, start: int, end: int, step: int) -> range:
-    """The indices of a range of an axis; unlike in Python, one that goes down has a start within the axis."""
+def _indices(size: int, start: int, end: int, step: int) -> range:
+    """Return the indices of a range of an axis; unlike in Python, one that goes down has a start within the axis."""
     start, end = (bound + size if bound < 0 else bound for bound in (start, end))
     if step > 0:
         return range(min(max(start, 0), size), min(max(end, 0), size), step)
@@ -147,47 +147,47 @@ def _places(size: int, start: int, end: int, step: int) -> range:
 
 @operator("Expand")
 def expand(call: Call, x: Tensor, sizes: Tensor) -> Tensor:
-    """The tensor, repeated along axes of size 1 so that it has a shape that this one and its own broadcast to."""
+    """Return the tensor, repeated along axes of size 1 to the shape that its own and a given one broadcast to."""
     return x.expand(np.broadcast_shapes(tuple(x.shape), tuple(sizes.tolist())))
 
 
 @operator("Tile")
 def tile(call: Call, x: Tensor, repeats: Tensor) -> Tensor:
-    """The tensor, repeated along each axis."""
+    """Return the tensor, repeated along each axis."""
     return torch.tile(x, repeats.tolist())
 
 
 @operator("ConstantOfShape")
 def constant_of_shape(call: Call, sizes: Tensor) -> Tensor:
-    """A tensor of equal elements."""
+    """Return a tensor of equal elements."""
     value = call.get("value", torch.zeros(1))
     return torch.full(sizes.tolist(), value.item(), dtype=value.dtype, device=sizes.device)
 
 
 @operator("Range")
 def range_(call: Call, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
-    """Numbers in equal steps up to a limit, which is not one of them."""
+    """Return numbers in equal steps up to a limit, which is not one of them."""
     count = max(math.ceil((limit.item() - start.item()) / delta.item()), 0)
     return start + delta * torch.arange(count, dtype=start.dtype, device=start.device)
 
 
 @operator("EyeLike")
 def eye_like(call: Call, x: Tensor) -> Tensor:
-    """Ones on a diagonal of a matrix of zeros."""
+    """Return ones on a diagonal of a matrix of zeros."""
     kind = torch_type(ir.DataType(call.get("dtype")), "EyeLike") if "dtype" in call.attributes else x.dtype
     return torch.ones(x.shape, dtype=kind, device=x.device).triu(call.get("k", 0)).tril(call.get("k", 0))
 
 
 @operator("Trilu")
 def triangle(call: Call, x: Tensor, k: Tensor | None = None) -> Tensor:
-    """The upper or lower triangle of matrices, zeros elsewhere."""
+    """Return the upper or lower triangle of matrices, zeros elsewhere."""
     diagonal = 0 if k is None else int(k)
     return x.triu(diagonal) if call.get("upper", 1) else x.tril(diagonal)
 
 
 @operator("DepthToSpace")
 def depth_to_space(call: Call, x: Tensor) -> Tensor:
-    """Blocks of channels as blocks of pixels."""
+    """Return blocks of channels as blocks of pixels."""
     n, c, h, w = x.shape
     b = call.get("blocksize")
     if call.get("mode", "DCR") == "DCR":
@@ -197,7 +197,7 @@ def depth_to_space(call: Call, x: Tensor) -> Tensor:
 
 @operator("SpaceToDepth")
 def space_to_depth(call: Call, x: Tensor) -> Tensor:
-    """Blocks of pixels as blocks of channels."""
+    """Return blocks of pixels as blocks of channels."""
     n, c, h, w = x.shape
     b = call.get("blocksize")
     order = (0, 3, 5, 1, 2, 4) if call.get("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)

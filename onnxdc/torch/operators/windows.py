@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onnxdc.torch.operators.registry import Call
 
 
 @dataclass(frozen=True)
 class Windows:
-    """One list entry for each spatial axis.
+    """The windows of a node; each list has an entry for each spatial axis.
 
     Attributes:
-        kernel: size of the window.
-        strides: from window to window.
-        dilations: from element to element of a window.
-        begin, end: elements to add before and behind the axis.
+        kernel: The sizes of a window.
+        strides: The distances from window to window.
+        dilations: The distances from element to element of a window.
+        begin: The numbers of elements to add before the axes.
+        end: The numbers of elements to add after them.
     """
 
     kernel: list[int]
@@ -38,30 +39,32 @@ class Windows:
 
 
 def pad_order(begin: Sequence[int], end: Sequence[int]) -> list[int]:
-    """Elements to add before and behind each axis, the last axis first."""
+    """Return the elements to add before and after each axis, the last axis first."""
     return list(itertools.chain.from_iterable(zip(reversed(begin), reversed(end), strict=True)))
 
 
 def windows(call: Call, sizes: Sequence[int], kernel: Sequence[int]) -> Windows:
-    """The windows of a node over axes of these sizes, its ``auto_pad`` worked out."""
+    """Return the windows of a node over axes of these sizes, its ``auto_pad`` worked out."""
     rank = len(kernel)
     strides = call.get("strides") or [1] * rank
     dilations = call.get("dilations") or [1] * rank
     pads = call.get("pads") or [0] * (2 * rank)
-    found = Windows(list(kernel), strides, dilations, pads[:rank], pads[rank:])
+    explicit = Windows(list(kernel), strides, dilations, pads[:rank], pads[rank:])
     mode = call.get("auto_pad", "NOTSET")
-    if mode in ("NOTSET", "VALID"):
-        return found if mode == "NOTSET" else Windows(list(kernel), strides, dilations, [0] * rank, [0] * rank)
+    if mode == "NOTSET":
+        return explicit
+    if mode == "VALID":
+        return replace(explicit, begin=[0] * rank, end=[0] * rank)
     totals = [
         max((-(-size // stride) - 1) * stride + span - size, 0)
-        for size, stride, span in zip(sizes, strides, found.spans, strict=True)
+        for size, stride, span in zip(sizes, strides, explicit.spans, strict=True)
     ]
     begin, end = split_padding(totals, upper=mode == "SAME_UPPER")
-    return Windows(list(kernel), strides, dilations, begin, end)
+    return replace(explicit, begin=begin, end=end)
 
 
 def split_padding(totals: Sequence[int], *, upper: bool) -> tuple[list[int], list[int]]:
-    """Padding for both ends; ``upper`` puts the odd element at the end."""
+    """Return the padding for both ends; ``upper`` puts the odd element at the end."""
     half = [total // 2 for total in totals]
     rest = [total - total // 2 for total in totals]
     return (half, rest) if upper else (rest, half)
