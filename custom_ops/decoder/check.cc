@@ -89,7 +89,7 @@ Verdict check_shape(const WeightGroup& group, CheckedGroup* checked) {
     }
     checked->shape = copy_of<int64_t>(group.shape);
     bool empty = false;
-    int64_t product = 1;  // of the dimensions other than 0
+    int64_t product = 1;  // the product of the dimensions other than 0
     for (int64_t dim : checked->shape) {
         if (dim < 0) return violation(Rule::shape, "dimension %" PRId64 " is negative", dim);
         empty |= dim == 0;

@@ -26,16 +26,16 @@ struct CheckedGroup {
     TensorView codebook;  // [groups, codes_per_group], of type codebook.type
     int64_t groups = 1;
     int64_t codes_per_group = 1;
-    int64_t group_axis = 0;  // inside the rank unless groups is 1
+    int64_t group_axis = 0;  // lies inside the rank unless groups is 1
     int32_t dtype = kFloat;
 
-    std::vector<uint8_t> code_lengths;  // one a symbol
+    std::vector<uint8_t> code_lengths;  // one for each symbol
     std::vector<uint8_t> gap_lengths;
     BitStream codes;
-    BitStream gaps;  // empty: every gap is 0
+    BitStream gaps;  // where it is empty every gap is 0
 
     int64_t chunk_size = 4096;
-    std::vector<ChunkStart> chunks;  // at least two rows; every column rises from 0; positions end at or below numel
+    std::vector<ChunkStart> chunks;  // has two rows at least; columns rise from 0, positions to numel at most
 
     int64_t entries() const { return chunks.back().entry; }
     size_t chunk_count() const { return chunks.size() - 1; }

@@ -5,13 +5,14 @@
 namespace onnxdc {
 namespace {
 
-// tables[0][b] is the remainder of byte b; tables[k][b] that of byte b followed by k zero bytes. Eight lookups then
+// of[0][b] is the remainder of byte b; of[k][b] that of byte b followed by k zero bytes. Eight lookups then
 // advance the remainder by eight bytes at once ("slicing by 8"), about six times faster than byte by byte.
 struct Tables {
     std::array<std::array<uint32_t, 256>, 8> of{};
 
     constexpr Tables() {
         for (uint32_t byte = 0; byte < 256; ++byte) {
+            // 0xEDB88320 is the polynomial of ISO-HDLC, 0x04C11DB7, with its bits reversed.
             uint32_t remainder = byte;
             for (int bit = 0; bit < 8; ++bit) remainder = (remainder >> 1) ^ (remainder & 1 ? 0xEDB88320u : 0u);
             of[0][byte] = remainder;

@@ -39,7 +39,7 @@ inline unsigned take(const uint16_t* entries, uint64_t& bits, uint8_t* symbol) {
 }  // namespace
 
 bool is_complete_code(const std::vector<uint8_t>& lengths) {
-    size_t sum = 0;  // in units of 2^-12
+    size_t sum = 0;  // counted in units of 2^-12
     for (uint8_t length : lengths) sum += length ? kTableSize >> length : 0;
     return sum == kTableSize;
 }

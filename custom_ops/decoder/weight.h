@@ -50,8 +50,8 @@ public:
     size_t operator()(uint32_t position) const { return dim_ == 0 ? 0 : position / inner_ % dim_ / dim_per_group_; }
 
 private:
-    uint32_t inner_ = 1;  // elements from one index of the group axis to the next
-    uint32_t dim_ = 0;    // length of the group axis; 0 stands for a single group
+    uint32_t inner_ = 1;  // so many elements lie between one index of the group axis and the next
+    uint32_t dim_ = 0;    // the length of the group axis; 0 stands for a single group
     uint32_t dim_per_group_ = 1;
 };
 

@@ -10,7 +10,8 @@ namespace onnxdc {
 
 namespace {
 
-// The places of a kernel up to which it is worth while to describe the inputs of each.
+// Of kernels with more places than these, to describe the inputs of each would take more time and memory than it saves.
+// The kernels of networks have at most some hundreds.
 constexpr int64_t kMaxTaps = 4096;
 
 // Panels hold the padding as zeros, which an infinity must not meet, and bring all columns together, used or not.

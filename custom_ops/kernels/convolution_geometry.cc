@@ -29,7 +29,8 @@ ConvolutionGeometry::ConvolutionGeometry(const ConvolutionRun& run, const Convol
       pads_(run.pads),
       inputs_(inputs) {
     for (size_t d = 0; d < 3; ++d) extent_[d] = (out_size_[d] - 1) * strides_[d] + (kernel_[d] - 1) * dilations_[d] + 1;
-    // A copy must not be far larger than what it is made from: pads and strides may be anything.
+    // A copy must not be far larger than what it is made from, unless it fits a second cache all the same: pads and
+    // strides may be anything.
     constexpr double kMaxCopy = 4.0, kSmallCopy = 65536.0;
     double copy = 1.0, plane = 1.0;
     for (size_t d = 0; d < 3; ++d) {
@@ -115,7 +116,7 @@ void ConvolutionGeometry::write_pieces(size_t begin, size_t end, size_t lanes, P
         size_t column = begin % width, row = begin / width % height, slice = begin / width / height % depth,
                image = begin / out_plane();
         // One piece after the other, each within one row of the output and one vector.
-        bool empty = true;  // the vector so far
+        bool empty = true;  // whether the vector has no piece so far
         for (size_t at = begin; at < end;) {
             const size_t lane = (at - begin) % lanes;
             // With a stride in x itself, neighbours do not lie side by side.

@@ -38,9 +38,9 @@ public:
 
 private:
     struct Tap {
-        Spatial shift;   // of the inputs that it meets, in elements of x
-        int64_t offset;  // of these in the source
-        Range columns;   // of the output, whose inputs are not padding
+        Spatial shift;   // from an output's first input to the one that the tap meets, along each axis of x
+        int64_t offset;  // the same in floats of the source
+        Range columns;   // those of the output whose inputs are not padding
     };
 
     Tap tap(size_t index) const;
@@ -50,8 +50,8 @@ private:
 
     const Spatial kernel_, strides_, dilations_, in_size_, out_size_, pads_;
     const int64_t inputs_;
-    Spatial extent_;      // how much of each axis is read, padding included
-    int64_t phases_ = 1;  // of the last axis
+    Spatial extent_;      // so much of each axis is read, padding included
+    int64_t phases_ = 1;  // the last axis is sorted into so many phases
     int64_t phase_pitch_ = 0;
     int64_t row_pitch_ = 0;
     int64_t slice_pitch_ = 0;

@@ -33,7 +33,7 @@ struct PanelConvolution::Worker {
     float* panel;  // [tile_columns, pixels of a block]
     float* sums;   // [outputs of a group, pixels of a block]
     Piece* pieces;
-    uint32_t* starts;  // [taps + 1], in pieces
+    uint32_t* starts;  // [taps + 1]: where the pieces of each tap begin
     Segment* output;
 };
 
@@ -64,8 +64,8 @@ struct PanelConvolution::Plan {
     const PanelKernels& kernels;
     ConvolutionGeometry geometry;
     ScratchCut scratch;
-    size_t max_vectors;  // of a block
-    size_t chunks;       // of images
+    size_t max_vectors;  // a block of pixels has so many vectors at most
+    size_t chunks;       // the images are cut into so many parts, one after the other
     float* copy;
     Worker* workers;
 };

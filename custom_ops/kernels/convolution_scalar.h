@@ -21,8 +21,8 @@ public:
 private:
     void compute_plane(const ConvolutionRun& run, int64_t image, size_t row) const;
 
-    const SparseRows
-        weight_;  // a row is an output channel, its columns are [input channel within the group, kernel...]
+    // A row is an output channel, its columns are [input channel within the group, kernel...].
+    const SparseRows weight_;
     const Spatial kernel_;
     const ConvolutionParams params_;
 };

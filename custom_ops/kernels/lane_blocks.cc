@@ -5,6 +5,7 @@
 namespace onnxdc {
 namespace {
 
+// The largest panel that tiles are made for (layouts/tiles.cc).
 constexpr size_t kPanelFloats = 64 * 1024 / sizeof(float);
 
 }  // namespace

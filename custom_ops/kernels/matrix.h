@@ -25,7 +25,7 @@ struct MatrixRun {
     int64_t x_column_stride = 1;
     int64_t y_row_stride = 0;
     float alpha = 1.0f;
-    Epilogue epilogue{};  // of the y above
+    Epilogue epilogue{};  // is applied to the y above
 };
 
 // A 2-D weight in an execution layout. Several threads may run it at once.

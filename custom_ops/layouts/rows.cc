@@ -68,12 +68,12 @@ void for_each_nonzero(const SparseWeight& weight, Range part, uint32_t row_lengt
 // The columns take the place of the positions, which are the largest array there is at this time.
 SparseRows rows_of(SparseWeight weight) {
     const auto rows = static_cast<size_t>(weight.shape[0]);
-    size_t columns = 1;  // known without rows, too
+    size_t columns = 1;  // from the other axes alone, so that a weight without rows has them too
     for (size_t axis = 1; axis < weight.shape.size(); ++axis) columns *= static_cast<size_t>(weight.shape[axis]);
     SparseRows result = empty_rows(weight, rows, columns);
     const CodeOf code_of(weight);
     const size_t parts = part_count(weight);
-    std::vector<size_t> first(parts + 1);  // nonzero of each part
+    std::vector<size_t> first(parts + 1);  // the first nonzero of each part
     for (size_t part = 0; part <= parts; ++part)
         first[part] = find_position(weight, 0, weight.position.size(), part_of(rows, parts, part).begin * columns);
     ThreadExecutor().parallel_for(parts, [&](size_t part) {

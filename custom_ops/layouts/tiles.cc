@@ -8,9 +8,10 @@ namespace onnxdc {
 namespace {
 
 // A row's sums are loaded and stored once a tile: tiles are so wide that about this many nonzeros a row pay for it,
+// within the limits below.
 constexpr size_t kEntriesPerRow = 16;
-// within limits: a panel that fills a first cache of 32 KB is the fastest for many nonzeros, and twice as large a one
-// for few. Measured on Zen 4: half and double these sizes take a tenth more time each.
+// A panel that fills a first cache of 32 KB is the fastest for many nonzeros, and twice as large a one for few.
+// Measured on Zen 4: half and double these sizes take a tenth more time each.
 constexpr size_t kMinPanelBytes = 28 * 1024;
 constexpr size_t kMaxPanelBytes = 64 * 1024;
 constexpr size_t kVectorBytes = 64;

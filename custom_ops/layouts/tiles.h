@@ -12,15 +12,15 @@ namespace onnxdc {
 
 // The nonzeros of one row in one tile.
 struct TileRow {
-    uint16_t row;      // within the band
-    uint16_t entries;  // how many, at least 1
+    uint16_t row;      // counted from the band's first row
+    uint16_t entries;  // so many nonzeros follow for the row, at least 1
 };
 
 // The nonzeros of one tile in one band: those of rows[0] first, then those of rows[1] and so on.
 struct TileBlock {
     const TileRow* rows;
     size_t row_count;
-    const uint16_t* columns;  // within the tile
+    const uint16_t* columns;  // counted from the tile's first column
     const float* values;
     bool is_far;  // whether the matrix does not stay in the second cache, so that its nonzeros are worth fetching early
 };
@@ -40,7 +40,8 @@ public:
 
     size_t rows() const { return rows_; }
     size_t columns() const { return columns_; }
-    size_t tile_columns() const { return tile_columns_; }  // of every tile but the last, which may have fewer
+    // Every tile has so many, but for the last, which may have fewer.
+    size_t tile_columns() const { return tile_columns_; }
     size_t tiles() const { return tiles_; }
     size_t bands() const { return bands_; }
     size_t first_row_of_band(size_t band) const { return band < bands_ ? band * kBandRows : rows_; }

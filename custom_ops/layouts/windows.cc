@@ -10,7 +10,7 @@
 namespace onnxdc {
 namespace {
 
-// Inputs of this many floats stay in a cache of 32 KB beside the steps that stream through it.
+// So many inputs, 20 KB, stay in a cache of 32 KB next to the steps that stream through it.
 constexpr size_t kMaxTileColumns = 5120;
 // Some hundred microseconds of work: more than ten times what it takes to start a thread.
 constexpr size_t kNonzerosOfPart = 16384;
@@ -71,9 +71,9 @@ private:
     const uint32_t tile_begin_;
     const uint32_t* const columns_;
     uint32_t next_[kMaxLanes] = {};  // each lane's first nonzero without a slot
-    uint32_t end_[kMaxLanes] = {};   // its first nonzero beyond the tile
-    int32_t column_[kMaxLanes];      // of the former; kNoColumn if that is the latter
-    int32_t lowest_ = kNoColumn;     // of column_
+    uint32_t end_[kMaxLanes] = {};   // each lane's first nonzero beyond the tile
+    int32_t column_[kMaxLanes];      // the column of each lane's `next_`; kNoColumn if that is its `end_`
+    int32_t lowest_ = kNoColumn;     // the lowest column of all lanes
 };
 
 Windows::Windows(const SparseRows& matrix, const WindowForm& form)

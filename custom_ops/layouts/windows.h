@@ -17,7 +17,7 @@ struct WindowForm {
     static constexpr size_t kSlotsOfStep = 2;
     static constexpr size_t kSlots = kStepsAtOnce * kSlotsOfStep;
 
-    size_t lanes;         // rows next to each other
+    size_t lanes;         // so many rows lie next to each other
     uint32_t index_bits;  // 2^index_bits consecutive inputs are a window
     uint32_t code_bits;   // registers hold 2^code_bits values of a matrix; 0 if they hold none
 
@@ -78,9 +78,10 @@ public:
     size_t columns() const { return columns_; }
     size_t blocks() const { return blocks_; }
     size_t tiles() const { return tiles_; }
-    size_t tile_columns() const { return tile_columns_; }  // of every tile but the last, which may have fewer
+    // Every tile has so many, but for the last, which may have fewer.
+    size_t tile_columns() const { return tile_columns_; }
     bool coded() const { return coded_; }
-    // [blocks, lanes]; kNoRow for a lane without a row
+    // The row of each lane, [blocks, lanes]; kNoRow for a lane without one.
     const uint32_t* row_of_lane() const { return row_of_lane_.data(); }
 
     Tile tile(size_t tile) const {
@@ -105,8 +106,8 @@ private:
     const WindowForm form_;
     size_t rows_, columns_, blocks_, tiles_, tile_columns_;
     bool coded_;
-    size_t words_of_lane_;  // for three steps
-    WindowForm::Place places_[WindowForm::kSlots];
+    size_t words_of_lane_;                          // a lane has so many words for three steps
+    WindowForm::Place places_[WindowForm::kSlots];  // where each slot of three steps lies in them
     std::vector<uint32_t> row_of_lane_;
     std::vector<uint32_t> start_;
     std::vector<uint16_t> base_;

@@ -36,7 +36,7 @@ public:
     }
 
 private:
-    std::vector<std::pair<uint32_t, uint32_t>> sorted_;  // bits, code
+    std::vector<std::pair<uint32_t, uint32_t>> sorted_;  // the bits of each value, and its code
 };
 
 }  // namespace

@@ -32,10 +32,11 @@ public:
     }
 
 private:
+    // Few enough runs that nobody waits for the end of them; tries so rare that those in vain take little of the time.
     static constexpr uint32_t kFirstRuns = 16;
     static constexpr uint32_t kRunsBetweenTries = 64;
 
-    std::atomic<uint32_t> alone_{0};  // runs since the last one that had more than the calling thread
+    std::atomic<uint32_t> alone_{0};  // so many runs came since the last one with more than the calling thread
 };
 
 // Runs tasks on the threads of the session that computes, in one run of a kernel.

@@ -5,6 +5,7 @@
 namespace onnxdc {
 namespace {
 
+// The same as in onnxdc/passes/execution.py.
 constexpr int64_t kMaxOutputs = int64_t{1} << 22;
 
 void require(const Verdict& verdict) {

@@ -22,8 +22,8 @@ enum class Activation {
 // y = activation(y + residual). A NaN stays one whatever the activation.
 struct Epilogue {
     Activation activation = Activation::none;
-    float a = 0.0f, b = 0.0f;         // of the activation
-    const float* residual = nullptr;  // laid out as y, or null for none
+    float a = 0.0f, b = 0.0f;         // the a and b of the activation, if it has any
+    const float* residual = nullptr;  // lies as y does; null if there is none
 
     const float* residual_at(ptrdiff_t offset) const { return residual ? residual + offset : nullptr; }
 };

@@ -20,7 +20,7 @@ struct Segment {
 struct Piece {
     ptrdiff_t from;
     uint32_t lanes;
-    uint32_t vector;  // of the panel's rows
+    uint32_t vector;  // which of the vectors of a panel's row
 };
 
 // A panel is a matrix [columns of a tile][lanes], the sums are one [rows][lanes]. Lanes are the images' pixels or the
@@ -30,10 +30,12 @@ struct PanelKernels {
     static constexpr size_t kMaxVectors = 8;
 
     Isa isa;
+    // The floats of a vector.
     size_t lanes;
-    size_t max_vectors;  // with which the kernels are fastest
-    size_t vector_time;  // of a vector's multiply-add, about, to compare tables with each other
-
+    // The kernels are fastest on so many vectors, and slower on more.
+    size_t max_vectors;
+    // What a multiply-add of a vector takes, in a unit that all tables have in common.
+    size_t vector_time;
     // The same kernels on shorter vectors, for numbers of lanes that fill them better; null for vectors of one float.
     const PanelKernels* narrower;
 

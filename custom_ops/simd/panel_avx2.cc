@@ -10,7 +10,7 @@ struct Avx2 {
     using Values = const float*;
     static constexpr size_t kLanes = 8;
     static constexpr int kSquare = 8;
-    static constexpr size_t kSums = 8;  // 4 cycles, two each
+    static constexpr size_t kSums = 8;  // a multiply-add takes 4 cycles, in each of which two begin
     static constexpr size_t kMaxVectors = 8;
 
     static __m256i first(size_t n) {
@@ -37,6 +37,7 @@ struct Avx2 {
     static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
 };
 
+// The times are in the unit of those in panel_avx512.cc.
 constexpr PanelKernels kSingle = make_panel_kernels<Single<Avx2>>(Isa::kAvx2, 4, nullptr);
 
 }  // namespace

@@ -9,7 +9,8 @@
 //   such,
 //   V::Values, V::load_values(p) and V::broadcast(values, i) for kValuesAtOnce floats of which one is broadcast,
 //   V::kSquare: 16, 8 or 4, the size of the squares that are transposed in registers,
-//   V::kSums: so many multiply-adds are under way at a time; V::kMaxVectors: as many as registers hold beside the rest.
+//   V::kSums: so many multiply-adds are under way at a time; V::kMaxVectors: as many as registers hold next to the
+//   rest.
 #pragma once
 
 #include <utility>
@@ -21,7 +22,8 @@ namespace onnxdc {
 
 // Nonzeros are taken this many at a time: their values come with one load where registers can be indexed.
 constexpr size_t kValuesAtOnce = 8;
-// How many nonzeros ahead they are fetched: the processor's own prefetching ends with each page.
+// How many nonzeros ahead they are fetched: the processor's own prefetching ends with each page of 4 KB, which has the
+// values of 1024.
 constexpr size_t kPrefetch = 512;
 
 // A row's sum is kept in so many parts that the multiply-adds of one nonzero need not wait for those of the one before.
@@ -36,6 +38,16 @@ template <class V, size_t kVectors>
 void multiply_panel(const TileBlock& block, const float* panel, float* sums) {
     constexpr size_t kPitch = kVectors * V::kLanes;
     constexpr size_t kChains = chains<V>(kVectors);
+    // The state of the loops:
+    //   row            the row at hand; those of the block come one after the other, and so do their nonzeros
+    //   column, value  the next nonzero of the block: its column within the tile, and what it is
+    //   end            `column` after the last nonzero of the row
+    //   sum            the row's sums, kVectors vectors, which are in memory only before and after the row
+    //   chain[c][v]    a part of vector v of the sums: of kValuesAtOnce nonzeros, number i goes to part i % kChains,
+    //   and
+    //                  what is left over to part 0. The parts together are the sum; part 0 begins with what was there.
+    //   values         the values of the kValuesAtOnce nonzeros from `value` on
+    //   from, factor   of one nonzero: the panel's row that it meets, kVectors vectors, and its value in all lanes
     const uint16_t* column = block.columns;
     const float* value = block.values;
     for (const TileRow* row = block.rows; row < block.rows + block.row_count; ++row) {
@@ -86,6 +98,13 @@ template <class V>
 void gather_panel(const float* x, size_t x_pitch, size_t rows, const Piece* pieces, size_t count, float* panel,
                   size_t panel_pitch) {
     constexpr uint32_t kAll = (uint32_t{1} << V::kLanes) - 1;
+    // The state of the loops:
+    //   piece, next    piece .. next - 1 make up the vector at hand
+    //   from, second   in the first row of x, what would be lane 0 of the first of these pieces, and of the second;
+    //   only
+    //                  what belongs to set lanes is there to be read
+    //   to             the vector in the first row of the panel
+    //   row            the row to read and write: row * x_pitch on from `from`, and row * panel_pitch on from `to`
     for (const Piece *piece = pieces, *end = pieces + count; piece < end;) {
         const Piece* next = piece + 1;
         while (next < end && next->vector == piece->vector) ++next;
@@ -119,6 +138,10 @@ void gather_panel(const float* x, size_t x_pitch, size_t rows, const Piece* piec
 template <class V>
 void scatter_panel(const float* sums, size_t pitch, size_t rows, const Segment* segments, size_t segment_count,
                    float* y, size_t y_pitch) {
+    // The state of the loops:
+    //   sums, y        the row at hand, as its segments count in both
+    //   from, to       the next lane of the segment, and where it goes
+    //   left           the lanes of the segment from there on
     for (size_t row = 0; row < rows; ++row, sums += pitch, y += y_pitch) {
         for (size_t s = 0; s < segment_count; ++s) {
             const float* from = sums + segments[s].to;
@@ -131,8 +154,8 @@ void scatter_panel(const float* sums, size_t pitch, size_t rows, const Segment* 
     }
 }
 
-// Swaps, within the rows of a square, the off-diagonal halves of each of its smaller squares of 2 * kHalf. `lanes`
-// counts the lanes: 0, 1, .. kSize - 1.
+// Transposes a square of kSize vectors: swaps the off-diagonal quarters of each of its smaller squares of 2 * kHalf,
+// and goes on with these quarters. `lanes` counts the lanes: 0, 1, .. kSize - 1.
 template <class V, int kSize, int kHalf, int... kLane>
 inline void swap_halves(typename Lanes<kSize>::Vector (&square)[kSize], std::integer_sequence<int, kLane...> lanes) {
 #pragma GCC unroll 16
@@ -160,6 +183,9 @@ inline void transpose_square(const float* from, size_t from_pitch, float* to, si
 template <class V, int kSize>
 inline void transpose_squares(const float* from, size_t from_pitch, size_t rows, size_t columns, float* to,
                               size_t to_pitch) {
+    // The state of the loops: row, column are where the square at hand begins; what lies before it in its row of
+    // squares, and all rows of squares above, is transposed. What lies beyond full_rows or full_columns is for smaller
+    // squares.
     const size_t full_rows = rows / kSize * kSize, full_columns = columns / kSize * kSize;
     for (size_t row = 0; row < full_rows; row += kSize) {
         for (size_t column = 0; column < full_columns; column += kSize) {

@@ -10,7 +10,7 @@ struct Neon {
     using Values = const float*;
     static constexpr size_t kLanes = 4;
     static constexpr int kSquare = 4;
-    static constexpr size_t kSums = 8;  // 4 cycles, two each
+    static constexpr size_t kSums = 8;  // a multiply-add takes 4 cycles, in each of which two begin
     static constexpr size_t kMaxVectors = 8;
 
     static Vector zero() { return vdupq_n_f32(0.0f); }
@@ -47,6 +47,8 @@ struct Neon {
     static Vector multiply_add(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
 };
 
+// The times are estimated: a vector of four floats takes as many instructions as a single float, which has more to do
+// around it.
 constexpr PanelKernels kSingle = make_panel_kernels<Single<Neon>>(Isa::kNeon, 4, nullptr);
 
 }  // namespace

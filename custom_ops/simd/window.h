@@ -20,9 +20,12 @@ struct WindowKernels {
 
     Isa isa;
     WindowForm form;
-    int64_t few_rows;                 // of x, up to which these kernels are faster than those on panels,
-    size_t max_nonzeros;              // of weights with at most so many nonzeros
-    Multiply coded[kMaxVectors + 1];  // by the number of vectors; null where the form has no codes
+    // Up to so many rows of x, and of weights with up to so many nonzeros, these kernels are faster than those on
+    // panels.
+    int64_t few_rows;
+    size_t max_nonzeros;
+    // The kernel of so many vectors, from 1 on, for each kind of layout; all null for codes where the form has none.
+    Multiply coded[kMaxVectors + 1];
     Multiply floats[kMaxVectors + 1];
     // The same for one vector with inputs of any kind: empty slots are masked out.
     Multiply masked_coded;

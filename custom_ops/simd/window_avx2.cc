@@ -12,15 +12,27 @@ constexpr size_t kSlots = WindowForm::kSlots;
 constexpr int kIndexBits = kForm.index_bits;
 static_assert(kLanes == 8 && kForm.window() == 2 * kLanes && kForm.words(false) == 1, "a window is two registers");
 
-// How far ahead of its use a float is prefetched: farther than memory takes to answer.
+// How far ahead of its use a float is prefetched, as in window_avx512.cc.
 constexpr size_t kPrefetchFloats = 8 * kSlots * kLanes;
 constexpr size_t kLineFloats = 64 / sizeof(float);
 
-// Each vector's sum is kept in several parts, since a multiply-add takes longer than a slot.
 template <size_t kVectors, bool kMasked>
 void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* x, size_t x_pitch, float* sums,
               size_t sum_pitch) {
     constexpr size_t kParts = kVectors == 1 ? 6 : 2;
+    // The state of the loops:
+    //   block          the rows at hand, a lane each
+    //   three          three steps of the block, counted from the tile's first ones: it has start[block] .. and then
+    //   the
+    //                  next block begins
+    //   base, words, floats
+    //                  what the arrays of the tile have for these steps; they go on through all blocks without a gap
+    //   part[v][p]     a part of the block's sums for vector v of x: slot s of the three steps goes to part s % kParts,
+    //                  since a multiply-add takes longer than a slot. The parts together are the sums; part 0 begins
+    //                  with what was there.
+    //   word           the indices of all slots of these steps
+    //   low, high      the window of a step: lane i has input i, or 8 + i, from its base on
+    //   index, half    of one slot: which lane of low or high is its input, and, as a sign, whether it is one of high
     const uint32_t* start = tile.start;
     const uint16_t* base = tile.base + size_t{start[begin]} * kSteps;
     const uint32_t* words = tile.words + size_t{start[begin]} * kLanes;
@@ -44,7 +56,7 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
                     const __m256 low = _mm256_loadu_ps(window), high = _mm256_loadu_ps(window + kLanes);
 #pragma GCC unroll 2
                     for (size_t slot = kSlotsOfStep * step; slot < kSlotsOfStep * (step + 1); ++slot) {
-                        // The low 3 bits of an index count in a permutation; its highest, as a sign, chooses the half.
+                        // A permutation goes by the low 3 bits of an index, a blend by its highest, as a sign.
                         const auto bit = static_cast<int>(kForm.place(slot, false).bit);
                         const __m256i index = _mm256_srli_epi32(word, bit);
                         const __m256 half = _mm256_castsi256_ps(_mm256_slli_epi32(word, 32 - kIndexBits - bit));

@@ -11,7 +11,8 @@ constexpr size_t kSteps = WindowForm::kStepsAtOnce, kSlotsOfStep = WindowForm::k
 constexpr size_t kSlots = WindowForm::kSlots;
 static_assert(kLanes == 16 && kForm.window() == 2 * kLanes && kForm.max_codes() == 2 * kLanes, "two registers each");
 
-// How far ahead of its use a word is prefetched: farther than memory takes to answer.
+// How far ahead of its use a word is prefetched: the processor's own prefetching ends with each page. Between a quarter
+// and four times as far is all the same on Zen 4.
 constexpr size_t kPrefetchWords = 40 * kLanes;
 
 // As an operator of the compiler's own vectors: GCC 12 warns of its intrinsic for it.
@@ -20,9 +21,10 @@ inline __m512i shift_right(__m512i words, uint32_t count) {
     return reinterpret_cast<__m512i>(reinterpret_cast<Words>(words) >> count);
 }
 
-// The slots of three steps.
+// What each slot of three steps has in every lane: an index into the window in the low index_bits, above which are
+// others that permutations ignore; the nonzero; and, where that is asked for, whether there is one.
 struct Slots {
-    __m512i index[kSlots];  // in the low index_bits; permutations ignore the others
+    __m512i index[kSlots];
     __m512 value[kSlots];
     __mmask16 used[kSlots];
 };
@@ -62,12 +64,25 @@ inline Slots float_slots(const uint32_t* words, const float* floats) {
     return slots;
 }
 
-// Each vector's sum is kept in several parts, since a multiply-add takes longer than a slot.
 template <size_t kVectors, bool kCoded, bool kMasked>
 void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* x, size_t x_pitch, float* sums,
               size_t sum_pitch) {
     constexpr size_t kParts = kVectors == 1 ? 6 : kVectors == 2 ? 3 : 2;
     constexpr size_t kWords = kForm.words(kCoded) * kLanes;
+    // The state of the loops:
+    //   block          the rows at hand, a lane each
+    //   three          three steps of the block, counted from the tile's first ones: it has start[block] .. and then
+    //   the
+    //                  next block begins
+    //   base, words, floats
+    //                  what the arrays of the tile have for these steps; they go on through all blocks without a gap
+    //   part[v][p]     a part of the block's sums for vector v of x: slot s of the three steps goes to part s % kParts,
+    //                  since a multiply-add takes longer than a slot. The parts together are the sums; part 0 begins
+    //                  with what was there.
+    //   slots          what these steps have of each slot, for all vectors of x
+    //   low, high      the window of a step: lane i has input i, or 16 + i, from its base on
+    //   low_values, high_values
+    //                  the values of the codes, in the same way
     const uint32_t* start = tile.start;
     const uint16_t* base = tile.base + size_t{start[begin]} * kSteps;
     const uint32_t* words = tile.words + start[begin] * kWords;
@@ -120,6 +135,7 @@ constexpr WindowKernels kernels() {
     WindowKernels kernels{};
     kernels.isa = Isa::kAvx512;
     kernels.form = kForm;
+    // As many as kernels take at a time: on Zen 4 that is faster than on panels, and twice that number is not.
     kernels.few_rows = 4;
     kernels.max_nonzeros = SIZE_MAX;
     kernels.coded[1] = multiply<1, true, false>;

@@ -63,6 +63,7 @@ public:
     Worst worst() const { return {of_terms_, largest_ > kCancelled * magnitude_ ? error_ / largest_ : 0.0}; }
 
 private:
+    // What the largest output must have left of its terms: else errors of their size are no longer small next to it.
     static constexpr double kCancelled = 0.01;
 
     double of_terms_ = 0.0, error_ = 0.0, largest_ = 0.0, magnitude_ = 0.0;

@@ -47,7 +47,8 @@ double naive(const Epilogue& epilogue, double x) {
     return kNaN;
 }
 
-// Within 4.5e-7 of float64, or a quantum of the numbers below the smallest normal one.
+// Within 4.5e-7 of float64 (the largest error that these tests meet is 3.8e-7), or a quantum of the numbers below the
+// smallest normal one.
 bool is_close(float actual, double expected) {
     if (std::isnan(expected)) return std::isnan(actual);
     if (std::abs(expected) > std::numeric_limits<float>::max()) return actual == static_cast<float>(expected);
