@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -19,20 +20,20 @@ def hook() -> None:
 @hook.command("export")
 @options.INPUT
 @click.option(
-    "-o", "--output", required=True, metavar="FOLDER", type=click.Path(path_type=Path), help="The folder to write to."
+    "-o", "--output", required=True, metavar="FOLDER", type=click.Path(path_type=Path), help="The folder to write."
 )
 @click.option(
     "--stage",
-    type=click.Choice(["dense", "pruned", "shared"]),
-    help="What all weights are taken for; their values say it by default.",
+    type=click.Choice(get_args(hooks.WeightStage)),
+    help="Train all weights as if they were at this stage.  [default: what the values of each weight say]",
 )
 @options.JSON
 @options.QUIET
 def export_command(model: Path, output: Path, stage: hooks.WeightStage | None, as_json: bool, quiet: bool) -> None:
     """Write hook.json, hook.safetensors and training.onnx for the model IN."""
-    found = hooks.summary(hooks.export(model, output, stage=stage))
+    report = hooks.summary(hooks.export(model, output, stage=stage))
     if as_json or not quiet:
-        click.echo(found.to_json() if as_json else str(found))
+        click.echo(report.to_json() if as_json else str(report))
 
 
 @hook.command("import")
@@ -40,7 +41,12 @@ def export_command(model: Path, output: Path, stage: hooks.WeightStage | None, a
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 @click.argument("trained", metavar="[TRAINED]", required=False, type=click.Path(path_type=Path))
 @options.OUTPUT
-@click.option("--project", is_flag=True, help="Restore broken rules: pruned elements to zero, clusters to their means.")
+@click.option(
+    "--project",
+    is_flag=True,
+    help="Restore broken rules instead of refusing them: zero pruned elements and negative variances, and set shared "
+    "values to the means of their clusters.",
+)
 @options.JSON
 @options.QUIET
 def import_command(
@@ -51,9 +57,9 @@ def import_command(
     TRAINED is a safetensors file with an array for each weight, or a trained training.onnx; FOLDER/trained.safetensors
     by default.
     """
-    own = [folder / name for name in (hooks.MANIFEST, hooks.TENSORS, hooks.TRAINED)]
+    own = [folder / name for name in (hooks.MANIFEST_FILE, hooks.TENSORS_FILE, hooks.TRAINED_FILE)]
     model_io.check_output(output, [model, *own, *([trained] if trained else [])])
-    found = hooks.import_(model, folder, trained, project=project)
-    found.save(output)
+    imported = hooks.import_(model, folder, trained, project=project)
+    imported.save(output)
     if as_json or not quiet:
-        click.echo(found.summary.to_json() if as_json else str(found.summary))
+        click.echo(imported.report.to_json() if as_json else str(imported.report))

@@ -3,23 +3,25 @@
 ``export`` hands over, ``TrainingHook`` keeps the rules within a training loop, ``import_`` takes back.
 """
 
-from onnxdc.hooks.exporting import export
-from onnxdc.hooks.files import MANIFEST, TENSORS
+from onnxdc.hooks.exporting import TRAINING_GRAPH_FILE, export
+from onnxdc.hooks.files import MANIFEST_FILE, TENSORS_FILE
 from onnxdc.hooks.hook import TrainingHook
-from onnxdc.hooks.importing import TRAINED, Imported, import_, put_back
+from onnxdc.hooks.importing import TRAINED_FILE, Imported, import_, put_back
 from onnxdc.hooks.reading import check_model, read_hook
-from onnxdc.hooks.summary import HookSummary, summary
+from onnxdc.hooks.summary import HookSummary, WeightLine, summary
 from onnxdc.hooks.weight import HookedWeight, Stage, WeightStage
 
 __all__ = [
-    "MANIFEST",
-    "TENSORS",
-    "TRAINED",
+    "MANIFEST_FILE",
+    "TENSORS_FILE",
+    "TRAINED_FILE",
+    "TRAINING_GRAPH_FILE",
     "HookSummary",
     "HookedWeight",
     "Imported",
     "Stage",
     "TrainingHook",
+    "WeightLine",
     "WeightStage",
     "check_model",
     "export",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 from onnxdc import model_io
 from onnxdc.errors import ModelError
@@ -14,24 +15,25 @@ from onnxdc.hooks.training_graph import build_rules
 from onnxdc.hooks.weight import WeightStage
 from onnxdc.model_io import Source
 
-TRAINING_GRAPH = "training.onnx"
+TRAINING_GRAPH_FILE: Final = "training.onnx"
 
 
 def export(
     model: Source, folder: str | os.PathLike[str] | None = None, *, stage: WeightStage | None = None
 ) -> TrainingHook:
-    """The training hook of a pruned or a shared model, and as files if a folder is given.
+    """Make the training hook of a pruned or a shared model, and write it to files if a folder is given.
 
     Args:
-        model: a path, or a model in memory; it is left as it is.
-        folder: where to write ``hook.json``, ``hook.safetensors`` and ``training.onnx``; made if need be.
-        stage: of all weights; without it each one's values say whether it is dense, pruned or shared, see
-            ``reading.read_hook``.
+        model: A path, or a model in memory; it is left as it is.
+        folder: The folder to write ``hook.json``, ``hook.safetensors`` and ``training.onnx`` to; made if need be.
+        stage: The stage of all weights; without it the values of each weight say whether it is dense, pruned or shared,
+            see ``reading.read_hook``.
 
     Raises:
-        HookError: the folder cannot be written to, nothing can be trained, or ``stage`` is ``"shared"`` and a weight is
+        HookError: The folder cannot be written to, nothing can be trained, or ``stage`` is ``"shared"`` and a weight is
             not.
-        ModelError: the model cannot be read, is the training graph in ``folder``, is compressed, or has a weight with
+        OptionError: ``stage`` is no stage of a weight.
+        ModelError: The model cannot be read, is the training graph in ``folder``, is compressed, or has a weight with
             NaN or infinity.
     """
     loaded = model_io.load(model, upgrade=False)
@@ -42,9 +44,9 @@ def export(
         raise ModelError(f"{where}: {error}") from error
     if folder is not None:
         if isinstance(model, str | os.PathLike) and Path(folder).is_dir():  # before an old hook in it is gone
-            model_io.check_output(Path(folder) / TRAINING_GRAPH, [Path(model)])
+            model_io.check_output(Path(folder) / TRAINING_GRAPH_FILE, [Path(model)])
         build_rules(loaded, hook)
-        with writing(folder) as place:
-            model_io.save(loaded, place / TRAINING_GRAPH)
+        with writing(folder) as path:
+            model_io.save(loaded, path / TRAINING_GRAPH_FILE)
         hook.save(folder)
     return hook

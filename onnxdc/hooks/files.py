@@ -20,40 +20,40 @@ from onnxdc.model_io.files import replacing
 
 FORMAT: Final = "onnxdc.hook"
 VERSION: Final = 1
-MANIFEST: Final = "hook.json"
-TENSORS: Final = "hook.safetensors"
+MANIFEST_FILE: Final = "hook.json"
+TENSORS_FILE: Final = "hook.safetensors"
 
 
 def save(folder: str | os.PathLike[str], weights: Mapping[str, HookedWeight], digest: str) -> None:
     """Write both files, the manifest last: without it there is no hook.
 
     Raises:
-        HookError: the folder cannot be made or written to.
+        HookError: The folder cannot be made or written to.
     """
-    with writing(folder) as place:
-        keys = _Keys(weights)
+    with writing(folder) as path:
+        names = _TensorNames(weights)
         tensors: dict[str, np.ndarray] = {}
         entries = []
         for weight in weights.values():
             arrays = _arrays(weight)
-            named = {part: keys.take(weight.name, part) for part in arrays}
+            named = {part: names.take(weight.name, part) for part in arrays}
             tensors |= {named[part]: array for part, array in arrays.items()}
             entries.append(_entry(weight, named))
         manifest = {"format": FORMAT, "version": VERSION, "model": {"sha256": digest}, "weights": entries}
-        write_tensors(place / TENSORS, tensors)
-        with replacing(place / MANIFEST) as file:
+        write_tensors(path / TENSORS_FILE, tensors)
+        with replacing(path / MANIFEST_FILE) as file:
             file.write(json.dumps(manifest, indent=2).encode())
 
 
 def load(folder: str | os.PathLike[str]) -> tuple[dict[str, HookedWeight], str]:
-    """The weights, and the digest of their model.
+    """Read the weights, and the digest of their model.
 
     Raises:
-        HookError: a file is missing or damaged, or of a later version.
+        HookError: A file is missing or damaged, or of a later version.
     """
-    path = Path(folder) / MANIFEST
+    path = Path(folder) / MANIFEST_FILE
     manifest = _read_manifest(path)
-    tensors = read_tensors(Path(folder) / TENSORS)
+    tensors = read_tensors(Path(folder) / TENSORS_FILE)
     try:
         weights: dict[str, HookedWeight] = {}
         for weight in (_weight(entry, tensors, path) for entry in manifest["weights"]):
@@ -66,29 +66,33 @@ def load(folder: str | os.PathLike[str]) -> tuple[dict[str, HookedWeight], str]:
 
 @contextlib.contextmanager
 def writing(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """The folder, made if need be, with its old manifest gone; what goes wrong in writing to it is a HookError."""
-    place = Path(folder)
+    """Yield the folder, made if need be, with its old manifest gone.
+
+    Raises:
+        HookError: The folder, or something in it, cannot be written.
+    """
+    path = Path(folder)
     try:
-        place.mkdir(exist_ok=True)
-        (place / MANIFEST).unlink(missing_ok=True)
-        yield place
+        path.mkdir(exist_ok=True)
+        (path / MANIFEST_FILE).unlink(missing_ok=True)
+        yield path
     except (OSError, safetensors.SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise HookError(f"{folder}: cannot write: {reason}") from error
 
 
 def write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
-    """A safetensors file, all of it or nothing."""
+    """Write a safetensors file, all of it or nothing."""
     with replacing(path) as file:
         safetensors.numpy.save_file(dict(tensors), file.name)
         os.chmod(file.name, os.fstat(file.fileno()).st_mode)  # it puts a file of its own there, for its owner alone
 
 
 def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """The arrays of a safetensors file.
+    """Read the arrays of a safetensors file.
 
     Raises:
-        HookError: there is no such file, it is damaged, or numpy does not have the type of a tensor.
+        HookError: There is no such file, it is damaged, or numpy does not have the type of a tensor.
     """
     try:
         with open(path, "rb"):  # its errors say what is wrong, those of safetensors only that something is
@@ -101,25 +105,25 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         raise HookError(f"{os.fspath(path)}: not a safetensors file: {error}") from error
 
 
-class _Keys:
-    """Names of tensors that are not those of weights: a weight may itself be called ``fc.weight.mask``."""
+class _TensorNames:
+    """Names of tensors in the file; a weight may itself be called ``fc.weight.mask``."""
 
     def __init__(self, weights: Mapping[str, HookedWeight]) -> None:
         self._taken = set(weights)
 
     def take(self, name: str, part: str) -> str:
-        """The name of a part of a weight; the values have the weight's own."""
+        """Return a free name for a part of a weight; the values have the weight's own."""
         if part == "values":
             return name
-        key = f"{name}.{part}"
-        while key in self._taken:
-            key += "_"
-        self._taken.add(key)
-        return key
+        candidate = f"{name}.{part}"
+        while candidate in self._taken:
+            candidate += "_"
+        self._taken.add(candidate)
+        return candidate
 
 
 def _arrays(weight: HookedWeight) -> dict[str, np.ndarray]:
-    """What is stored of a weight, by the names that the manifest has for it."""
+    """Return what is stored of a weight, by the names that the manifest has for it."""
     arrays = {"values": weight.values}
     if weight.stage == "pruned":
         arrays["mask"] = weight.mask
@@ -129,6 +133,7 @@ def _arrays(weight: HookedWeight) -> dict[str, np.ndarray]:
 
 
 def _entry(weight: HookedWeight, named: Mapping[str, str]) -> dict[str, Any]:
+    """Return the entry of a weight in the manifest."""
     return {
         "name": weight.name,
         "shape": list(weight.shape),
@@ -143,7 +148,7 @@ def _entry(weight: HookedWeight, named: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _weight(entry: Mapping[str, Any], tensors: Mapping[str, np.ndarray], path: Path) -> HookedWeight:
-    """The weight of an entry; KeyError or ValueError where it does not fit its tensors."""
+    """Read the weight of an entry; KeyError or ValueError where it does not fit its tensors."""
     named, name, stage = entry["tensors"], str(entry["name"]), entry["stage"]
     if stage not in RULES:
         raise HookError(f"{path}: {name}: expected a stage of {', '.join(RULES)}, got {stage!r}")
@@ -155,8 +160,8 @@ def _weight(entry: Mapping[str, Any], tensors: Mapping[str, np.ndarray], path: P
     codes = tensors[named["codes"]] if stage == "shared" else None
     codebook = tensors[named["codebook"]] if stage == "shared" else None
     if list(values.shape) != entry["shape"] or str(values.dtype) != entry["dtype"]:
-        expected, found = f"{entry['dtype']}{entry['shape']}", f"{values.dtype}{list(values.shape)}"
-        raise HookError(f"{path}: {name}: expected {expected}, got {found} in {TENSORS}")
+        expected, got = f"{entry['dtype']}{entry['shape']}", f"{values.dtype}{list(values.shape)}"
+        raise HookError(f"{path}: {name}: expected {expected}, got {got} in {TENSORS_FILE}")
     if codes is not None and codebook is not None and not _fits(values, codes, codebook):
         raise HookError(f"{path}: {name}: its codes and its codebook do not give its values")
     if stage == "pruned" and not np.array_equal(tensors[named["mask"]], values != 0):
@@ -166,7 +171,7 @@ def _weight(entry: Mapping[str, Any], tensors: Mapping[str, np.ndarray], path: P
 
 
 def _fits(values: np.ndarray, codes: np.ndarray, codebook: np.ndarray) -> bool:
-    """Whether a shared weight is what it is said to be."""
+    """Tell whether a shared weight has the values that its codes and its codebook give."""
     return (
         codes.dtype.kind in "ui"
         and codes.shape == values.shape

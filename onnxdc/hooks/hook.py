@@ -17,57 +17,58 @@ from onnxdc.hooks.weight import HookedWeight
 class TrainingHook:
     """The trainable weights of a model, for any training loop that has numpy.
 
-    A loop that optimises the weights themselves masks the gradients before each step and projects the weights behind
+    A loop that optimises the weights themselves masks the gradients before each step and projects the weights after
     it. One that optimises the codebooks of shared weights, as the paper does, takes ``centroid_gradients`` and expands
     the codebooks into weights.
 
     Attributes:
-        weights: by name, in the order of the model: weights, and also biases, scales, shifts and running statistics.
-        digest: of the model that they are from, see ``reading.digest``.
+        weights: What training may change, by name, in the order of the model: weights, and also biases, scales, shifts
+            and running statistics.
+        digest: The digest of the model that they are from, see ``reading.digest``.
     """
 
     weights: Mapping[str, HookedWeight]
     digest: str
 
     def values(self) -> dict[str, np.ndarray]:
-        """The values that gradients train, as they are in the model, to start from: all but running statistics."""
+        """Return the values that gradients train, as they are in the model: all but running statistics."""
         return {name: weight.values for name, weight in self.weights.items() if weight.stage != "statistic"}
 
     def codebooks(self) -> dict[str, np.ndarray]:
-        """The codebooks ``[1 + n]`` of the shared weights; entry 0 is 0.0 and has to stay so."""
+        """Return the codebooks ``[1 + n]`` of the shared weights; entry 0 is 0.0 and has to stay so."""
         return {name: weight.codebook for name, weight in self.weights.items() if weight.codebook is not None}
 
     def project(self, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The nearest weights that keep the rules: pruned elements are zero, clusters are at their means.
+        """Return the nearest weights that keep the rules: pruned elements are zero, clusters are at their means.
 
         Args:
-            weights: by name, each in its shape in ONNX's layout; not all need to be there.
+            weights: Values by the names of the weights, each in its shape in ONNX's layout; not all need to be there.
 
         Raises:
-            HookError: an unknown name, or a wrong shape.
+            HookError: An unknown name, or a wrong shape.
         """
-        return self._each(weights, HookedWeight.project)
+        return self._call_for_each(weights, HookedWeight.project)
 
     def mask_gradients(self, gradients: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The gradients with zeros for pruned elements and running statistics.
+        """Return the gradients with zeros for pruned elements and running statistics.
 
         Arguments and errors are those of ``project``.
         """
-        return self._each(gradients, HookedWeight.mask_gradient)
+        return self._call_for_each(gradients, HookedWeight.mask_gradient)
 
     def centroid_gradients(self, gradients: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The gradients of the codebooks ``[1 + n]``: sums over the members (Han et al. 2016, section 3.3).
+        """Return the gradients of the codebooks ``[1 + n]``: sums over the members (Han et al. 2016, section 3.3).
 
         Gradients of weights that are not shared are left out. Arguments and errors are those of ``project``.
         """
         shared = {name: gradient for name, gradient in gradients.items() if self._weight(name).codes is not None}
-        return self._each(shared, HookedWeight.centroid_gradient)
+        return self._call_for_each(shared, HookedWeight.centroid_gradient)
 
     def expand(self, codebooks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The weights that trained codebooks ``[1 + n]`` stand for.
+        """Return the weights that trained codebooks ``[1 + n]`` stand for.
 
         Raises:
-            HookError: an unknown name, a weight that is not shared, a wrong shape, or an entry 0 that is not 0.0.
+            HookError: An unknown name, a weight that is not shared, a wrong shape, or an entry 0 that is not 0.0.
         """
         for name, codebook in codebooks.items():
             check_codebook(self._weight(name), codebook)
@@ -77,7 +78,7 @@ class TrainingHook:
         """Write ``hook.json`` and ``hook.safetensors``; see ``docs/hook.md``.
 
         Raises:
-            HookError: the folder cannot be written to.
+            HookError: The folder cannot be written to.
         """
         files.save(folder, self.weights, self.digest)
 
@@ -86,11 +87,11 @@ class TrainingHook:
         """Read what ``save`` wrote.
 
         Raises:
-            HookError: a file is missing, damaged, or of a later version.
+            HookError: A file is missing, damaged, or of a later version.
         """
         return cls(*files.load(folder))
 
-    def _each(
+    def _call_for_each(
         self, arrays: Mapping[str, np.ndarray], work: Callable[[HookedWeight, np.ndarray], np.ndarray]
     ) -> dict[str, np.ndarray]:
         for name, array in arrays.items():
@@ -106,12 +107,12 @@ class TrainingHook:
 
 
 def check_codebook(weight: HookedWeight, codebook: np.ndarray) -> None:
-    """HookError unless a codebook has the shape of the weight's own, and starts with 0.0."""
+    """Raise HookError unless a codebook has the shape of the weight's own, and starts with 0.0."""
     if weight.codebook is None:
         raise HookError(f"{weight.name}: got a codebook, but the weight is {weight.stage}: expected its values")
     if codebook.shape != weight.codebook.shape:
-        shape, found = list(weight.codebook.shape), list(codebook.shape)
-        raise HookError(f"{weight.name}: expected a codebook of shape {shape}, got {found}")
+        expected, got = list(weight.codebook.shape), list(codebook.shape)
+        raise HookError(f"{weight.name}: expected a codebook of shape {expected}, got {got}")
     if codebook[0] != 0:
         raise HookError(
             f"{weight.name}: expected 0.0 as entry 0 of the codebook, which pruned elements have, got {codebook[0]:.6g}"

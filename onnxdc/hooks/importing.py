@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -12,7 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxdc import model_io
-from onnxdc.errors import HookError, OptionName, WeightError
+from onnxdc.errors import HookError, OptionError, OptionName, WeightError
 from onnxdc.graph.constants import read_constant, replace_constant
 from onnxdc.graph.weights import named_constants
 from onnxdc.hooks import files
@@ -23,8 +22,9 @@ from onnxdc.hooks.training_graph import build_rules
 from onnxdc.hooks.weight import HookedWeight, Stage
 from onnxdc.model_io import Source
 from onnxdc.numeric.arrays import FLOAT_TYPES, require_finite
+from onnxdc.report.changed_model import ChangedModel
 
-TRAINED: Final = "trained.safetensors"
+TRAINED_FILE: Final = "trained.safetensors"
 MASK: Final = ".mask"
 CODES: Final = ".codes"
 CODEBOOK: Final = ".codebook"
@@ -38,16 +38,8 @@ _PARTS: Final[dict[Stage, tuple[str, ...]]] = {
 Trained: TypeAlias = Mapping[str, np.ndarray] | str | os.PathLike[str]
 
 
-@dataclass(frozen=True)
-class Imported:
-    """A model with trained values, and how far each of its weights moved."""
-
-    model: ir.Model
-    summary: HookSummary
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model, all of it or nothing; ModelError if ``path`` cannot be written."""
-        model_io.save(self.model, path)
+class Imported(ChangedModel[HookSummary]):
+    """A model with trained values; its report says how far each of its weights moved."""
 
 
 def import_(
@@ -57,21 +49,23 @@ def import_(
     *,
     project: bool = False,
 ) -> Imported:
-    """A model with trained values in the place of its own; everything else of it stays.
+    """Replace the values of a model by trained ones; everything else of it stays.
 
     Args:
-        model: that the hook was exported from; it is left as it is.
-        hook: the hook, or its folder.
-        trained: an array for each weight of the hook, in its shape and in ONNX's layout, or for a shared weight its
+        model: The model that the hook was exported from; it is left as it is.
+        hook: The hook, or its folder.
+        trained: An array for each weight of the hook, in its shape and in ONNX's layout, or for a shared weight its
             codebook ``[1 + n]`` under ``<name>.codebook``; or a safetensors file of those; or ``training.onnx`` after
             training. Without it the file ``trained.safetensors`` in the hook's folder. Running statistics that are
             missing stay as they are in the model.
-        project: restore broken rules: zeros where pruned elements are, the mean of each cluster, no variance below 0.
+        project: Whether to restore broken rules: zeros where pruned elements are, the mean of each cluster, no variance
+            below 0.
 
     Raises:
-        HookError: the hook is of another model or cannot be read, a weight is missing or unknown, has another shape or
+        HookError: The hook is of another model or cannot be read, a weight is missing or unknown, has another shape or
             type, has NaN or infinity, or breaks its rule.
-        ModelError: the model cannot be read.
+        OptionError: Nothing is given as ``trained``, and the hook has no folder.
+        ModelError: The model cannot be read.
     """
     loaded = model_io.load(model, upgrade=False)
     if trained is None:
@@ -92,8 +86,8 @@ def put_back(model: ir.Model, values: Mapping[str, np.ndarray]) -> None:
     """Put trained values into a model, in place; they are not checked against a hook.
 
     Args:
-        model: that has constants of these names.
-        values: by the names that a hook has for them, each in the shape and the type of the constant.
+        model: A model that has constants of these names.
+        values: Arrays by the names that a hook has for them, each in the shape and the type of the constant.
     """
     for constant in list(named_constants(model)):
         if constant.name in values:
@@ -102,12 +96,12 @@ def put_back(model: ir.Model, values: Mapping[str, np.ndarray]) -> None:
 
 def _default(hook: TrainingHook | str | os.PathLike[str]) -> Path:
     if isinstance(hook, TrainingHook):
-        raise HookError("nothing trained: expected arrays or a file, got neither")
-    return Path(hook) / TRAINED
+        raise OptionError(OptionName("trained"), ": expected arrays or a file, got neither")
+    return Path(hook) / TRAINED_FILE
 
 
 def _arrays(trained: Trained, model: ir.Model, hook: TrainingHook) -> dict[str, np.ndarray]:
-    """The arrays of any of the forms, by name."""
+    """Read the arrays from any of their forms, by name."""
     if isinstance(trained, Mapping):
         return {name: np.asarray(array) for name, array in trained.items()}
     if Path(trained).suffix.lower() == ".onnx":
@@ -116,7 +110,7 @@ def _arrays(trained: Trained, model: ir.Model, hook: TrainingHook) -> dict[str, 
 
 
 def _of_graph(path: str | os.PathLike[str], model: ir.Model, hook: TrainingHook) -> dict[str, np.ndarray]:
-    """What a trained training graph holds, the masks and codes in it being those of the hook."""
+    """Read what a trained training graph holds; refuse one whose masks or codes are not those of the hook."""
     built = model.clone()
     parameters = build_rules(built, hook)
     constants = {constant.name: constant.value for constant in named_constants(model_io.load(path, upgrade=False))}
@@ -124,14 +118,14 @@ def _of_graph(path: str | os.PathLike[str], model: ir.Model, hook: TrainingHook)
     for name, value in ((constant.name, constant.value) for constant in named_constants(built)):
         if name in constants and name not in own and not _same(constants[name], value):
             raise HookError(f"{os.fspath(path)}: {name}: expected the values that the hook has, got others")
-    found = {}
+    arrays = {}
     for name, parameter in parameters.items():
         if parameter in constants:
             array = read_constant(constants[parameter], parameter)
             shared = hook.weights[name].codes is not None
             zero = np.zeros(1, array.dtype)
-            found[name + CODEBOOK if shared else name] = np.concatenate([zero, array.reshape(-1)]) if shared else array
-    return found
+            arrays[name + CODEBOOK if shared else name] = np.concatenate([zero, array.reshape(-1)]) if shared else array
+    return arrays
 
 
 def _same(a: ir.Value, b: ir.Value) -> bool:
@@ -139,7 +133,7 @@ def _same(a: ir.Value, b: ir.Value) -> bool:
 
 
 def _checked(hook: TrainingHook, arrays: Mapping[str, np.ndarray], project: bool) -> dict[str, np.ndarray]:
-    """The values of all weights of the hook, each in its type, with its rule kept."""
+    """Return the values of all weights of the hook, each in its type, with its rule kept."""
     # A weight may be called as a part of another.
     parts = {name: array for name, array in arrays.items() if name not in hook.weights}
     values = {
@@ -153,7 +147,7 @@ def _checked(hook: TrainingHook, arrays: Mapping[str, np.ndarray], project: bool
 
 
 def _array(weight: HookedWeight, arrays: Mapping[str, np.ndarray], parts: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The values of a weight, given as such or by a codebook; its mask and codes, if given, are the hook's."""
+    """Return the values of a weight, given as such or by a codebook; refuse another mask than the hook's, or codes."""
     part, rule = (MASK, weight.mask) if weight.codes is None else (CODES, weight.codes)
     if not np.array_equal(parts.get(weight.name + part, rule), rule):
         raise HookError(f"{weight.name}{part}: expected the values that the hook has, got others")
@@ -173,6 +167,7 @@ def _array(weight: HookedWeight, arrays: Mapping[str, np.ndarray], parts: Mappin
 
 
 def _checked_one(weight: HookedWeight, array: np.ndarray, project: bool) -> np.ndarray:
+    """Return the values of a weight in its type, with its rule kept, or restored if ``project`` says so."""
     if array.shape != weight.shape:
         raise HookError(f"{weight.name}: expected shape {list(weight.shape)}, got {list(array.shape)}")
     if array.dtype not in FLOAT_TYPES:

@@ -10,10 +10,11 @@ _TORCH, _KERAS, _FLAX = "torch", "keras", "flax"
 
 
 def framework_layouts(use: Use, rank: int) -> dict[str, tuple[int, ...]]:
-    """``numpy.transpose(weight, layout[framework])`` is the weight as the framework's layer holds it.
+    """Return a permutation of axes for each framework, by which its layer holds a weight of this use.
 
-    Empty where the operator has no such layer, the gates of recurrent layers come in another order, or something
-    between the weight and its operator changes its shape.
+    ``numpy.transpose(weight, layout[framework])`` is the weight as the layer has it. The result is empty where the
+    operator has no such layer, the gates of recurrent layers come in another order, or something between the weight and
+    its operator changes its shape.
     """
     node = use.node
     if use.path or node.domain != "":

@@ -11,7 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxdc.domain.compressed import is_compressed
-from onnxdc.errors import HookError, ModelError, WeightError
+from onnxdc.errors import HookError, ModelError, OptionError, OptionName, WeightError
 from onnxdc.graph.constants import constant_tensor, read_constant
 from onnxdc.graph.slots import WEIGHT_TYPES, Statistic, is_affine_slot, statistic_kind
 from onnxdc.graph.walk import graphs
@@ -25,19 +25,24 @@ from onnxdc.numeric.clusters import find_clusters
 
 @dataclass(frozen=True)
 class Trainable:
-    """A constant that training may change; ``weight`` is None for biases, scales, shifts and running statistics."""
+    """A constant that training may change.
+
+    Attributes:
+        constant: The constant, with its name.
+        weight: What passes know of it as a weight; None for biases, scales, shifts and running statistics.
+    """
 
     constant: NamedConstant
     weight: Weight | None
 
 
 def trainable_constants(model: ir.Model) -> list[Trainable]:
-    """The constants that training may change, in the order of the model.
+    """List the constants that training may change, in the order of the model.
 
     They are weights of any size, biases, scales, shifts, and the running statistics of BatchNormalization.
 
     Raises:
-        ModelError: the model is compressed.
+        ModelError: The model is compressed.
     """
     weights = {weight.value: weight for weight in find_weights(model, min_elements=1)[0]}
     return [
@@ -48,19 +53,20 @@ def trainable_constants(model: ir.Model) -> list[Trainable]:
 
 
 def read_hook(model: ir.Model, stage: WeightStage | None = None) -> TrainingHook:
-    """The hook of a model.
+    """Read the hook of a model.
 
     Args:
-        model: not changed.
-        stage: of all weights; read from each weight's values without one. A weight is shared if its nonzeros have few
-            values, with several elements each; pruned if it has zeros; else dense.
+        model: The model; it is not changed.
+        stage: The stage of all weights; read from the values of each without one. A weight is shared if its nonzeros
+            have few values, with several elements for each value; pruned if it has zeros; else dense.
 
     Raises:
-        HookError: ``stage`` is no stage of a weight, or ``"shared"`` and a weight is not, or nothing can be trained.
-        ModelError: the model is compressed, the data of a weight cannot be read, or a value is NaN or infinite.
+        OptionError: ``stage`` is no stage of a weight.
+        HookError: ``stage`` is ``"shared"`` and a weight is not, or nothing can be trained.
+        ModelError: The model is compressed, the data of a weight cannot be read, or a value is NaN or infinite.
     """
     if stage is not None and stage not in get_args(WeightStage):
-        raise HookError(f"stage: expected one of {', '.join(get_args(WeightStage))}, got {stage!r}")
+        raise OptionError(OptionName("stage"), f": expected one of {', '.join(get_args(WeightStage))}, got {stage!r}")
     if is_compressed(model):
         raise ModelError("the model is compressed: decode it first")
     hooked = [_hooked(trainable, stage) for trainable in trainable_constants(model)]
@@ -70,26 +76,35 @@ def read_hook(model: ir.Model, stage: WeightStage | None = None) -> TrainingHook
 
 
 def digest(model: ir.Model) -> str:
-    """SHA-256 over the nodes and the constants of a model, in hexadecimal; texts and file layout do not count."""
-    found = hashlib.sha256()
+    """Return SHA-256 over the nodes and constants of a model, in hexadecimal; texts and file layout do not count."""
+    hasher = hashlib.sha256()
     for _, graph in graphs(model):
         for node in graph:
             names = [value.name if value is not None else None for value in (*node.inputs, *node.outputs)]
-            found.update(repr((node.domain, node.op_type, names, _attributes(node))).encode())
+            hasher.update(repr((node.domain, node.op_type, names, _attributes(node))).encode())
     for constant in named_constants(model):
         tensor = constant_tensor(constant.value)
         if tensor is not None:
-            found.update(repr((constant.name, tensor.dtype.name, tuple(tensor.shape))).encode())
+            hasher.update(repr((constant.name, tensor.dtype.name, tuple(tensor.shape))).encode())
             if tensor.dtype is not ir.DataType.STRING:
-                found.update(read_constant(constant.value, constant.name).tobytes())
-    return found.hexdigest()
+                hasher.update(read_constant(constant.value, constant.name).tobytes())
+    return hasher.hexdigest()
 
 
 def check_model(hook: TrainingHook, model: ir.Model, where: str) -> None:
-    """HookError unless the hook is of the model, which messages call ``where``, and its weights are constants of it."""
-    found = digest(model)
-    if hook.digest != found:
-        raise HookError(f"{where}: the hook is of another model: expected digest {hook.digest[:12]}, got {found[:12]}")
+    """Refuse a hook of another model.
+
+    Args:
+        hook: The hook.
+        model: The model.
+        where: What messages call the model.
+
+    Raises:
+        HookError: The hook has another digest, or a weight that is no constant of the model.
+    """
+    own = digest(model)
+    if hook.digest != own:
+        raise HookError(f"{where}: the hook is of another model: expected digest {hook.digest[:12]}, got {own[:12]}")
     tensors = {constant.name: constant_tensor(constant.value) for constant in named_constants(model)}
     for name, weight in hook.weights.items():
         tensor = tensors.get(name)
@@ -102,22 +117,22 @@ def check_model(hook: TrainingHook, model: ir.Model, where: str) -> None:
 
 
 def _attributes(node: ir.Node) -> list[tuple[str, object]]:
-    """The attributes of a node, by name; graphs and constants count on their own."""
-    kind, found = ir.AttributeType, list[tuple[str, object]]()
+    """Return the attributes of a node, by name; graphs and constants count on their own."""
+    kind, values = ir.AttributeType, list[tuple[str, object]]()
     for name, attribute in sorted(node.attributes.items()) if node.op_type != "Constant" else ():
         if attribute.is_ref():
-            found.append((name, attribute.ref_attr_name))
+            values.append((name, attribute.ref_attr_name))
         elif attribute.type is kind.TENSOR:
-            found.append((name, attribute.as_tensor().numpy().tolist()))
+            values.append((name, attribute.as_tensor().numpy().tolist()))
         elif attribute.type in (kind.FLOAT, kind.FLOATS):
-            found.append((name, np.asarray(attribute.value, np.float32).tolist()))  # as a file holds them
+            values.append((name, np.asarray(attribute.value, np.float32).tolist()))  # as a file holds them
         elif attribute.type in (kind.INT, kind.INTS, kind.STRING, kind.STRINGS):
-            found.append((name, attribute.value))
-    return found
+            values.append((name, attribute.value))
+    return values
 
 
 def _is_affine(value: ir.Value) -> bool:
-    """Whether the constant is a bias, or a scale or shift of channels, wherever it is used."""
+    """Tell whether the constant is a bias, or a scale or shift of channels, wherever it is used."""
     return _is_used_as(
         value,
         lambda node, index, tensor: (
@@ -127,12 +142,12 @@ def _is_affine(value: ir.Value) -> bool:
 
 
 def _is_statistic(value: ir.Value) -> bool:
-    """Whether the constant is a running statistic, wherever it is used."""
+    """Tell whether the constant is a running statistic, wherever it is used."""
     return _is_used_as(value, lambda node, index, _: statistic_kind(node, index) is not None)
 
 
 def _is_used_as(value: ir.Value, fits: Callable[[ir.Node, int, ir.TensorProtocol], bool]) -> bool:
-    """Whether the value is a floating-point constant, and every use (node, input, the constant) fits."""
+    """Tell whether the value is a floating-point constant, and every use (node, input, the constant) fits."""
     tensor = constant_tensor(value)
     if tensor is None or tensor.dtype not in WEIGHT_TYPES or not value.uses() or value.is_graph_output():
         return False
@@ -140,13 +155,14 @@ def _is_used_as(value: ir.Value, fits: Callable[[ir.Node, int, ir.TensorProtocol
 
 
 def _is_of_channels(node: ir.Node, index: int, tensor: ir.TensorProtocol) -> bool:
-    """Whether an addend or factor is a vector, and not one that prepares the model's own input."""
+    """Tell whether an addend or factor is a vector, and not one that prepares the model's own input."""
     other = node.inputs[1 - index]
     long = [size for size in tensor.shape.numpy() if size > 1]
     return len(long) == 1 and other is not None and not other.is_graph_input()
 
 
 def _hooked(trainable: Trainable, stage: WeightStage | None) -> HookedWeight:
+    """Return what a hook has of a constant; ``stage`` is that of all weights, None where their values say it."""
     name, weight = trainable.constant.name, trainable.weight
     values = np.ascontiguousarray(read_constant(trainable.constant.value, name))
     try:
@@ -160,13 +176,13 @@ def _hooked(trainable: Trainable, stage: WeightStage | None) -> HookedWeight:
     if stage == "shared" and clusters is None:
         raise HookError(f"{name}: expected a shared weight, got too many distinct values: share it first")
     codes, codebook = clusters or (None, None)
-    found: Stage = "shared" if clusters else "pruned" if np.count_nonzero(values) < values.size else "dense"
+    by_values: Stage = "shared" if clusters else "pruned" if np.count_nonzero(values) < values.size else "dense"
     layout = framework_layouts(weight.uses[0], values.ndim)
-    return HookedWeight(name, values, stage or found, codes, codebook, weight.op_type, layout)
+    return HookedWeight(name, values, stage or by_values, codes, codebook, weight.op_type, layout)
 
 
 def _hooked_vector(name: str, values: np.ndarray, value: ir.Value) -> HookedWeight:
-    """A bias, scale or shift; or a running statistic: one that is used as both is a variance, too."""
+    """Return a bias, scale or shift; or a running statistic: one that is used as mean and variance is a variance."""
     op_type = next(node.op_type for node, _ in value.uses())
     if not _is_statistic(value):
         return HookedWeight(name, values, "dense", op_type=op_type)

@@ -1,17 +1,19 @@
-"""A hook for people: a line for each weight."""
+"""A hook in numbers: a line for each weight."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from onnxdc.hooks.hook import TrainingHook
 from onnxdc.hooks.weight import HookedWeight
 from onnxdc.numeric.arrays import blocks
+from onnxdc.report.printable import Printable
 
 
 @dataclass(frozen=True)
@@ -19,10 +21,12 @@ class WeightLine:
     """One weight of a hook in numbers.
 
     Attributes:
-        name, stage, shape: as in the hook.
-        density: kept elements of all.
-        values: shared values besides zero; None of a weight that is not shared.
-        moved: the largest change of an element by training; None before it.
+        name: The name of the weight.
+        stage: Its stage.
+        shape: Its shape.
+        density: The share of its elements that are kept.
+        values: The number of its shared values besides zero; None for a weight that is not shared.
+        moved: The largest change of an element by training; None before it.
     """
 
     name: str
@@ -39,22 +43,31 @@ class WeightLine:
         return text + ("" if self.moved is None else f", moved by up to {self.moved:.3g}")
 
 
-@dataclass(frozen=True)
-class HookSummary:
-    """The weights of a hook in the order of the model."""
+@dataclass(frozen=True, repr=False)
+class HookSummary(Printable):
+    """A hook in numbers.
+
+    Attributes:
+        lines: The weights in the order of the model.
+    """
 
     lines: tuple[WeightLine, ...]
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.lines))
 
-    def to_json(self) -> str:
-        """``weights``, each with the attributes of its line."""
-        return json.dumps({"weights": [dataclasses.asdict(line) for line in self.lines]}, indent=2)
+    def brief(self) -> str:
+        """Return how many constants of which stage there are."""
+        counts = Counter(line.stage for line in self.lines)
+        return ", ".join(f"{count} {stage}" for stage, count in counts.items())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``weights``, each with the attributes of its line."""
+        return {"weights": [dataclasses.asdict(line) for line in self.lines]}
 
 
 def summary(hook: TrainingHook, trained: Mapping[str, np.ndarray] | None = None) -> HookSummary:
-    """The summary of a hook; with trained values, in the shapes of the hook's weights, it says how far they moved."""
+    """Summarize a hook; with trained values, in the shapes of the hook's weights, say how far they moved."""
     return HookSummary(tuple(_line(weight, trained) for weight in hook.weights.values()))
 
 
@@ -68,7 +81,7 @@ def _line(weight: HookedWeight, trained: Mapping[str, np.ndarray] | None) -> Wei
 
 
 def _farthest(a: np.ndarray, b: np.ndarray) -> float:
-    """The largest distance between two elements, in blocks: in float64 both would take 16 bytes an element."""
+    """Return the largest distance between two elements, in blocks: float64 of both would take 16 bytes an element."""
     pairs = zip(blocks(a.reshape(-1)), blocks(b.reshape(-1)), strict=True)
     return max(
         (float(np.abs(x.astype(np.float64) - y.astype(np.float64)).max(initial=0.0)) for x, y in pairs), default=0.0

@@ -27,8 +27,8 @@ def build_rules(model: ir.Model, hook: TrainingHook) -> dict[str, str]:
     the sum over a cluster's members. The constant ``codebook`` is without entry 0, which must not be trained.
 
     Args:
-        model: that the hook was read from.
-        hook: of the model.
+        model: The model that the hook was read from.
+        hook: The hook.
 
     Returns:
         For each weight of the hook the name of the constant that has it when it is trained: its own, or its codebook's.
@@ -39,13 +39,13 @@ def build_rules(model: ir.Model, hook: TrainingHook) -> dict[str, str]:
         weight = hook.weights.get(constant.name)
         if weight is None:
             continue
-        site = _Site(model, constant, names)
+        builder = _RuleBuilder(model, constant, names)
         if weight.is_free:
             trained[constant.value] = weight.name
         elif weight.codes is None:
-            trained[site.mask(weight)] = weight.name
+            trained[builder.mask(weight)] = weight.name
         else:
-            trained[site.look_up(weight)] = weight.name
+            trained[builder.look_up(weight)] = weight.name
     named = {constant.value: constant.name for constant in named_constants(model)}
     return {weight: named[value] for value, weight in trained.items()}
 
@@ -54,11 +54,11 @@ def undo_rules(model: ir.Model, hook: TrainingHook) -> None:
     """Change a model that ``build_rules`` made, in place, back to one whose weights are plain constants.
 
     Args:
-        model: as it was made, or trained since.
-        hook: that it was made with.
+        model: The model as it was made, or trained since.
+        hook: The hook that it was made with.
 
     Raises:
-        HookError: the model is not as ``build_rules`` made it.
+        HookError: The model is not as ``build_rules`` made it.
     """
     known = {constant.name: constant.value for constant in named_constants(model)}
     for function, graph in graphs(model):
@@ -75,7 +75,7 @@ def undo_rules(model: ir.Model, hook: TrainingHook) -> None:
 
 
 def _trained_codebook(look_up: ir.Node, weight: HookedWeight) -> np.ndarray:
-    """The codebook ``[1 + n]`` that ``look_up``, the Gather of a shared weight, takes values from."""
+    """Read the codebook ``[1 + n]`` that ``look_up``, the Gather of a shared weight, takes values from."""
     table = look_up.inputs[0].producer() if look_up.inputs and look_up.inputs[0] is not None else None
     parts = table.inputs if table is not None and table.op_type == "Concat" else ()
     if (
@@ -89,8 +89,8 @@ def _trained_codebook(look_up: ir.Node, weight: HookedWeight) -> np.ndarray:
     return codebook.astype(weight.dtype, copy=False)
 
 
-class _Site:
-    """The place of one weight in a model."""
+class _RuleBuilder:
+    """Builds the rule of one weight into a model, next to the weight."""
 
     def __init__(self, model: ir.Model, constant: NamedConstant, names: Names) -> None:
         self._value, self._graph, self._names = constant.value, constant.graph, names
@@ -98,11 +98,11 @@ class _Site:
         self._as_node = must_be_node(model, constant.function)
         producer = constant.value.producer()
         nodes = list(constant.graph)
-        # What takes the place of the weight stands behind its Constant node, or before all nodes.
+        # The nodes of the rule come right after the Constant node of the weight, or before all nodes.
         self._next = nodes[0] if producer is None else nodes[nodes.index(producer) + 1]
 
     def mask(self, weight: HookedWeight) -> ir.Value:
-        """Multiply the weight by its mask wherever it is used; gives the weight."""
+        """Multiply the weight by its mask wherever it is used; return the weight."""
         users = tuple(self._value.uses())
         dtype = ir.DataType.from_numpy(weight.dtype)
         cast = self._node("Cast", [self._constant("mask", weight.mask)], "mask.cast", to=dtype)
@@ -110,7 +110,7 @@ class _Site:
         return self._value
 
     def look_up(self, weight: HookedWeight) -> ir.Value:
-        """Look the weight up in its codebook wherever it is used; gives the codebook, which starts with entry 1."""
+        """Look the weight up in its codebook wherever it is used; return the codebook, which starts with entry 1."""
         assert weight.codebook is not None
         assert weight.codes is not None
         codebook = self._constant("codebook", weight.codebook[1:])

@@ -31,15 +31,17 @@ class HookedWeight:
     Arrays that go in and come out have the weight's shape in ONNX's layout, unless something else is said.
 
     Attributes:
-        name: of the constant in the model.
-        values: as they are in the model; of float16, bfloat16, float32 or float64.
+        name: The name of the constant in the model.
+        values: The values in the model, of float16, bfloat16, float32 or float64.
         stage: ``"dense"`` (nothing is to be kept, as of biases), ``"pruned"`` or ``"shared"``; or ``"statistic"``, a
             running statistic of BatchNormalization, which moves with the batches, not by gradients.
-        codes: of a shared weight, unsigned integers: 0 for a pruned element, else an index into the codebook.
-        codebook: of a shared weight, ``[1 + n]``: entry 0 is 0.0. What were codebooks of groups follow one another.
-        op_type: the operator that uses it.
-        layout: for each framework that is known, the permutation of axes that brings the weight into its layout.
-        statistic: which one it is, ``"mean"`` or ``"variance"``; None of any other stage.
+        codes: The codes of a shared weight, unsigned integers: 0 for a pruned element, else an index into the codebook;
+            None at any other stage.
+        codebook: The codebook of a shared weight, ``[1 + n]``: entry 0 is 0.0. What were codebooks of groups follow one
+            another. None at any other stage.
+        op_type: The operator that uses the weight.
+        layout: For each framework that is known, the permutation of axes that brings the weight into its layout.
+        statistic: Which statistic it is, ``"mean"`` or ``"variance"``; None at any other stage.
     """
 
     name: str
@@ -74,7 +76,7 @@ class HookedWeight:
         return np.asarray(self.values != 0 if self.codes is None else self.codes != 0)
 
     def project(self, values: np.ndarray) -> np.ndarray:
-        """The nearest values (in the sum of squares) that keep the rule: masked, and each cluster at its mean."""
+        """Return the nearest values (in the sum of squares) that keep the rule: masked, each cluster at its mean."""
         if self.statistic == "variance":
             return np.asarray(np.maximum(values, np.zeros((), values.dtype)))
         if self.is_free:
@@ -86,7 +88,7 @@ class HookedWeight:
         return np.asarray(means.astype(values.dtype)[self.codes])
 
     def mask_gradient(self, gradient: np.ndarray) -> np.ndarray:
-        """The gradient with zeros where the weight is pruned; all zeros for a statistic."""
+        """Return the gradient with zeros where the weight is pruned; all zeros for a statistic."""
         if self.stage == "dense":
             return gradient
         if self.stage == "statistic":
@@ -94,22 +96,22 @@ class HookedWeight:
         return np.where(self.mask, gradient, np.zeros((), gradient.dtype))
 
     def centroid_gradient(self, gradient: np.ndarray) -> np.ndarray:
-        """The gradient of the codebook, ``[1 + n]`` of the same type: the sum over each cluster's members.
+        """Return the gradient of the codebook, ``[1 + n]`` of the same type: the sum over each cluster's members.
 
         Entry 0 is 0. Source: Han et al. 2016, section 3.3.
 
         Raises:
-            HookError: the weight is not shared.
+            HookError: The weight is not shared.
         """
         sums = cluster_sums(gradient, self._shared_codes(), self.clusters)
         sums[0] = 0.0
         return sums.astype(gradient.dtype)
 
     def expand(self, codebook: np.ndarray) -> np.ndarray:
-        """The values that a trained codebook ``[1 + n]`` stands for.
+        """Return the values that a trained codebook ``[1 + n]`` stands for.
 
         Raises:
-            HookError: the weight is not shared.
+            HookError: The weight is not shared.
         """
         return np.asarray(codebook[self._shared_codes()])
 
@@ -124,7 +126,7 @@ class HookedWeight:
         return 0 if self.codebook is None else self.codebook.size
 
     def violation(self, values: np.ndarray) -> str | None:
-        """How values break the rule, for people; None if they keep it."""
+        """Say how values break the rule; None if they keep it."""
         if self.statistic == "variance" and (values < 0).any():
             return f"{np.count_nonzero(values < 0)} of {values.size} variances are negative, down to {values.min():.3g}"
         if self.is_free:

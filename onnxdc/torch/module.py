@@ -18,7 +18,7 @@ from onnxdc.errors import HookError, ModelError
 from onnxdc.graph.constants import read_constant
 from onnxdc.graph.weights import named_constants
 from onnxdc.hooks import HookedWeight, TrainingHook, check_model, read_hook
-from onnxdc.hooks.exporting import TRAINING_GRAPH
+from onnxdc.hooks.exporting import TRAINING_GRAPH_FILE
 from onnxdc.hooks.training_graph import undo_rules
 from onnxdc.model_io import Source
 from onnxdc.torch.parametrizations import parametrization
@@ -44,7 +44,7 @@ def module(model: Source, hook: TrainingHook | str | os.PathLike[str] | None = N
         hook = TrainingHook.load(hook)
     if isinstance(model, str | os.PathLike) and Path(model).is_dir():
         hook = TrainingHook.load(model) if hook is None else hook
-        loaded = model_io.load(Path(model) / TRAINING_GRAPH, upgrade=False)
+        loaded = model_io.load(Path(model) / TRAINING_GRAPH_FILE, upgrade=False)
         undo_rules(loaded, hook)
     else:
         if hook is not None:

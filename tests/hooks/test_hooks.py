@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from onnxdc import api, hooks
-from onnxdc.errors import HookError
+from onnxdc.errors import HookError, OptionError
 from onnxdc.hooks import TrainingHook
 from tests.helpers.hook_models import moved, pruned, shared
 from tests.helpers.small_models import constants, dense
@@ -76,7 +76,7 @@ def test_a_stage_can_be_asked_for():
 
 @pytest.mark.parametrize("stage", ["statistic", "frozen"])
 def test_a_stage_that_a_weight_cannot_have_is_refused(stage):
-    with pytest.raises(HookError, match=f"stage: expected one of dense, pruned, shared, got '{stage}'"):
+    with pytest.raises(OptionError, match=f"^stage: expected one of dense, pruned, shared, got '{stage}'"):
         hooks.export(shared(), stage=stage)
 
 
@@ -334,3 +334,12 @@ def test_centroid_and_masked_gradients_are_those_of_torch():
 def test_a_wrong_call_is_told_by_name(call, message):
     with pytest.raises(HookError, match=message):
         call(hooks.export(shared()))
+
+
+def test_what_is_told_of_a_hook_has_a_short_repr_and_plain_values():
+    hook = hooks.export(shared())
+    imported = hooks.import_(shared(), hook, hook.values())
+    assert repr(hooks.summary(hook)) == "<HookSummary: 2 shared, 1 dense>"
+    assert repr(imported) == "<Imported: 2 shared, 1 dense>"
+    assert [line["moved"] for line in imported.report.to_dict()["weights"]] == [0, 0, 0]
+    assert imported.to_proto().graph.name == "dense"

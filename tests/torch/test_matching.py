@@ -50,7 +50,7 @@ def test_a_module_of_16_bits_is_found_by_content(dtype: torch.dtype) -> None:
     onnx = model()
     attachment = attach(net(onnx).to(dtype), read_hook(onnx))
     assert attachment.unmatched == ()
-    state = import_(onnx, attachment.hook, attachment.state()).summary
+    state = import_(onnx, attachment.hook, attachment.state()).report
     assert max(line.moved for line in state.lines if line.moved is not None) < 0.02
 
 
