@@ -1,12 +1,10 @@
 // Time of single convolutions, batch 1, one thread:
 // bench_convolution [name of an instruction set [part of a layer's name]]
-#include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <random>
 
+#include "bench/timing.h"
 #include "kernels/convolution.h"
 
 using namespace onnxdc;
@@ -43,23 +41,6 @@ SparseWeight random_weight(const Layer& layer, double density) {
     return weight;
 }
 
-double median_us(const SparseConvolution& layer, ConvolutionRun run) {
-    using Clock = std::chrono::steady_clock;
-    SerialExecutor executor;
-    const size_t nbytes = (layer.scratch_nbytes(run, 1) + 64) / 64 * 64;
-    void* scratch = std::aligned_alloc(64, nbytes);
-    std::vector<double> times;
-    const auto begin = Clock::now();
-    while (times.size() < 5 || Clock::now() - begin < std::chrono::milliseconds(200)) {
-        const auto start = Clock::now();
-        layer.run(run, scratch, executor);
-        times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
-    }
-    std::free(scratch);
-    std::sort(times.begin(), times.end());
-    return times[times.size() / 2];
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -81,9 +62,11 @@ int main(int argc, char** argv) {
             const SparseWeight weight = random_weight(layer, density);
             const auto kernel =
                 SparseConvolution::create(weight, {layer.groups, {1, layer.stride, layer.stride}, {1, 1, 1}}, isa);
-            const double us = median_us(
-                *kernel,
-                {x.data(), y.data(), nullptr, layer.batch, {1, layer.size, layer.size}, {1, out, out}, {0, pad, pad}});
+            const ConvolutionRun run{x.data(),      y.data(),     nullptr, layer.batch, {1, layer.size, layer.size},
+                                     {1, out, out}, {0, pad, pad}};
+            SerialExecutor executor;
+            const double us =
+                median_us(kernel->scratch_nbytes(run, 1), [&](void* scratch) { kernel->run(run, scratch, executor); });
             const double flops = 2.0 * static_cast<double>(weight.nnz() * out * out * layer.batch);
             std::printf(" %8.0f us %4.0f GF/s", us, flops / us * 1e-3);
             std::fflush(stdout);

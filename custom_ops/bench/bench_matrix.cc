@@ -1,10 +1,10 @@
 // Time of single matrix products, one thread: bench_matrix [name of an instruction set [rows of x]]
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
 
+#include "bench/timing.h"
 #include "kernels/matrix.h"
 
 using namespace onnxdc;
@@ -37,22 +37,6 @@ SparseWeight random_weight(const Layer& layer) {
     return weight;
 }
 
-double median_us(const SparseMatrix& layer, MatrixRun run) {
-    using Clock = std::chrono::steady_clock;
-    SerialExecutor executor;
-    void* scratch = std::aligned_alloc(64, (layer.scratch_nbytes(run.m, 1) + 64) / 64 * 64);
-    std::vector<double> times;
-    const auto begin = Clock::now();
-    while (times.size() < 5 || Clock::now() - begin < std::chrono::milliseconds(200)) {
-        const auto start = Clock::now();
-        layer.run(run, scratch, executor);
-        times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
-    }
-    std::free(scratch);
-    std::sort(times.begin(), times.end());
-    return times[times.size() / 2];
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -76,8 +60,10 @@ int main(int argc, char** argv) {
         for (const int64_t m : batches) {
             std::vector<float> x(static_cast<size_t>(m * layer.inputs), 1.0f),
                 y(static_cast<size_t>(m * layer.outputs));
+            const MatrixRun run{x.data(), y.data(), nullptr, m, layer.inputs, 1, layer.outputs, 1.0f};
+            SerialExecutor executor;
             const double us =
-                median_us(*kernel, {x.data(), y.data(), nullptr, m, layer.inputs, 1, layer.outputs, 1.0f});
+                median_us(kernel->scratch_nbytes(m, 1), [&](void* scratch) { kernel->run(run, scratch, executor); });
             std::printf(" %7.0f us %3.0f GF/s", us, 2.0 * static_cast<double>(weight.nnz() * m) / us * 1e-3);
             std::fflush(stdout);
         }

@@ -4,6 +4,7 @@
 
 #include "decoder/decode.h"
 #include "decoder/entries.h"
+#include "parallel/range.h"
 
 namespace onnxdc {
 namespace {
@@ -25,7 +26,7 @@ Verdict RangeReader::open(const CheckedGroup& group) {
 
     EntryDecoder decoder(group);
     if (Verdict broken = decoder.check_sizes()) return broken;
-    checkpoints_.assign((entries_ + block_ - 1) / block_, {});
+    checkpoints_.assign(divide_up(entries_, block_), {});
     return decoder.for_each_chunk([&](const ChunkEntries& entries) {
         const ChunkStart& start = group.chunks[entries.chunk];
         Checkpoint* checkpoint = checkpoints_.data() + static_cast<size_t>(start.entry) / block_;

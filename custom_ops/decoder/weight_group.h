@@ -47,7 +47,8 @@ struct TensorView {
     size_t nbytes() const { return static_cast<size_t>(numel()) * element_size(type); }
 };
 
-constexpr int kGroupSize = 7;
+// How many tensors a group has.
+constexpr size_t kGroupTensors = 7;
 
 // The seven tensors in the order of the format, and the attributes. onnxdc/native.py declares the same structure.
 struct WeightGroup {

@@ -17,6 +17,8 @@ namespace onnxdc {
 // a 2-D one is {1, height, width}, a 1-D one {1, 1, length}.
 using Spatial = std::array<int64_t, 3>;
 
+inline int64_t product(const Spatial& size) { return size[0] * size[1] * size[2]; }
+
 // What is known when the convolution is created; the kernel's sizes come with the weight.
 struct ConvolutionParams {
     int64_t groups = 1;  // divides the weight's first dimension
@@ -36,9 +38,7 @@ struct ConvolutionRun {
     Epilogue epilogue{};
 };
 
-inline bool is_empty(const ConvolutionRun& run) {
-    return run.batch * run.out_size[0] * run.out_size[1] * run.out_size[2] == 0;
-}
+inline bool is_empty(const ConvolutionRun& run) { return run.batch * product(run.out_size) == 0; }
 
 // A weight [outputs, inputs / groups, kernel...] of 1 to 3 kernel dimensions in an execution layout. It is immutable,
 // so several threads may run it at once.

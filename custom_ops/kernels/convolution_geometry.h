@@ -20,8 +20,8 @@ public:
     // Floats of the source of one image, and of one channel in it.
     size_t image_pitch() const { return static_cast<size_t>(channel_pitch_ * inputs_); }
     size_t channel_pitch() const { return static_cast<size_t>(channel_pitch_); }
-    size_t out_plane() const { return static_cast<size_t>(out_size_[0] * out_size_[1] * out_size_[2]); }
-    size_t taps() const { return static_cast<size_t>(kernel_[0] * kernel_[1] * kernel_[2]); }
+    size_t out_plane() const { return static_cast<size_t>(product(out_size_)); }
+    size_t taps() const { return static_cast<size_t>(product(kernel_)); }
 
     // Writes the copy of one plane of x.
     void copy_plane(const float* x, float* copy) const;

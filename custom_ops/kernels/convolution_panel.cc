@@ -21,7 +21,7 @@ constexpr size_t kVectors = 4;
 
 // At most so many pixels are put together.
 size_t pixels_at_once(const ConvolutionRun& run) {
-    const auto plane = static_cast<size_t>(run.out_size[0] * run.out_size[1] * run.out_size[2]);
+    const auto plane = static_cast<size_t>(product(run.out_size));
     const auto batch = static_cast<size_t>(run.batch);
     return plane * std::min(batch, divide_up(kPixelsAtOnce, plane));
 }
@@ -75,7 +75,7 @@ PanelConvolution::PanelConvolution(const SparseRows& weight, const Spatial& kern
     : kernel_(kernel),
       params_(params),
       kernels_(kernels),
-      inputs_(static_cast<int64_t>(weight.columns) / (kernel[0] * kernel[1] * kernel[2]) * params.groups),
+      inputs_(static_cast<int64_t>(weight.columns) / product(kernel) * params.groups),
       outputs_(static_cast<int64_t>(weight.rows)) {
     const auto group_count = static_cast<size_t>(params.groups);
     const size_t rows = weight.rows / group_count;
@@ -99,7 +99,7 @@ void PanelConvolution::run(const ConvolutionRun& run, void* scratch, Executor& e
 const float* PanelConvolution::prepare_inputs(const ConvolutionRun& run, const Plan& plan, Range images,
                                               Executor& executor) const {
     const size_t planes = (images.end - images.begin) * static_cast<size_t>(inputs_);
-    const size_t in_plane = static_cast<size_t>(run.in_size[0] * run.in_size[1] * run.in_size[2]);
+    const size_t in_plane = static_cast<size_t>(product(run.in_size));
     const float* x = run.x + images.begin * static_cast<size_t>(inputs_) * in_plane;
     if (plan.geometry.in_place()) return x;
     const size_t tasks = executor.workers();

@@ -16,8 +16,6 @@ struct Reach {
     int64_t stride, shift, first, last;
 };
 
-int64_t product(const Spatial& size) { return size[0] * size[1] * size[2]; }
-
 // Adds `weight` times the input that one nonzero sees to a plane of the output.
 void accumulate(const float* x, const Spatial& in_size, float* y, const Spatial& out_size, const Reach (&axis)[3],
                 float weight) {

@@ -85,7 +85,7 @@ void GatherKernel::compute(const ort::Context& context) const {
     const size_t slices = static_cast<size_t>(outer) * indices.size();
     const size_t slices_per_task = 1 + kElementsPerTask / static_cast<size_t>(inner);
     SessionExecutor executor(context, threads_);
-    executor.parallel_for((slices + slices_per_task - 1) / slices_per_task, [&](size_t task) {
+    executor.parallel_for(divide_up(slices, slices_per_task), [&](size_t task) {
         const size_t end = std::min(slices, (task + 1) * slices_per_task);
         for (size_t slice = task * slices_per_task; slice < end; ++slice) {
             const int64_t row = static_cast<int64_t>(slice / indices.size()) * length + indices[slice % indices.size()];

@@ -30,7 +30,7 @@ public:
         GetInputTypeCount = [](const OrtCustomOp* op) { return self(op).first_bound() + self(op).fusion_.bounds(); };
         GetInputType = [](const OrtCustomOp*, size_t i) {
             // The group takes any type, so that our own check can name what is wrong.
-            const bool of_group = i >= Kernel::kWeightInput && i < Kernel::kWeightInput + kGroupInputs;
+            const bool of_group = i >= Kernel::kWeightInput && i < Kernel::kWeightInput + kGroupTensors;
             return of_group ? kOrtAnyType : Kernel::kOtherType;
         };
         GetInputCharacteristic = [](const OrtCustomOp* op, size_t i) -> int {

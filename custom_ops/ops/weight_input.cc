@@ -26,7 +26,7 @@ std::string weight_name(const ort::KernelInfo& info, size_t first) {
 }
 
 WeightInput::WeightInput(const ort::KernelInfo& info, size_t first) {
-    for (size_t i = 0; i < kGroupInputs; ++i) tensors_[i] = info.constant_input(first + i);
+    for (size_t i = 0; i < kGroupTensors; ++i) tensors_[i] = info.constant_input(first + i);
     if (!info.has_attribute("checksum")) throw ort::Error(kOrtInvalidGraph, "attribute checksum is missing");
     const WeightGroup group{
         view(tensors_[0]),

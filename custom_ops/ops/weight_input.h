@@ -10,8 +10,6 @@
 
 namespace onnxdc {
 
-constexpr size_t kGroupInputs = 7;
-
 // The name of the weight whose group starts at input `first`: that of its codebook, without the suffix of the
 // convention.
 std::string weight_name(const ort::KernelInfo& info, size_t first);
@@ -32,7 +30,7 @@ public:
     RangeReader open() const;
 
 private:
-    std::array<ort::Tensor, kGroupInputs> tensors_;
+    std::array<ort::Tensor, kGroupTensors> tensors_;
     CheckedGroup group_;  // refers to tensors_
 };
 

@@ -7,8 +7,6 @@
 
 namespace onnxdc {
 
-inline int64_t product(const Spatial& size) { return size[0] * size[1] * size[2]; }
-
 // Sizes have as many spatial axes as `rank`, the others are 1.
 struct ConvolutionCase {
     int rank = 2;

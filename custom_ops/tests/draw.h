@@ -80,17 +80,18 @@ inline void print_seed_of_crashes() {
     }
 }
 
-// The main() of such a program. Its arguments: how many cases (else `count`), and the seed of the first (else 0).
-// check_seed(seed, &worst) answers whether a case is right, after it has printed what is not.
-template <class CheckSeed>
-int run_random_cases(int argc, char** argv, long count, const CheckSeed& check_seed) {
-    if (argc > 1) count = std::atol(argv[1]);
+// The main() of such a program. Its arguments: how many cases (else 3000), and the seed of the first (else 0).
+// random_case(seed) draws a case; check_case() answers whether it is right, after it has printed what is not.
+template <class RandomCase>
+int run_random_cases(int argc, char** argv, const RandomCase& random_case) {
+    const long count = argc > 1 ? std::atol(argv[1]) : 3000;
     const long first = argc > 2 ? std::atol(argv[2]) : 0;
     print_seed_of_crashes();
     Worst worst;
     for (long seed = first; seed < first + count; ++seed) {
         running_seed = seed;
-        if (check_seed(static_cast<uint32_t>(seed), &worst)) continue;
+        const auto seed_of_case = static_cast<uint32_t>(seed);
+        if (check_case(random_case(seed_of_case), seed_of_case, &worst)) continue;
         std::fprintf(stderr, "  again: %s 1 %ld\n", argv[0], seed);
         if (check::failures > 20) break;
     }

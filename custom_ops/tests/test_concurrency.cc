@@ -9,9 +9,9 @@ using namespace onnxdc;
 namespace {
 
 // Runs each task in a thread of its own.
-class ThreadExecutor final : public Executor {
+class ThreadForEachTask final : public Executor {
 public:
-    explicit ThreadExecutor(size_t workers) : workers_(workers) {}
+    explicit ThreadForEachTask(size_t workers) : workers_(workers) {}
     size_t workers() const override { return workers_; }
 
 protected:
@@ -39,7 +39,7 @@ void check_together(const Layer& layer, const std::vector<Run>& runs) {
     for (size_t i = 0; i < runs.size(); ++i) {
         threads.emplace_back([&, i] {
             for (size_t round = 0; round < 4; ++round) {
-                ThreadExecutor executor(1 + (i + round) % 3);
+                ThreadForEachTask executor(1 + (i + round) % 3);
                 differences[i] += !same_bits(run_once(layer, runs[i], executor), expected[i], expected[i].size);
             }
         });
