@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias, Unpack
 
-import onnx
 import onnx_ir as ir
 
 from onnxdc import model_io
 from onnxdc.domain.compressed import is_compressed
 from onnxdc.errors import ModelError, RecipeError
 from onnxdc.graph.skips import Skip
-from onnxdc.graph.weights import Weight, find_weights
 from onnxdc.model_io import Source
 from onnxdc.passes.encode import encode as encode_pass
 from onnxdc.passes.fold import fold as fold_pass
+from onnxdc.passes.plan import Plan, plan_weights
 from onnxdc.passes.prune import prune as prune_pass
 from onnxdc.passes.result import Progress
 from onnxdc.passes.share import share as share_pass
 from onnxdc.recipe import PRUNING, Recipe
-from onnxdc.report import Report
+from onnxdc.recipe.keys import Stage, keys_of
+from onnxdc.recipe.keywords import CompressOptions, EncodeOptions, EveryOption, PruneOptions, ShareOptions
+from onnxdc.report import ChangedModel, Report
 from onnxdc.report.rows import inspect_weights, weight_rows
 from onnxdc.runtime import best_decoder, naming
 
@@ -30,21 +31,14 @@ StageProgress: TypeAlias = Callable[[str, str, int, int], None]
 """Called as ``progress(stage, weight, done, total)`` after each weight of each stage."""
 
 
-@dataclass
-class CompressionResult:
+@dataclass(repr=False)
+class CompressionResult(ChangedModel[Report]):
     """A model that something was done to.
 
     Attributes:
-        model: the model; its large tensors may be read from the file of the original when they are needed.
-        report: what was done.
+        model: The model; its large tensors may be read from the file of the original when they are needed.
+        report: What was done.
     """
-
-    model: ir.Model
-    report: Report
-
-    def to_proto(self) -> onnx.ModelProto:
-        """The model as the ``onnx`` package has it; below 2 GB."""
-        return ir.to_proto(self.model)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model, all of it or nothing, and note the size of the file in the report.
@@ -52,29 +46,18 @@ class CompressionResult:
         External data, where the model needs it, goes to ``<path>.data``.
 
         Raises:
-            ModelError: ``path`` cannot be written, or is the file that the model was read from.
+            ModelError: ``path`` cannot be written, or is a file that the model was read from.
         """
-        self.report = replace(self.report, file_after=model_io.save(self.model, path))
+        self.report = replace(self.report, file_after=self._write(path))
 
 
 def compress(
     model: Source,
     recipe: Recipe | None = None,
     *,
-    density: float | None = None,
-    quality: float | None = None,
-    threshold: float | None = None,
-    global_density: float | None = None,
-    bits: int | None = None,
-    init: str | None = None,
-    groups: int | None = None,
-    seed: int | None = None,
-    index_bits: int | None = None,
-    execution: str | None = None,
-    fuse: bool | None = None,
-    min_elements: int | None = None,
     fold: bool = True,
     progress: StageProgress | None = None,
+    **options: Unpack[CompressOptions],
 ) -> CompressionResult:
     """Fold, prune, share and encode a model.
 
@@ -82,41 +65,25 @@ def compress(
     8-bit codes, which hardly moves a value.
 
     Args:
-        model: a path, or a model in memory.
-        recipe: what to do to which weight; the options that follow change its defaults.
-        density, quality, threshold, global_density: how to prune, one of them; see ``recipe.Recipe`` and ``Settings``.
-        bits, init, groups, seed: how to share.
-        index_bits, execution, fuse: how to encode.
-        min_elements: smaller tensors stay as they are.
-        fold: whether to fold BatchNormalization into the weights before it, and remove Identity and Dropout, first.
-        progress: called after each weight of each stage.
+        model: A path, or a model in memory.
+        recipe: What to do to which weight.
+        fold: Whether to fold BatchNormalization into the weights before it, and remove Identity and Dropout, first.
+        progress: Called after each weight of each stage.
+        options: Change the defaults of the recipe: those of ``prune``, ``share`` and ``encode``.
 
     Raises:
-        ModelError: the model cannot be read, is compressed already, or has no weight to compress.
-        RecipeError: an option is out of range, or a rule matches no weight.
+        ModelError: The model cannot be read, is compressed already, or has no weight to compress.
+        RecipeError: An option is out of range, or a rule matches no weight.
     """
-    recipe = (recipe or Recipe()).with_options(
-        density=density,
-        quality=quality,
-        threshold=threshold,
-        global_density=global_density,
-        bits=bits,
-        init=init,
-        groups=groups,
-        seed=seed,
-        index_bits=index_bits,
-        execution=execution,
-        fuse=fuse,
-        min_elements=min_elements,
-    )
+    recipe = _recipe(recipe, options, "prune", "share", "encode")
     loaded, before = _load(model)
     folds = tuple(fold_pass(loaded).changes) if fold else ()
-    weights = _weights(loaded, recipe, model_io.name_of(model))
-    prune_pass(loaded, recipe, progress=_stage("prune", progress))
-    shared = share_pass(loaded, recipe, progress=_stage("share", progress))
-    encoded = encode_pass(loaded, recipe, progress=_stage("encode", progress))
+    plan = _plan(loaded, recipe, model)
+    prune_pass(plan, progress=_stage("prune", progress))
+    shared = share_pass(plan, progress=_stage("share", progress))
+    encoded = encode_pass(plan, progress=_stage("encode", progress))
     skips = _with_earlier_reasons(encoded.skips, shared.skips)
-    rows = weight_rows(weights, encoded.changes, skips, recipe)
+    rows = weight_rows(plan, encoded.changes, skips)
     if not encoded.changes:
         raise ModelError(f"{model_io.name_of(model)}: nothing to compress: {rows[0].name}: {rows[0].reason}")
     return CompressionResult(loaded, Report(rows, tuple(skips), folds, before))
@@ -126,88 +93,98 @@ def prune(
     model: Source,
     recipe: Recipe | None = None,
     *,
-    density: float | None = None,
-    quality: float | None = None,
-    threshold: float | None = None,
-    global_density: float | None = None,
-    min_elements: int | None = None,
     progress: StageProgress | None = None,
+    **options: Unpack[PruneOptions],
 ) -> CompressionResult:
     """Set the small elements of the weights to zero. The result is a standard model, ready to be fine-tuned.
 
-    Args and errors are those of ``compress``, and RecipeError if nothing says how to prune.
+    Args:
+        model: A path, or a model in memory.
+        recipe: What to do to which weight.
+        progress: Called after each weight.
+        options: Change the defaults of the recipe: one of ``density``, ``quality``, ``threshold`` and
+            ``global_density`` says how to prune, ``min_elements`` what to leave as it is.
+
+    Raises:
+        ModelError: The model cannot be read, is compressed already, or has no weight.
+        RecipeError: An option is out of range, a rule matches no weight, or nothing says how to prune.
     """
-    recipe = (recipe or Recipe()).with_options(
-        density=density,
-        quality=quality,
-        threshold=threshold,
-        global_density=global_density,
-        min_elements=min_elements,
-    )
+    recipe = _recipe(recipe, options, "prune")
     loaded, before = _load(model)
-    weights = _weights(loaded, recipe, model_io.name_of(model))
-    if recipe.global_density is None and not any(found.prunes for found in recipe.resolve(weights).values()):
+    plan = _plan(loaded, recipe, model)
+    if recipe.global_density is None and not any(planned.settings.prunes for planned in plan.weights):
         raise RecipeError(f"nothing says how to prune: expected one of {', '.join(PRUNING)} or global_density")
-    skips = prune_pass(loaded, recipe, progress=_stage("prune", progress)).skips
-    return CompressionResult(loaded, Report(weight_rows(weights, [], skips, recipe), tuple(skips), file_before=before))
+    skips = prune_pass(plan, progress=_stage("prune", progress)).skips
+    return _dense_result(plan, skips, before)
 
 
 def share(
     model: Source,
     recipe: Recipe | None = None,
     *,
-    bits: int | None = None,
-    init: str | None = None,
-    groups: int | None = None,
-    seed: int | None = None,
-    min_elements: int | None = None,
     progress: StageProgress | None = None,
+    **options: Unpack[ShareOptions],
 ) -> CompressionResult:
     """Give the nonzeros of each weight at most 2^bits - 1 common values. The result is a standard model.
 
-    Args and errors are those of ``compress``.
+    Args:
+        model: A path, or a model in memory.
+        recipe: What to do to which weight.
+        progress: Called after each weight.
+        options: Change the defaults of the recipe: ``bits``, ``init``, ``groups``, ``seed`` and ``min_elements``.
+
+    Raises:
+        ModelError: The model cannot be read, is compressed already, or has no weight.
+        RecipeError: An option is out of range, or a rule matches no weight.
     """
-    recipe = (recipe or Recipe()).with_options(
-        bits=bits, init=init, groups=groups, seed=seed, min_elements=min_elements
-    )
+    recipe = _recipe(recipe, options, "share")
     loaded, before = _load(model)
-    weights = _weights(loaded, recipe, model_io.name_of(model))
-    skips = share_pass(loaded, recipe, progress=_stage("share", progress)).skips
-    return CompressionResult(loaded, Report(weight_rows(weights, [], skips, recipe), tuple(skips), file_before=before))
+    plan = _plan(loaded, recipe, model)
+    skips = share_pass(plan, progress=_stage("share", progress)).skips
+    return _dense_result(plan, skips, before)
 
 
 def encode(
     model: Source,
     recipe: Recipe | None = None,
     *,
-    index_bits: int | None = None,
-    execution: str | None = None,
-    fuse: bool | None = None,
-    min_elements: int | None = None,
+    force: bool = False,
     progress: StageProgress | None = None,
+    **options: Unpack[EncodeOptions],
 ) -> CompressionResult:
     """Huffman-code the weights that have few distinct values, without loss.
 
-    Args and errors are those of ``compress``.
+    Args:
+        model: A path, or a model in memory.
+        recipe: What to do to which weight.
+        force: Encode even what does not get smaller, for its speed.
+        progress: Called after each weight.
+        options: Change the defaults of the recipe: ``index_bits``, ``execution``, ``fuse`` and ``min_elements``.
+
+    Raises:
+        ModelError: The model cannot be read, is compressed already, or has no weight to encode.
+        RecipeError: An option is out of range, or a rule matches no weight.
     """
-    recipe = (recipe or Recipe()).with_options(
-        index_bits=index_bits, execution=execution, fuse=fuse, min_elements=min_elements
-    )
+    recipe = _recipe(recipe, options, "encode")
     loaded, before = _load(model)
-    weights = _weights(loaded, recipe, model_io.name_of(model))
-    encoded = encode_pass(loaded, recipe, progress=_stage("encode", progress))
-    rows = weight_rows(weights, encoded.changes, encoded.skips, recipe)
+    plan = _plan(loaded, recipe, model)
+    encoded = encode_pass(plan, force=force, progress=_stage("encode", progress))
+    rows = weight_rows(plan, encoded.changes, encoded.skips)
     if not encoded.changes:
         raise ModelError(f"{model_io.name_of(model)}: nothing to encode: {rows[0].name}: {rows[0].reason}")
     return CompressionResult(loaded, Report(rows, tuple(encoded.skips), file_before=before))
 
 
 def decode(model: Source, *, progress: StageProgress | None = None) -> CompressionResult:
-    """The model that was encoded, bit for bit: of ``compress``, the pruned and shared one.
+    """Return the model that was encoded, bit for bit: of ``compress``, the pruned and shared one.
+
+    Args:
+        model: A path, or a model in memory.
+        progress: Called after each weight.
 
     Raises:
-        ModelError: the model cannot be read, or is not compressed.
-        FormatError: a compressed weight breaks a rule of the format; the error names both.
+        ModelError: The model cannot be read, or is not compressed.
+        FormatError: A compressed weight breaks a rule of the format; the error names both.
     """
     loaded, before = _load(model)
     if not is_compressed(loaded):
@@ -217,18 +194,31 @@ def decode(model: Source, *, progress: StageProgress | None = None) -> Compressi
     return CompressionResult(loaded, Report(rows, file_before=before))
 
 
-def inspect(model: Source, *, min_elements: int | None = None) -> Report:
-    """What is in a model: a row for each weight, as ``compress`` reports it. Compressed weights are checked.
+def inspect(model: Source, **options: Unpack[EveryOption]) -> Report:
+    """Return what is in a model: a row for each weight, as ``compress`` reports it. Compressed weights are checked.
+
+    Args:
+        model: A path, or a model in memory.
+        options: ``min_elements``: what to leave out.
 
     Raises:
-        ModelError: the model cannot be read.
-        FormatError: a compressed weight breaks a rule of the format.
+        ModelError: The model cannot be read.
+        FormatError: A compressed weight breaks a rule of the format.
     """
+    recipe = _recipe(None, options)
     loaded, before = _load(model, upgrade=False)
-    recipe = Recipe().with_options(min_elements=min_elements)
     with naming(model):
         rows, skips = inspect_weights(loaded, recipe, best_decoder())
     return Report(rows, skips, file_before=before)
+
+
+def _recipe(recipe: Recipe | None, options: Mapping[str, Any], *stages: Stage) -> Recipe:
+    """The recipe of a verb, with the keywords of its stages; TypeError for another one, as for any function."""
+    known = {key.name for key in keys_of(*stages) if key.command_line}
+    for name in options:
+        if name not in known:
+            raise TypeError(f"got an unexpected keyword argument {name!r}, expected one of {', '.join(sorted(known))}")
+    return (recipe or Recipe()).with_options(**options)
 
 
 def _load(model: Source, *, upgrade: bool = True) -> tuple[ir.Model, int | None]:
@@ -237,23 +227,28 @@ def _load(model: Source, *, upgrade: bool = True) -> tuple[ir.Model, int | None]
     return loaded, model_io.file_bytes(loaded)
 
 
-def _weights(model: ir.Model, recipe: Recipe, where: str) -> list[Weight]:
-    """The weights of a model that is not compressed yet, at least one."""
-    if is_compressed(model):
+def _plan(loaded: ir.Model, recipe: Recipe, source: Source) -> Plan:
+    """The plan for a model that is not compressed yet and has at least one weight."""
+    where = model_io.name_of(source)
+    if is_compressed(loaded):
         raise ModelError(f"{where}: already compressed, expected a model that is not")
-    weights, skips = find_weights(model, recipe.min_elements)
-    if not weights:
-        reasons = f" ({skips[0].name}: {skips[0].reason})" if skips else ""
+    plan = plan_weights(loaded, recipe)
+    if not plan.weights:
+        reasons = f" ({plan.skips[0].name}: {plan.skips[0].reason})" if plan.skips else ""
         raise ModelError(f"{where}: no weight to compress{reasons}")
-    return weights
+    return plan
+
+
+def _dense_result(plan: Plan, skips: Sequence[Skip], file_before: int | None) -> CompressionResult:
+    """The result of a stage that leaves weights dense."""
+    return CompressionResult(plan.model, Report(weight_rows(plan, skips=skips), tuple(skips), file_before=file_before))
 
 
 def _with_earlier_reasons(skips: list[Skip], earlier: list[Skip]) -> list[Skip]:
     """The skips of one pass, with what the pass before said about the same weights."""
     before = {skip.name: skip.reason for skip in earlier}
-    return [
-        Skip(skip.name, "; ".join(dict.fromkeys((before.get(skip.name, skip.reason), skip.reason)))) for skip in skips
-    ]
+    reasons = {skip.name: dict.fromkeys((before.get(skip.name, skip.reason), skip.reason)) for skip in skips}
+    return [replace(skip, reason="; ".join(reasons[skip.name])) for skip in skips]
 
 
 def _stage(name: str, progress: StageProgress | None) -> Progress | None:

@@ -29,8 +29,10 @@ FLOORS: Sequence[set[str]] = (
 )
 # The same inside passes/.
 PASSES: Sequence[set[str]] = (
-    {"result", "cost"},
-    {"plan", "execution", "fusion"},
+    {"cost"},
+    {"execution"},
+    {"result"},
+    {"plan", "fusion"},
     {"fold", "prune", "share", "encode", "decode"},
 )
 

@@ -14,9 +14,10 @@ from onnxdc.cli import options
 from onnxdc.cli.finetune import finetune
 from onnxdc.cli.group import Failure, Group
 from onnxdc.cli.hook import hook
-from onnxdc.cli.output import print_report, progress
+from onnxdc.cli.output import print_report, progress, show
 from onnxdc.evaluate import AGREEMENT, verify
 from onnxdc.model_io.feeds import load_arrays
+from onnxdc.recipe.keys import MIN_ELEMENTS
 from onnxdc.runtime import doctor
 
 
@@ -27,7 +28,7 @@ def cli() -> None:
 
 
 @cli.command()
-@options.stage(prune=True, share=True, encode=True)
+@options.writes_model("prune", "share", "encode")
 @click.option("--fold/--no-fold", default=True, show_default=True, help="Fold BatchNormalization into weights first.")
 def compress(**arguments: Any) -> None:
     """Fold, prune, share and encode the model IN.
@@ -38,28 +39,29 @@ def compress(**arguments: Any) -> None:
 
 
 @cli.command()
-@options.stage(prune=True)
+@options.writes_model("prune")
 def prune(**arguments: Any) -> None:
     """Set small weights to zero; OUT is a standard model."""
     _write(api.prune, **arguments)
 
 
 @cli.command()
-@options.stage(share=True)
+@options.writes_model("share")
 def share(**arguments: Any) -> None:
     """Give the nonzeros of each weight a few common values; OUT is a standard model."""
     _write(api.share, **arguments)
 
 
 @cli.command()
-@options.stage(encode=True)
+@options.writes_model("encode")
+@click.option("--force", is_flag=True, help="Encode even what does not get smaller, for its speed.")
 def encode(**arguments: Any) -> None:
     """Huffman-code the weights that have few distinct values, without loss."""
     _write(api.encode, **arguments)
 
 
 @cli.command()
-@options.stage()
+@options.writes_model()
 def decode(**arguments: Any) -> None:
     """Give back the model that was encoded, bit for bit."""
     _write(api.decode, **arguments)
@@ -67,11 +69,12 @@ def decode(**arguments: Any) -> None:
 
 @cli.command()
 @click.argument("model", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--min-elements", type=int, help="Leave smaller tensors out.  [default: 256]")
+@options.key_option(MIN_ELEMENTS)
 @options.JSON
-def inspect(model: Path, min_elements: int | None, as_json: bool) -> None:
+@options.VERBOSE
+def inspect(model: Path, min_elements: int | None, as_json: bool, verbose: bool) -> None:
     """Show the weights of any model, and check them if it is compressed."""
-    print_report(api.inspect(model, min_elements=min_elements), as_json=as_json, quiet=False)
+    print_report(api.inspect(model, min_elements=min_elements), as_json=as_json, verbose=verbose)
 
 
 @cli.command("verify")
@@ -85,7 +88,7 @@ def inspect(model: Path, min_elements: int | None, as_json: bool) -> None:
     help="Exit with 1 where A and B differ by more, relative to the largest output; without it any difference will do. "
     f"B's native and portable runs must agree to {AGREEMENT:g} in any case.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of random inputs.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The seed of random inputs.")
 @options.JSON
 @options.QUIET
 def verify_command(
@@ -107,8 +110,7 @@ def verify_command(
     arrays = None if inputs is None else load_arrays(inputs, labels)
     right = None if arrays is None or labels is None else arrays[labels]
     found = verify(a, b, arrays, right, tolerance=tolerance, seed=seed)
-    if as_json or not quiet:
-        click.echo(found.to_json() if as_json else str(found))
+    show(found, as_json=as_json, quiet=quiet)
     if not found.passed:
         raise Failure("the outputs differ by more than the tolerance")
 
@@ -118,7 +120,7 @@ def verify_command(
 def doctor_command(as_json: bool) -> None:
     """Say whether the native library loads, on which instruction set, with which onnxruntime."""
     found = doctor.examine()
-    click.echo(found.to_json() if as_json else str(found))
+    show(found, as_json=as_json)
     if not found.healthy:
         raise Failure("compressed models run portably only")
 
@@ -128,11 +130,18 @@ cli.add_command(hook)
 
 
 def _write(
-    verb: Callable[..., CompressionResult], *, model: Path, output: Path, as_json: bool, quiet: bool, **arguments: Any
+    verb: Callable[..., CompressionResult],
+    *,
+    model: Path,
+    output: Path,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    **arguments: Any,
 ) -> None:
     """Call a verb of the library, write the model and print the report."""
     model_io.check_output(output, [model])
     with progress(quiet=quiet) as tell:
         result = verb(model, progress=tell, **arguments)
         result.save(output)
-    print_report(result.report, as_json=as_json, quiet=quiet)
+    print_report(result.report, as_json=as_json, quiet=quiet, verbose=verbose)

@@ -1,4 +1,4 @@
-"""The options that several commands have. Their names and values are those of the library."""
+"""The options that several commands have. Those of the stages come from the table of keys."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from onnxdc.recipe import Recipe
+from onnxdc.recipe.keys import Key, Stage, keys_of
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Decorator = Callable[[_Command], _Command]
@@ -19,6 +20,9 @@ OUTPUT: Final = click.option(
 )
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 QUIET: Final = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+VERBOSE: Final = click.option(
+    "-v", "--verbose", is_flag=True, help="Name everything that was folded or left as it is, instead of counting it."
+)
 
 
 def _read_recipe(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Recipe | None:
@@ -33,35 +37,31 @@ RECIPE: Final = click.option(
     help="A TOML file that says what to do to which weight; the other options change its defaults.",
 )
 
-PRUNE: Final = (
-    click.option("--density", type=float, help="Keep this share of each weight, the largest by magnitude."),
-    click.option("--quality", type=float, help="Prune below this factor times the weight's standard deviation."),
-    click.option("--threshold", type=float, help="Prune below this magnitude."),
-    click.option("--global-density", type=float, help="Keep this share of all weights, ranked together."),
-)
-_SHARE: Final = (
-    click.option("--bits", type=int, help="Share at most 2^BITS values a weight, 1 to 8."),
-    click.option("--init", help="How k-means starts: linear, density or random."),
-    click.option("--groups", type=int, help="Codebooks a weight, each for a part of the output channels."),
-    click.option("--seed", type=int, help="Of random initialisation."),
-)
-_ENCODE: Final = (
-    click.option("--index-bits", type=int, help="Bits of a gap before Huffman coding, 1 to 8."),
-    click.option("--execution", help="Run the weights sparse, dense, or as promises to be faster: auto."),
-    click.option(
-        "--fuse/--no-fuse", default=None, help="Fuse what stands behind a sparse operator into it.  [default: fuse]"
-    ),
-)
-MIN_ELEMENTS: Final = click.option("--min-elements", type=int, help="Leave smaller tensors alone.  [default: 256]")
+
+def key_option(key: Key) -> _Decorator[Any]:
+    """Return the option of a key of the table, with its default in the help; the library says which values are good."""
+    name = f"--{key.name.replace('_', '-')}"
+    help_text = f"{key.help}  [default: {key.default_text}]" if key.default_text else key.help
+    if key.type is bool:
+        return click.option(f"{name}/--no-{key.name.replace('_', '-')}", default=None, help=help_text)
+    return click.option(name, type=key.type, help=help_text)
 
 
-def stage(*, prune: bool = False, share: bool = False, encode: bool = False) -> _Decorator[Any]:
-    """The arguments of a command that writes a model, with the options of the stages that it has."""
-    options = [INPUT, OUTPUT, *(PRUNE if prune else ()), *(_SHARE if share else ()), *(_ENCODE if encode else ())]
-    options += [MIN_ELEMENTS, RECIPE] if prune or share or encode else []
+def key_options(*stages: Stage) -> list[_Decorator[Any]]:
+    """Return the options of the keys that some stages heed."""
+    return [key_option(key) for key in keys_of(*stages) if key.command_line]
+
+
+def writes_model(*stages: Stage) -> _Decorator[Any]:
+    """Return a decorator that gives a command the arguments it takes to read a model, work on it and write another.
+
+    Args:
+        stages: What it does; a command without stages takes no recipe.
+    """
+    options = [INPUT, OUTPUT, *((*key_options(*stages), RECIPE) if stages else ()), JSON, QUIET, VERBOSE]
 
     def decorate(command: _Command) -> _Command:
-        for option in reversed([*options, JSON, QUIET]):
+        for option in reversed(options):
             command = option(command)
         return command
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import click
 from rich import box
@@ -13,27 +15,36 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from onnxdc.api import StageProgress
-from onnxdc.report import LEFT_ALIGNED, Report
+from onnxdc.report import LEFT_ALIGNED, Printable, Report, aligned
+
+_SECONDS: Final = 10.0  # between two lines of progress of one stage in a pipe
 
 
-def print_report(report: Report, *, as_json: bool, quiet: bool) -> None:
-    """A table with notes, or JSON; nothing if quiet, unless JSON was asked for."""
+def show(found: Printable, *, as_json: bool, quiet: bool = False) -> None:
+    """Print what a command found, as text or as JSON; nothing if quiet, unless JSON was asked for."""
+    if as_json or not quiet:
+        click.echo(found.to_json() if as_json else str(found))
+
+
+def print_report(report: Report, *, as_json: bool, quiet: bool = False, verbose: bool = False) -> None:
+    """Print a report as ``show`` does, its table with rules on a terminal, and all names if verbose."""
     if as_json:
-        click.echo(report.to_json())
+        show(report, as_json=True)
     elif quiet:
         return
     elif sys.stdout.isatty():
         console = Console()
         console.print(_rich_table(report))
-        for note in report.notes():
+        for note in report.notes(verbose=verbose):
             console.print(note, markup=False, highlight=False)
     else:
-        click.echo(str(report))
+        for line in (*aligned(report.table()), *report.notes(verbose=verbose)):
+            click.echo(line)
 
 
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[StageProgress | None]:
-    """Tell on stderr how far a command has come: a bar on a terminal, a line a weight in a pipe."""
+    """Tell on stderr how far a command has come: a bar on a terminal; a line a stage and one every 10 s in a pipe."""
     if quiet:
         yield None
     elif sys.stderr.isatty():
@@ -47,11 +58,25 @@ def progress(*, quiet: bool) -> Iterator[StageProgress | None]:
 
             yield advance
     else:
-        yield _print_line
+        yield _Lines().advance
 
 
-def _print_line(stage: str, weight: str, done: int, total: int) -> None:
-    click.echo(f"{stage} {done}/{total} {weight}", err=True)
+class _Lines:
+    """Progress in a pipe: a line where a stage ends, and every so often before."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def advance(self, stage: str, weight: str, done: int, total: int) -> None:
+        """Print a line if the stage is done, or if none was printed for a while."""
+        now = time.monotonic()
+        if done == total:
+            click.echo(f"{stage} {done}/{total}", err=True)
+        elif now - self._last >= _SECONDS:
+            click.echo(f"{stage} {done}/{total} {weight}", err=True)
+        else:
+            return
+        self._last = now
 
 
 def _bar() -> Progress:

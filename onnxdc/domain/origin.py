@@ -86,6 +86,15 @@ class Fused:
         packed = base64.b64encode(zlib.compress(graph.SerializeToString(), 9)).decode() if nodes else ""
         return Fused(packed, nodes, products, initializers)
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes that it takes in a file."""
+        return len(_compact(self.content())) if self.nodes else 0
+
+    def content(self) -> dict[str, Any]:
+        """The fields that are not empty, by name."""
+        return {key: value for key, value in vars(self).items() if value}
+
     def unpack(self) -> onnx.GraphProto:
         """The GraphProto.
 
@@ -126,9 +135,9 @@ class Origins:
         if weights:
             content["weights"] = weights
         if self.fused.nodes:
-            content["fused"] = {key: value for key, value in vars(self.fused).items() if value}
+            content["fused"] = self.fused.content()
         if content:
-            model.metadata_props[KEY] = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+            model.metadata_props[KEY] = _compact(content)
 
     @staticmethod
     def take(model: ir.Model) -> Origins:
@@ -149,6 +158,10 @@ class Origins:
             return origins
         except (AttributeError, TypeError, ValueError, RecursionError) as error:
             raise ModelError(f"metadata entry {KEY}: expected what onnxdc writes, got {text[:60]!r}") from error
+
+
+def _compact(content: dict[str, Any]) -> str:
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
 
 def _check_types(record: Origin | Origins | Fused) -> None:

@@ -3,11 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class SkipCode(StrEnum):
+    """Why something was left as it is."""
+
+    # A constant that is no weight.
+    TOO_SMALL = "too small"
+    QUANTIZED = "quantized already"
+    NOT_A_WEIGHT = "not a weight"
+    UNUSED = "not used"
+    VECTOR = "bias or scale"
+    FUNCTION_ATTRIBUTE = "attribute of a function"
+    # A weight that a pass did not change.
+    RECIPE = "recipe"
+    UNFIT = "unfit values"
+    NOTHING_ASKED = "nothing asked"
+    NOTHING_TO_DO = "nothing to do"
+    UNKNOWN_AXIS = "unknown channel axis"
+    NO_ROOM = "no room for initializers"
+    EMPTY = "no elements"
+    NO_GAIN = "no gain"
+    # A node that was not folded.
+    NOT_FOLDED = "not folded"
 
 
 @dataclass(frozen=True)
 class Skip:
-    """Something that a pass left as it was, and why."""
+    """Something that was left as it is, and why.
+
+    Attributes:
+        name: The constant or the node.
+        code: The kind of reason, for programs.
+        reason: The reason in words.
+        summary: The reason without what it says of this one alone; empty where that is the whole reason.
+    """
 
     name: str
+    code: SkipCode
     reason: str
+    summary: str = ""
+
+    @property
+    def common_reason(self) -> str:
+        """The reason as others may have it, too."""
+        return self.summary or self.reason

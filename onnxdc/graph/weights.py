@@ -17,7 +17,7 @@ import onnx_ir as ir
 
 from onnxdc.graph import slots
 from onnxdc.graph.constants import constant_tensor, read_constant, replace_constant
-from onnxdc.graph.skips import Skip
+from onnxdc.graph.skips import Skip, SkipCode
 from onnxdc.graph.slots import Kind
 from onnxdc.graph.trace import Trace, Use, joins_of_constants, source_axis, trace
 from onnxdc.graph.walk import graphs
@@ -37,6 +37,23 @@ class NamedConstant(NamedTuple):
     value: ir.Value
     graph: ir.Graph
     function: ir.Function | None
+
+
+@dataclass(frozen=True)
+class WeightInfo:
+    """What work on the values of a weight may want to know of it; it can go to another process.
+
+    Attributes:
+        name: The name of the weight, unique in the model.
+        kind: The kind of its first use.
+        shape: Its shape.
+        channel_axis: The axis along which the output channels of the first use lie, None if unknown.
+    """
+
+    name: str
+    kind: Kind
+    shape: tuple[int, ...]
+    channel_axis: int | None
 
 
 @dataclass(eq=False)
@@ -83,6 +100,11 @@ class Weight:
         return self.uses[0].node.op_type
 
     @property
+    def info(self) -> WeightInfo:
+        """What can be known of it without its model."""
+        return WeightInfo(self.name, self.kind, self.shape, self.channel_axis)
+
+    @property
     def is_graph_input(self) -> bool:
         """Whether the initializer is a graph input too: from IR version 4 on, a caller may override its value."""
         return self.value.is_graph_input()
@@ -114,11 +136,11 @@ def find_weights(model: ir.Model, min_elements: int) -> tuple[list[Weight], list
     joins = joins_of_constants(model)
     for constant in named_constants(model):
         found = trace(constant.value, model, joins)
-        reason = _why_not(constant.value, found, min_elements)
-        if reason is None:
+        skip = _why_not(constant, found, min_elements)
+        if skip is not None:
+            skips.append(skip)
+        elif _is_float(constant):
             weights.append(_weight(constant, found))
-        elif reason:
-            skips.append(Skip(constant.name, reason))
     return weights, skips
 
 
@@ -139,23 +161,32 @@ def _weight(constant: NamedConstant, found: Trace) -> Weight:
     return weight
 
 
-def _why_not(value: ir.Value, found: Trace, min_elements: int) -> str | None:
-    """Why this constant is not a weight; None if it is one, "" if nobody would take it for one."""
-    tensor = constant_tensor(value)
+def _why_not(constant: NamedConstant, found: Trace, min_elements: int) -> Skip | None:
+    """Why a constant that somebody might take for a weight is none; None for a weight and for all other constants."""
+    name, tensor = constant.name, constant_tensor(constant.value)
     if tensor is None:
-        return "its value is an attribute of the function" if found.uses else ""
+        attribute = Skip(name, SkipCode.FUNCTION_ATTRIBUTE, "its value is an attribute of the function")
+        return attribute if found.uses else None
     if found.quantized and tensor.size >= min_elements:
-        return f"already quantized ({tensor.dtype.name.lower()}, feeds {found.quantized[0]})"
+        reason = f"already quantized ({tensor.dtype.name.lower()}, feeds {found.quantized[0]})"
+        return Skip(name, SkipCode.QUANTIZED, reason)
     if tensor.dtype not in slots.WEIGHT_TYPES:
-        return ""
+        return None
     if tensor.size < min_elements:
-        return f"{tensor.size} elements, fewer than {min_elements}"
+        limit = f"fewer than {min_elements}"
+        return Skip(name, SkipCode.TOO_SMALL, f"{tensor.size} elements, {limit}", f"{limit} elements")
     if not found.uses:
         users = ", ".join(dict.fromkeys(found.others))
-        return f"not a weight, feeds {users}" if users else "not used"
+        feeds = Skip(name, SkipCode.NOT_A_WEIGHT, f"not a weight, feeds {users}")
+        return feeds if users else Skip(name, SkipCode.UNUSED, "not used")
     if len(tensor.shape) < 2:
-        return f"rank {len(tensor.shape)}: biases and scales stay as they are"
+        return Skip(name, SkipCode.VECTOR, f"rank {len(tensor.shape)}: biases and scales stay as they are")
     return None
+
+
+def _is_float(constant: NamedConstant) -> bool:
+    tensor = constant_tensor(constant.value)
+    return tensor is not None and tensor.dtype in slots.WEIGHT_TYPES
 
 
 def _constants(graph: ir.Graph) -> Iterator[ir.Value]:

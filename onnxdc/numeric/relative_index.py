@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from onnxdc.numeric.arrays import BLOCK
@@ -23,13 +25,7 @@ def to_gaps(codes: np.ndarray, index_bits: int) -> tuple[np.ndarray, np.ndarray]
     ([2, 3, 1], [5, 0, 7])
     """
     gaps, entry_codes = [np.empty(0, np.uint8)], [np.empty(0, np.uint8)]
-    previous = -1
-    for start in range(0, codes.size, BLOCK):
-        block = codes[start : start + BLOCK]
-        inside = np.flatnonzero(block)
-        if inside.size == 0:
-            continue
-        distance = np.diff(inside, prepend=previous - start) - 1
+    for block, inside, distance in _nonzeros(codes):
         last = np.cumsum((distance >> index_bits) + 1) - 1  # where each nonzero comes to stand, after its fillers
         block_gaps = np.full(last[-1] + 1, (1 << index_bits) - 1, dtype=np.uint8)
         block_gaps[last] = distance & ((1 << index_bits) - 1)
@@ -37,8 +33,27 @@ def to_gaps(codes: np.ndarray, index_bits: int) -> tuple[np.ndarray, np.ndarray]
         block_codes[last] = block[inside]
         gaps.append(block_gaps)
         entry_codes.append(block_codes)
-        previous = start + int(inside[-1])
     return np.concatenate(gaps), np.concatenate(entry_codes)
+
+
+def count_entries(elements: np.ndarray, index_bits: int) -> int:
+    """The entries that `to_gaps` makes of ``[numel]`` unsigned integers: nonzeros and filler zeros.
+
+    >>> count_entries(np.array([0, 0, 5, 0, 0, 0, 0, 0, 7], dtype=np.uint8), index_bits=2)
+    3
+    """
+    return sum(inside.size + int((distance >> index_bits).sum()) for _, inside, distance in _nonzeros(elements))
+
+
+def _nonzeros(elements: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Each block that has nonzeros, their places in it, and the number of zeros right before each."""
+    previous = -1
+    for start in range(0, elements.size, BLOCK):
+        block = elements[start : start + BLOCK]
+        inside = np.flatnonzero(block)
+        if inside.size:
+            yield block, inside, np.diff(inside, prepend=previous - start) - 1
+            previous = start + int(inside[-1])
 
 
 def to_positions(gaps: np.ndarray, start: int = 0) -> np.ndarray:

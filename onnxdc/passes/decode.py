@@ -17,7 +17,7 @@ from onnxdc.graph.walk import insert_at
 from onnxdc.numeric.decoding import decode_weight
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes.fusion.unfuse import unfuse
-from onnxdc.passes.result import Change, Figures, PassResult, Progress, group_change
+from onnxdc.passes.result import Decoded, Figures, GroupFigures, Progress, Result
 
 Decoder: TypeAlias = Callable[[CompressedWeight], np.ndarray]
 """From a weight group to the dense weight; raises FormatError."""
@@ -46,7 +46,7 @@ class _Site:
 
 
 @dataclass
-class _Decoded:
+class _DenseWeight:
     """A dense weight that is to take the place of a group."""
 
     site: _Site
@@ -55,7 +55,7 @@ class _Decoded:
     origin: Origin
 
 
-def decode(model: ir.Model, *, decoder: Decoder = decode_weight, progress: Progress | None = None) -> PassResult:
+def decode(model: ir.Model, *, decoder: Decoder = decode_weight, progress: Progress | None = None) -> Result[Decoded]:
     """Decode every weight and give the model back its original form.
 
     Args:
@@ -77,12 +77,12 @@ def decode(model: ir.Model, *, decoder: Decoder = decode_weight, progress: Progr
         del model.functions[identifier]
     del model.opset_imports[DOMAIN]
     model.ir_version = origins.ir_version or model.ir_version
-    return PassResult(model, changes)
+    return Result(model, changes)
 
 
 def decode_dense_nodes(
     model: ir.Model, *, decoder: Decoder = decode_weight, progress: Progress | None = None
-) -> PassResult:
+) -> Result[Decoded]:
     """Decode only the weights behind DecodeWeight nodes: what is left runs compressed.
 
     The result is for running, not for keeping: the weights become plain initializers whatever they were before.
@@ -90,7 +90,7 @@ def decode_dense_nodes(
     Args and errors are those of ``decode``, except that a model without such nodes is no error.
     """
     sites = [site for site in _sites(model) if site.decoder_node]
-    return PassResult(model, _decode_sites(sites, Origins(), decoder, progress))
+    return Result(model, _decode_sites(sites, Origins(), decoder, progress))
 
 
 def _sites(model: ir.Model) -> list[_Site]:
@@ -110,18 +110,18 @@ def _sites(model: ir.Model) -> list[_Site]:
     return list(sites.values())
 
 
-def _decode_sites(sites: list[_Site], origins: Origins, decoder: Decoder, progress: Progress | None) -> list[Change]:
+def _decode_sites(sites: list[_Site], origins: Origins, decoder: Decoder, progress: Progress | None) -> list[Decoded]:
     """Decode the groups, then put the dense weights in their places, graph by graph."""
-    changes = []
-    decoded: dict[ir.Graph, list[_Decoded]] = {}
+    changes: list[Decoded] = []
+    decoded: dict[ir.Graph, list[_DenseWeight]] = {}
     for done, site in enumerate(sites, 1):
         compressed = group.read_group(site.nodes[0])
         array = _array(compressed, decoder, site.name)
-        found = _decoded(site, compressed, array, origins.weights.get(site.name, Origin()), decoder)
+        found = _dense_weight(site, compressed, array, origins.weights.get(site.name, Origin()), decoder)
         decoded.setdefault(site.graph, []).append(found)
         name, sparse = found.value.name or "", site.decoder_node is None
-        told = group_change(name, "decoded", compressed, Figures.of(array), sparse=sparse, fused=site.fused)
-        changes.append(told)
+        figures = Figures.of(array), GroupFigures.of(compressed)
+        changes.append(Decoded(name, array.shape, *figures, sparse=sparse, fused=site.fused))
         del array
         if progress:
             progress(site.name, done, len(sites))
@@ -137,9 +137,9 @@ def _array(compressed: CompressedWeight, decoder: Decoder, name: str) -> np.ndar
         raise error.at(name) from error
 
 
-def _decoded(
+def _dense_weight(
     site: _Site, compressed: CompressedWeight, array: np.ndarray, origin: Origin, decoder: Decoder
-) -> _Decoded:
+) -> _DenseWeight:
     """The dense weight as it goes into the graph."""
     node = site.decoder_node
     name = (node.outputs[0].name if node else origin.name) or site.name
@@ -154,10 +154,10 @@ def _decoded(
             doc_string=tensor.doc_string,
             metadata_props=dict(tensor.metadata_props),
         )
-    return _Decoded(site, value, tensor, origin)
+    return _DenseWeight(site, value, tensor, origin)
 
 
-def _restore(graph: ir.Graph, weights: list[_Decoded]) -> None:
+def _restore(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
     """Connect the dense weights of one graph, and put them among its initializers, inputs and nodes where they were."""
     initializers = {value: [value] for value in graph.initializers.values()}
     for weight in weights:
@@ -184,7 +184,7 @@ def _restore(graph: ir.Graph, weights: list[_Decoded]) -> None:
     _restore_constants(graph, [weight for weight in weights if weight.origin.node >= 0])
 
 
-def _restore_constants(graph: ir.Graph, weights: list[_Decoded]) -> None:
+def _restore_constants(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
     """Put Constant nodes back to their places among the nodes."""
     constants = [restored_constant(weight.value, weight.tensor, weight.origin) for weight in weights]
     insert_at(graph, [(weight.origin.node, node) for weight, node in zip(weights, constants, strict=True)])

@@ -6,6 +6,7 @@ This is the only place where that is decided; ``cost.py`` says which of the two 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from math import prod
 from typing import Final
 
@@ -21,17 +22,55 @@ _TRANSPOSES: Final = ("transA", "transB")
 _RANKS: Final = {"Gemm": (2,), "MatMul": (2,), "Conv": (3, 4, 5)}
 
 
+class ExecutionCode(Enum):
+    """What decided how a weight is executed."""
+
+    NO_OPERATOR = "no sparse operator"
+    RECIPE = "recipe"
+    ROWS = "only rows are decoded"
+    GAIN = "gain"
+
+
 @dataclass(frozen=True)
 class Execution:
-    """The decision for one weight.
+    """How a compressed weight is executed, and why.
 
     Attributes:
-        sparse: whether the consumers become sparse operators; else one DecodeWeight node feeds them as they are.
-        reason: why, for people.
+        sparse: Whether its consumers are sparse operators; else one DecodeWeight node feeds them as they are.
+        code: What decided that.
+        obstacle: Why no sparse operator takes it, for ``NO_OPERATOR``.
+        density: Its nnz over its elements, for ``GAIN``.
+        gain: How many times as fast the sparse operator should be as the dense one, for ``GAIN``.
+        best_gain: The same if no nonzero were left, for ``GAIN``.
     """
 
     sparse: bool
-    reason: str
+    code: ExecutionCode
+    obstacle: str = ""
+    density: float = 0.0
+    gain: float = 0.0
+    best_gain: float = 0.0
+
+    @property
+    def reason(self) -> str:
+        """The reason in words."""
+        if self.code is ExecutionCode.NO_OPERATOR:
+            return self.obstacle
+        if self.code is ExecutionCode.RECIPE:
+            return "as the recipe says"
+        if self.code is ExecutionCode.ROWS:
+            return "only the rows asked for are decoded"
+        at = f"density {self.density:.2f}"
+        if self.sparse:
+            return f"{at}, about {_times(self.gain)} as fast as dense"
+        if self.best_gain * cost.MARGIN <= 1:
+            return "too small to gain"
+        slower = 1 / self.gain
+        return f"{at}, {f'about {_times(slower)} slower sparse' if slower >= 1.05 else 'no faster sparse'}"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f} times" if ratio >= 9.95 else f"{ratio:.1f} times"
 
 
 def choose(weight: Weight, density: float, shapes: Shapes, wish: str = "auto") -> Execution:
@@ -45,13 +84,14 @@ def choose(weight: Weight, density: float, shapes: Shapes, wish: str = "auto") -
     """
     obstacle = _obstacle(weight)
     if obstacle:
-        return Execution(False, obstacle)
+        return Execution(False, ExecutionCode.NO_OPERATOR, obstacle)
     if wish != "auto":
-        return Execution(wish == "sparse", "as the recipe says")
+        return Execution(wish == "sparse", ExecutionCode.RECIPE)
     if weight.op_type == "Gather":
-        return Execution(True, "only the rows asked for are decoded")
-    expected = cost.gain(_layer(weight, shapes), density)
-    return Execution(expected * cost.MARGIN > 1, f"density {density:.2f}, about {expected:.1f} times as fast as dense")
+        return Execution(True, ExecutionCode.ROWS)
+    layer = _layer(weight, shapes)
+    gain, best = cost.gain(layer, density), cost.gain(layer, 0.0)
+    return Execution(gain * cost.MARGIN > 1, ExecutionCode.GAIN, density=density, gain=gain, best_gain=best)
 
 
 def _layer(weight: Weight, shapes: Shapes) -> cost.Layer:

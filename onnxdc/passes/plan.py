@@ -1,59 +1,133 @@
-"""Do something to each weight of a model that the recipe does not leave alone, one after the other."""
+"""The plan that passes work by: the weights of a model with what is to be done to each.
+
+What a pass does to one weight is work: a function of its values, its settings and what else is known of it. It can be
+pickled, so that another process or machine may do it. Only the walk here reads weights and puts outcomes in place.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
 import onnx_ir as ir
 
 from onnxdc.domain.compressed import refuse_compressed
 from onnxdc.errors import WeightError
-from onnxdc.graph.skips import Skip
-from onnxdc.graph.weights import Weight, find_weights
-from onnxdc.passes.result import Change, PassResult, Progress
+from onnxdc.graph.skips import Skip, SkipCode
+from onnxdc.graph.weights import Weight, WeightInfo, find_weights
+from onnxdc.passes.result import Progress, Record, Result
 from onnxdc.recipe import Recipe, Settings
 
-Plan = list[tuple[Weight, Settings]]
-Work = Callable[[Weight, Settings, np.ndarray], Change | Skip]
+Value = TypeVar("Value")
 
 
-def plan_weights(model: ir.Model, recipe: Recipe) -> tuple[Plan, list[Skip]]:
-    """The weights of the model with what the recipe says about each, and the constants that are no weights.
+@dataclass(frozen=True)
+class PlannedWeight:
+    """A weight of the model, with what the recipe says about it."""
+
+    weight: Weight
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done to which weight of a model.
+
+    It stays true while passes replace the values of weights; a pass that changes nodes, such as ``fold``, goes first.
+
+    Attributes:
+        model: The model, which passes change in place.
+        recipe: The recipe that the plan follows.
+        weights: The weights in the order of the model.
+        skips: The constants that are no weights, with the reason.
+    """
+
+    model: ir.Model
+    recipe: Recipe
+    weights: tuple[PlannedWeight, ...]
+    skips: tuple[Skip, ...]
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Record, Value]):
+    """What came of one weight.
+
+    Attributes:
+        record: What is told of it.
+        value: What takes the place of its values.
+    """
+
+    record: Record
+    value: Value
+
+
+Work: TypeAlias = Callable[[np.ndarray, Settings, WeightInfo], Outcome[Record, Value] | Skip]
+
+
+def plan_weights(model: ir.Model, recipe: Recipe | None = None) -> Plan:
+    """Find the weights of a model, and what the recipe says about each.
 
     Raises:
-        ModelError: the model is compressed already.
-        RecipeError: a rule matches no weight.
+        ModelError: The model is compressed already.
+        RecipeError: A rule matches no weight.
     """
+    recipe = recipe or Recipe()
     refuse_compressed(model)
     weights, skips = find_weights(model, recipe.min_elements)
     settings = recipe.resolve(weights, skips)
-    return [(weight, settings[weight.name]) for weight in weights], skips
+    planned = tuple(PlannedWeight(weight, settings[weight.name]) for weight in weights)
+    return Plan(model, recipe, planned, tuple(skips))
 
 
-def change_each(
-    model: ir.Model, plan: Plan, skips: list[Skip], work: Work, progress: Progress | None = None
-) -> PassResult:
-    """Call ``work`` for each weight with its values; only one weight is read at a time.
+def work_on_each(
+    plan: Plan,
+    work: Work[Record, Value],
+    put: Callable[[PlannedWeight, Outcome[Record, Value]], None],
+    progress: Progress | None = None,
+    obstacle: Callable[[Weight], Skip | None] = lambda weight: None,
+) -> Result[Record]:
+    """Do the work on each weight that the recipe does not leave alone; only one weight is read at a time.
 
-    What numeric code refuses (``WeightError``: NaN, groups that do not fit the shape) becomes a skip with that reason.
+    Args:
+        plan: The weights.
+        work: What is done to the values of one. A ``WeightError`` becomes a skip with its text for a reason.
+        put: Puts an outcome into the model, or keeps it.
+        progress: Called after each weight.
+        obstacle: Why a weight cannot be worked on, by where it stands in the model.
+
+    Raises:
+        ModelError: The data of a weight cannot be read.
     """
-    result = PassResult(model, skips=list(skips))
-    for done, (weight, settings) in enumerate(plan, start=1):
-        found = _try(work, weight, settings)
-        if isinstance(found, Change):
-            result.changes.append(found)
-        else:
+    result: Result[Record] = Result(plan.model, skips=list(plan.skips))
+    for done, planned in enumerate(plan.weights, start=1):
+        found = _try(work, planned, obstacle)
+        if isinstance(found, Skip):
             result.skips.append(found)
+        else:
+            put(planned, found)
+            result.changes.append(found.record)
         if progress is not None:
-            progress(weight.name, done, len(plan))
+            progress(planned.weight.name, done, len(plan.weights))
     return result
 
 
-def _try(work: Work, weight: Weight, settings: Settings) -> Change | Skip:
+def _try(
+    work: Work[Record, Value], planned: PlannedWeight, obstacle: Callable[[Weight], Skip | None]
+) -> Outcome[Record, Value] | Skip:
+    weight, settings = planned.weight, planned.settings
     if settings.skip:
-        return Skip(weight.name, "left alone by the recipe")
+        return Skip(weight.name, SkipCode.RECIPE, "left alone by the recipe")
+    skip = obstacle(weight)
+    if skip is not None:
+        return skip
     try:
-        return work(weight, settings, weight.array())
+        return work(weight.array(), settings, weight.info)
     except WeightError as error:
-        return Skip(weight.name, str(error))
+        return Skip(weight.name, SkipCode.UNFIT, str(error))
+
+
+def replace_values(planned: PlannedWeight, outcome: Outcome[Record, np.ndarray]) -> None:
+    """Put new values of the same shape and type in the place of a weight."""
+    planned.weight.replace(outcome.value)

@@ -5,64 +5,66 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import onnx_ir as ir
 
 from onnxdc.errors import WeightError
-from onnxdc.graph.skips import Skip
-from onnxdc.graph.weights import Weight
+from onnxdc.graph.skips import Skip, SkipCode
+from onnxdc.graph.weights import Weight, WeightInfo
 from onnxdc.numeric import pruning
 from onnxdc.numeric.arrays import require_finite
-from onnxdc.passes.plan import Plan, change_each, plan_weights
-from onnxdc.passes.result import Change, Figures, PassResult, Progress
-from onnxdc.recipe import PRUNING, Recipe, Settings
+from onnxdc.passes.plan import Outcome, Plan, PlannedWeight, replace_values, work_on_each
+from onnxdc.passes.result import Figures, Progress, Pruned, Result
+from onnxdc.recipe import Settings
 
 
-def prune(model: ir.Model, recipe: Recipe | None = None, *, progress: Progress | None = None) -> PassResult:
-    """Prune each weight by the density, the threshold or the quality factor that the recipe gives for it.
+def prune(plan: Plan, *, progress: Progress | None = None) -> Result[Pruned]:
+    """Prune each weight by the density, the threshold or the quality factor that the plan has for it.
 
-    Weights stay dense tensors of the same name, type and shape, with zeros in them. With ``recipe.global_density`` the
-    weights that have no number of their own are ranked together, and share one threshold.
+    Weights stay dense tensors of the same name, type and shape, with zeros in them. With the recipe's
+    ``global_density`` the weights that have no number of their own are ranked together, and share one threshold.
 
     Args:
-        model: changed in place.
-        recipe: without one nothing is pruned.
-        progress: called after each weight.
+        plan: The weights; their model is changed in place.
+        progress: Called after each weight.
 
     Raises:
-        ModelError: the model is compressed already, or the data of a weight cannot be read.
-        RecipeError: a rule matches no weight.
+        ModelError: The data of a weight cannot be read.
     """
-    recipe = recipe or Recipe()
-    plan, skips = plan_weights(model, recipe)
-    if recipe.global_density is not None:
-        plan = _rank_together(plan, recipe.global_density)
-    return change_each(model, plan, skips, _prune_one, progress)
+    if plan.recipe.global_density is not None:
+        plan = _rank_together(plan, plan.recipe.global_density)
+    return work_on_each(plan, prune_weight, replace_values, progress)
 
 
-def _prune_one(weight: Weight, settings: Settings, array: np.ndarray) -> Change | Skip:
-    criteria = {name: getattr(settings, name) for name in PRUNING if getattr(settings, name) is not None}
-    if not criteria:
-        return Skip(weight.name, "nothing says how to prune it")
+def prune_weight(array: np.ndarray, settings: Settings, weight: WeightInfo) -> Outcome[Pruned, np.ndarray] | Skip:
+    """Prune the values of one weight.
+
+    Raises:
+        WeightError: The values cannot be pruned: one is NaN or infinite.
+    """
+    criterion = settings.pruning_key
+    if criterion is None:
+        return Skip(weight.name, SkipCode.NOTHING_ASKED, "nothing says how to prune it")
+    value = getattr(settings, criterion)
     before = Figures.of(array)
-    pruned = pruning.prune(array, **criteria)
+    pruned = pruning.prune(array, **{criterion: value})
     after = Figures.of(pruned)
-    how = ", ".join(f"{name} {value:.4g}" for name, value in criteria.items())
     if after == before:
-        return Skip(weight.name, f"{how} removes nothing, density is {before.density:.4g} already")
-    weight.replace(pruned)
-    return Change(weight.name, "pruned", how, weight.kind, weight.shape, before, after)
+        reason = f"{criterion} {value:.4g} removes nothing, density is {before.density:.4g} already"
+        return Skip(weight.name, SkipCode.NOTHING_TO_DO, reason)
+    return Outcome(Pruned(weight, before, after, criterion, value), pruned)
 
 
 def _rank_together(plan: Plan, density: float) -> Plan:
     """Give the weights without a number of their own the threshold that leaves ``density`` of them all."""
-    ranked = {weight.name for weight, settings in plan if not settings.prunes and not settings.skip}
+    ranked = {id(each) for each in plan.weights if each.settings.pruning_key is None and not each.settings.skip}
     # A weight with NaN has no rank. It gets the threshold nevertheless, and is skipped for the NaN in its turn.
-    arrays = [weight.array() for weight, _ in plan if weight.name in ranked and _is_finite(weight)]
+    arrays = [each.weight.array() for each in plan.weights if id(each) in ranked and _is_finite(each.weight)]
     threshold = pruning.global_threshold(arrays, density)
-    return [
-        (weight, dataclasses.replace(settings, threshold=threshold) if weight.name in ranked else settings)
-        for weight, settings in plan
-    ]
+    weights = tuple(_with_threshold(each, threshold) if id(each) in ranked else each for each in plan.weights)
+    return dataclasses.replace(plan, weights=weights)
+
+
+def _with_threshold(planned: PlannedWeight, threshold: float) -> PlannedWeight:
+    return PlannedWeight(planned.weight, dataclasses.replace(planned.settings, threshold=threshold))
 
 
 def _is_finite(weight: Weight) -> bool:

@@ -1,17 +1,20 @@
-"""What a pass answers: the model, what it changed and what it skipped, with the reasons."""
+"""What a pass answers: a record of each thing that it did, and of each that it left, with the reason."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 import onnx_ir as ir
 
-from onnxdc.domain.operators import TENSORS
 from onnxdc.graph.skips import Skip
+from onnxdc.graph.weights import WeightInfo
 from onnxdc.numeric.arrays import bit_patterns
+from onnxdc.numeric.kmeans import Init
 from onnxdc.numeric.weight import CompressedWeight
+from onnxdc.passes.execution import Execution
 
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(name, done, total)`` after each weight; ``done`` counts from 1 to ``total``."""
@@ -22,10 +25,10 @@ class Figures:
     """A weight in numbers.
 
     Attributes:
-        size: elements.
-        nnz: nonzero elements; -0.0 counts as one, as in the file format.
-        nbytes: bytes that the weight takes in a file at this stage.
-        distinct: distinct values among the nonzeros; None where nobody counted, such as before sharing.
+        size: The number of its elements.
+        nnz: The number of its nonzero elements; -0.0 counts as one, as in the file format.
+        nbytes: The bytes that its values take.
+        distinct: The number of distinct values among the nonzeros; None where nobody counted.
     """
 
     size: int
@@ -35,7 +38,7 @@ class Figures:
 
     @classmethod
     def of(cls, array: np.ndarray, distinct: int | None = None) -> Figures:
-        """The figures of a dense weight, of any of the four floating-point types."""
+        """Return the figures of a dense weight, of any of the four floating-point types."""
         return cls(array.size, int(np.count_nonzero(bit_patterns(array))), array.nbytes, distinct)
 
     @property
@@ -45,80 +48,174 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Change:
-    """One thing that a pass did, in most passes to one weight.
+class GroupFigures:
+    """A weight group in numbers.
 
     Attributes:
-        name: the weight, or the node that was folded.
-        action: the verb: ``"pruned"``, ``"shared"``, ``"encoded"``, ``"decoded"``, ``"folded"``, ``"removed"``.
-        detail: the rest of the sentence, for people.
-        kind: the kind of the weight, see ``weights.Weight``; empty for nodes.
-        shape: its shape; empty for nodes.
-        before: its figures before the pass, None for nodes.
-        after: its figures after the pass, None for nodes.
-        bits: bits that a code takes before Huffman coding, None where there are no codes.
-        index_bits: bits that a gap takes before Huffman coding, None where there are no gaps.
-        extra: figures that only one pass has, by name.
+        entries: The number of its entries: nonzeros and filler zeros, or all elements where no gaps are stored.
+        bits: The bits of a code before Huffman coding.
+        index_bits: The bits of a gap before Huffman coding; None where no gaps are stored.
+        codebook_bytes: The bytes of its codebook.
+        nbytes: The bytes of all seven tensors.
+    """
+
+    entries: int
+    bits: int
+    index_bits: int | None
+    codebook_bytes: int
+    nbytes: int
+
+    @classmethod
+    def of(cls, group: CompressedWeight) -> GroupFigures:
+        """Return the figures of a weight group."""
+        return cls(
+            entries=group.entries,
+            bits=max(1, (group.codebook.shape[1] - 1).bit_length()),
+            index_bits=group.index_bits if group.gaps.size else None,
+            codebook_bytes=group.codebook.nbytes,
+            nbytes=group.nbytes,
+        )
+
+
+@dataclass(frozen=True)
+class WeightChange:
+    """Something that happened to a weight.
+
+    Attributes:
+        weight: What is known of the weight.
+    """
+
+    weight: WeightInfo
+
+    @property
+    def name(self) -> str:
+        """The name of the weight."""
+        return self.weight.name
+
+
+@dataclass(frozen=True)
+class Pruned(WeightChange):
+    """A weight, some of whose elements became zero.
+
+    Attributes:
+        before: Its figures before.
+        after: Its figures after.
+        criterion: What it was pruned by: ``"density"``, ``"threshold"`` or ``"quality"``.
+        value: The number that the criterion was given.
+    """
+
+    before: Figures
+    after: Figures
+    criterion: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Shared(WeightChange):
+    """A weight whose nonzeros were replaced by few values.
+
+    Attributes:
+        before: Its figures before.
+        after: Its figures after, the distinct values among them.
+        bits: The bits of a code: each codebook has at most ``2 ** bits`` entries, zero being one.
+        init: How k-means started.
+        groups: The number of its codebooks.
+    """
+
+    before: Figures
+    after: Figures
+    bits: int
+    init: Init
+    groups: int
+
+
+@dataclass(frozen=True)
+class Encoded(WeightChange):
+    """A weight that became a weight group.
+
+    Attributes:
+        dense: The figures of the dense weight.
+        group: The figures of its group.
+        execution: How it is executed.
+        fused: What is fused into its sparse operators, such as ``"Relu"`` or ``"Add+Relu"``; empty for nothing.
+    """
+
+    dense: Figures
+    group: GroupFigures
+    execution: Execution
+    fused: str = ""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A weight group that became a dense weight again.
+
+    Attributes:
+        name: The name of the weight.
+        shape: The shape of the weight.
+        dense: The figures of the dense weight.
+        group: The figures of its group.
+        sparse: Whether sparse operators consumed the group.
+        fused: What was fused into them, as in ``Encoded``.
     """
 
     name: str
-    action: str
-    detail: str = ""
-    kind: str = ""
-    shape: tuple[int, ...] = ()
-    before: Figures | None = None
-    after: Figures | None = None
-    bits: int | None = None
-    index_bits: int | None = None
-    extra: Mapping[str, int | float | str] = field(default_factory=dict)
+    shape: tuple[int, ...]
+    dense: Figures
+    group: GroupFigures
+    sparse: bool
+    fused: str = ""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A node that is gone.
+
+    Attributes:
+        name: The name of the node.
+        op_type: Its operator.
+        into: The operator that computes it now; empty for a node that did nothing.
+        into_name: The name of that operator's node.
+    """
+
+    name: str
+    op_type: str
+    into: str = ""
+    into_name: str = ""
+
+    @property
+    def action(self) -> str:
+        """``"folded"`` or ``"removed"``."""
+        return "folded" if self.into else "removed"
+
+    @property
+    def summary(self) -> str:
+        """What happened, without names."""
+        return f"{self._what} into {self.into}" if self.into else self._what
+
+    @property
+    def detail(self) -> str:
+        """What happened, with the name of the node that is left."""
+        return f"{self.summary} {self.into_name}" if self.into else self._what
+
+    @property
+    def _what(self) -> str:
+        return "Add and the MatMul before it" if self.op_type == "Add" else self.op_type
+
+
+Record = TypeVar("Record")
 
 
 @dataclass
-class PassResult:
-    """The model that a pass worked on, in place, with its changes and skips in the order of the model."""
+class Result(Generic[Record]):
+    """What a pass did.
+
+    Attributes:
+        model: The model that it worked on, in place.
+        changes: A record of each thing that it did, in the order of the model.
+        skips: What it left as it was, with the reason.
+    """
 
     model: ir.Model
-    changes: list[Change] = field(default_factory=list)
+    changes: list[Record] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
-
-
-def group_change(
-    name: str,
-    action: str,
-    weight: CompressedWeight,
-    dense: Figures,
-    *,
-    sparse: bool,
-    detail: str = "",
-    fused: str = "",
-) -> Change:
-    """What is to be told of a weight that was encoded or decoded.
-
-    Args:
-        name: of the weight.
-        action: ``"encoded"`` or ``"decoded"``.
-        weight: its group.
-        dense: the figures of the dense weight; those of the group differ in their bytes.
-        sparse: whether sparse operators consume the group.
-        detail: the rest of the sentence, for people.
-        fused: what is fused behind those operators.
-    """
-    encoded = replace(dense, nbytes=weight.nbytes)
-    before, after = (dense, encoded) if action == "encoded" else (encoded, dense)
-    tensors = zip(TENSORS, weight.tensors, strict=True)
-    return Change(
-        name,
-        action,
-        detail,
-        shape=tuple(weight.shape.tolist()),
-        before=before,
-        after=after,
-        bits=max(1, (weight.codebook.shape[1] - 1).bit_length()),
-        index_bits=weight.index_bits if weight.gaps.size else None,
-        extra={
-            "execution": "sparse" if sparse else "dense",
-            "fused": fused,
-            "entries": weight.entries,
-            **{f"{kind}_bytes": tensor.nbytes for kind, tensor in tensors},
-        },
-    )

@@ -5,39 +5,42 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import onnx_ir as ir
 
-from onnxdc.graph.skips import Skip
-from onnxdc.graph.weights import Weight
+from onnxdc.graph.skips import Skip, SkipCode
+from onnxdc.graph.weights import WeightInfo
 from onnxdc.numeric.arrays import bit_patterns, distinct_nonzero
 from onnxdc.numeric.codebook import share as share_array
-from onnxdc.passes.plan import change_each, plan_weights
-from onnxdc.passes.result import Change, Figures, PassResult, Progress
-from onnxdc.recipe import Recipe, Settings
+from onnxdc.passes.plan import Outcome, Plan, replace_values, work_on_each
+from onnxdc.passes.result import Figures, Progress, Result, Shared
+from onnxdc.recipe import Settings
 
 
-def share(model: ir.Model, recipe: Recipe | None = None, *, progress: Progress | None = None) -> PassResult:
+def share(plan: Plan, *, progress: Progress | None = None) -> Result[Shared]:
     """Replace the nonzeros of each weight by at most ``2^bits - 1`` values, found by k-means; zeros stay zero.
 
     Weights stay dense tensors of the same name, type and shape. One that has few values already is left as it is.
 
     Args:
-        model: changed in place.
-        recipe: ``bits``, ``init`` and ``groups`` of each weight, and the seed.
-        progress: called after each weight.
+        plan: The weights; their model is changed in place.
+        progress: Called after each weight.
 
     Raises:
-        ModelError: the model is compressed already, or the data of a weight cannot be read.
-        RecipeError: a rule matches no weight.
+        ModelError: The data of a weight cannot be read.
     """
-    recipe = recipe or Recipe()
-    plan, skips = plan_weights(model, recipe)
-    return change_each(model, plan, skips, partial(_share_one, recipe.seed), progress)
+    return work_on_each(plan, partial(share_weight, seed=plan.recipe.seed), replace_values, progress)
 
 
-def _share_one(seed: int, weight: Weight, settings: Settings, array: np.ndarray) -> Change | Skip:
+def share_weight(
+    array: np.ndarray, settings: Settings, weight: WeightInfo, *, seed: int
+) -> Outcome[Shared, np.ndarray] | Skip:
+    """Share the values of one weight.
+
+    Raises:
+        WeightError: The values cannot be shared: one is NaN or infinite, or groups do not divide the channels.
+    """
     if settings.groups > 1 and weight.channel_axis is None:
-        return Skip(weight.name, f"{settings.groups} groups, but which axis holds its output channels is not known")
+        reason = f"{settings.groups} groups, but which axis holds its output channels is not known"
+        return Skip(weight.name, SkipCode.UNKNOWN_AXIS, reason)
     shared = share_array(
         array,
         bits=settings.bits,
@@ -49,8 +52,7 @@ def _share_one(seed: int, weight: Weight, settings: Settings, array: np.ndarray)
     values = distinct_nonzero(bit_patterns(shared), settings.groups << settings.bits)
     assert values is not None, f"{weight.name} has more values than its codebooks"
     if np.array_equal(bit_patterns(shared), bit_patterns(array)):
-        return Skip(weight.name, f"shared already: {values.size} values besides zero fit {settings.bits} bits")
-    weight.replace(shared)
+        reason = f"shared already: {values.size} values besides zero fit {settings.bits} bits"
+        return Skip(weight.name, SkipCode.NOTHING_TO_DO, reason)
     before, after = Figures.of(array), Figures.of(shared, distinct=values.size)
-    how = f"{settings.init} initialisation" + (f", {settings.groups} groups" if settings.groups > 1 else "")
-    return Change(weight.name, "shared", how, weight.kind, weight.shape, before, after, bits=settings.bits)
+    return Outcome(Shared(weight, before, after, settings.bits, settings.init, settings.groups), shared)

@@ -1,5 +1,6 @@
 """What to do to which weight: a recipe, made in Python or read from a TOML file."""
 
-from onnxdc.recipe.recipe import PRUNING, RECIPE_KEYS, Options, Recipe, Rule, Settings
+from onnxdc.recipe.keys import PRUNING, RECIPE_KEYS
+from onnxdc.recipe.recipe import Options, Recipe, Rule, Settings
 
 __all__ = ["PRUNING", "RECIPE_KEYS", "Options", "Recipe", "Rule", "Settings"]

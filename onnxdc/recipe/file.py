@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from onnxdc.errors import RecipeError
-from onnxdc.recipe.keys import check_value
-from onnxdc.recipe.recipe import RECIPE_KEYS, Options, Recipe, Rule
+from onnxdc.recipe.keys import RECIPE_KEYS, check_value
+from onnxdc.recipe.recipe import Options, Recipe, Rule
 from onnxdc.recipe.toml_file import TomlFile
 
 

@@ -1,74 +1,133 @@
-"""What the value of each key of a recipe must be."""
+"""The table of options: every key of a recipe, which is an option of the command line and a keyword of the verbs, too.
+
+A new option is a row here, a field of ``Settings`` and ``Options`` (or of ``Recipe``, where it is one of the whole
+model), a line in ``keywords.py``, a row in docs/recipes.md, and the code that heeds it; ``tests/recipe/test_keys.py``
+says which of them is missing.
+"""
 
 from __future__ import annotations
 
-import math
-import numbers
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
 
 from onnxdc.errors import RecipeError
 from onnxdc.graph.slots import KINDS
 from onnxdc.numeric.kmeans import INITS
+from onnxdc.recipe.checks import SWITCH, TEXT, Check, integer, number, one_of
 
-Check: TypeAlias = tuple[Callable[[Any], bool], str]  # whether a value is good, and the words for what is
-
-
-def integer(low: int, high: int | None = None) -> Check:
-    def accepts(value: Any) -> bool:
-        if not isinstance(value, numbers.Integral) or isinstance(value, bool):
-            return False
-        return int(value) >= low and (high is None or int(value) <= high)
-
-    return accepts, f"an integer of {low} or more" if high is None else f"an integer from {low} to {high}"
+Stage: TypeAlias = Literal["prune", "share", "encode", "every"]
 
 
-def number(high: float | None = None) -> Check:
-    def accepts(value: Any) -> bool:
-        if not isinstance(value, numbers.Real) or isinstance(value, bool) or not math.isfinite(value):
-            return False
-        return float(value) >= 0 and (high is None or float(value) <= high)
+@dataclass(frozen=True)
+class Key:
+    """One option.
 
-    return accepts, "a number of 0 or more" if high is None else f"a number from 0 to {high}"
+    Attributes:
+        name: Its name in recipes and in Python; on the command line with dashes.
+        type: The type of its values.
+        check: Which values are good.
+        stage: The stage that heeds it; ``"every"`` stage does.
+        help: What it does, as a sentence.
+        default: The value without it; None where there is none, or none that is the same for all weights.
+        usual: What to say of the default, where the value does not say it.
+        of_weight: Whether each weight has it; else it is one of the whole model.
+        command_line: Whether the command line has it.
+    """
+
+    name: str
+    type: type
+    check: Check
+    stage: Stage
+    help: str
+    default: Any = None
+    usual: str = ""
+    of_weight: bool = True
+    command_line: bool = True
+
+    @property
+    def default_text(self) -> str:
+        """The default in words; empty where there is none."""
+        shown = str(self.default).lower() if self.type is bool else str(self.default)
+        return self.usual or ("" if self.default is None else shown)
 
 
-def positive(high: float) -> Check:
-    accepts, _ = number(high)
-    return (lambda value: accepts(value) and value > 0), f"a number above 0, at most {high:g}"
+MIN_ELEMENTS: Final = Key(
+    *("min_elements", int, integer(0), "every", "Leave tensors with fewer elements as they are."),
+    default=256,
+    of_weight=False,
+)
+
+KEYS: Final = (
+    Key("density", float, number(1), "prune", "Keep this share of each weight, the largest by magnitude."),
+    Key("quality", float, number(), "prune", "Prune below this factor times the standard deviation of the weight."),
+    Key("threshold", float, number(), "prune", "Prune below this magnitude."),
+    Key(
+        *("global_density", float, number(1), "prune"),
+        "Keep this share of all weights, ranked together; those with a number of their own are left out.",
+        of_weight=False,
+    ),
+    Key(
+        *("bits", int, integer(1, 8), "share", "Give each weight at most 2^bits shared values, 1 to 8."),
+        usual="8; 5 for a pruned weight that is no convolution's",
+    ),
+    Key(
+        *("init", str, one_of(*INITS), "share", "How k-means starts: linear, density or random (paper, section 3.2)."),
+        default="linear",
+    ),
+    Key(
+        *("groups", int, integer(1), "share"),
+        "Give each weight so many codebooks, each for an equal part of its output channels.",
+        default=1,
+    ),
+    Key(
+        *("seed", int, integer(0), "share", "The seed of the random initialisation of k-means."),
+        default=0,
+        of_weight=False,
+    ),
+    Key(
+        *("index_bits", int, integer(1, 8), "encode", "The bits of a gap before Huffman coding, 1 to 8."),
+        usual="8 for convolutions, 5 for other weights",
+    ),
+    Key(
+        *("execution", str, one_of("auto", "sparse", "dense"), "encode"),
+        "Run on the compressed weights (sparse), on decoded ones (dense), or on what should be faster (auto).",
+        default="auto",
+    ),
+    Key(
+        *("fuse", bool, SWITCH, "encode"),
+        "Fuse activations, biases and residuals into the sparse operators before them.",
+        default=True,
+        of_weight=False,
+    ),
+    MIN_ELEMENTS,
+    Key("skip", bool, SWITCH, "every", "Leave the weight alone in every stage.", default=False, command_line=False),
+)
+
+CONDITIONS: Final[dict[str, Check]] = {"pattern": TEXT, "op": TEXT, "kind": one_of(*KINDS)}
+"""What a rule chooses weights by, and which values are good."""
+
+PRUNING: Final = ("density", "threshold", "quality")
+"""The keys that prune a weight by itself, of which a weight has one at most."""
+
+RECIPE_KEYS: Final = tuple(key.name for key in KEYS if not key.of_weight)
+"""What a recipe says of the whole model."""
+
+DEFAULTS: Final = {key.name: key.default for key in KEYS}
+
+_CHECKS: Final[dict[str, Check]] = {key.name: key.check for key in KEYS} | CONDITIONS
 
 
-def one_of(*names: str) -> Check:
-    return (lambda value: value in names), " or ".join(f'"{name}"' for name in names)
-
-
-SWITCH: Final[Check] = ((lambda value: isinstance(value, bool)), "true or false")
-_TEXT: Final[Check] = ((lambda value: isinstance(value, str) and value != ""), "a text that is not empty")
-
-_CHECKS: Final[dict[str, Check]] = {
-    "density": number(1),
-    "global_density": number(1),
-    "threshold": number(),
-    "quality": number(),
-    "bits": integer(1, 8),
-    "index_bits": integer(1, 8),
-    "groups": integer(1),
-    "seed": integer(0),
-    "min_elements": integer(0),
-    "init": one_of(*INITS),
-    "execution": one_of("auto", "sparse", "dense"),
-    "kind": one_of(*KINDS),
-    "skip": SWITCH,
-    "fuse": SWITCH,
-    "pattern": _TEXT,
-    "op": _TEXT,
-}
+def keys_of(*stages: Stage) -> Sequence[Key]:
+    """Return the keys that some stages heed, in the order of the table."""
+    return [key for key in KEYS if key.stage in (*stages, "every")]
 
 
 def check_value(key: str, value: Any) -> None:
     """Refuse a value that the key cannot have.
 
     Raises:
-        RecipeError: the key, what was expected, what was found.
+        RecipeError: The key, what was expected, what was found.
     """
     accepts, words = _CHECKS[key]
     if not accepts(value):

@@ -27,20 +27,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from onnxdc.errors import RecipeError
+from onnxdc.graph.skips import Skip
+from onnxdc.graph.weights import Weight
 from onnxdc.numeric.kmeans import Init
-from onnxdc.recipe.keys import check_value
+from onnxdc.recipe.keys import CONDITIONS, DEFAULTS, PRUNING, RECIPE_KEYS, check_value
 
-if TYPE_CHECKING:
-    from onnxdc.graph.skips import Skip
-    from onnxdc.graph.weights import Weight
-
-PRUNING: Final = ("density", "threshold", "quality")
 _PAPER_BITS: Final = {"conv": 8}  # of codes and of gaps
 _PAPER_BITS_OTHERS: Final = 5
-RECIPE_KEYS: Final = ("global_density", "seed", "min_elements", "fuse")  # what a recipe says besides rules and defaults
 
 
 @dataclass(frozen=True)
@@ -65,15 +61,20 @@ class Settings:
     quality: float | None = None
     bits: int = 8
     index_bits: int = 8
-    init: Init = "linear"
-    groups: int = 1
-    skip: bool = False
-    execution: str = "auto"
+    init: Init = DEFAULTS["init"]
+    groups: int = DEFAULTS["groups"]
+    skip: bool = DEFAULTS["skip"]
+    execution: str = DEFAULTS["execution"]
+
+    @property
+    def pruning_key(self) -> str | None:
+        """The way in which this weight is pruned by a number of its own, None if it is not."""
+        return next((name for name in PRUNING if getattr(self, name) is not None), None)
 
     @property
     def prunes(self) -> bool:
         """Whether this weight is pruned by a number of its own."""
-        return any(getattr(self, name) is not None for name in PRUNING)
+        return self.pruning_key is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +141,7 @@ class Rule(Options):
             check_value(key, value)
 
     def _conditions(self) -> dict[str, str]:
-        values = {"pattern": self.pattern, "op": self.op, "kind": self.kind}
+        values = {name: getattr(self, name) for name in CONDITIONS}
         return {key: value for key, value in values.items() if value is not None}
 
     def __str__(self) -> str:
@@ -174,9 +175,9 @@ class Recipe:
     rules: tuple[Rule, ...] = ()
     defaults: Options = Options()
     global_density: float | None = None
-    seed: int = 0
-    min_elements: int = 256
-    fuse: bool = True
+    seed: int = DEFAULTS["seed"]
+    min_elements: int = DEFAULTS["min_elements"]
+    fuse: bool = DEFAULTS["fuse"]
 
     def __post_init__(self) -> None:
         for key in RECIPE_KEYS:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
+from typing import Any
+
+from onnxdc.report.printable import Printable
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ class Accuracy:
     top5: float
 
 
-@dataclass(frozen=True)
-class Verification:
+@dataclass(frozen=True, repr=False)
+class Verification(Printable):
     """What ``verify`` found.
 
     Attributes:
@@ -80,13 +82,16 @@ class Verification:
         """Whether all differences are accepted."""
         return all(comparison.passed for comparison in self.comparisons)
 
-    def to_json(self) -> str:
-        """Everything, as JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes, and what has passed."""
         comparisons = [
             dataclasses.asdict(comparison) | {"passed": comparison.passed} for comparison in self.comparisons
         ]
-        content = dataclasses.asdict(self) | {"comparisons": comparisons, "passed": self.passed}
-        return json.dumps(content, indent=2)
+        return dataclasses.asdict(self) | {"comparisons": comparisons, "passed": self.passed}
+
+    def brief(self) -> str:
+        """Return the largest relative difference."""
+        return f"relative difference {max((each.relative for each in self.comparisons), default=0.0):.1e}"
 
     def __str__(self) -> str:
         """A line for each output of each comparison, and for each accuracy."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
+from typing import Any
 
 import onnxruntime
 
 from onnxdc.errors import NativeError
+from onnxdc.report import Printable
 from onnxdc.runtime import native
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Printable):
     """What was found.
 
     Attributes:
@@ -35,9 +36,13 @@ class Diagnosis:
         """Whether models run natively."""
         return self.problem is None
 
-    def to_json(self) -> str:
-        """Everything, as JSON."""
-        return json.dumps(dataclasses.asdict(self) | {"healthy": self.healthy}, indent=2)
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes, and whether all is well."""
+        return dataclasses.asdict(self) | {"healthy": self.healthy}
+
+    def brief(self) -> str:
+        """Return the instruction set, or what is wrong."""
+        return self.problem or f"native, {self.isa}"
 
     def __str__(self) -> str:
         """A line for each finding."""

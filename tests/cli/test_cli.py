@@ -15,8 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from onnxdc import api
-from onnxdc.cli import cli
+from onnxdc.cli import cli, output
+from tests.helpers.few_values import weight
 from tests.helpers.small_models import CNN, DIGITS, LENET, constants, dense, onnxdc, report_of, saved
+from tests.helpers.text_models import build, normal
 
 COMMAND = [sys.executable, "-m", "onnxdc"]
 
@@ -37,10 +39,40 @@ def test_compress_prints_a_table_and_tells_its_progress_on_stderr(model):
     result = onnxdc("compress", model, "-o", model.with_name("out.onnx"), "--density", "0.1")
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0].split()[:4] == ["weight", "kind", "shape", "density"]
-    assert result.stderr.splitlines() == [
-        f"{stage} {number}/2 fc{number}" for stage in ("prune", "share", "encode") for number in (1, 2)
-    ]
+    assert result.stderr.splitlines() == ["prune 2/2", "share 2/2", "encode 2/2"]
     assert f"-> {model.with_name('out.onnx').stat().st_size:,} bytes" in result.stdout
+
+
+def test_a_long_stage_tells_its_progress_every_ten_seconds(monkeypatch, capsys):
+    clock = iter([0.0, 1.0, 11.0, 12.0, 22.0, 23.0])
+    monkeypatch.setattr(output.time, "monotonic", lambda: next(clock))
+    with output.progress(quiet=False) as tell:
+        for done in range(1, 6):
+            tell("share", f"w{done}", done, 5)
+    assert capsys.readouterr().err.splitlines() == ["share 2/5 w2", "share 4/5 w4", "share 5/5"]
+
+
+def test_force_encodes_what_does_not_get_smaller(model):
+    small = saved(build("g (float[N, 20] x) => (float[N, 20] y) { y = MatMul(x, W) }", W=weight(20, 20)), model)
+    output_file = small.with_name("out.onnx")
+    plain = onnxdc("encode", small, "-o", output_file)
+    forced = onnxdc("encode", small, "-o", output_file, "--force")
+    assert (plain.exit_code, forced.exit_code) == (1, 0)
+    assert "the model would not get smaller" in plain.stderr
+    assert output_file.stat().st_size > small.stat().st_size
+
+
+def test_verbose_names_what_is_only_counted(tmp_path):
+    layers = "".join(f"h{i} = MatMul(x{i}, w{i}) x{i + 1} = Add(h{i}, b{i}) " for i in range(5))
+    arrays = {f"w{i}": normal(64, 64, seed=i) for i in range(5)} | {f"b{i}": normal(64) for i in range(5)}
+    graph = f"g (float[N, 64] x0) => (float[N, 64] y) {{ {layers} y = Relu(x5) }}"
+    file = saved(build(graph, **arrays), tmp_path / "model.onnx")
+    brief = onnxdc("compress", file, "-o", tmp_path / "out.onnx").stdout
+    verbose = onnxdc("compress", file, "-o", tmp_path / "out.onnx", "--verbose").stdout
+    assert "folded: 5 Add and the MatMul before it into Gemm" in brief.splitlines()
+    assert "unchanged: b0, b1, b2 and 2 more: fewer than 256 elements" in brief.splitlines()
+    assert sum(line.startswith("folded: ") for line in verbose.splitlines()) == 5
+    assert "unchanged: b0, b1, b2, b3, b4: fewer than 256 elements" in verbose.splitlines()
 
 
 def test_quiet_prints_nothing(model):

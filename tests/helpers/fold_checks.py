@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxdc.passes.fold import fold
-from onnxdc.passes.result import PassResult
+from onnxdc.passes.result import Result
 from tests.helpers.text_models import run
 
 
@@ -14,7 +14,7 @@ def operators(model: ir.Model) -> list[str]:
     return [node.op_type for node in model.graph]
 
 
-def check_same(model: ir.Model, feeds: dict[str, np.ndarray], tolerance: float = 1e-5) -> PassResult:
+def check_same(model: ir.Model, feeds: dict[str, np.ndarray], tolerance: float = 1e-5) -> Result:
     """Fold the model, and hold its outputs against those of the model before."""
     outputs = [output.name for output in model.graph.outputs]
     before = run(model, feeds)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx_ir as ir
 
-from onnxdc.passes.encode import encode
-from onnxdc.passes.result import PassResult
+from onnxdc.passes.result import Result
 from onnxdc.recipe import Options, Recipe
 from tests.helpers.few_values import weight
+from tests.helpers.passes import encode
 from tests.helpers.text_models import build, normal
 
 
@@ -104,6 +104,6 @@ def feeds(product: str) -> dict[str, np.ndarray]:
     return {"x": 6 * normal(*shape, seed=3)}
 
 
-def encode_sparse(model: ir.Model, *, fuse: bool = True) -> PassResult:
+def encode_sparse(model: ir.Model, *, fuse: bool = True) -> Result:
     """The model with all its weights encoded for sparse operators."""
     return encode(model, Recipe(min_elements=16, fuse=fuse, defaults=Options(execution="sparse")), force=True)

@@ -15,8 +15,8 @@ import pytest
 from onnxdc.errors import ModelError
 from onnxdc.model_io import files, load, save
 from onnxdc.passes.decode import decode
-from onnxdc.passes.encode import encode
 from tests.helpers.few_values import run, weight
+from tests.helpers.passes import encode
 from tests.helpers.text_models import build, normal
 
 TEXT = "g (float[M, 64] A) => (float[M, 48] Y) { Y = Gemm(A, W, C) }"

@@ -14,10 +14,9 @@ import pytest
 from onnxdc import model_io, native
 from onnxdc.domain.operators import DOMAIN
 from onnxdc.graph.weights import find_weights
-from onnxdc.passes.encode import encode
-from onnxdc.passes.share import share
 from onnxdc.recipe import Recipe
 from tests.helpers import backend_cases
+from tests.helpers.passes import encode, share
 
 RECIPES = {
     "auto": Recipe(min_elements=0),

@@ -5,7 +5,7 @@ import onnx_ir as ir
 import pytest
 
 from onnxdc.passes.cost import MARGIN, Layer, gain
-from onnxdc.passes.encode import encode
+from tests.helpers.passes import encode
 from tests.helpers.small_models import build
 
 MANY = 1000

@@ -18,9 +18,9 @@ from onnxdc.model_io import load
 from onnxdc.numeric.decoding import decode_weight
 from onnxdc.passes import decode as decode_module
 from onnxdc.passes.decode import decode, decode_dense_nodes
-from onnxdc.passes.encode import encode
 from onnxdc.recipe import Options, Recipe
 from tests.helpers.few_values import run, weight
+from tests.helpers.passes import encode
 from tests.helpers.text_models import build, normal
 
 MATMUL = "g (float[M, 64] A) => (float[M, 48] Y) { Y = MatMul(A, W) }"

@@ -12,21 +12,21 @@ from onnx.reference import ReferenceEvaluator
 from onnxdc import model_io
 from onnxdc.errors import ModelError
 from onnxdc.passes.decode import decode
-from onnxdc.passes.encode import encode
-from onnxdc.passes.result import PassResult
+from onnxdc.passes.result import Result
 from onnxdc.recipe import Options, Recipe, Rule
 from tests.helpers.few_values import weight
+from tests.helpers.passes import encode
 from tests.helpers.text_models import build, normal
 
 GEMM = "g (float[M, 64] A) => (float[M, 48] Y) { Y = Gemm <alpha=0.5> (A, W, C) }"
 GROUP = ["W.codebook", "1.code_lengths", "1.codes", "1.gap_lengths", "1.gaps", "1.chunks", "1.shape"]
 
 
-def encode_gemm(array: np.ndarray, recipe: Recipe | None = None, force: bool = True) -> PassResult:
+def encode_gemm(array: np.ndarray, recipe: Recipe | None = None, force: bool = True) -> Result:
     return encode(build(GEMM, W=array, C=normal(48)), recipe, force=force)
 
 
-def reasons(result: PassResult) -> dict[str, str]:
+def reasons(result: Result) -> dict[str, str]:
     return {skip.name: skip.reason for skip in result.skips}
 
 
@@ -135,7 +135,7 @@ def test_a_model_that_the_portable_bodies_would_enlarge_is_left_alone():
 )
 def test_execution_follows_density_and_recipe(density: float, wish: str, sparse: bool):
     result = encode_gemm(weight(256, 256, density=density), with_execution(wish))
-    assert result.changes[0].extra["execution"] == ("sparse" if sparse else "dense")
+    assert result.changes[0].execution.sparse is sparse
     assert result.model.graph[0].op_type == ("SparseQuantGemm" if sparse else "DecodeWeight")
 
 
@@ -148,7 +148,8 @@ def test_more_outputs_than_the_library_takes_are_executed_dense():
 def test_the_reason_for_dense_execution_is_said():
     array = weight(12, 64)
     result = encode(build("g (float[64, M] B) => (float[12, M] Y) { Y = MatMul(W, B) }", W=array), force=True)
-    assert result.changes[0].detail == "executed dense: is input 0 of MatMul"
+    execution = result.changes[0].execution
+    assert (execution.sparse, execution.reason) == (False, "is input 0 of MatMul")
 
 
 def test_a_rule_can_leave_a_weight_alone():
@@ -192,10 +193,9 @@ def test_an_old_operator_set_is_refused():
 def test_the_change_counts_every_byte_of_the_group():
     result = encode_gemm(weight(64, 48))
     change, initializers = result.changes[0], result.model.graph.initializers
-    stored = {f"{name.partition('.')[2]}_bytes": initializers[name].const_value.nbytes for name in GROUP}
-    assert {name: size for name, size in change.extra.items() if name in stored} == stored
-    assert change.after.nbytes == sum(stored.values())
-    assert (change.before.nbytes, change.shape, change.bits) == (64 * 48 * 4, (64, 48), 4)
+    stored = {name.partition(".")[2]: initializers[name].const_value.nbytes for name in GROUP}
+    assert (change.group.codebook_bytes, change.group.nbytes) == (stored["codebook"], sum(stored.values()))
+    assert (change.dense.nbytes, change.weight.shape, change.group.bits) == (64 * 48 * 4, (64, 48), 4)
 
 
 @pytest.mark.parametrize("inputs", ["X, W", "X, W, ", "X, W, B"])

@@ -15,11 +15,11 @@ import onnxdc
 from onnxdc.errors import ModelError
 from onnxdc.model_io import load
 from onnxdc.passes.decode import decode
-from onnxdc.passes.encode import encode
 from onnxdc.recipe import Options, Recipe
 from tests.helpers import fused_models
 from tests.helpers.few_values import run, weight
 from tests.helpers.fused_models import PRODUCTS, TAILS, Tail, encode_sparse
+from tests.helpers.passes import encode
 from tests.helpers.portable_models import NEWEST_OPSET
 from tests.helpers.text_models import build, normal
 
@@ -230,11 +230,11 @@ def test_names_texts_shapes_and_order_come_back():
     assert op_types(result.model) == [
         *("SparseQuantConvRelu", "Constant", "Clip", "SparseQuantConv", "SparseQuantConvAddRelu", "Sigmoid", "Mul")
     ]
-    assert {change.name: change.extra["fused"] for change in result.changes} == {"S": "Relu", "U": "Add+Relu", "R": ""}
+    assert {change.name: change.fused for change in result.changes} == {"S": "Relu", "U": "Add+Relu", "R": ""}
     shapes = {info.name: info for info in original.graph.value_info}
     assert {info.name: info for info in encoded.graph.value_info if info.name in shapes}["w"] == shapes["w"]
     check_same(original, encoded, {"x": normal(2, 4, 7, 7)})
-    told = {change.name: change.extra["fused"] for change in decode(load(encoded)).changes}
+    told = {change.name: change.fused for change in decode(load(encoded)).changes}
     assert told == {"S": "Relu", "U": "Add+Relu", "R": ""}
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from onnxdc.errors import ModelError, RecipeError
 from onnxdc.graph.weights import find_weights
-from onnxdc.passes.prune import prune
 from onnxdc.passes.result import Figures
 from onnxdc.recipe import Recipe, Rule
+from tests.helpers.passes import prune
 from tests.helpers.text_models import build, normal, run, tensor
 
 W1, W2 = normal(20, 30, seed=1), 10 * normal(30, 20, seed=2)
@@ -38,10 +38,11 @@ def test_a_density_keeps_the_largest_elements_of_each_weight() -> None:
 
     assert np.array_equal(arrays(model)["w1"], largest(W1, 150))
     assert np.array_equal(arrays(model)["w2"], largest(W2, 150))
-    assert [(change.name, change.action, change.kind, change.shape) for change in result.changes] == [
-        ("w1", "pruned", "fc", (20, 30)),
-        ("w2", "pruned", "fc", (30, 20)),
+    assert [(change.name, change.weight.kind, change.weight.shape) for change in result.changes] == [
+        ("w1", "fc", (20, 30)),
+        ("w2", "fc", (30, 20)),
     ]
+    assert {(change.criterion, change.value) for change in result.changes} == {("density", 0.25)}
     assert result.changes[0].before == Figures(size=600, nnz=600, nbytes=2400)
     assert result.changes[0].after == Figures(size=600, nnz=150, nbytes=2400)
     assert result.changes[0].after.density == 0.25

@@ -9,9 +9,9 @@ import pytest
 
 from onnxdc.model_io import load, save
 from onnxdc.passes.decode import decode
-from onnxdc.passes.encode import encode
 from onnxdc.recipe import Options, Recipe
 from tests.helpers.few_values import CASES, Case, run, weight
+from tests.helpers.passes import encode
 from tests.helpers.text_models import normal
 
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

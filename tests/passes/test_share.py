@@ -9,10 +9,9 @@ import pytest
 
 from onnxdc.errors import ModelError
 from onnxdc.graph.weights import find_weights
-from onnxdc.passes.prune import prune
 from onnxdc.passes.result import Figures
-from onnxdc.passes.share import share
 from onnxdc.recipe import Recipe, Rule
+from tests.helpers.passes import prune, share
 from tests.helpers.text_models import build, normal, run
 
 W = normal(40, 30)
@@ -37,8 +36,8 @@ def test_a_weight_keeps_its_zeros_and_as_many_values_as_the_bits_allow(bits: int
     assert np.array_equal(array == 0, SPARSE == 0)
     assert np.unique(array[array != 0]).size == 2**bits - 1
     change = result.changes[0]
-    assert (change.name, change.action, change.kind, change.shape) == ("w", "shared", "fc", (40, 30))
-    assert (change.bits, change.detail) == (bits, f"{init} initialisation")
+    assert (change.name, change.weight.kind, change.weight.shape) == ("w", "fc", (40, 30))
+    assert (change.bits, change.init, change.groups) == (bits, init, 1)
     assert change.before == Figures(size=1200, nnz=np.count_nonzero(SPARSE), nbytes=4800)
     assert change.after == Figures(size=1200, nnz=np.count_nonzero(SPARSE), nbytes=4800, distinct=2**bits - 1)
 
@@ -102,7 +101,7 @@ def test_groups_divide_the_output_channels(node: str, shape: tuple[int, ...], ax
     assert [np.unique(group).size for group in groups] == [7, 7, 7]
     assert result.changes[0].after is not None
     assert result.changes[0].after.distinct == np.unique(shared(model)).size > 7
-    assert result.changes[0].detail == "linear initialisation, 3 groups"
+    assert (result.changes[0].init, result.changes[0].groups) == ("linear", 3)
 
 
 def test_groups_that_do_not_fit_are_a_reason_to_skip() -> None:

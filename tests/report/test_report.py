@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import onnx
@@ -12,6 +13,8 @@ import pytest
 import onnxdc
 from onnxdc import Recipe
 from onnxdc.numeric.relative_index import to_gaps
+from onnxdc.passes.execution import Execution, ExecutionCode
+from onnxdc.passes.result import Folded
 from tests.helpers.few_values import weight
 from tests.helpers.small_models import LENET, dense
 from tests.helpers.text_models import build, normal
@@ -92,10 +95,38 @@ def fc2_reason(report: onnxdc.Report) -> str:
     return report.rows[1].reason
 
 
-def test_a_weight_says_why_it_is_executed_dense():
-    (row,) = onnxdc.compress(one_weight(normal(64, 64))).report.rows
-    assert row.execution == "dense"
-    assert "density" in row.reason
+@pytest.mark.parametrize(
+    ("size", "reason"),
+    [
+        (64, "too small to gain"),
+        (512, r"density 1\.00, about [1-9]\.\d times slower sparse"),
+    ],
+)
+def test_a_weight_says_in_words_why_it_is_executed_dense(size: int, reason: str):
+    report = onnxdc.compress(one_weight(normal(size, size))).report
+    assert report.rows[0].execution == "dense"
+    assert re.fullmatch(reason, report.rows[0].reason)
+    assert f"W: dense: {report.rows[0].reason}" in str(report).splitlines()
+
+
+def test_many_times_slower_is_told_without_a_fraction():
+    execution = Execution(False, ExecutionCode.GAIN, density=0.9, gain=0.037, best_gain=4.0)
+    assert execution.reason == "density 0.90, about 27 times slower sparse"
+
+
+def test_folds_are_counted_and_named_when_asked_for():
+    folds = (*(Folded(f"bn{i}", "BatchNormalization", "Conv", f"c{i}") for i in range(56)), Folded("d", "Dropout"))
+    report = onnxdc.Report(folds=folds)
+    assert report.notes() == ["folded: 56 BatchNormalization into Conv, 1 Dropout"]
+    assert report.notes(verbose=True)[0] == "folded: BatchNormalization into Conv c0"
+    assert len(report.notes(verbose=True)) == 57
+    assert report.to_dict()["folds"][56] == {"name": "d", "action": "removed", "detail": "Dropout"}
+
+
+def test_a_repr_is_short():
+    report = onnxdc.compress(LENET, density=0.1).report
+    assert repr(report) == f"<Report: 3 weights, 1,064,800 -> {report.total.encoded_bytes:,} bytes>"
+    assert json.loads(report.to_json()) == json.loads(json.dumps(report.to_dict()))
 
 
 def test_totals_are_sums():

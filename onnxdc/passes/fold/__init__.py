@@ -11,16 +11,16 @@ from collections.abc import Callable
 import onnx_ir as ir
 
 from onnxdc.graph.names import Names
-from onnxdc.graph.skips import Skip
+from onnxdc.graph.skips import Skip, SkipCode
 from onnxdc.graph.walk import graphs, node_name
 from onnxdc.passes.fold.batch_norm import try_fold_batch_norm
 from onnxdc.passes.fold.identity import try_remove
 from onnxdc.passes.fold.matmul_add import matmul_before, try_make_gemm
 from onnxdc.passes.fold.site import Site
-from onnxdc.passes.result import Change, PassResult
+from onnxdc.passes.result import Folded, Result
 
 
-def fold(model: ir.Model) -> PassResult:
+def fold(model: ir.Model) -> Result[Folded]:
     """Fold what can be folded, in place, in all graphs and functions of the model.
 
     Changes and skips carry the names of the nodes that were there before. The model computes the same up to rounding;
@@ -29,33 +29,25 @@ def fold(model: ir.Model) -> PassResult:
     Raises:
         ModelError: the data of a constant that a fold needs cannot be read.
     """
-    result = PassResult(model)
+    result: Result[Folded] = Result(model)
     names = Names(model)
     # In this order: a BatchNormalization can meet its Gemm only once the Dropout between is gone and the Gemm is made.
-    for is_candidate, try_fold, action, detail in _FOLDS:
+    for is_candidate, try_fold in _FOLDS:
         for function, graph in graphs(model):
             for node in [node for node in graph if node.domain == "" and is_candidate(node)]:
                 name, op_type = node_name(node), node.op_type
                 reason = try_fold(Site(node, model, function, names))
-                if reason is None:
-                    result.changes.append(Change(name, action, detail.format(op_type=op_type, node=node)))
+                if reason is not None:
+                    result.skips.append(Skip(name, SkipCode.NOT_FOLDED, f"{op_type}: {reason}"))
+                elif node.graph is None:
+                    result.changes.append(Folded(name, op_type))
                 else:
-                    result.skips.append(Skip(name, f"{op_type}: {reason}"))
+                    result.changes.append(Folded(name, op_type, node.op_type, node.name or ""))
     return result
 
 
-_FOLDS: tuple[tuple[Callable[[ir.Node], bool], Callable[[Site], str | None], str, str], ...] = (
-    (lambda node: node.op_type in ("Identity", "Dropout"), try_remove, "removed", "{op_type}"),
-    (
-        lambda node: node.op_type == "Add" and matmul_before(node) is not None,
-        try_make_gemm,
-        "folded",
-        "Add and the MatMul before it into Gemm {node.name}",
-    ),
-    (
-        lambda node: node.op_type == "BatchNormalization",
-        try_fold_batch_norm,
-        "folded",
-        "BatchNormalization into {node.op_type} {node.name}",
-    ),
+_FOLDS: tuple[tuple[Callable[[ir.Node], bool], Callable[[Site], str | None]], ...] = (
+    (lambda node: node.op_type in ("Identity", "Dropout"), try_remove),
+    (lambda node: node.op_type == "Add" and matmul_before(node) is not None, try_make_gemm),
+    (lambda node: node.op_type == "BatchNormalization", try_fold_batch_norm),
 )

@@ -1,0 +1,43 @@
+"""The keywords of the verbs, for type checkers: the keys of the table that each stage heeds."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from onnxdc.numeric.kmeans import Init
+
+
+class EveryOption(TypedDict, total=False):
+    """What every stage heeds."""
+
+    min_elements: int | None
+
+
+class PruneOptions(EveryOption, total=False):
+    """How to prune; see ``recipe.keys``."""
+
+    density: float | None
+    quality: float | None
+    threshold: float | None
+    global_density: float | None
+
+
+class ShareOptions(EveryOption, total=False):
+    """How to share; see ``recipe.keys``."""
+
+    bits: int | None
+    init: Init | None
+    groups: int | None
+    seed: int | None
+
+
+class EncodeOptions(EveryOption, total=False):
+    """How to encode; see ``recipe.keys``."""
+
+    index_bits: int | None
+    execution: str | None
+    fuse: bool | None
+
+
+class CompressOptions(PruneOptions, ShareOptions, EncodeOptions, total=False):
+    """How to prune, share and encode."""
