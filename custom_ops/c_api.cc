@@ -1,4 +1,4 @@
-// The C interface of the library, for onnxdc/native.py. No exception and no C++ type crosses it.
+// The C interface of the library, for onnxdc/runtime/native.py. No exception and no C++ type crosses it.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +14,10 @@
 namespace {
 
 using namespace onnxdc;
+
+// Counts up with every change of a function or a structure here, together with onnxdc/runtime/native.py. Libraries of
+// interface 1 cannot tell it.
+constexpr uint32_t kInterface = 2;
 
 constexpr int kSuccess = 0;
 constexpr int kFailure = -1;
@@ -52,6 +56,13 @@ int guarded_verdict(char* detail, uint64_t size, Body body) {
 }
 
 }  // namespace
+
+// Answers which version of this interface the library has, and writes the bytes of the WeightGroup that it takes. A
+// caller of another version, or with another structure, must call nothing else.
+ONNXDC_EXPORT uint32_t onnxdc_interface(uint64_t* weight_group_nbytes) {
+    *weight_group_nbytes = sizeof(WeightGroup);
+    return kInterface;
+}
 
 // Writes the name of the instruction set that the kernels use, or, with kFailure, why there is none.
 ONNXDC_EXPORT int32_t onnxdc_isa(char* text, uint64_t text_size) {

@@ -50,7 +50,8 @@ struct TensorView {
 // How many tensors a group has.
 constexpr size_t kGroupTensors = 7;
 
-// The seven tensors in the order of the format, and the attributes. onnxdc/native.py declares the same structure.
+// The seven tensors in the order of the format, and the attributes. onnxdc/runtime/native.py declares the same
+// structure.
 struct WeightGroup {
     TensorView codebook;
     TensorView code_lengths;

@@ -16,6 +16,7 @@ from onnxdc.errors import FormatError, NativeError
 from onnxdc.numeric.weight import CompressedWeight
 
 _FILE = "libonnxdc_ops.dylib" if sys.platform == "darwin" else "libonnxdc_ops.so"
+_INTERFACE = 2  # the version of custom_ops/c_api.cc that this file is written for
 _TEXT_BYTES = 512
 _SUCCESS = 0
 
@@ -139,11 +140,20 @@ def _raise_for(result: int, text: ctypes.Array[ctypes.c_char]) -> None:
 
 @functools.cache
 def _library() -> ctypes.CDLL:
-    path = library_path()
+    return _load(library_path())
+
+
+def _load(path: str) -> ctypes.CDLL:
+    """Load a library, and declare its functions.
+
+    Raises:
+        NativeError: it does not load, or was compiled from other sources than this file goes with.
+    """
     try:
         library = ctypes.CDLL(path)
     except OSError as e:
         raise NativeError(f"{path} does not load: {e}") from e
+    _check_interface(library, path)
     group, text, size = ctypes.POINTER(_WeightGroup), ctypes.c_char_p, ctypes.c_uint64
     for name, result, arguments in (
         ("onnxdc_rule_name", ctypes.c_char_p, [ctypes.c_int32]),
@@ -156,3 +166,18 @@ def _library() -> ctypes.CDLL:
         function.restype = result
         function.argtypes = arguments
     return library
+
+
+def _check_interface(library: ctypes.CDLL, path: str) -> None:
+    nbytes, expected_nbytes = ctypes.c_uint64(), ctypes.sizeof(_WeightGroup)
+    try:
+        interface = library.onnxdc_interface(ctypes.byref(nbytes))
+    except AttributeError:
+        interface = 1  # whose libraries do not say
+    if interface != _INTERFACE:
+        difference = f"interface {_INTERFACE}, got {interface}"
+    elif nbytes.value != expected_nbytes:
+        difference = f"weight groups of {expected_nbytes} bytes, got {nbytes.value}"
+    else:
+        return
+    raise NativeError(f"{path} is the library of another version of onnxdc: expected {difference}: reinstall onnxdc")
