@@ -8,14 +8,13 @@ from typing import Final
 import numpy as np
 import onnx_ir as ir
 
-from onnxdc.domain.operators import DOMAIN, OPERATORS, SPARSE, TENSORS
+from onnxdc.domain.operators import DECODE_WEIGHT, DOMAIN, OPERATORS, SPARSE
 from onnxdc.errors import FormatError
 from onnxdc.graph.names import Names
-from onnxdc.numeric.weight import DEFAULT_CHUNK_SIZE, DEFAULT_INDEX_BITS, CompressedWeight
+from onnxdc.numeric.weight import DEFAULT_CHUNK_SIZE, DEFAULT_INDEX_BITS, TENSORS, CompressedWeight
 
 VERSION: Final = 1
 MIN_OPSET: Final = 11  # of the standard operators: the first version that the portable bodies are written for
-DECODE_WEIGHT: Final = "DecodeWeight"
 EMPTY: Final = "onnxdc.empty"  # the tensor that stands for every empty one
 
 _DEFAULTS: Final = {

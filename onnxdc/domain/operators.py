@@ -8,8 +8,10 @@ from typing import Final
 
 from onnx import AttributeProto
 
+from onnxdc.numeric.weight import TENSORS
+
 DOMAIN: Final = "onnxdc"
-TENSORS: Final = ("codebook", "code_lengths", "codes", "gap_lengths", "gaps", "chunks", "shape")
+DECODE_WEIGHT: Final = "DecodeWeight"  # yields the dense weight for an operator that has no sparse one
 
 # What an operator may apply to its output, as its name says.
 ACTIVATIONS: Final = ("", "Relu", "Clip", "LeakyRelu", "Silu", "HardSwish", "Gelu", "GeluTanh")

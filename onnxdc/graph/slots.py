@@ -78,12 +78,6 @@ _AFFINE_SLOTS: Final[dict[str, tuple[int, ...]]] = {
 # Operators of the default domain -> the inputs that take running statistics.
 _STATISTIC_SLOTS: Final[dict[str, dict[int, Statistic]]] = {"BatchNormalization": {3: "mean", 4: "variance"}}
 
-# Operators that hand a weight on to its consumer, whole: the values stay, or change only their type.
-_PASSING: Final = frozenset({"Transpose", "Reshape", "Identity", "Cast", "Squeeze", "Unsqueeze", "Flatten"})
-
-# Operators that hand parts of a weight on, as exporters of recurrent layers do to put the gates in ONNX's order.
-_CUTTING: Final = frozenset({"Slice", "Split"})
-
 
 def weight_kind(node: ir.Node, index: int) -> Kind | None:
     """The kind of weight that input ``index`` of the node takes, None if it takes none."""
@@ -106,13 +100,6 @@ def statistic_kind(node: ir.Node, index: int) -> Statistic | None:
     if node.domain != "" or int_attribute(node, "training_mode", 0) != 0:
         return None
     return _STATISTIC_SLOTS.get(node.op_type, {}).get(index)
-
-
-def is_passing(node: ir.Node, index: int) -> bool:
-    """Whether the node hands input ``index`` on to its outputs, whole or in parts, in another shape or type at most."""
-    if index != 0 or node.domain != "" or node.op_type not in _PASSING | _CUTTING:
-        return False
-    return node.op_type != "Cast" or int_attribute(node, "to", 0) in WEIGHT_TYPES
 
 
 def channel_axis(node: ir.Node, index: int, rank: int) -> int | None:

@@ -1,6 +1,6 @@
 """Follow a constant to the operators that consume it, and an axis of it back from there.
 
-Between the two may lie nodes that only reshape, transpose, cast or cut (``slots.is_passing``), nodes that put constants
+Between the two may lie nodes that only reshape, transpose, cast or cut (``is_passing``), nodes that put constants
 together, and calls of model-local functions, in whose bodies the search goes on. Subgraphs need no care: they see the
 values of the graphs around them.
 """
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import onnx_ir as ir
 
 from onnxdc.graph import slots
+from onnxdc.graph.passing import CUTTING, RESHAPING, is_passing
 from onnxdc.graph.slots import KINDS, Kind
 from onnxdc.graph.walk import graphs
 
@@ -68,7 +69,7 @@ def joins_of_constants(model: ir.Model) -> set[ir.Node]:
             is_join = node.op_type == "Concat" and constants.issuperset(value for value in node.inputs if value)
             if is_join:
                 joins.add(node)
-            if is_join or node.op_type == "Constant" or (slots.is_passing(node, 0) and node.inputs[0] in constants):
+            if is_join or node.op_type == "Constant" or (is_passing(node, 0) and node.inputs[0] in constants):
                 constants.update(node.outputs)
     return joins
 
@@ -95,7 +96,7 @@ def trace(value: ir.Value, model: ir.Model, joins: Set[ir.Node]) -> Trace:
             function = model.functions.get(node.op_identifier())
             if function is not None and index < len(function.inputs):
                 pending.append((function.inputs[index], (*path, node)))
-            elif slots.is_passing(node, index) or node in joins:
+            elif is_passing(node, index) or node in joins:
                 pending += [(output, (*path, node)) for output in node.outputs]
             elif slots.weight_kind(node, index) is not None:
                 found.uses.append(Use(node, index, path))
@@ -131,9 +132,9 @@ def _shape_after(node: ir.Node, before: tuple[int, ...]) -> tuple[int, ...] | No
     if node.op_type == "Transpose":
         permutation = _permutation(node, len(before))
         return None if permutation is None else tuple(before[axis] for axis in permutation)
-    if node.op_type in ("Slice", "Split", "Concat"):
+    if node.op_type in CUTTING | {"Concat"}:
         return None
-    if node.op_type not in ("Reshape", "Squeeze", "Unsqueeze", "Flatten"):
+    if node.op_type not in RESHAPING:
         return before
     shape = node.outputs[0].shape
     return tuple(shape.numpy()) if shape is not None and shape.is_static() else None

@@ -16,6 +16,7 @@ import onnx_ir as ir
 
 from onnxdc.domain.operators import DOMAIN
 from onnxdc.errors import ModelError
+from onnxdc.graph.passing import CUTTING, PASSING
 
 Feed: TypeAlias = dict[str, np.ndarray]
 
@@ -24,8 +25,6 @@ BATCH: Final = 64  # items in a run, where the model leaves their number open
 # What is tried for dimensions that the model leaves open: the first one of an input, and all others. A model may be
 # exported for one batch size, and convolutions need images of some size.
 OPEN_DIMENSIONS: Final = ((2, 16), (1, 16), (1, 64), (1, 224))
-# Operators through which integers pass unchanged on their way to the table that they index.
-_PASSING: Final = frozenset({"Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice"})
 
 
 @dataclass(frozen=True)
@@ -196,8 +195,9 @@ def _spec(value: ir.Value, where: str) -> InputSpec:
 def _limits(value: ir.Value) -> Iterator[int]:
     """The sizes of the tables that a value indexes, and the depths of the one-hot codes that it chooses."""
     for node, index in value.uses():
-        if node.op_type in _PASSING and index == 0:
-            yield from _limits(node.outputs[0])
+        if node.op_type in PASSING | CUTTING and index == 0:
+            for output in node.outputs:
+                yield from _limits(output)
         elif node.op_type == "Gather" and index == 1:
             table = ir.convenience.get_const_tensor(node.inputs[0]) if node.inputs[0] else None
             if table is not None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from onnxdc.numeric.arrays import bit_patterns
 
+TENSORS = ("codebook", "code_lengths", "codes", "gap_lengths", "gaps", "chunks", "shape")
 DEFAULT_CHUNK_SIZE = 4096
 DEFAULT_INDEX_BITS = 8
 MAX_CODES = 256
@@ -53,7 +54,7 @@ class CompressedWeight:
     @property
     def tensors(self) -> tuple[np.ndarray, ...]:
         """The seven tensors in the order of the format."""
-        return (self.codebook, self.code_lengths, self.codes, self.gap_lengths, self.gaps, self.chunks, self.shape)
+        return tuple(getattr(self, name) for name in TENSORS)
 
     @property
     def entries(self) -> int:

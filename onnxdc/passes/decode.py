@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxdc.domain import group
-from onnxdc.domain.operators import DOMAIN, OPERATORS
+from onnxdc.domain.operators import DECODE_WEIGHT, DOMAIN, OPERATORS
 from onnxdc.domain.origin import Origin, Origins, restored_constant, restored_tensor, restored_value
 from onnxdc.errors import FormatError, ModelError
 from onnxdc.graph.walk import insert_at
@@ -42,7 +42,7 @@ class _Site:
     @property
     def decoder_node(self) -> ir.Node | None:
         """The DecodeWeight node that the group feeds, None if it feeds sparse operators."""
-        return self.nodes[0] if self.nodes[0].op_type == group.DECODE_WEIGHT else None
+        return self.nodes[0] if self.nodes[0].op_type == DECODE_WEIGHT else None
 
 
 @dataclass
@@ -100,10 +100,10 @@ def _sites(model: ir.Model) -> list[_Site]:
         for node in graph:
             if node.domain != DOMAIN:
                 continue
-            if node.op_type != group.DECODE_WEIGHT and node.op_type not in OPERATORS:
+            if node.op_type != DECODE_WEIGHT and node.op_type not in OPERATORS:
                 raise ModelError(f"node {node.name!r}: unknown operator {DOMAIN}.{node.op_type}")
             values = group.group_of(node)
-            own = node if node.op_type == group.DECODE_WEIGHT else None
+            own = node if node.op_type == DECODE_WEIGHT else None
             sites.setdefault((graph, own, *values), _Site(graph, values)).nodes.append(node)
     for site in sites.values():
         site.fused = group.fused_text(site.nodes)
@@ -162,7 +162,7 @@ def _restore(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
     initializers = {value: [value] for value in graph.initializers.values()}
     for weight in weights:
         for node in weight.site.nodes:
-            if node.op_type == group.DECODE_WEIGHT:
+            if node.op_type == DECODE_WEIGHT:
                 node.outputs[0].replace_all_uses_with(weight.value, replace_graph_outputs=True)
                 graph.remove(node, safe=True)
             else:

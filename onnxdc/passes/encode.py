@@ -16,7 +16,7 @@ import onnx
 import onnx_ir as ir
 
 from onnxdc.domain import group, origin
-from onnxdc.domain.operators import DOMAIN, SPARSE
+from onnxdc.domain.operators import DECODE_WEIGHT, DOMAIN, SPARSE
 from onnxdc.domain.portable import portable_functions
 from onnxdc.errors import ModelError
 from onnxdc.graph.names import Names
@@ -185,7 +185,7 @@ def _decide(plan: Plan, coded: Sequence[_CodedWeight], shapes: Shapes, opset: in
     tails = find_tails(plan.model.graph, products, shapes) if plan.recipe.fuse else {}
     op_types = {(tails[node].operator if node in tails else SPARSE[node.op_type]).name for node in products}
     if not all(each.execution.sparse for each in coded):
-        op_types.add(group.DECODE_WEIGHT)
+        op_types.add(DECODE_WEIGHT)
     attributes = set().union(*(_attributes(each) for each in coded))
     longest = max(max(each.compressed.codes.size, each.compressed.gaps.size) for each in coded)
     functions = portable_functions(op_types, opset, attributes=attributes, stream_bytes=longest)

@@ -9,31 +9,31 @@ import torch
 
 from onnxdc.errors import ModelError
 from onnxdc.graph.constants import constant_tensor, read_constant
+from onnxdc.graph.passing import KEEPING
 
 # The loss -> the operators before which it is taken. The losses work on logits, where softmax and logarithm are one
 # step that cannot overflow.
 _CONTAINED: Final = {"cross_entropy": ("Softmax", "LogSoftmax"), "bce": ("Sigmoid",)}
 # Operators that change no value, so that one of the above may stand before them.
-_PASSING: Final = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 
 
 def bypass_activation(model: ir.Model, loss: str) -> bool:
     """Take a last activation that the loss contains out of a model, in place.
 
     Args:
-        model: a copy for training; the activation stays in the model that is written.
-        loss: see ``TrainingOptions``.
+        model: A copy of the model for training; the activation stays in the model that is written.
+        loss: The loss, see ``TrainingOptions``.
 
     Returns:
         Whether there was one.
 
     Raises:
-        ModelError: the model has no output, or a Softmax that is not over axis 1, the classes.
+        ModelError: The model has no output, or a Softmax that is not over axis 1, the classes.
     """
     if not model.graph.outputs:
         raise ModelError("expected a model with an output, got none")
     node = model.graph.outputs[0].producer()
-    while node is not None and node.op_type in _PASSING and node.inputs[0] is not None:
+    while node is not None and node.op_type in KEEPING and node.inputs[0] is not None:
         node = node.inputs[0].producer()
     if node is None or node.domain != "":
         return False
@@ -54,12 +54,12 @@ def bypass_activation(model: ir.Model, loss: str) -> bool:
 
 
 def _written_out(node: ir.Node) -> ir.Value | None:
-    """What goes into a softmax over axis 1 that is written as Exp, ReduceSum and Div, and ends here."""
+    """Return what goes into a softmax over axis 1 that is written as Exp, ReduceSum and Div, and ends here."""
     powers, total = node.inputs if node.op_type == "Div" else (None, None)
     if powers is None or total is None:
         return None
     exponential, summing = powers.producer(), total.producer()
-    while summing is not None and summing.op_type in _PASSING | {"Expand"} and summing.inputs[0] is not None:
+    while summing is not None and summing.op_type in KEEPING | {"Expand"} and summing.inputs[0] is not None:
         summing = summing.inputs[0].producer()
     if exponential is None or exponential.op_type != "Exp" or summing is None or summing.op_type != "ReduceSum":
         return None
@@ -69,7 +69,7 @@ def _written_out(node: ir.Node) -> ir.Value | None:
 
 
 def _axes(node: ir.Node) -> list[int]:
-    """The axes of a reduction, in an attribute or in a constant, from the front where the rank is known."""
+    """Return the axes of a reduction, in an attribute or in a constant, from the front where the rank is known."""
     given = node.inputs[1] if len(node.inputs) > 1 else None
     if given is not None:
         axes = read_constant(given).tolist() if constant_tensor(given) is not None else []
@@ -82,7 +82,7 @@ def _axes(node: ir.Node) -> list[int]:
 def _require_class_axis(node: ir.Node, model: ir.Model) -> None:
     if node.op_type == "Sigmoid":
         return
-    old = model.opset_imports.get("", 1) < 13  # axis 1 by default then, and all axes behind it as one
+    old = model.opset_imports.get("", 1) < 13  # axis 1 by default then, and all axes after it as one
     axis = node.attributes.get_int("axis", 1 if old else -1)
     shape = node.outputs[0].shape or (node.inputs[0].shape if node.inputs[0] is not None else None)
     rank = len(shape) if shape is not None else 2
@@ -91,10 +91,10 @@ def _require_class_axis(node: ir.Node, model: ir.Model) -> None:
 
 
 def logits(outputs: torch.Tensor | tuple[torch.Tensor, ...], loss: str) -> torch.Tensor:
-    """The first output; for cross entropy without axes of size 1 behind the classes: ``[items, classes, ...]``.
+    """Return the first output; for cross entropy without axes of size 1 after the classes: ``[items, classes, ...]``.
 
     Raises:
-        ModelError: cross entropy of an output without an axis for the classes.
+        ModelError: The loss is cross entropy of an output without an axis for the classes.
     """
     first = outputs[0] if isinstance(outputs, tuple) else outputs
     if loss != "cross_entropy":

@@ -13,10 +13,9 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from onnxdc.domain.operators import TENSORS
 from onnxdc.domain.portable import portable_functions
 from onnxdc.numeric.encoding import encode_weight
-from onnxdc.numeric.weight import CompressedWeight
+from onnxdc.numeric.weight import TENSORS, CompressedWeight
 
 IR_VERSION = 8
 NEWEST_OPSET = min(28, onnx.defs.onnx_opset_version())  # onnxruntime 1.32 knows 28

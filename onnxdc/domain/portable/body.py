@@ -11,7 +11,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-DOMAIN: Final = "onnxdc"
+from onnxdc.domain.operators import DOMAIN
+
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 
 

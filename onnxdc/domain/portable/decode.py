@@ -7,9 +7,10 @@ from typing import Final
 import onnx
 from onnx import AttributeProto, TensorProto
 
+from onnxdc.domain.operators import DECODE_WEIGHT
 from onnxdc.domain.portable.body import Body, Reference, zero_tensor
+from onnxdc.numeric.weight import TENSORS
 
-GROUP: Final = ("codebook", "code_lengths", "codes", "gap_lengths", "gaps", "chunks", "shape")
 END: Final = 2**31 - 1  # the end of any axis
 
 
@@ -21,9 +22,9 @@ def decode_function(opset: int, *, grouped: bool, typed: bool) -> onnx.FunctionP
         grouped: whether some weight has several codebooks, so that group_axis counts.
         typed: whether some weight is not float32, so that dtype counts.
     """
-    body = Body("DecodeWeight", GROUP, opset)
+    body = Body(DECODE_WEIGHT, TENSORS, opset)
     op, int32, int64 = body.op, body.int32, body.int64
-    codebook, code_lengths, codes, gap_lengths, gaps, chunks, shape = GROUP
+    codebook, code_lengths, codes, gap_lengths, gaps, chunks, shape = TENSORS
     dtype = Reference("dtype", AttributeProto.INT) if typed else TensorProto.FLOAT
     flat = int64([-1])
     entries = op("Reshape", op("Slice", chunks, int32([-1, 0]), int32([END, 1])), flat)

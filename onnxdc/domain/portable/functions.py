@@ -11,17 +11,18 @@ from collections.abc import Collection, Iterable
 import onnx
 from onnx import TensorProto
 
-from onnxdc.domain.operators import INT, OPERATORS
+from onnxdc.domain.operators import DECODE_WEIGHT, INT, OPERATORS
 from onnxdc.domain.portable.body import Body, Reference
-from onnxdc.domain.portable.decode import GROUP, decode_function
+from onnxdc.domain.portable.decode import decode_function
 from onnxdc.domain.portable.epilogue import epilogue
 from onnxdc.domain.portable.symbols import symbols_functions
+from onnxdc.numeric.weight import DEFAULT_CHUNK_SIZE, TENSORS
 
 
 def portable_functions(
     op_types: Iterable[str],
     opset: int,
-    chunk_size: int = 4096,
+    chunk_size: int = DEFAULT_CHUNK_SIZE,
     attributes: Collection[str] | None = None,
     stream_bytes: int = 0,
 ) -> list[onnx.FunctionProto]:
@@ -40,7 +41,7 @@ def portable_functions(
         ValueError: an operator that the domain does not have.
     """
     wanted = sorted(set(op_types))
-    unknown = set(wanted) - {"DecodeWeight", *OPERATORS}
+    unknown = set(wanted) - {DECODE_WEIGHT, *OPERATORS}
     if unknown:
         raise ValueError(f"no such operator in the domain onnxdc: {', '.join(sorted(unknown))}")
     if not wanted:
@@ -54,9 +55,9 @@ def portable_functions(
 def _sparse(name: str, opset: int, attributes: Collection[str] | None, *, grouped: bool) -> onnx.FunctionProto:
     """The operator ``name``: DecodeWeight, the standard operator with the node's attributes, and what is fused."""
     operator = OPERATORS[name]
-    body = Body(name, [*operator.before, *GROUP, *operator.after, *operator.fused_inputs], opset)
+    body = Body(name, [*operator.before, *TENSORS, *operator.after, *operator.fused_inputs], opset)
     group_axis = {"group_axis": Reference("group_axis", INT)} if grouped else {}
-    weight = body.call("DecodeWeight", *GROUP, **group_axis, dtype=TensorProto.FLOAT)
+    weight = body.call(DECODE_WEIGHT, *TENSORS, **group_axis, dtype=TensorProto.FLOAT)
     references = {
         key: Reference(key, kind)
         for key, kind in operator.attributes.items()

@@ -21,8 +21,8 @@ import onnx
 from onnx import TensorProto
 
 from onnxdc.domain.portable.body import Body
+from onnxdc.numeric.huffman import MAX_LENGTH
 
-MAX_LENGTH: Final = 12
 SLOTS: Final = 1 << MAX_LENGTH  # windows of the longest codeword
 SYMBOLS: Final = 256
 ROUNDS: Final = 8
