@@ -39,7 +39,9 @@ class FormatError(OnnxdcError):
     """A compressed weight breaks a rule of docs/format.md section 6.
 
     Attributes:
-        rule: the name of the rule, as in the format's table (``"kraft"``, ``"checksum"``, ...).
+        rule: The name of the rule, as in the format's table (``"kraft"``, ``"checksum"``, ...).
+        detail: What was expected, and what was found.
+        where: The weight or node that it concerns; empty where that is not known.
     """
 
     def __init__(self, rule: str, detail: str, where: str = "") -> None:
@@ -49,7 +51,7 @@ class FormatError(OnnxdcError):
         super().__init__(f"{where}: {rule}: {detail}" if where else f"{rule}: {detail}")
 
     def at(self, where: str) -> "FormatError":
-        """The same error, with the name of the weight or node that it concerns."""
+        """Return the same error, with the name of the weight or node that it concerns."""
         return FormatError(self.rule, self.detail, where)
 
 

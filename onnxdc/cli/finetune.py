@@ -27,7 +27,10 @@ _OPTIONS = (
         help="The training data: an array for each input, and the labels.",
     ),
     click.option(
-        "--val", metavar="NPZ", type=_PATH, help="Measure each epoch on these data, of the same form; keep the best one."
+        "--val",
+        metavar="NPZ",
+        type=_PATH,
+        help="Measure each epoch on these data, of the same form; keep the best one.",
     ),
     click.option("--labels", metavar="NAME", help="The name of the array with the labels.  [default: labels]"),
     click.option(

@@ -44,7 +44,7 @@ def key_option(key: Key) -> _Decorator[Any]:
     help_text = f"{key.help}  [default: {key.default_text}]" if key.default_text else key.help
     if key.type is bool:
         return click.option(f"{name}/--no-{key.name.replace('_', '-')}", default=None, help=help_text)
-    return click.option(name, type=key.type, help=help_text)
+    return click.option(name, type=click.Choice(key.choices) if key.choices else key.type, help=help_text)
 
 
 def key_options(*stages: Stage) -> list[_Decorator[Any]]:

@@ -16,7 +16,7 @@ from onnxdc.graph.slots import KINDS
 from onnxdc.numeric.kmeans import INITS
 from onnxdc.recipe.checks import SWITCH, TEXT, Check, integer, number, one_of
 
-Stage: TypeAlias = Literal["prune", "share", "encode", "every"]
+Stage: TypeAlias = Literal["prune", "share", "encode", "train", "every"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Key:
         usual: What to say of the default, where the value does not say it.
         of_weight: Whether each weight has it; else it is one of the whole model.
         command_line: Whether the command line has it.
+        choices: The texts that the command line takes; empty where it leaves that to the check.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Key:
     usual: str = ""
     of_weight: bool = True
     command_line: bool = True
+    choices: tuple[str, ...] = ()
 
     @property
     def default_text(self) -> str:

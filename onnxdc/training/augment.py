@@ -1,4 +1,4 @@
-"""More training data from few: images at random places."""
+"""More training data from few: images that are moved at random."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import torch.nn.functional as F  # noqa: N812 (as its documentation has it)
 
 
 def shifted(images: torch.Tensor, pixels: int) -> torch.Tensor:
-    """Each image moved by its own random distance; what comes in at the border is 0.
+    """Move each image by its own random distance; what comes in at the border is 0.
 
     Args:
-        images: ``[items, channels, height, width]``.
-        pixels: the largest distance along each axis; all whole distances are equally likely.
+        images: The images, ``[items, channels, height, width]``.
+        pixels: The largest distance along each axis; all whole distances are equally likely.
     """
     items, _, height, width = images.shape
     down, right = torch.randint(0, 2 * pixels + 1, (2, items, 1))

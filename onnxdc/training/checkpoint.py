@@ -23,16 +23,15 @@ def save_checkpoint(path: Path, run: dict[str, Any], state: dict[str, Any]) -> N
     """Write a checkpoint, all of it or nothing.
 
     Args:
-        path: the file.
-        run: what the training is: its options, and digests of the model and the data.
-        state: where it stands: tensors, numbers, texts, and lists and dictionaries of them.
+        path: The file.
+        run: What the training is: its options, and digests of the model and the data.
+        state: What the training has come to: tensors, numbers, texts, and lists and dictionaries of them.
 
     Raises:
-        TrainingError: the file cannot be written; one that is there already stays.
+        TrainingError: The file cannot be written; one that is there already stays.
     """
-    content = (
-        io.BytesIO()
-    )  # torch, writing to a file itself, hides a full disk or an interrupt behind errors of its own
+    # In memory first: torch, writing to a file itself, hides a full disk or an interrupt in errors of its own.
+    content = io.BytesIO()
     torch.save({"version": VERSION, "run": run, "state": state}, content)
     try:
         with replacing(path) as file:
@@ -42,14 +41,14 @@ def save_checkpoint(path: Path, run: dict[str, Any], state: dict[str, Any]) -> N
 
 
 def load_checkpoint(path: Path, run: dict[str, Any]) -> dict[str, Any]:
-    """The state of a checkpoint of the same run. The file is data only: nothing in it is executed.
+    """Read the state of a checkpoint of the same run. The file is data only: nothing in it is executed.
 
     Args:
-        path: the file.
-        run: as for ``save_checkpoint``; the learning rate and the number of threads may have changed.
+        path: The file.
+        run: What the training is, as for ``save_checkpoint``; learning rate and number of threads may have changed.
 
     Raises:
-        TrainingError: there is no such file, it is no checkpoint, or one of another run; the error says what differs.
+        TrainingError: There is no such file, it is no checkpoint, or one of another run; the error says what differs.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -62,13 +61,13 @@ def load_checkpoint(path: Path, run: dict[str, Any]) -> dict[str, Any]:
         raise TrainingError(f"{path}: not a checkpoint of a training") from error
     if not isinstance(content, dict) or content.get("version") != VERSION:
         raise TrainingError(f"{path}: not a checkpoint of a training, version {VERSION}")
-    found_run, state = content.get("run"), content.get("state")
-    if not isinstance(found_run, dict) or not isinstance(state, dict):
+    saved_run, state = content.get("run"), content.get("state")
+    if not isinstance(saved_run, dict) or not isinstance(state, dict):
         raise TrainingError(f"{path}: not a checkpoint of a training")
     for name, value in run.items():
-        found = found_run.get(name)
-        if found != value and name not in _FREE:
-            what = f"{name} {found} there, {value} here" if name not in ("model", "data") else f"another {name}"
+        saved = saved_run.get(name)
+        if saved != value and name not in _FREE:
+            what = f"{name} {saved} there, {value} here" if name not in ("model", "data") else f"another {name}"
             raise TrainingError(f"{path}: cannot resume, it is of another training: {what}")
     return state
 
@@ -77,7 +76,7 @@ def check_fresh(path: Path) -> None:
     """Refuse to begin anew where a checkpoint would be lost.
 
     Raises:
-        TrainingError: there is one.
+        TrainingError: There is one.
     """
     if os.path.lexists(path):
         raise TrainingError(f"{path}: there is a checkpoint of an earlier training: resume it, or remove the file")

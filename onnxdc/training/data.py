@@ -1,4 +1,4 @@
-"""The data of a training: arrays named as the model's inputs, with labels beside them, held in memory."""
+"""The data of a training: arrays named as the model's inputs, with labels next to them, held in memory."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Batch:
     """Some items.
 
     Attributes:
-        inputs: of the model, in its order; the first axis of each counts the items.
-        labels: int64 classes or float32 values, the first axis counting the items; None where there are none.
-        teacher: the teacher's outputs, likewise.
+        inputs: The inputs of the model, in its order; the first axis of each counts the items.
+        labels: int64 classes or float32 values, the first axis counting the items; None without labels.
+        teacher: The teacher's outputs, the first axis counting the items; None without a teacher.
     """
 
     inputs: tuple[torch.Tensor, ...]
@@ -36,7 +36,7 @@ class Batch:
         return len(self.inputs[0])
 
     def take(self, items: torch.Tensor) -> Batch:
-        """The items with these numbers."""
+        """Return the items with these numbers."""
         return Batch(
             tuple(array[items] for array in self.inputs),
             None if self.labels is None else self.labels[items],
@@ -44,12 +44,12 @@ class Batch:
         )
 
     def parts(self, size: int) -> Iterator[Batch]:
-        """All items in their order, ``size`` at a time."""
-        return (self.take(items) for items in torch.split(torch.arange(len(self)), size))
+        """Yield all items in their order, ``size`` at a time."""
+        yield from (self.take(items) for items in torch.split(torch.arange(len(self)), size))
 
 
-def where_of(data: Arrays) -> str:
-    """What to call data in messages."""
+def name_of_data(data: Arrays) -> str:
+    """Return what messages call the data."""
     return os.fspath(data) if isinstance(data, str | os.PathLike) else "data"
 
 
@@ -57,35 +57,35 @@ def load_data(data: Arrays, specs: Sequence[InputSpec], labels: str, loss: str, 
     """Read and check a data set.
 
     Args:
-        data: an array for each input, and one with labels; others are ignored.
-        specs: the inputs of the model.
-        labels: the name of the labels.
-        loss: what labels are for: classes for ``"cross_entropy"``, from 0 to 1 for ``"bce"``.
-        required: whether there must be labels.
+        data: An array for each input, and one with labels; others are ignored.
+        specs: The inputs of the model.
+        labels: The name of the labels.
+        loss: The loss that labels are for: classes for ``"cross_entropy"``, from 0 to 1 for ``"bce"``.
+        required: Whether there must be labels.
 
     Raises:
-        ModelError: the file cannot be read, an array is missing, or has the wrong type or shape.
-        TrainingError: there are no items, not equally many in all arrays, a NaN, or labels that are no classes.
+        ModelError: The file cannot be read, an array is missing, or has the wrong type or shape.
+        TrainingError: There are no items, not equally many in all arrays, a NaN, or labels that are no classes.
     """
-    where = where_of(data)
+    where = name_of_data(data)
     arrays = load_arrays(data, labels if required else None) if not isinstance(data, Mapping) else data
     if required and labels not in arrays:
         raise TrainingError(f"{where}: no array {labels}, got {', '.join(arrays) or 'none'}")
     inputs = {spec.name: _checked_input(spec, arrays, where) for spec in specs}
-    found = _checked_labels(np.asarray(arrays[labels]), f"{where}: {labels}", loss) if labels in arrays else None
-    lengths = {name: len(array) for name, array in inputs.items()} | ({} if found is None else {labels: len(found)})
+    targets = _checked_labels(np.asarray(arrays[labels]), f"{where}: {labels}", loss) if labels in arrays else None
+    lengths = {name: len(array) for name, array in inputs.items()} | ({} if targets is None else {labels: len(targets)})
     if len(set(lengths.values())) > 1:
         raise TrainingError(f"{where}: the arrays differ in their number of items: {_listed(lengths)}")
     if not next(iter(lengths.values())):
         raise TrainingError(f"{where}: expected items, got none")
-    return Batch(tuple(map(_tensor, inputs.values())), None if found is None else _tensor(found))
+    return Batch(tuple(map(_tensor, inputs.values())), None if targets is None else _tensor(targets))
 
 
 def split(data: Batch, share: float) -> tuple[Batch, Batch]:
-    """Data cut in two at random: for training, and the ``share`` for validation, at least one item.
+    """Cut data in two at random: for training, and the ``share`` for validation, at least one item.
 
     Raises:
-        TrainingError: nothing would be left to train on.
+        TrainingError: Nothing would be left to train on.
     """
     held_out = max(1, round(share * len(data)))
     if held_out >= len(data):
@@ -98,30 +98,30 @@ def check_labels(labels: torch.Tensor, outputs: torch.Tensor, where: str, loss: 
     """Hold labels against what the model answers to a first batch.
 
     Args:
-        labels: of all items.
-        outputs: of some items: ``[items, classes, ...]``, or of the shape of the labels.
-        where: what to call the labels.
-        loss: see ``load_data``.
+        labels: The labels of all items.
+        outputs: The outputs for some items: ``[items, classes, ...]``, or of the shape of the labels.
+        where: What messages call the labels.
+        loss: The loss, see ``load_data``.
 
     Raises:
-        TrainingError: a label is no class of the model, or the shapes do not fit.
+        TrainingError: A label is no class of the model, or the shapes do not fit.
     """
     classes = loss == "cross_entropy"
     expected = tuple(outputs.shape[2 if classes else 1 :])
     if tuple(labels.shape[1:]) != expected:
         raise TrainingError(f"{where}: expected shape {_shape(expected)}, got {_shape(labels.shape[1:])}")
     if classes and not 0 <= int(labels.min()) <= int(labels.max()) < outputs.shape[1]:
-        found = f"{int(labels.min())} to {int(labels.max())}"
-        raise TrainingError(f"{where}: expected labels from 0 to {outputs.shape[1] - 1}, got {found}")
+        got = f"{int(labels.min())} to {int(labels.max())}"
+        raise TrainingError(f"{where}: expected labels from 0 to {outputs.shape[1] - 1}, got {got}")
 
 
 def digest(data: Batch) -> str:
-    """A number for the data, the same for the same values in the same order."""
-    found = hashlib.blake2b(digest_size=16)
+    """Return a digest of the data, the same for the same values in the same order."""
+    hasher = hashlib.blake2b(digest_size=16)
     for tensor in (*data.inputs, *(() if data.labels is None else (data.labels,))):
-        found.update(str(tuple(tensor.shape)).encode())
-        found.update(tensor.contiguous().view(torch.uint8).numpy().data if tensor.ndim else b"")
-    return found.hexdigest()
+        hasher.update(str(tuple(tensor.shape)).encode())
+        hasher.update(tensor.contiguous().view(torch.uint8).numpy().data if tensor.ndim else b"")
+    return hasher.hexdigest()
 
 
 def _checked_input(spec: InputSpec, arrays: Mapping[str, np.ndarray], where: str) -> np.ndarray:
@@ -130,8 +130,8 @@ def _checked_input(spec: InputSpec, arrays: Mapping[str, np.ndarray], where: str
     array = given_array(spec, arrays, where, lists=False)
     _require_finite(array, f"{where}: input {spec.name}")
     if spec.limit is not None and array.size and not 0 <= array.min() <= array.max() < spec.limit:
-        found = f"{array.min()} to {array.max()}"
-        raise TrainingError(f"{where}: input {spec.name}: expected values from 0 to {spec.limit - 1}, got {found}")
+        got = f"{array.min()} to {array.max()}"
+        raise TrainingError(f"{where}: input {spec.name}: expected values from 0 to {spec.limit - 1}, got {got}")
     return array
 
 

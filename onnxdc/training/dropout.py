@@ -11,14 +11,14 @@ import torch
 
 
 class Densities(Protocol):
-    """What knows how dense weights are."""
+    """Something that knows how dense weights are."""
 
     def density(self, names: Collection[str]) -> float:
-        """nnz over elements of some weights together."""
+        """Return nnz over elements of some weights together."""
 
 
 def adjusted_rate(rate: float, kept: float) -> float:
-    """The rate for a layer that has the share ``kept`` of its connections: ``rate * sqrt(kept)``.
+    """Return the rate for a layer that has the share ``kept`` of its connections: ``rate * sqrt(kept)``.
 
     >>> adjusted_rate(0.5, 0.25)
     0.25
@@ -31,9 +31,9 @@ class LayerDropout:
     """Dropout on the inputs of fully connected layers.
 
     Attributes:
-        module: what drops.
-        rate: for dense layers.
-        weights: of the layers.
+        module: The module that drops.
+        rate: The rate for dense layers.
+        weights: The names of the weights of the layers.
     """
 
     module: torch.nn.Dropout
@@ -43,7 +43,11 @@ class LayerDropout:
 
 @dataclass(frozen=True)
 class Dropouts:
-    """All dropout of a network."""
+    """All dropout of a network.
+
+    Attributes:
+        layers: Each dropout, with the layers whose inputs it drops.
+    """
 
     layers: Sequence[LayerDropout] = ()
 

@@ -1,4 +1,4 @@
-"""Dropout in a graph: put it before fully connected layers, and say which layers stand behind it."""
+"""Dropout in a graph: put it before fully connected layers, and say which layers come after it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from onnxdc.graph.weights import Weight
 def insert_dropout(model: ir.Model, weights: list[Weight], rate: float) -> int:
     """Put a Dropout node on the input of each fully connected layer but the first of them, in place.
 
-    Layers that stand behind a Dropout node already keep that one.
+    Layers that come after a Dropout node already keep that one.
 
     Args:
-        model: a copy for training.
-        weights: of the model, in its order.
-        rate: the share of the inputs that is dropped.
+        model: A copy of the model for training.
+        weights: Its weights, in its order.
+        rate: The share of the inputs that is dropped.
 
     Returns:
-        How many nodes there are now that were not there before.
+        The number of nodes that were inserted.
     """
     names, inserted = Names(model), 0
-    behind = {name for reached in layers_behind_dropout(model, weights).values() for name in reached}
+    served = {name for layers in layers_after_dropout(model, weights).values() for name in layers}
     layers = [weight for weight in weights if weight.kind == "fc" and weight.graph is model.graph]
     for weight in layers[1:]:
-        for use in weight.uses if weight.name not in behind else ():
+        for use in weight.uses if weight.name not in served else ():
             value = use.node.inputs[1 - use.index]
             if use.kind == "fc" and value is not None and use.node.graph is model.graph:
                 use.node.replace_input_with(1 - use.index, _dropped(model, use.node, value, rate, names))
@@ -34,12 +34,12 @@ def insert_dropout(model: ir.Model, weights: list[Weight], rate: float) -> int:
     return inserted
 
 
-def layers_behind_dropout(model: ir.Model, weights: list[Weight]) -> dict[str, tuple[str, ...]]:
-    """The output of each Dropout node -> the fully connected weights behind it, with no other weight between.
+def layers_after_dropout(model: ir.Model, weights: list[Weight]) -> dict[str, tuple[str, ...]]:
+    """Return the output of each Dropout node -> the fully connected weights after it, with no other weight between.
 
     Args:
-        model: not changed.
-        weights: of the model.
+        model: The model; it is not changed.
+        weights: Its weights.
     """
     users = {use.node: weight for weight in weights for use in weight.uses}
     nodes = [node for node in model.graph if node.op_type == "Dropout" and node.domain == ""]
@@ -47,7 +47,7 @@ def layers_behind_dropout(model: ir.Model, weights: list[Weight]) -> dict[str, t
 
 
 def _dropped(model: ir.Model, before: ir.Node, value: ir.Value, rate: float, names: Names) -> ir.Value:
-    """A new value: ``value`` behind a Dropout node, which stands before the node that is going to use it."""
+    """Return ``value`` after a new Dropout node, which stands before the node that is going to use it."""
     if model.opset_imports.get("", 1) < 12:
         node = ir.Node("", "Dropout", [value], [ir.AttrFloat32("ratio", rate)])
     else:
@@ -61,8 +61,8 @@ def _dropped(model: ir.Model, before: ir.Node, value: ir.Value, rate: float, nam
 
 
 def _reached(value: ir.Value, users: dict[ir.Node, Weight]) -> dict[str, None]:
-    """The names of the fully connected weights behind a value."""
-    found: dict[str, None] = {}
+    """Return the names of the fully connected weights after a value."""
+    names: dict[str, None] = {}
     waiting, seen = [value], set()
     while waiting:
         for node, _ in waiting.pop().uses():
@@ -72,5 +72,5 @@ def _reached(value: ir.Value, users: dict[ir.Node, Weight]) -> dict[str, None]:
             if node not in users:
                 waiting += node.outputs
             elif users[node].kind == "fc":
-                found[users[node].name] = None
-    return found
+                names[users[node].name] = None
+    return names

@@ -32,9 +32,9 @@ class Best:
     """The best values so far.
 
     Attributes:
-        epoch: after which they were there; 0 for before training.
-        score: on the validation data; None without any.
-        network: the state of the module.
+        epoch: The epoch after which the network had them; 0 for before training.
+        score: Their score on the validation data; None without any.
+        network: The state of the module.
     """
 
     epoch: int
@@ -47,9 +47,15 @@ class Loop:
     """A training under way.
 
     Attributes:
-        network: what is trained, and the next six: by what.
-        done: the epochs so far.
-        best: the best values so far; None while the masks have not settled.
+        network: The network that is trained.
+        options: The options of the training.
+        training: The data to train on.
+        validation: The data to measure each epoch on; None without any.
+        teacher: The teacher; None without one.
+        pruner: What chooses the masks.
+        dropouts: The dropout that grows weaker as weights are pruned.
+        done: The epochs so far.
+        best: The best values so far; None while the masks have not settled.
     """
 
     network: Network
@@ -72,10 +78,10 @@ class Loop:
         """Train until the last epoch, or until nothing has become better for ``patience`` epochs.
 
         Args:
-            epoch_done: called after each epoch; the state is that of the end of the epoch.
+            epoch_done: Called after each epoch; the state is that of the end of the epoch.
 
         Raises:
-            TrainingError: the loss, or a value, is NaN or infinite.
+            TrainingError: The loss, or a value, is NaN or infinite.
         """
         if not self.done and self.validation is not None and not self.pruner.rankings:
             self.best = Best(0, self.evaluate(self.validation), self._snapshot())
@@ -96,7 +102,7 @@ class Loop:
         return self.training if self.validation is None else self.validation
 
     def evaluate(self, data: Batch) -> Score:
-        """The score of the network as it is."""
+        """Score the network as it is."""
         self.network.module.eval()
         with torch.no_grad():
             return _mean(
@@ -105,7 +111,7 @@ class Loop:
             )
 
     def state(self) -> dict[str, Any]:
-        """Where it stands after an epoch: all that the next one depends on."""
+        """Return the state after an epoch: all that the next one depends on."""
         return {
             "network": self.network.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -125,6 +131,7 @@ class Loop:
         self.dropouts.adjust(self.network)
 
     def _epoch(self, number: int) -> Score:
+        """Train for an epoch, counted from 0, and return the mean score of its steps."""
         self.network.module.train()
         order = torch.split(torch.randperm(len(self.training)), self.options.batch)
         return _mean(
@@ -132,7 +139,7 @@ class Loop:
         )
 
     def _step(self, epoch: int, index: int, batch: Batch) -> Score:
-        """One step of the optimizer, ``index`` of its epoch; the score before it."""
+        """Make one step of the optimizer, number ``index`` of its epoch, and return the score before it."""
         step = epoch * self.epoch_steps + index
         try:
             if self.pruner.before_step(step):
@@ -190,7 +197,7 @@ class Loop:
 
 
 def _mean(scores: Iterable[tuple[Score, int]]) -> Score:
-    """The mean of scores, each of so many items."""
+    """Return the mean of scores, each of so many items."""
     loss = accuracy = items = 0.0
     knows_right = True
     for score, count in scores:

@@ -20,15 +20,15 @@ _LOSSES: Final[dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]] 
 
 
 def distillation(outputs: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
-    """How far a classifier is from its teacher (Hinton et al. 2015, section 2).
+    """Return how far a classifier is from its teacher (Hinton et al. 2015, section 2).
 
-    The divergence of Kullback and Leibler between the softmax of both over ``temperature``, times ``temperature``
-    squared so that the size of its gradient does not depend on it; the mean over items and positions.
+    This is the divergence of Kullback and Leibler between the softmax of both over ``temperature``, the mean over items
+    and positions, times ``temperature`` squared so that the size of its gradient does not depend on it.
 
     Args:
-        outputs: logits ``[items, classes, ...]``.
-        teacher: the same; log-probabilities will do.
-        temperature: above 0.
+        outputs: The classifier's logits, ``[items, classes, ...]``.
+        teacher: The teacher's logits, of the same shape; log-probabilities will do.
+        temperature: The temperature, above 0.
     """
     log_student = F.log_softmax(outputs / temperature, dim=1)
     log_teacher = F.log_softmax(teacher / temperature, dim=1)
@@ -41,7 +41,7 @@ class Objective:
     """The loss of a training: of labels, of a teacher's outputs, or of both.
 
     Attributes:
-        options: ``loss``, ``distill_weight`` and ``temperature``.
+        options: The options, of which ``loss``, ``distill_weight`` and ``temperature`` count.
     """
 
     options: TrainingOptions
@@ -49,12 +49,12 @@ class Objective:
     def __call__(
         self, outputs: torch.Tensor, labels: torch.Tensor | None, teacher: torch.Tensor | None
     ) -> torch.Tensor:
-        """The mean loss of some items.
+        """Return the mean loss of some items.
 
         Args:
-            outputs: of the model, before a final Softmax or Sigmoid that the loss contains.
-            labels: classes ``[items, ...]`` for cross entropy, else the outputs that are wanted; None without.
-            teacher: its outputs, likewise; None without.
+            outputs: The outputs of the model, before a final Softmax or Sigmoid that the loss contains.
+            labels: Classes ``[items, ...]`` for cross entropy, else the outputs that are wanted; None without labels.
+            teacher: The outputs of the teacher, like those of the model; None without a teacher.
         """
         if teacher is None:
             assert labels is not None
@@ -75,8 +75,10 @@ class Objective:
     def accuracy(
         self, outputs: torch.Tensor, labels: torch.Tensor | None, teacher: torch.Tensor | None
     ) -> torch.Tensor | None:
-        """The share of right answers, those of the teacher being right where there are no labels; None for ``"mse"``
-        and ``"l1"``, which know no right and wrong."""
+        """Return the share of right answers; None for ``"mse"`` and ``"l1"``, which know no right and wrong.
+
+        Without labels the answers of the teacher are right.
+        """
         if self.options.loss == "cross_entropy":
             right = labels if labels is not None else _given(teacher).argmax(dim=1)
             return (outputs.argmax(dim=1) == right).double().mean()

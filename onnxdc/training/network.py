@@ -1,4 +1,4 @@
-"""The network that is trained: parameters for the optimizer, weights behind masks, values as ONNX has them."""
+"""The network that is trained: parameters for the optimizer, weights under masks, values as ONNX has them."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Network:
     """A graph as a module, and what is known about its weights.
 
     Attributes:
-        module: the graph.
-        hook: the weights of the model, as they are before training.
-        weights: the names of those that reports count: no biases and scales.
-        masked: the weights that have a mask.
+        module: The module of the graph.
+        hook: The weights of the model, as they are before training.
+        weights: The names of the weights that reports count: no biases and scales.
+        masked: The weights that have a mask, by name.
     """
 
     module: OnnxModule
@@ -40,10 +40,10 @@ class Network:
 
     @classmethod
     def of(cls, module: OnnxModule, hook: TrainingHook, weights: Sequence[str], masked: Collection[str]) -> Network:
-        """A network whose pruned weights, and those named in ``masked``, have masks.
+        """Make a network whose pruned weights, and those named in ``masked``, have masks.
 
         Raises:
-            ModelError: nothing in it can be trained, or a weight to be masked is none of the module's.
+            ModelError: Nothing in it can be trained, or a weight to be masked is none of the module's.
         """
         if not module.names:
             raise ModelError("nothing to train: the model has no weight that reaches its output")
@@ -63,7 +63,7 @@ class Network:
         return network
 
     def optimizer(self, options: TrainingOptions) -> torch.optim.Optimizer:
-        """The optimizer of all parameters; only weights decay, not biases and scales."""
+        """Make the optimizer of all parameters; only weights decay, not biases and scales."""
         groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
         for name, attribute in self.module.names.items():
             parameter, _ = _parameter(self.module, attribute)
@@ -79,23 +79,23 @@ class Network:
         return kind(parameters, lr=options.lr)
 
     def nonzeros(self, name: str) -> int:
-        """The elements of a weight that are not pruned."""
+        """Count the elements of a weight that are not pruned."""
         if name in self.masked:
             return int(self.masked[name].masked.mask.sum())
         return int(np.count_nonzero(self.hook.weights[name].mask))
 
     def density(self, names: Collection[str]) -> float:
-        """nnz over elements of some weights together."""
+        """Return nnz over elements of some weights together."""
         size = sum(math.prod(self.hook.weights[name].shape) for name in names)
         return sum(self.nonzeros(name) for name in names) / max(1, size)
 
     def is_finite(self) -> bool:
-        """Whether everything that training changes is, in the type that the model has."""
+        """Tell whether all that training changes is finite in the type that the model has."""
         changed = (*self.module.names.values(), *self.module.statistics.values())
         return all(bool(torch.isfinite(getattr(self.module, name)).all()) for name in changed)
 
     def values(self) -> Mapping[str, np.ndarray]:
-        """All that was trained, by the names in the model; pruned elements are 0.0, none is -0.0."""
+        """Return all that was trained, by the names in the model; pruned elements are 0.0, none is -0.0."""
         return {name: array + np.zeros((), array.dtype) for name, array in self.module.state().items()}
 
 
@@ -122,7 +122,7 @@ def _keep_precise(module: nn.Module, attribute: str) -> None:
 
 
 def _parameter(module: nn.Module, attribute: str) -> tuple[nn.Parameter, nn.Module | None]:
-    """What the optimizer moves of an attribute of a module, and the rule by which the module gets its values of it."""
+    """Return what the optimizer moves of an attribute of a module, and the rule that makes the attribute of it."""
     if not parametrize.is_parametrized(module, attribute):
         return getattr(module, attribute), None
     rules = cast(nn.ModuleDict, module.parametrizations)[attribute]

@@ -1,120 +1,163 @@
-"""What is to be trained how: the options of a training, checked. Nothing here needs torch."""
+"""The table of the options of a training: a field for each, with its default, its check and its help. No torch here.
+
+A new option is a field of ``TrainingOptions``, a line in ``keywords.py``, a row in docs/finetune.md, and the code that
+heeds it; ``tests/training/test_options.py`` says which of them is missing. The command line has it at once.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from onnxdc.errors import OptionError, OptionName
-from onnxdc.recipe.keys import SWITCH, Check, integer, number, one_of, positive
+from onnxdc.recipe.checks import SWITCH, Check, integer, number, one_of, positive
+from onnxdc.recipe.keys import Key
 
-LOSSES: Final = ("cross_entropy", "bce", "mse", "l1")
-OPTIMIZERS: Final = ("adam", "adamw", "sgd")
-LR_SCHEDULES: Final = ("cosine", "constant")
-SCHEDULES: Final = ("gradual", "iterative", "one_shot")
+Loss: TypeAlias = Literal["cross_entropy", "bce", "mse", "l1"]
+Optimizer: TypeAlias = Literal["adam", "adamw", "sgd"]
+LrSchedule: TypeAlias = Literal["cosine", "constant"]
+Schedule: TypeAlias = Literal["gradual", "iterative", "one_shot"]
 
 _INT32, _INT64 = 2**31 - 1, 2**63 - 1  # what torch can count
-_CHECKS: Final[dict[str, Check]] = {
-    "loss": one_of(*LOSSES),
-    "epochs": integer(1),
-    "batch": integer(1, _INT32),
-    "optimizer": one_of(*OPTIMIZERS),
-    "lr": positive(1e30),
-    "lr_schedule": one_of(*LR_SCHEDULES),
-    "warmup": number(1),
-    "weight_decay": number(1),
-    "schedule": one_of(*SCHEDULES),
-    "rounds": integer(1),
-    "ramp": number(1),
-    "settle": number(1),
-    "mask_interval": integer(1),
-    "regrow": SWITCH,
-    "temperature": positive(1e6),
-    "distill_weight": number(1),
-    "dropout": number(0.99),
-    "shift": integer(0, _INT32),
-    "val_share": number(0.9),
-    "patience": integer(1),
-    "seed": integer(0, _INT64),
-    "threads": integer(1, 4096),
-}
-_MAY_BE_OPEN: Final = frozenset({"patience", "threads"})
+
+
+def _row(check: Check, help_text: str, usual: str = "") -> dict[str, Any]:
+    """Return what the table has of an option; ``usual`` says in words what a default of None means."""
+    return {"check": check, "help": help_text, "usual": usual}
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """The options of a training.
-
-    Attributes:
-        loss: ``"cross_entropy"`` of classes, ``"bce"`` (binary cross entropy of each output), ``"mse"`` or ``"l1"``.
-        epochs: passes over the training data.
-        batch: items a step.
-        optimizer: ``"adam"``, ``"adamw"``, or ``"sgd"`` with Nesterov's momentum of 0.9.
-        lr: learning rate, at its highest.
-        lr_schedule: ``"cosine"`` falls to 0 at the end, ``"constant"`` stays.
-        warmup: the share of all steps, at the start, in which the learning rate rises from 0.
-        weight_decay: of weights; biases and scales do not decay.
-        schedule: how a density that is asked for is reached: ``"one_shot"`` before the first step, ``"iterative"`` in
-            ``rounds`` steps with training after each, ``"gradual"`` along a cubic polynomial; see ``schedule.py``.
-        rounds: of the iterative schedule.
-        ramp: the share of all steps in which the gradual schedule reaches its end.
-        settle: the share of all steps, at the end, in which the masks are fixed.
-        mask_interval: steps from one choice of the masks to the next.
-        regrow: whether pruned weights go on being trained behind the mask, and come back when they outgrow others.
-        temperature: of distillation.
-        distill_weight: of the teacher's part in the loss, where there are labels too.
-        dropout: rate on the inputs of fully connected layers, other than the first layer, before it is adjusted to
-            their density; see ``dropout.py``.
-        shift: largest random shift of the training images, in pixels, along both axes.
-        val_share: the share of the training data that is held out for validation, if no other data are given for it.
-        patience: epochs without improvement on the validation data after which training ends; None never ends early.
-        seed: of everything random.
-        threads: of torch; None for as many as torch takes.
+    """The options of a training; the help of each stands next to it.
 
     Raises:
-        OptionError: a value out of its range.
+        OptionError: A value is out of its range.
     """
 
-    loss: str = "cross_entropy"
-    epochs: int = 10
-    batch: int = 64
-    optimizer: str = "adam"
-    lr: float = 1e-3
-    lr_schedule: str = "cosine"
-    warmup: float = 0.0
-    weight_decay: float = 0.0
-    schedule: str = "gradual"
-    rounds: int = 3
-    ramp: float = 0.5
-    settle: float = 0.25
-    mask_interval: int = 16
-    regrow: bool = False
-    temperature: float = 4.0
-    distill_weight: float = 0.9
-    dropout: float = 0.0
-    shift: int = 0
-    val_share: float = 0.0
-    patience: int | None = None
-    seed: int = 0
-    threads: int | None = None
+    loss: Loss = field(
+        default="cross_entropy", metadata=_row(one_of(*get_args(Loss)), "The loss that training makes small.")
+    )
+    epochs: int = field(default=10, metadata=_row(integer(1), "The number of passes over the training data."))
+    batch: int = field(default=64, metadata=_row(integer(1, _INT32), "The number of items in a step."))
+    optimizer: Optimizer = field(
+        default="adam",
+        metadata=_row(one_of(*get_args(Optimizer)), "The optimizer; sgd has Nesterov's momentum of 0.9."),
+    )
+    lr: float = field(default=1e-3, metadata=_row(positive(1e30), "The learning rate at its highest."))
+    lr_schedule: LrSchedule = field(
+        default="cosine",
+        metadata=_row(
+            one_of(*get_args(LrSchedule)), "Whether the learning rate falls to 0 along half a cosine or stays constant."
+        ),
+    )
+    warmup: float = field(
+        default=0.0,
+        metadata=_row(number(1), "The share of all steps, at the start, in which the learning rate rises from 0."),
+    )
+    weight_decay: float = field(
+        default=0.0, metadata=_row(number(1), "The decay of weights; biases and scales do not decay.")
+    )
+    schedule: Schedule = field(
+        default="gradual",
+        metadata=_row(
+            one_of(*get_args(Schedule)),
+            "How the density is reached: along a cubic polynomial, in rounds, or before the first step.",
+        ),
+    )
+    rounds: int = field(default=3, metadata=_row(integer(1), "The number of rounds of the iterative schedule."))
+    ramp: float = field(
+        default=0.5,
+        metadata=_row(number(1), "The share of all steps in which the gradual schedule reaches the density."),
+    )
+    settle: float = field(
+        default=0.25,
+        metadata=_row(number(1), "The share of all steps, at the end, in which the masks stay as they are."),
+    )
+    mask_interval: int = field(
+        default=16, metadata=_row(integer(1), "The number of steps from one choice of the masks to the next.")
+    )
+    regrow: bool = field(
+        default=False,
+        metadata=_row(
+            SWITCH, "Train pruned elements on under the masks, and let them come back when they outgrow kept ones."
+        ),
+    )
+    temperature: float = field(
+        default=4.0,
+        metadata=_row(positive(1e6), "The temperature of the softmaxes by which a teacher's classes are learnt."),
+    )
+    distill_weight: float = field(
+        default=0.9, metadata=_row(number(1), "The teacher's part in the loss where there are labels as well, 0 to 1.")
+    )
+    dropout: float = field(
+        default=0.0,
+        metadata=_row(
+            number(0.99),
+            "The share of the inputs of fully connected layers but the first that is dropped, less in sparse layers.",
+        ),
+    )
+    shift: int = field(
+        default=0,
+        metadata=_row(integer(0, _INT32), "The largest random shift of training images along both axes, in pixels."),
+    )
+    val_share: float = field(
+        default=0.0,
+        metadata=_row(number(0.9), "The share of the training data that is held out to measure each epoch on."),
+    )
+    patience: int | None = field(
+        default=None,
+        metadata=_row(
+            integer(1),
+            "The number of epochs without improvement on the validation data that ends training.",
+            "no limit",
+        ),
+    )
+    seed: int = field(default=0, metadata=_row(integer(0, _INT64), "The seed of everything random."))
+    threads: int | None = field(
+        default=None,
+        metadata=_row(integer(1, 4096), "The number of threads that PyTorch computes on.", "as many as PyTorch takes"),
+    )
 
     def __post_init__(self) -> None:
-        for name, value in dataclasses.asdict(self).items():
-            if value is None and name in _MAY_BE_OPEN:
-                continue
-            accepts, words = _CHECKS[name]
-            if not accepts(value):
-                raise OptionError(OptionName(name), f": expected {words}, got {value!r}")
+        for key in TRAINING_KEYS:
+            value = getattr(self, key.name)
+            accepts, words = key.check
+            if not accepts(value) and not (value is None and key.default is None):
+                raise OptionError(OptionName(key.name), f": expected {words}, got {value!r}")
 
     @staticmethod
     def of(**options: Any) -> TrainingOptions:
-        """The options that are given; those that are None, and all others, have their defaults.
+        """Make options of those that are given; those that are None, and all others, have their defaults.
 
         Raises:
-            OptionError: a value out of its range, or an option that does not exist.
+            OptionError: A value is out of its range, or there is no such option.
         """
-        unknown = sorted(options.keys() - _CHECKS.keys())
+        known = [key.name for key in TRAINING_KEYS]
+        unknown = sorted(options.keys() - set(known))
         if unknown:
-            raise OptionError(f"no option {unknown[0]}, expected one of {', '.join(_CHECKS)}")
+            raise OptionError(f"no option {unknown[0]}, expected one of {', '.join(known)}")
         return TrainingOptions(**{name: value for name, value in options.items() if value is not None})
+
+
+def _key(option: dataclasses.Field[Any], hint: Any) -> Key:
+    """Return the row of a field."""
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+    choices = get_args(hint) if get_origin(hint) is Literal else ()
+    return Key(
+        option.name,
+        str if choices else kinds[0] if kinds else hint,
+        option.metadata["check"],
+        "train",
+        option.metadata["help"],
+        default=option.default,
+        usual=option.metadata["usual"],
+        of_weight=False,
+        choices=choices,
+    )
+
+
+_HINTS: Final = get_type_hints(TrainingOptions)
+
+TRAINING_KEYS: Final = tuple(_key(option, _HINTS[option.name]) for option in dataclasses.fields(TrainingOptions))
+"""The options as rows like those of a recipe's keys, in their order."""

@@ -16,18 +16,18 @@ from onnxdc.training.targets import Ranking
 
 @dataclass(frozen=True)
 class MaskedWeight:
-    """A weight behind a mask.
+    """A weight under a mask.
 
     Attributes:
-        original: what the optimizer moves: the values that are masked.
-        masked: the parametrization, with the mask.
+        original: What the optimizer moves: the values that are masked.
+        masked: The parametrization, with the mask.
     """
 
     original: torch.Tensor
     masked: Masked
 
     def magnitudes(self, *, regrow: bool) -> np.ndarray:
-        """What elements are ranked by, ``[numel]``: pruned ones are 0 unless they may come back."""
+        """Return what elements are ranked by, ``[numel]``: pruned ones are 0 unless they may come back."""
         values = self.original.detach()
         return (values if regrow else values * self.masked.mask).abs().numpy().reshape(-1)
 
@@ -36,14 +36,14 @@ class MaskedWeight:
 class Pruner:
     """Masks that follow a schedule.
 
-    Without regrowth a pruned element stays pruned. With it the gradient reaches the values behind the mask, too, so
+    Without regrowth a pruned element stays pruned. With it the gradient reaches the values under the mask, too, so
     that a pruned one returns when it has grown larger than one that is kept (Guo et al., NIPS 2016, section 3).
 
     Attributes:
-        weights: by name.
-        rankings: which of them are ranked together, and their densities.
-        schedule: when, and how far.
-        regrow: whether pruned elements may come back, until the schedule has settled.
+        weights: The weights that have a mask, by name.
+        rankings: Which of them are ranked together, and the densities that they reach.
+        schedule: When masks are chosen, and for which density.
+        regrow: Whether pruned elements may come back, until the schedule has settled.
     """
 
     weights: Mapping[str, MaskedWeight]
@@ -55,13 +55,13 @@ class Pruner:
         """Choose the masks if it is time to.
 
         Args:
-            step: from 0.
+            step: The number of the step, from 0.
 
         Returns:
             Whether masks were chosen.
 
         Raises:
-            WeightError: a value is NaN or infinite.
+            WeightError: A value is NaN or infinite.
         """
         for weight in self.weights.values():
             weight.masked.regrow = self.regrow and step < self.schedule.settled_from
@@ -72,7 +72,7 @@ class Pruner:
         return True
 
     def settled(self, steps: int) -> bool:
-        """Whether the masks stay as they are after so many steps."""
+        """Tell whether the masks stay as they are after so many steps."""
         return not self.rankings or steps > self.schedule.settled_from
 
     def _choose(self, ranking: Ranking, density: float) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from onnxdc.report import aligned
+from onnxdc.report.printable import Printable
 
 
 @dataclass(frozen=True)
@@ -15,15 +16,15 @@ class Score:
     """How good a model is on some data.
 
     Attributes:
-        loss: the mean over the items.
-        accuracy: the share of right answers; None where the loss knows no right and wrong.
+        loss: The mean loss over the items.
+        accuracy: The share of right answers; None where the loss knows no right and wrong.
     """
 
     loss: float
     accuracy: float | None
 
     def better_than(self, other: Score) -> bool:
-        """Whether it is right more often, or as often at a lower loss; anything is better than a loss of NaN."""
+        """Tell whether it is right more often, or as often at a lower loss; anything is better than a loss of NaN."""
         return math.isnan(other.loss) or (-(self.accuracy or 0.0), self.loss) < (-(other.accuracy or 0.0), other.loss)
 
     def __str__(self) -> str:
@@ -35,12 +36,12 @@ class Epoch:
     """One pass over the training data.
 
     Attributes:
-        number: from 1.
-        epochs: of the training.
-        training: the mean over its steps, while the model changed.
-        validation: at its end; None without validation data.
-        density: nnz over elements of all weights, at its end.
-        seconds: that it took.
+        number: The number of the epoch, from 1.
+        epochs: The number of epochs of the training.
+        training: The mean score of its steps, while the model changed.
+        validation: The score on the validation data at its end; None without validation data.
+        density: nnz over elements of all weights at its end.
+        seconds: The time that it took.
     """
 
     number: int
@@ -51,7 +52,7 @@ class Epoch:
     seconds: float
 
     def __str__(self) -> str:
-        """A line of progress."""
+        """Return a line of progress."""
         parts = [f"epoch {self.number}/{self.epochs}", str(self.training)]
         if self.validation is not None:
             parts.append(f"val {str(self.validation).replace(' accuracy', ' val accuracy')}")
@@ -60,7 +61,14 @@ class Epoch:
 
 @dataclass(frozen=True)
 class TrainedWeight:
-    """The density of one weight, nnz over elements, before and after training."""
+    """How training changed the density of one weight, nnz over elements.
+
+    Attributes:
+        name: The name of the weight.
+        size: The number of its elements.
+        before: Its density before training.
+        after: Its density after training.
+    """
 
     name: str
     size: int
@@ -68,17 +76,17 @@ class TrainedWeight:
     after: float
 
 
-@dataclass(frozen=True)
-class TrainingReport:
+@dataclass(frozen=True, repr=False)
+class TrainingReport(Printable):
     """A training in numbers.
 
     Attributes:
-        weights: in the order of the model.
-        epochs: in their order; fewer than asked for if training ended early.
-        best_epoch: the one whose values are in the model; 0 for the values from before training.
-        before: of the model that was read.
-        after: of the model that is written, on the same data.
-        measured_on: ``"validation"`` or ``"training"``: the data of ``before`` and ``after``.
+        weights: The weights in the order of the model.
+        epochs: The epochs in their order; fewer than asked for if training ended early.
+        best_epoch: The epoch whose values are in the model; 0 for the values from before training.
+        before: The score of the model that was read.
+        after: The score of the model that is written, on the same data.
+        measured_on: The data of ``before`` and ``after``: ``"validation"`` or ``"training"``.
     """
 
     weights: tuple[TrainedWeight, ...]
@@ -90,12 +98,12 @@ class TrainingReport:
 
     @property
     def density_before(self) -> float:
-        """nnz over elements of all weights of the model that was read."""
+        """The density of all weights of the model that was read, nnz over elements."""
         return sum(weight.before * weight.size for weight in self.weights) / max(1, self._size)
 
     @property
     def density_after(self) -> float:
-        """nnz over elements of all weights of the model that is written."""
+        """The density of all weights of the model that is written, nnz over elements."""
         return sum(weight.after * weight.size for weight in self.weights) / max(1, self._size)
 
     @property
@@ -103,7 +111,7 @@ class TrainingReport:
         return sum(weight.size for weight in self.weights)
 
     def __str__(self) -> str:
-        """A table of the weights, and the scores."""
+        """Return a table of the weights, and the scores."""
         rows = [(row.name, f"{row.size:,}", f"{row.before:.2%}", f"{row.after:.2%}") for row in self.weights]
         total = ("total", f"{self._size:,}", f"{self.density_before:.2%}", f"{self.density_after:.2%}")
         return "\n".join(
@@ -114,7 +122,11 @@ class TrainingReport:
             ]
         )
 
-    def to_json(self) -> str:
-        """Everything, as JSON."""
+    def brief(self) -> str:
+        """Return how good and how dense the model has become."""
+        return f"{self.after} on the {self.measured_on} data, density {self.density_after:.2%}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes, and ``density_before`` and ``density_after``."""
         densities = {"density_before": self.density_before, "density_after": self.density_after}
-        return json.dumps(dataclasses.asdict(self) | densities, indent=2)
+        return dataclasses.asdict(self) | densities

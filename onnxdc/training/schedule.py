@@ -9,16 +9,16 @@ from onnxdc.training.options import TrainingOptions
 
 
 def learning_rate(options: TrainingOptions, step: int, steps: int) -> float:
-    """The learning rate of a step.
+    """Return the learning rate of a step.
 
     It rises along a line in the first ``warmup * steps`` steps, and then stays, or falls along half a cosine
     (Loshchilov and Hutter, ICLR 2017, section 3). Each round of the iterative schedule is a training of its own: what
     is pruned at its start has to be made up for.
 
     Args:
-        options: ``lr``, ``lr_schedule`` and ``warmup``, and the rounds.
-        step: from 0.
-        steps: of the whole training.
+        options: The options, of which ``lr``, ``lr_schedule``, ``warmup``, ``schedule`` and ``rounds`` count.
+        step: The number of the step, from 0.
+        steps: The number of steps of the whole training.
     """
     if options.schedule == "iterative":
         first, end = _round_of(options, step, steps)
@@ -44,9 +44,9 @@ class DensitySchedule:
     The masks are fixed for the share ``settle`` at the end, so that the values settle for good.
 
     Attributes:
-        options: ``schedule``, ``rounds``, ``ramp``, ``settle`` and ``mask_interval``.
-        steps: of the whole training.
-        epoch_steps: of one epoch.
+        options: The options, of which ``schedule``, ``rounds``, ``ramp``, ``settle`` and ``mask_interval`` count.
+        steps: The number of steps of the whole training.
+        epoch_steps: The number of steps of one epoch.
     """
 
     options: TrainingOptions
@@ -54,12 +54,12 @@ class DensitySchedule:
     epoch_steps: int
 
     def density(self, step: int, start: float, target: float) -> float:
-        """The density of a weight at a step.
+        """Return the density of a weight at a step.
 
         Args:
-            step: from 0.
-            start: its density before training.
-            target: its density in the end, not above ``start``.
+            step: The number of the step, from 0.
+            start: The density of the weight before training.
+            target: Its density in the end, not above ``start``.
         """
         progress = step / max(1, self._reached_at) if step < self._reached_at else 1.0
         if progress >= 1 or self.options.schedule == "one_shot":
@@ -75,8 +75,10 @@ class DensitySchedule:
         return max(self._reached_at, min(self.steps - 1, math.floor((1 - self.options.settle) * self.steps)))
 
     def chooses(self, step: int) -> bool:
-        """Whether masks are chosen before this step: each ``mask_interval`` steps, when an epoch or a round starts, and
-        for the last time."""
+        """Tell whether masks are chosen before this step.
+
+        They are every ``mask_interval`` steps, when an epoch or a round starts, and for the last time.
+        """
         if step >= self.settled_from:
             return step == self.settled_from
         return (
@@ -100,12 +102,12 @@ class DensitySchedule:
 
 
 def _round_starts(options: TrainingOptions, steps: int) -> tuple[int, ...]:
-    """The first step of each round."""
+    """Return the first step of each round."""
     return tuple(math.ceil(done * steps / options.rounds) for done in range(options.rounds))
 
 
 def _round_of(options: TrainingOptions, step: int, steps: int) -> tuple[int, int]:
-    """The first step of the round of a step, and that of the next round."""
+    """Return the first step of the round of a step, and that of the next round."""
     bounds = (*_round_starts(options, steps), steps)
     number = sum(start <= step for start in bounds)
     return bounds[number - 1], bounds[number]

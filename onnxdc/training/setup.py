@@ -19,9 +19,9 @@ from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import InputSpec, input_specs
 from onnxdc.recipe import Recipe
 from onnxdc.torch import OnnxModule
-from onnxdc.training.data import Arrays, Batch, check_labels, digest, load_data, split, where_of
+from onnxdc.training.data import Arrays, Batch, check_labels, digest, load_data, name_of_data, split
 from onnxdc.training.dropout import Dropouts, LayerDropout
-from onnxdc.training.dropout_nodes import insert_dropout, layers_behind_dropout
+from onnxdc.training.dropout_nodes import insert_dropout, layers_after_dropout
 from onnxdc.training.loop import Loop
 from onnxdc.training.network import Network
 from onnxdc.training.options import TrainingOptions
@@ -39,9 +39,9 @@ class Data:
     """The data of a training, as they are given.
 
     Attributes:
-        training: to train on.
-        validation: to measure on; None without.
-        named: the name of the labels in both; None where nobody gave one.
+        training: The data to train on.
+        validation: The data to measure each epoch on; None without any.
+        named: The name of the labels in both; None where nobody gave one.
     """
 
     training: Arrays
@@ -56,12 +56,12 @@ class Data:
     def read(
         self, specs: Sequence[InputSpec], options: TrainingOptions, *, required: bool
     ) -> tuple[Batch, Batch | None]:
-        """Both, checked; part of the first where no second is given, and ``val_share`` asks for it.
+        """Read and check both; cut the first in two where no second is given, and ``val_share`` asks for it.
 
         Args:
-            specs: the inputs of the model.
-            options: ``loss`` and ``val_share``.
-            required: whether there must be labels, even if nobody named them.
+            specs: The inputs of the model.
+            options: The options, of which ``loss`` and ``val_share`` count.
+            required: Whether there must be labels, even if nobody named them.
         """
         required = required or self.named is not None
         training = load_data(self.training, specs, self.labels, options.loss, required=required)
@@ -76,9 +76,9 @@ class Task:
     """A training, ready to begin.
 
     Attributes:
-        model: that gets the trained values in the end.
-        loop: what trains.
-        run: what tells this training from others, see ``checkpoint.py``.
+        model: The model that gets the trained values in the end.
+        loop: The loop that trains.
+        run: What tells this training from others, see ``checkpoint.py``.
     """
 
     model: ir.Model
@@ -110,15 +110,15 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
         network, dropouts = _student(loaded, recipe, hook, ranked, options)
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from error
-    tutor = None if teacher is None else Teacher(teacher, specs, options.loss, options.threads)
-    run = _run(options, hook, ranked, training, validation, tutor)
-    training = _answered(training, network, tutor, options, where_of(data.training), data.labels)
+    loaded_teacher = None if teacher is None else Teacher(teacher, specs, options.loss, options.threads)
+    run = _run(options, hook, ranked, training, validation, loaded_teacher)
+    training = _answered(training, network, loaded_teacher, options, name_of_data(data.training), data.labels)
     if validation is not None:
-        where = where_of(data.training if data.validation is None else data.validation)
-        validation = _answered(validation, network, tutor, options, where, data.labels)
+        source = name_of_data(data.training if data.validation is None else data.validation)
+        validation = _answered(validation, network, loaded_teacher, options, source, data.labels)
     steps = -(-len(training) // options.batch)
     pruner = Pruner(network.masked, ranked, DensitySchedule(options, options.epochs * steps, steps), options.regrow)
-    return Task(loaded, Loop(network, options, training, validation, tutor, pruner, dropouts), run)
+    return Task(loaded, Loop(network, options, training, validation, loaded_teacher, pruner, dropouts), run)
 
 
 def _check_batch(specs: Sequence[InputSpec], options: TrainingOptions, data: Batch | None, where: str) -> None:
@@ -140,7 +140,7 @@ def _rankings(model: ir.Model, recipe: Recipe, hook: TrainingHook, options: Trai
 def _student(
     model: ir.Model, recipe: Recipe, hook: TrainingHook, ranked: Sequence[Ranking], options: TrainingOptions
 ) -> tuple[Network, Dropouts]:
-    """The module that is trained, and its dropout."""
+    """Make the network that is trained, and its dropout."""
     copy = model_io.load(model)
     bypass_activation(copy, options.loss)
     weights, _ = find_weights(copy, recipe.min_elements)
@@ -152,9 +152,14 @@ def _student(
     network = Network.of(
         OnnxModule(copy, hook.weights), hook, names, [name for ranking in ranked for name in ranking.names]
     )
-    behind = layers_behind_dropout(copy, weights)
-    rates = {name: dropout.p for name, dropout in network.module.dropouts.items() if behind.get(name)}
-    dropouts = Dropouts([LayerDropout(network.module.dropouts[name], rates[name], behind[name]) for name in rates])
+    layers = layers_after_dropout(copy, weights)
+    dropouts = Dropouts(
+        [
+            LayerDropout(dropout, dropout.p, layers[name])
+            for name, dropout in network.module.dropouts.items()
+            if layers.get(name)
+        ]
+    )
     dropouts.adjust(network)
     return network, dropouts
 
@@ -162,7 +167,7 @@ def _student(
 def _answered(
     data: Batch, network: Network, teacher: Teacher | None, options: TrainingOptions, where: str, labels: str
 ) -> Batch:
-    """Data that fit what the network answers, with the teacher's answers beside them."""
+    """Check data against what the network answers, and return them with the teacher's answers."""
     parts = list(data.parts(options.batch))
     outputs = _probe(network, parts[0], options, where)
     if data.labels is not None:
@@ -175,7 +180,7 @@ def _answered(
 
 
 def _probe(network: Network, batch: Batch, options: TrainingOptions, where: str) -> torch.Tensor:
-    """What the network answers to a first batch: sizes that the model leaves open show only now."""
+    """Return what the network answers to a first batch: sizes that the model leaves open show only now."""
     try:
         with torch.no_grad():
             return logits(network.module.eval()(*batch.inputs), options.loss)
@@ -191,7 +196,7 @@ def _run(
     validation: Batch | None,
     teacher: Teacher | None,
 ) -> dict[str, Any]:
-    """What must be the same for a training to go on from a checkpoint."""
+    """Return what must be the same for a training to go on from a checkpoint."""
     return dataclasses.asdict(options) | {
         "density": ", ".join(f"{' and '.join(ranking.names)} {ranking.target:.4g}" for ranking in ranked) or None,
         "model": hook.digest,

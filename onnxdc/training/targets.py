@@ -33,7 +33,8 @@ class Ranking:
 def rankings(model: ir.Model, recipe: Recipe, shared: Collection[str], *, regrow: bool) -> list[Ranking]:
     """Return the rankings that a recipe asks for.
 
-    A weight with a number of its own has a ranking of its own, those of ``global_density`` have one together. A threshold or a quality factor becomes the density that it leaves of the weight as it is now.
+    A weight with a number of its own has a ranking of its own, those of ``global_density`` have one together. From a
+    threshold or a quality factor comes the density that it leaves of the weight as it is now.
 
     Args:
         model: The model; it is not changed.

@@ -21,16 +21,16 @@ class Teacher:
     """Answers in the form in which the loss takes them: before a last Softmax or Sigmoid that the loss contains.
 
     Args:
-        model: the teacher.
-        specs: the inputs of the student, which it must have too.
-        loss: see ``TrainingOptions``.
-        threads: of onnxruntime; None for as many as it takes.
+        model: The model of the teacher.
+        specs: The inputs of the student, which it must have too.
+        loss: The loss, see ``TrainingOptions``.
+        threads: The number of threads of onnxruntime; None for as many as it takes.
 
     Attributes:
-        digest: of the model.
+        digest: The digest of the model.
 
     Raises:
-        ModelError: it cannot be read or run, is compressed, or has other inputs.
+        ModelError: The model cannot be read or run, is compressed, or has other inputs.
     """
 
     def __init__(self, model: Source, specs: list[InputSpec], loss: str, threads: int | None) -> None:
@@ -51,10 +51,10 @@ class Teacher:
         self._session = session(loaded, native=False, sess_options=options)
 
     def __call__(self, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """Its answers, ``[items, ...]``.
+        """Return its answers, ``[items, ...]``.
 
         Raises:
-            ModelError: it refuses the inputs.
+            ModelError: It refuses the inputs.
         """
         feed = {name: array.numpy() for name, array in zip(self._inputs, inputs, strict=True)}
         try:
@@ -67,11 +67,11 @@ class Teacher:
         """Refuse a teacher whose answers have another shape than the student's.
 
         Raises:
-            ModelError: they have.
+            ModelError: They have.
         """
         if outputs.shape != answers.shape:
-            expected, found = list(outputs.shape[1:]), list(answers.shape[1:])
-            raise ModelError(f"{self._name}: expected a teacher with an output of {expected} an item, got {found}")
+            expected, got = list(outputs.shape[1:]), list(answers.shape[1:])
+            raise ModelError(f"{self._name}: expected a teacher with an output of {expected} an item, got {got}")
 
 
 def _listed(inputs: Mapping[str, object]) -> str:

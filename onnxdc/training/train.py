@@ -1,55 +1,50 @@
-"""Fine-tune a model: from a file and data to a model with trained values in the place of the old ones."""
+"""Fine-tune a model: from a file and data to a model with trained values instead of the old ones."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-import onnx
-import onnx_ir as ir
 
-from onnxdc import model_io
 from onnxdc.errors import Interrupted, OptionError, OptionName
 from onnxdc.hooks import put_back
 from onnxdc.model_io import Source
 from onnxdc.recipe import Recipe
+from onnxdc.recipe.keys import keys_of
+from onnxdc.report.changed_model import ChangedModel
 from onnxdc.training.checkpoint import check_fresh, load_checkpoint, save_checkpoint
 from onnxdc.training.data import Arrays
+from onnxdc.training.environment import deterministic_torch, memory_errors_told
+from onnxdc.training.keywords import FinetuneOptions
 from onnxdc.training.loop import EpochDone
 from onnxdc.training.options import TrainingOptions
 from onnxdc.training.report import Epoch, Score, TrainedWeight, TrainingReport
 from onnxdc.training.setup import Data, Task, prepare
-from onnxdc.training.surroundings import memory_named, torch_set_up
 
 
-@dataclass
-class Finetuned:
-    """A model with trained values.
+@dataclass(repr=False)
+class Finetuned(ChangedModel[TrainingReport]):
+    """A model with trained values; all else of it is as in the model that was read.
 
     Attributes:
-        model: a standard model, as the one that was read but for the values of its weights.
-        report: what came of the training.
-        checkpoint: the file that a training can go on from; it is removed when the model is saved.
+        model: The model.
+        report: What came of the training.
+        checkpoint: The file that a training can go on from, which is removed when the model is saved; None without one.
     """
 
-    model: ir.Model
-    report: TrainingReport
     checkpoint: Path | None = None
-
-    def to_proto(self) -> onnx.ModelProto:
-        """The model as the ``onnx`` package has it; below 2 GB."""
-        return ir.to_proto(self.model)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model, all of it or nothing; then the checkpoint has served.
 
         Raises:
-            ModelError: ``path`` cannot be written, or is the file that the model was read from.
+            ModelError: ``path`` cannot be written, or is a file that the model was read from.
         """
-        model_io.save(self.model, path)
+        super().save(path)
         if self.checkpoint is not None:
             self.checkpoint.unlink(missing_ok=True)
 
@@ -62,15 +57,10 @@ def finetune(
     labels: str | None = None,
     teacher: Source | None = None,
     recipe: Recipe | None = None,
-    density: float | None = None,
-    quality: float | None = None,
-    threshold: float | None = None,
-    global_density: float | None = None,
-    min_elements: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: EpochDone | None = None,
-    **options: Any,
+    **options: Unpack[FinetuneOptions],
 ) -> Finetuned:
     """Train a model further, and keep its pruned weights pruned and its shared weights shared.
 
@@ -79,29 +69,33 @@ def finetune(
     same values.
 
     Args:
-        model: a path, or a model in memory, which is left as it is.
-        data: arrays named as the model's inputs, and the labels; or an ``.npz`` file of them. The first axis of each
+        model: A path, or a model in memory, which is left as it is.
+        data: Arrays named as the model's inputs, and the labels; or an ``.npz`` file of them. The first axis of each
             counts the items.
-        val: the same, to measure each epoch on; the best epoch is kept. Without, and without ``val_share``, the last.
-        labels: the name of the labels, ``"labels"`` if None: integers for ``"cross_entropy"``, else what the outputs
+        val: Data of the same form to measure each epoch on; the best epoch is kept. Without, and without ``val_share``,
+            it is the last.
+        labels: The name of the labels, ``"labels"`` if None: integers for ``"cross_entropy"``, else what the outputs
             should be.
-        teacher: a model whose outputs are learnt; then labels may be missing, unless they are named.
-        recipe: which weights to prune; its other keys do not count here.
-        density, quality, threshold, global_density, min_elements: change its defaults.
-        checkpoint: a file that is written after each epoch, to ``resume`` from.
-        resume: go on from the checkpoint. The result is that of a training that nothing interrupted.
-        progress: called after each epoch.
-        options: see ``TrainingOptions``.
+        teacher: A model whose outputs are learnt; then labels may be missing, unless they are named.
+        recipe: Which weights to prune; its other keys do not count here.
+        checkpoint: A file that is written after each epoch, to ``resume`` from.
+        resume: Whether to go on from the checkpoint. The result is that of a training that nothing interrupted.
+        progress: Called after each epoch.
+        options: Change the defaults of the training, see ``TrainingOptions`` or docs/finetune.md; and those of the
+            recipe: one of ``density``, ``quality``, ``threshold`` and ``global_density`` says how to prune,
+            ``min_elements`` what to leave as it is.
 
     Raises:
-        ModelError: a model cannot be read or trained, or data do not fit its inputs.
-        OptionError: an option is out of its range, or does not go with another one.
-        RecipeError: a density is out of range, a rule matches no weight, or a shared weight is to be pruned.
-        TrainingError: data or labels that cannot be used, a loss that is no number, too little memory, a checkpoint of
+        ModelError: A model cannot be read or trained, or data do not fit its inputs.
+        OptionError: An option is out of its range, or does not go with another one.
+        RecipeError: A density is out of range, a rule matches no weight, or a shared weight is to be pruned.
+        TrainingError: Data or labels cannot be used, a loss is no number, memory is too little, or a checkpoint is of
             another training.
         Interrupted: Ctrl-C was pressed, or ``progress`` raised KeyboardInterrupt; the message says how to go on.
     """
-    chosen = TrainingOptions.of(**options)
+    given: Mapping[str, Any] = options
+    pruning = {key.name: given[key.name] for key in keys_of("prune") if key.name in given}
+    chosen = TrainingOptions.of(**{name: value for name, value in given.items() if name not in pruning})
     if chosen.patience is not None and val is None and not chosen.val_share:
         raise OptionError(OptionName("patience"), ": expected validation data to measure progress on, got none")
     if val is not None and chosen.val_share:
@@ -111,14 +105,8 @@ def finetune(
         raise OptionError(OptionName("resume"), ": expected a checkpoint, got none")
     if file is not None and not resume:
         check_fresh(file)
-    recipe = (recipe or Recipe()).with_options(
-        density=density,
-        quality=quality,
-        threshold=threshold,
-        global_density=global_density,
-        min_elements=min_elements,
-    )
-    with torch_set_up(chosen), memory_named(chosen):
+    recipe = (recipe or Recipe()).with_options(**pruning)
+    with deterministic_torch(chosen), memory_errors_told(chosen):
         task = prepare(model, Data(data, val, labels), teacher, recipe, chosen)
         loop = task.loop
         before = loop.evaluate(loop.measured_on)
@@ -150,7 +138,7 @@ def _run(task: Task, file: Path | None, progress: EpochDone | None) -> None:
 
 
 def _finished(task: Task, before: Score) -> TrainingReport:
-    """Put the best values into the model, and say what came of it."""
+    """Put the best values into the model, and report what came of the training."""
     loop, network = task.loop, task.loop.network
     assert loop.best is not None, "the masks have settled before the last epoch ends"
     network.module.load_state_dict(loop.best.network)

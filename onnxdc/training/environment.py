@@ -1,4 +1,4 @@
-"""What a training asks of torch and of the machine around it, and leaves as it was."""
+"""The environment of a training: how torch computes, which is left as it was, and what a lack of memory is called."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from onnxdc.training.options import TrainingOptions
 
 
 @contextmanager
-def torch_set_up(options: TrainingOptions) -> Iterator[None]:
-    """Deterministic algorithms, random numbers from the seed, and so many threads, until the end of the block."""
+def deterministic_torch(options: TrainingOptions) -> Iterator[None]:
+    """Let torch compute deterministically, with the seed and the threads of the options, until the end of the block."""
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     memory: Any = torch.utils.deterministic  # whether to fill new memory, which only costs time: nothing reads it
     filled = memory.fill_uninitialized_memory
@@ -32,11 +32,11 @@ def torch_set_up(options: TrainingOptions) -> Iterator[None]:
 
 
 @contextmanager
-def memory_named(options: TrainingOptions) -> Iterator[None]:
+def memory_errors_told(options: TrainingOptions) -> Iterator[None]:
     """Turn the ways in which memory can run out into one error.
 
     Raises:
-        TrainingError: there is too little memory.
+        TrainingError: There is too little memory.
     """
     try:
         yield
@@ -49,7 +49,7 @@ def memory_named(options: TrainingOptions) -> Iterator[None]:
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether torch says so, in an error or what caused it; its allocator for the CPU has no exception of its own."""
+    """Tell whether torch says so, in an error or what caused it; its CPU allocator has no exception of its own."""
     if error is None:
         return False
     if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):

@@ -1,0 +1,33 @@
+"""The keywords of ``onnxdc.finetune``, for type checkers: the options of a training, and how to prune meanwhile."""
+
+from __future__ import annotations
+
+from onnxdc.recipe.keywords import PruneOptions
+from onnxdc.training.options import Loss, LrSchedule, Optimizer, Schedule
+
+
+class FinetuneOptions(PruneOptions, total=False):
+    """How to train, and how to prune meanwhile; see ``options.TrainingOptions`` and ``recipe.keys``."""
+
+    loss: Loss | None
+    epochs: int | None
+    batch: int | None
+    optimizer: Optimizer | None
+    lr: float | None
+    lr_schedule: LrSchedule | None
+    warmup: float | None
+    weight_decay: float | None
+    schedule: Schedule | None
+    rounds: int | None
+    ramp: float | None
+    settle: float | None
+    mask_interval: int | None
+    regrow: bool | None
+    temperature: float | None
+    distill_weight: float | None
+    dropout: float | None
+    shift: int | None
+    val_share: float | None
+    patience: int | None
+    seed: int | None
+    threads: int | None
