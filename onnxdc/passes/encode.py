@@ -35,7 +35,7 @@ from onnxdc.recipe import Settings
 MIN_IR_VERSION: Final = 8  # the first with model-local functions
 BFLOAT16_OPSET: Final = 13  # the first whose Cast takes bfloat16
 _GROUP_OVERHEAD: Final = 250  # bytes of protobuf that a group takes besides its data: names, types, attributes
-_MODEL_OVERHEAD: Final = 64  # the same for a model: the import of the domain, the headers of functions and of metadata
+_MODEL_OVERHEAD: Final = 128  # the same for a model: import of the domain, headers of functions and metadata, op types
 
 
 def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None) -> Result[Encoded]:
@@ -144,6 +144,11 @@ class _CodedWeight:
     execution: Execution
 
     @property
+    def name_bytes(self) -> int:
+        """The bytes of the name where a DecodeWeight node yields it to a consumer, beside those of the codebook's."""
+        return 0 if self.execution.sparse else 2 * len(self.weight.name.encode())
+
+    @property
     def nodes(self) -> list[ir.Node]:
         """The nodes that become sparse operators."""
         return [use.node for use in self.weight.uses] if self.execution.sparse else []
@@ -171,7 +176,7 @@ class _Decision:
     def saved_bytes(self) -> int:
         """The bytes by which the file shrinks."""
         functions: int = sum(function.ByteSize() for function in self.functions)
-        saved = sum(_saved_bytes(each.dense.nbytes, each.compressed) for each in self.coded)
+        saved = sum(_saved_bytes(coded.dense.nbytes, coded.compressed) - coded.name_bytes for coded in self.coded)
         return saved - functions - self.record_bytes - _MODEL_OVERHEAD
 
     def fused(self, coded: _CodedWeight) -> str:
