@@ -8,7 +8,7 @@ NEON := build/neon
 VALGRIND := build/valgrind
 CONFIGURE = $(BIN)/cmake -S custom_ops -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) -DONNXDC_TESTS=ON
 
-.PHONY: demo test clang test-neon valgrind lint clean
+.PHONY: demo test check-all clang test-neon valgrind lint clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -18,6 +18,9 @@ test: $(VENV)/tested $(CHECKS)/CMakeCache.txt lint
 	$(BIN)/cmake --build $(CHECKS)
 	$(BIN)/ctest --test-dir $(CHECKS) --output-on-failure
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+# What takes longer than `make test`.
+check-all: test clang valgrind test-neon
 
 # The C++ unit tests as users get the code: of clang, under valgrind, which knows AVX2 and scalar code, and for AArch64 in
 # qemu-user.
