@@ -10,6 +10,7 @@ import click
 from onnxdc import hooks, model_io
 from onnxdc.cli import options
 from onnxdc.cli.group import Group
+from onnxdc.cli.output import show
 
 
 @click.group(cls=Group)
@@ -31,9 +32,7 @@ def hook() -> None:
 @options.QUIET
 def export_command(model: Path, output: Path, stage: hooks.WeightStage | None, as_json: bool, quiet: bool) -> None:
     """Write hook.json, hook.safetensors and training.onnx for the model IN."""
-    report = hooks.summary(hooks.export(model, output, stage=stage))
-    if as_json or not quiet:
-        click.echo(report.to_json() if as_json else str(report))
+    show(hooks.summary(hooks.export(model, output, stage=stage)), as_json=as_json, quiet=quiet)
 
 
 @hook.command("import")
@@ -61,5 +60,4 @@ def import_command(
     model_io.check_output(output, [model, *own, *([trained] if trained else [])])
     imported = hooks.import_(model, folder, trained, project=project)
     imported.save(output)
-    if as_json or not quiet:
-        click.echo(imported.report.to_json() if as_json else str(imported.report))
+    show(imported.report, as_json=as_json, quiet=quiet)

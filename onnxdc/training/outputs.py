@@ -14,7 +14,6 @@ from onnxdc.graph.passing import KEEPING
 # The loss -> the operators before which it is taken. The losses work on logits, where softmax and logarithm are one
 # step that cannot overflow.
 _CONTAINED: Final = {"cross_entropy": ("Softmax", "LogSoftmax"), "bce": ("Sigmoid",)}
-# Operators that change no value, so that one of the above may stand before them.
 
 
 def bypass_activation(model: ir.Model, loss: str) -> bool:

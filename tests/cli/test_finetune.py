@@ -175,3 +175,9 @@ def test_the_output_may_not_be_an_input(option, model, data):
     result = onnxdc("finetune", model, *arguments, "--epochs", 1, "-o", output)
     assert error(result) == f"{output}: the output would overwrite {output}, which it is made from"
     assert output.read_bytes() == before
+
+
+def test_the_command_line_starts_without_torch():
+    script = "import sys; from onnxdc.cli import cli; assert 'torch' not in sys.modules; cli(['--version'])"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert library.__version__ in result.stdout
