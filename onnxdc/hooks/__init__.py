@@ -9,17 +9,17 @@ from onnxdc.hooks.hook import TrainingHook
 from onnxdc.hooks.importing import TRAINED_FILE, Imported, import_, put_back
 from onnxdc.hooks.reading import check_model, read_hook
 from onnxdc.hooks.summary import HookSummary, WeightLine, summary
-from onnxdc.hooks.weight import HookedWeight, Stage, WeightStage
+from onnxdc.hooks.weight import ConstantStage, HookedWeight, WeightStage
 
 __all__ = [
     "MANIFEST_FILE",
     "TENSORS_FILE",
     "TRAINED_FILE",
     "TRAINING_GRAPH_FILE",
+    "ConstantStage",
     "HookSummary",
     "HookedWeight",
     "Imported",
-    "Stage",
     "TrainingHook",
     "WeightLine",
     "WeightStage",

@@ -18,13 +18,13 @@ from onnxdc.graph.slots import Statistic
 from onnxdc.hooks.weight import RULES, HookedWeight
 from onnxdc.model_io.files import replacing
 
-FORMAT: Final = "onnxdc.hook"
-VERSION: Final = 1
+HOOK_FORMAT: Final = "onnxdc.hook"
+HOOK_VERSION: Final = 1
 MANIFEST_FILE: Final = "hook.json"
 TENSORS_FILE: Final = "hook.safetensors"
 
 
-def save(folder: str | os.PathLike[str], weights: Mapping[str, HookedWeight], digest: str) -> None:
+def save_hook(folder: str | os.PathLike[str], weights: Mapping[str, HookedWeight], digest: str) -> None:
     """Write both files, the manifest last: without it there is no hook.
 
     Raises:
@@ -39,13 +39,13 @@ def save(folder: str | os.PathLike[str], weights: Mapping[str, HookedWeight], di
             named = {part: names.take(weight.name, part) for part in arrays}
             tensors |= {named[part]: array for part, array in arrays.items()}
             entries.append(_entry(weight, named))
-        manifest = {"format": FORMAT, "version": VERSION, "model": {"sha256": digest}, "weights": entries}
+        manifest = {"format": HOOK_FORMAT, "version": HOOK_VERSION, "model": {"sha256": digest}, "weights": entries}
         write_tensors(path / TENSORS_FILE, tensors)
         with replacing(path / MANIFEST_FILE) as file:
             file.write(json.dumps(manifest, indent=2).encode())
 
 
-def load(folder: str | os.PathLike[str]) -> tuple[dict[str, HookedWeight], str]:
+def load_hook(folder: str | os.PathLike[str]) -> tuple[dict[str, HookedWeight], str]:
     """Read the weights, and the digest of their model.
 
     Raises:
@@ -190,8 +190,8 @@ def _read_manifest(path: Path) -> Any:
         raise HookError(f"{path}: cannot read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise HookError(f"{path}: not JSON: {error}") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise HookError(f"{path}: not a training hook: expected format {FORMAT!r}")
-    if manifest.get("version") != VERSION:
-        raise HookError(f"{path}: expected version {VERSION}, got {manifest.get('version')!r}")
+    if not isinstance(manifest, dict) or manifest.get("format") != HOOK_FORMAT:
+        raise HookError(f"{path}: not a training hook: expected format {HOOK_FORMAT!r}")
+    if manifest.get("version") != HOOK_VERSION:
+        raise HookError(f"{path}: expected version {HOOK_VERSION}, got {manifest.get('version')!r}")
     return manifest

@@ -24,7 +24,7 @@ class TrainingHook:
     Attributes:
         weights: What training may change, by name, in the order of the model: weights, and also biases, scales, shifts
             and running statistics.
-        digest: The digest of the model that they are from, see ``reading.digest``.
+        digest: The digest of the model that they are from, see ``reading.model_digest``.
     """
 
     weights: Mapping[str, HookedWeight]
@@ -80,7 +80,7 @@ class TrainingHook:
         Raises:
             HookError: The folder cannot be written to.
         """
-        files.save(folder, self.weights, self.digest)
+        files.save_hook(folder, self.weights, self.digest)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> TrainingHook:
@@ -89,7 +89,7 @@ class TrainingHook:
         Raises:
             HookError: A file is missing, damaged, or of a later version.
         """
-        return cls(*files.load(folder))
+        return cls(*files.load_hook(folder))
 
     def _call_for_each(
         self, arrays: Mapping[str, np.ndarray], work: Callable[[HookedWeight, np.ndarray], np.ndarray]

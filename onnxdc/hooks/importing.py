@@ -19,7 +19,7 @@ from onnxdc.hooks.hook import TrainingHook, check_codebook
 from onnxdc.hooks.reading import check_model
 from onnxdc.hooks.summary import HookSummary, summary
 from onnxdc.hooks.training_graph import build_rules
-from onnxdc.hooks.weight import HookedWeight, Stage
+from onnxdc.hooks.weight import ConstantStage, HookedWeight
 from onnxdc.model_io import Source
 from onnxdc.numeric.arrays import FLOAT_TYPES, require_finite
 from onnxdc.report.changed_model import ChangedModel
@@ -28,7 +28,7 @@ TRAINED_FILE: Final = "trained.safetensors"
 MASK: Final = ".mask"
 CODES: Final = ".codes"
 CODEBOOK: Final = ".codebook"
-_PARTS: Final[dict[Stage, tuple[str, ...]]] = {
+_PARTS: Final[dict[ConstantStage, tuple[str, ...]]] = {
     "dense": (),
     "pruned": (MASK,),
     "shared": (CODES, CODEBOOK),

@@ -18,7 +18,7 @@ from onnxdc.graph.walk import graphs
 from onnxdc.graph.weights import NamedConstant, Weight, find_weights, named_constants
 from onnxdc.hooks.hook import TrainingHook
 from onnxdc.hooks.layout import framework_layouts
-from onnxdc.hooks.weight import HookedWeight, Stage, WeightStage
+from onnxdc.hooks.weight import ConstantStage, HookedWeight, WeightStage
 from onnxdc.numeric.arrays import require_finite
 from onnxdc.numeric.clusters import find_clusters
 
@@ -72,10 +72,10 @@ def read_hook(model: ir.Model, stage: WeightStage | None = None) -> TrainingHook
     hooked = [_hooked(trainable, stage) for trainable in trainable_constants(model)]
     if all(weight.stage == "statistic" for weight in hooked):
         raise HookError("nothing to train: the model has no weight and no bias")
-    return TrainingHook({weight.name: weight for weight in hooked}, digest(model))
+    return TrainingHook({weight.name: weight for weight in hooked}, model_digest(model))
 
 
-def digest(model: ir.Model) -> str:
+def model_digest(model: ir.Model) -> str:
     """Return SHA-256 over the nodes and constants of a model, in hexadecimal; texts and file layout do not count."""
     hasher = hashlib.sha256()
     for _, graph in graphs(model):
@@ -102,7 +102,7 @@ def check_model(hook: TrainingHook, model: ir.Model, where: str) -> None:
     Raises:
         HookError: The hook has another digest, or a weight that is no constant of the model.
     """
-    own = digest(model)
+    own = model_digest(model)
     if hook.digest != own:
         raise HookError(f"{where}: the hook is of another model: expected digest {hook.digest[:12]}, got {own[:12]}")
     tensors = {constant.name: constant_tensor(constant.value) for constant in named_constants(model)}
@@ -176,7 +176,7 @@ def _hooked(trainable: Trainable, stage: WeightStage | None) -> HookedWeight:
     if stage == "shared" and clusters is None:
         raise HookError(f"{name}: expected a shared weight, got too many distinct values: share it first")
     codes, codebook = clusters or (None, None)
-    by_values: Stage = "shared" if clusters else "pruned" if np.count_nonzero(values) < values.size else "dense"
+    by_values: ConstantStage = "shared" if clusters else "pruned" if np.count_nonzero(values) < values.size else "dense"
     layout = framework_layouts(weight.uses[0], values.ndim)
     return HookedWeight(name, values, stage or by_values, codes, codebook, weight.op_type, layout)
 

@@ -13,9 +13,9 @@ from onnxdc.graph.slots import Statistic
 from onnxdc.numeric.clusters import cluster_means, cluster_ranges, cluster_sums
 
 WeightStage = Literal["dense", "pruned", "shared"]
-Stage = Literal[WeightStage, "statistic"]
+ConstantStage = Literal[WeightStage, "statistic"]
 
-RULES: Final[dict[Stage, str]] = {
+RULES: Final[dict[ConstantStage, str]] = {
     "dense": "any finite value",
     "pruned": "zero wherever the mask is 0",
     "shared": "zero where the code is 0; elements of equal code have equal values",
@@ -46,7 +46,7 @@ class HookedWeight:
 
     name: str
     values: np.ndarray
-    stage: Stage
+    stage: ConstantStage
     codes: np.ndarray | None = None
     codebook: np.ndarray | None = None
     op_type: str = ""

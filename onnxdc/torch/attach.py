@@ -15,7 +15,7 @@ from onnxdc.errors import HookError
 from onnxdc.hooks import HookedWeight, TrainingHook
 from onnxdc.torch.candidates import BUFFERS
 from onnxdc.torch.matching import Match, find_matches
-from onnxdc.torch.parametrizations import Shared, parametrization
+from onnxdc.torch.parametrizations import FromCodebook, parametrization
 from onnxdc.torch.types import to_numpy, to_torch
 
 
@@ -153,7 +153,7 @@ def _constrain(module: nn.Module, weight: HookedWeight, match: Match) -> None:
         lists.append(owner.get_submodule(f"parametrizations.{name}"))
     for other in lists[1:]:
         other.original = lists[0].get_parameter("original")
-    if isinstance(rule, Shared) and weight.codebook is not None:
+    if isinstance(rule, FromCodebook) and weight.codebook is not None:
         with torch.no_grad():  # also the entries that no element uses
             lists[0].get_parameter("original").copy_(to_torch(weight.codebook[1:]))
 

@@ -41,7 +41,7 @@ class Masked(nn.Module):
         return weight
 
 
-class Shared(nn.Module):
+class FromCodebook(nn.Module):
     """Elements of equal code have equal values, those of code 0 are zero (Han et al. 2016, section 3).
 
     What is trained is the codebook, ``[n]``, without the zero; its gradient is the sum over each cluster's members
@@ -72,7 +72,7 @@ class Shared(nn.Module):
         return (sums / counts)[1:].to(weight.dtype)
 
 
-def parametrization(weight: HookedWeight, axes: Sequence[int] | None = None) -> Masked | Shared | None:
+def parametrization(weight: HookedWeight, axes: Sequence[int] | None = None) -> Masked | FromCodebook | None:
     """Return the rule of a weight, None for one that is free.
 
     Args:
@@ -86,4 +86,4 @@ def parametrization(weight: HookedWeight, axes: Sequence[int] | None = None) -> 
     if weight.codes is None:
         return Masked(torch.from_numpy(np.ascontiguousarray(weight.mask.transpose(axes))))
     codes = weight.codes.transpose(axes).astype(np.int32)
-    return Shared(torch.from_numpy(np.ascontiguousarray(codes)), weight.clusters - 1)
+    return FromCodebook(torch.from_numpy(np.ascontiguousarray(codes)), weight.clusters - 1)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from onnxdc.errors import ModelError
-from onnxdc.torch.operators.registry import IMPLEMENTATIONS, Body, Call
+from onnxdc.torch.operators.registry import IMPLEMENTATIONS, Call, Subgraph
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def run(
     """
     values.update(zip(program.inputs, inputs, strict=True))
 
-    def body(inner: Program) -> Body:
+    def subgraph(inner: Program) -> Subgraph:
         return lambda *given: run(inner, values, dropouts, given, training)
 
     for step in program.steps:
@@ -90,7 +90,7 @@ def run(
             missing = len(step.body.inputs) - len(given)
             results: Sequence[Tensor | None] = run(step.body, values, dropouts, [*given, *[None] * missing], training)
         else:
-            attributes = {k: body(v) if isinstance(v, Program) else v for k, v in step.attributes.items()}
+            attributes = {k: subgraph(v) if isinstance(v, Program) else v for k, v in step.attributes.items()}
             dropout = dropouts.get(step.outputs[0]) if step.outputs[0] is not None else None
             results = _operate(step, Call(attributes, step.version, len(step.outputs), dropout, training), given)
         values.update((key, result) for key, result in zip(step.outputs, results, strict=False) if key is not None)

@@ -13,7 +13,7 @@ import torch
 from onnxdc.errors import TrainingError
 from onnxdc.model_io.files import replacing
 
-VERSION: Final = 1
+CHECKPOINT_VERSION: Final = 1
 
 # What may differ between the run that wrote a checkpoint and the one that goes on with it.
 _FREE: Final = frozenset({"lr", "threads"})
@@ -32,7 +32,7 @@ def save_checkpoint(path: Path, run: dict[str, Any], state: dict[str, Any]) -> N
     """
     # In memory first: torch, writing to a file itself, hides a full disk or an interrupt in errors of its own.
     content = io.BytesIO()
-    torch.save({"version": VERSION, "run": run, "state": state}, content)
+    torch.save({"version": CHECKPOINT_VERSION, "run": run, "state": state}, content)
     try:
         with replacing(path) as file:
             file.write(content.getbuffer())
@@ -59,8 +59,8 @@ def load_checkpoint(path: Path, run: dict[str, Any]) -> dict[str, Any]:
         raise TrainingError(f"{path}: nothing to resume: {error.strerror or error}") from error
     except Exception as error:  # torch raises many types for what it cannot read, which share no base
         raise TrainingError(f"{path}: not a checkpoint of a training") from error
-    if not isinstance(content, dict) or content.get("version") != VERSION:
-        raise TrainingError(f"{path}: not a checkpoint of a training, version {VERSION}")
+    if not isinstance(content, dict) or content.get("version") != CHECKPOINT_VERSION:
+        raise TrainingError(f"{path}: not a checkpoint of a training, version {CHECKPOINT_VERSION}")
     saved_run, state = content.get("run"), content.get("state")
     if not isinstance(saved_run, dict) or not isinstance(state, dict):
         raise TrainingError(f"{path}: not a checkpoint of a training")

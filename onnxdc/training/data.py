@@ -115,7 +115,7 @@ def check_labels(labels: torch.Tensor, outputs: torch.Tensor, where: str, loss: 
         raise TrainingError(f"{where}: expected labels from 0 to {outputs.shape[1] - 1}, got {got}")
 
 
-def digest(data: Batch) -> str:
+def data_digest(data: Batch) -> str:
     """Return a digest of the data, the same for the same values in the same order."""
     hasher = hashlib.blake2b(digest_size=16)
     for tensor in (*data.inputs, *(() if data.labels is None else (data.labels,))):

@@ -19,7 +19,7 @@ from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import InputSpec, input_specs
 from onnxdc.recipe import Recipe
 from onnxdc.torch import OnnxModule
-from onnxdc.training.data import Arrays, Batch, check_labels, digest, load_data, name_of_data, split
+from onnxdc.training.data import Arrays, Batch, check_labels, data_digest, load_data, name_of_data, split
 from onnxdc.training.dropout import Dropouts, LayerDropout
 from onnxdc.training.dropout_nodes import insert_dropout, layers_after_dropout
 from onnxdc.training.loop import Loop
@@ -201,6 +201,6 @@ def _run(
         "density": ", ".join(f"{' and '.join(ranking.names)} {ranking.target:.4g}" for ranking in ranked) or None,
         "model": hook.digest,
         "teacher": None if teacher is None else teacher.digest,
-        "data": digest(training),
-        "validation data": None if validation is None else digest(validation),
+        "data": data_digest(training),
+        "validation data": None if validation is None else data_digest(validation),
     }

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
-from onnxdc.errors import RecipeError
+from onnxdc.errors import RecipeError, WeightError
 from onnxdc.graph.weights import Weight
 from onnxdc.numeric import pruning
-from onnxdc.passes.plan import plan_weights
+from onnxdc.passes.plan import PlannedWeight, plan_weights
 from onnxdc.recipe import Recipe, Settings
 
 
@@ -44,15 +44,16 @@ def rankings(model: ir.Model, recipe: Recipe, shared: Collection[str], *, regrow
             they change places at the density that they have.
 
     Raises:
-        RecipeError: A rule matches no weight, or asks for a shared one to be pruned.
+        RecipeError: A rule matches no weight, or a weight cannot be pruned as is said: it is shared already, or its
+            threshold would be infinite.
     """
-    plan = [(planned.weight, planned.settings) for planned in plan_weights(model, recipe).weights]
-    together = [weight for weight, settings in plan if _ranks_together(settings, recipe)]
-    alone = [(weight, settings) for weight, settings in plan if settings.prunes and not settings.skip]
-    for weight in (*together, *(weight for weight, _ in alone)):
+    plan = plan_weights(model, recipe).weights
+    together = [planned.weight for planned in plan if _ranks_together(planned.settings, recipe)]
+    alone = [planned for planned in plan if planned.settings.prunes and not planned.settings.skip]
+    for weight in (*together, *(planned.weight for planned in alone)):
         if weight.name in shared:
             raise RecipeError(f"{weight.name}: shared already, expected a weight that is not, to prune it")
-    ranked = [_ranking([weight], _target(weight, settings)) for weight, settings in alone]
+    ranked = [_ranking([planned.weight], _target(planned)) for planned in alone]
     if together:
         assert recipe.global_density is not None
         ranked.append(_ranking(together, recipe.global_density))
@@ -65,11 +66,14 @@ def _ranks_together(settings: Settings, recipe: Recipe) -> bool:
     return recipe.global_density is not None and not settings.prunes and not settings.skip
 
 
-def _target(weight: Weight, settings: Settings) -> float:
-    """Return the density that the settings leave of a weight."""
-    assert settings.pruning_key is not None
-    criterion = {settings.pruning_key: getattr(settings, settings.pruning_key)}
-    return _density([pruning.prune(weight.array(), **criterion)])
+def _target(planned: PlannedWeight) -> float:
+    """Return the density that its settings leave of a weight."""
+    key = planned.settings.pruning_key
+    assert key is not None
+    try:
+        return _density([pruning.prune(planned.weight.array(), **{key: getattr(planned.settings, key)})])
+    except WeightError as error:
+        raise RecipeError(f"{planned.weight.name}: {error}") from error
 
 
 def _ranking(weights: list[Weight], target: float) -> Ranking:
@@ -77,10 +81,10 @@ def _ranking(weights: list[Weight], target: float) -> Ranking:
     return Ranking(tuple(weight.name for weight in weights), start, min(start, target))
 
 
-def _unchanged(plan: list[tuple[Weight, Settings]], others: Collection[str]) -> list[Ranking]:
+def _unchanged(plan: Sequence[PlannedWeight], others: Collection[str]) -> list[Ranking]:
     """Return rankings of the weights that have zeros, at the density that they have."""
-    alone = [_ranking([weight], 1.0) for weight, settings in plan if weight.name not in others and not settings.skip]
-    return [ranking for ranking in alone if ranking.start < 1]
+    left = [planned.weight for planned in plan if planned.weight.name not in others and not planned.settings.skip]
+    return [ranking for ranking in (_ranking([weight], 1.0) for weight in left) if ranking.start < 1]
 
 
 def _density(arrays: list[np.ndarray]) -> float:

@@ -10,7 +10,7 @@ import torch
 from onnxdc import model_io
 from onnxdc.domain.compressed import is_compressed
 from onnxdc.errors import ModelError
-from onnxdc.hooks.reading import digest
+from onnxdc.hooks.reading import model_digest
 from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import InputSpec, input_specs
 from onnxdc.runtime import session
@@ -42,7 +42,7 @@ class Teacher:
         wanted = {spec.name: spec.dtype for spec in specs}
         if own != wanted:
             raise ModelError(f"{self._name}: expected a teacher with inputs {_listed(wanted)}, got {_listed(own)}")
-        self.digest = digest(loaded)
+        self.digest = model_digest(loaded)
         bypass_activation(loaded, loss)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what it refuses comes back as an exception too

@@ -118,6 +118,12 @@ def test_a_density_out_of_range(model, data):
     assert error(finetune(model, data, "--density", "2")) == "density: expected a number from 0 to 1, got 2.0"
 
 
+def test_a_quality_that_gives_no_threshold_names_the_weight(data, tmp_path):
+    large = build("g (float[N, 16] x) => (float[N, 8] y) { y = MatMul(x, w) }", w=100 * normal(16, 8))
+    found = error(finetune(saved(large, tmp_path / "m.onnx"), data, "--quality", "1e308", "--min-elements", "1"))
+    assert found == "w: the threshold of quality 1e+308 is not finite"
+
+
 def test_a_shared_weight_cannot_be_pruned(model, data):
     shared = model.with_name("shared.onnx")
     library.share(model, bits=3).save(shared)

@@ -15,7 +15,7 @@ from onnxdc.api import encode, prune, share
 from onnxdc.errors import HookError, ModelError
 from onnxdc.hooks import export, import_, read_hook
 from onnxdc.torch import module
-from onnxdc.torch.parametrizations import Masked, Shared
+from onnxdc.torch.parametrizations import FromCodebook, Masked
 from onnxdc.torch.types import to_numpy
 from tests.helpers import few_values, small_models
 from tests.helpers.text_models import build, normal, run
@@ -100,7 +100,7 @@ def test_what_is_trained_and_what_is_not() -> None:
     assert list(net.statistics) == ["mean", "variance"]
     assert net.state().keys() == {*net.names, *net.statistics}
     assert net.state_dict().keys() >= {"mean", "variance"}
-    assert isinstance(net.parametrizations["conv"][0], Shared)
+    assert isinstance(net.parametrizations["conv"][0], FromCodebook)
     assert isinstance(net.parametrizations["fc"][0], Masked)
     assert dict(net.named_parameters())["parametrizations.conv.original"].shape == (15,)
 
@@ -210,7 +210,7 @@ def test_attributes_of_functions_reach_their_nodes() -> None:
 def test_gradient_of_shared_is_the_sum_over_the_members() -> None:
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 6, (7, 5))
-    rule = Shared(torch.from_numpy(codes), 6)  # entry 6 has no member
+    rule = FromCodebook(torch.from_numpy(codes), 6)  # entry 6 has no member
     codebook = torch.from_numpy(rng.standard_normal(6)).requires_grad_()
     factors = rng.standard_normal((7, 5))
     (rule(codebook) * torch.from_numpy(factors)).sum().backward()
@@ -222,7 +222,7 @@ def test_gradient_of_shared_is_the_sum_over_the_members() -> None:
 
 def test_shared_values_are_the_means_of_their_clusters() -> None:
     codes = torch.tensor([[0, 1, 1], [2, 2, 2]])
-    rule = Shared(codes, 3)
+    rule = FromCodebook(codes, 3)
     means = rule.right_inverse(torch.tensor([[9.0, 1.0, 2.0], [4.0, 5.0, 9.0]]))
     assert means.tolist() == [1.5, 6.0, 0.0]
     assert rule(means).tolist() == [[0.0, 1.5, 1.5], [6.0, 6.0, 6.0]]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from onnxdc.torch.operators.registry import Call, Result, operator
+from onnxdc.torch.operators.registry import Call, Outputs, operator
 
 
 @operator("If")
-def if_(call: Call, condition: Tensor) -> Result:
+def if_(call: Call, condition: Tensor) -> Outputs:
     """Return the outputs of one of two subgraphs."""
     return tuple(call.get("then_branch" if bool(condition) else "else_branch")())
 
 
 @operator("Loop")
-def loop(call: Call, limit: Tensor | None, condition: Tensor | None, *carried: Tensor) -> Result:
+def loop(call: Call, limit: Tensor | None, condition: Tensor | None, *carried: Tensor) -> Outputs:
     """Run a subgraph again and again; return the values that it hands on, and those of each time, stacked."""
     values, scanned = list(carried), []
     go_on, count = condition is None or bool(condition), 0

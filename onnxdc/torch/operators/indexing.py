@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from onnxdc.torch.operators.registry import Call, Result, operator
+from onnxdc.torch.operators.registry import Call, Outputs, operator
 
 # ONNX's reductions -> torch's.
 _REDUCTIONS: Final = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
@@ -99,7 +99,7 @@ def _first(call: Call, x: Tensor, *, largest: bool) -> Tensor:
 
 
 @operator("TopK")
-def top_k(call: Call, x: Tensor, k: Tensor | None = None) -> Result:
+def top_k(call: Call, x: Tensor, k: Tensor | None = None) -> Outputs:
     """Return the largest or smallest elements along an axis, equal ones in their order, and their indices."""
     count = call.get("k") if k is None else int(k)
     axis = call.get("axis", -1)

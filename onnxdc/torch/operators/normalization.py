@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from onnxdc.torch.operators.registry import Call, Result, operator
+from onnxdc.torch.operators.registry import Call, Outputs, operator
 
 
 def _inference_form(attributes: Mapping[str, Any], outputs: int) -> str | None:
@@ -49,7 +49,7 @@ def group_normalization(call: Call, x: Tensor, scale: Tensor, b: Tensor) -> Tens
 
 
 @operator("LayerNormalization")
-def layer_normalization(call: Call, x: Tensor, scale: Tensor, b: Tensor | None = None) -> Result:
+def layer_normalization(call: Call, x: Tensor, scale: Tensor, b: Tensor | None = None) -> Outputs:
     """Normalize all axes from one on by their own statistics."""
     axis, epsilon = call.get("axis", -1) % x.dim(), call.get("epsilon", 1e-5)
     shape = x.shape[axis:]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from onnxdc.torch.operators.registry import Call, Result, operator
+from onnxdc.torch.operators.registry import Call, Outputs, operator
 
 _ACTIVATIONS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "Relu": torch.relu,
@@ -57,7 +57,7 @@ class _Layer:
     lengths: Tensor | None = None
     h0: Tensor | None = None
 
-    def run(self, make_cell: Callable[[int, Tensor | None], Cell], *more: Tensor | None) -> Result:
+    def run(self, make_cell: Callable[[int, Tensor | None], Cell], *more: Tensor | None) -> Outputs:
         """Run all steps of each direction, and return the outputs of the operator.
 
         Args:
@@ -131,7 +131,7 @@ def _biases(b: Tensor | None, direction: int) -> tuple[Tensor | None, Tensor | N
 
 
 @operator("LSTM", refuses=_refuses)
-def lstm(call: Call, *inputs: Any) -> Result:
+def lstm(call: Call, *inputs: Any) -> Outputs:
     """Run long short-term memory; gates lie in the order input, output, forget, cell."""
     layer = _Layer(call, *inputs[:6])
     c0, p = (*inputs[6:], None, None)[:2]
@@ -160,7 +160,7 @@ def _lstm_cell(r: Tensor, rb: Tensor | None, peepholes: Tensor, functions: list[
 
 
 @operator("GRU", refuses=_refuses)
-def gru(call: Call, *inputs: Any) -> Result:
+def gru(call: Call, *inputs: Any) -> Outputs:
     """Run gated recurrent units; gates lie in the order update, reset, hidden."""
     layer, reset_first = _Layer(call, *inputs), not call.get("linear_before_reset", 0)
 
@@ -190,7 +190,7 @@ def _gru_cell(r: Tensor, rb: Tensor | None, functions: list[Callable[[Tensor], T
 
 
 @operator("RNN", refuses=_refuses)
-def rnn(call: Call, *inputs: Any) -> Result:
+def rnn(call: Call, *inputs: Any) -> Outputs:
     """Run a recurrent layer of one activation."""
     layer = _Layer(call, *inputs)
     return layer.run(

@@ -12,12 +12,12 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from torch import Tensor
 
-Result: TypeAlias = Tensor | tuple[Tensor | None, ...]
-Operator: TypeAlias = Callable[..., Result]
-_F = TypeVar("_F", bound=Operator)
+Outputs: TypeAlias = Tensor | tuple[Tensor | None, ...]
+Function: TypeAlias = Callable[..., Outputs]
+_F = TypeVar("_F", bound=Function)
 
 
-class Body(Protocol):
+class Subgraph(Protocol):
     """A subgraph, ready to run: it sees the values around it."""
 
     def __call__(self, *inputs: Tensor | None) -> list[Tensor]:
@@ -29,7 +29,7 @@ class Call:
     """One run of a node, apart from its inputs.
 
     Attributes:
-        attributes: The attributes as plain Python values; tensors as ``Tensor``, subgraphs as ``Body``.
+        attributes: The attributes as plain Python values; tensors as ``Tensor``, subgraphs as ``Subgraph``.
         version: The version of the operator set that the node is written in.
         outputs: The number of the node's outputs, those after the last one that is used left out.
         dropout: The layer of a Dropout node, None for all others.
@@ -64,7 +64,7 @@ class Implementation:
             the reason, None where there is none. None if all that ONNX allows is covered.
     """
 
-    run: Operator
+    run: Function
     refuses: Refusal | None = None
 
 

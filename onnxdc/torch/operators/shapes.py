@@ -9,7 +9,7 @@ import onnx_ir as ir
 import torch
 from torch import Tensor
 
-from onnxdc.torch.operators.registry import Call, Result, operator
+from onnxdc.torch.operators.registry import Call, Outputs, operator
 from onnxdc.torch.types import torch_type
 
 
@@ -105,7 +105,7 @@ def concat(call: Call, *inputs: Tensor) -> Tensor:
 
 
 @operator("Split")
-def split(call: Call, x: Tensor, sizes: Tensor | None = None) -> Result:
+def split(call: Call, x: Tensor, sizes: Tensor | None = None) -> Outputs:
     """Return parts along an axis, of equal size unless sizes are given; the last part may be smaller."""
     axis, given = call.get("axis", 0), call.ints(sizes, "split")
     if given is not None:
