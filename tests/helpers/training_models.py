@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
+import onnxdc as library
+from onnxdc.numeric.arrays import bit_patterns
 from tests.helpers.small_models import constants, onnxdc, saved
 from tests.helpers.text_models import build, normal
 
@@ -60,6 +62,28 @@ def accuracy(model: ir.Model, data: dict[str, np.ndarray]) -> float:
 
 
 GOOD = items(64)
+DATA, HELD_OUT = items(), items(seed=1)
+OPTIONS = {"epochs": 4, "batch": 32, "lr": 0.01, "threads": 1}
+
+
+def tuned(model: ir.Model, **options: object):
+    """Train a model on ``DATA``, unless other data are given, and measure it on ``HELD_OUT``."""
+    return library.finetune(model, options.pop("data", DATA), options.pop("val", HELD_OUT), **(OPTIONS | options))
+
+
+def pruned_classifier(density: float = 0.3) -> ir.Model:
+    """Build the classifier with few of its weights."""
+    return library.prune(classifier(), density=density).model
+
+
+def shared_classifier(bits: int = 3) -> ir.Model:
+    """Build the classifier with few values in few weights."""
+    return library.share(pruned_classifier(), bits=bits).model
+
+
+def nonzeros(model: ir.Model) -> dict[str, int]:
+    """Count the elements that are not +0.0."""
+    return {name: int(np.count_nonzero(bit_patterns(array))) for name, array in constants(model).items()}
 
 
 def finetune(model: Path, data: Path, *options: object, epochs: int = 2):

@@ -1,44 +1,32 @@
-"""Training keeps what pruning and sharing made, repeats itself, and goes on where it was interrupted."""
+"""Training keeps what pruning and sharing made, and prunes meanwhile as it is told."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 import pytest
-import torch
 
-import onnxdc
 from onnxdc import Recipe, Rule
 from onnxdc.graph.weights import find_weights
 from onnxdc.numeric.arrays import bit_patterns
 from onnxdc.training.dropout_nodes import insert_dropout
-from onnxdc.training.report import Epoch, Score
+from onnxdc.training.report import Score
 from tests.helpers.small_models import constants
 from tests.helpers.text_models import build, normal, run
-from tests.helpers.training_models import CLASSES, HIDDEN, accuracy, classifier, file_of, items
-
-OPTIONS = {"epochs": 4, "batch": 32, "lr": 0.01, "threads": 1}
-DATA, HELD_OUT = items(), items(seed=1)
-
-
-def tuned(model: ir.Model, **options: object):
-    return onnxdc.finetune(model, options.pop("data", DATA), options.pop("val", HELD_OUT), **(OPTIONS | options))
-
-
-def nonzeros(model: ir.Model) -> dict[str, int]:
-    """Count the elements that are not +0.0."""
-    return {name: int(np.count_nonzero(bit_patterns(array))) for name, array in constants(model).items()}
-
-
-def pruned(density: float = 0.3) -> ir.Model:
-    return onnxdc.prune(classifier(), density=density).model
-
-
-def shared(bits: int = 3) -> ir.Model:
-    return onnxdc.share(pruned(), bits=bits).model
+from tests.helpers.training_models import (
+    CLASSES,
+    DATA,
+    HELD_OUT,
+    HIDDEN,
+    accuracy,
+    classifier,
+    items,
+    nonzeros,
+    pruned_classifier,
+    shared_classifier,
+    tuned,
+)
 
 
 def test_a_dense_model_learns():
@@ -65,7 +53,7 @@ def test_all_but_the_values_of_the_model_stays():
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 def test_a_pruned_model_keeps_its_zeros(optimizer):
-    model = pruned()
+    model = pruned_classifier()
     found = tuned(model, optimizer=optimizer, weight_decay=0.01).model
     for name in ("fc1", "fc2"):
         before, after = constants(model)[name], constants(found)[name]
@@ -74,7 +62,7 @@ def test_a_pruned_model_keeps_its_zeros(optimizer):
 
 
 def test_a_shared_model_keeps_its_clusters_and_moves_their_values():
-    model = shared()
+    model = shared_classifier()
     found = tuned(model, lr=0.003).model
     for name in ("fc1", "fc2"):
         before, after = constants(model)[name], constants(found)[name]
@@ -114,14 +102,14 @@ def test_a_threshold_becomes_the_density_that_it_leaves():
 
 
 def test_without_regrowth_what_is_pruned_stays_pruned():
-    model = pruned()
+    model = pruned_classifier()
     found = tuned(model, density=0.1, mask_interval=2).model
     for name in ("fc1", "fc2"):
         assert not np.any((constants(found)[name] != 0) & (constants(model)[name] == 0))
 
 
 def test_with_regrowth_pruned_weights_come_back_at_the_same_density():
-    model = pruned()
+    model = pruned_classifier()
     found = tuned(model, regrow=True, mask_interval=1).model
     assert all(nonzeros(found)[name] == nonzeros(model)[name] for name in ("fc1", "fc2"))
     assert any(np.any((constants(found)[name] != 0) & (constants(model)[name] == 0)) for name in ("fc1", "fc2"))
@@ -166,71 +154,11 @@ def test_a_score_is_better_if_right_more_often_then_at_a_lower_loss():
     assert Score(1.0, 0.1).better_than(Score(float("nan"), 0.1))
 
 
-SETTINGS = {
-    "dense": {},
-    "gradual, regrown": {"density": 0.1, "regrow": True, "mask_interval": 2},
-    "dropout": {"dropout": 0.5, "density": 0.3, "val": None},
-    "distilled": {"teacher": classifier()},
-    "sgd": {"optimizer": "sgd", "weight_decay": 1e-3, "val_share": 0.2, "val": None},
-}
-
-
-@pytest.mark.parametrize("options", SETTINGS.values(), ids=SETTINGS.keys())
-def test_the_same_seed_gives_the_same_file(options, tmp_path):
-    first = file_of(tuned(classifier(), seed=3, **options), tmp_path / "a.onnx")
-    torch.manual_seed(1)  # what others drew before has no say
-    assert file_of(tuned(classifier(), seed=3, **options), tmp_path / "b.onnx") == first
-    assert file_of(tuned(classifier(), seed=4, **options), tmp_path / "c.onnx") != first
-
-
-def interrupted(model: ir.Model, checkpoint: Path, after: int, **options: object) -> str:
-    """Train until an epoch is done; return the message of the interrupt."""
-
-    def progress(epoch: Epoch) -> None:
-        if epoch.number == after:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt) as caught:
-        tuned(model, checkpoint=checkpoint, progress=progress, **options)
-    return str(caught.value)
-
-
-@pytest.mark.parametrize("options", SETTINGS.values(), ids=SETTINGS.keys())
-@pytest.mark.parametrize("after", [1, 3, 4])
-def test_an_interrupted_training_goes_on_to_the_same_file(options, after, tmp_path):
-    checkpoint = tmp_path / "checkpoint"
-    whole = file_of(tuned(classifier(), **options), tmp_path / "whole.onnx")
-    assert interrupted(classifier(), checkpoint, after, **options) == f"resume goes on after epoch {after} of 4"
-    found = tuned(classifier(), checkpoint=checkpoint, resume=True, **options)
-    assert file_of(found, tmp_path / "resumed.onnx") == whole
-    assert [epoch.number for epoch in found.report.epochs] == [1, 2, 3, 4]
-    assert not checkpoint.exists()
-
-
-def test_a_shared_model_goes_on_to_the_same_file(tmp_path):
-    whole = file_of(tuned(shared()), tmp_path / "whole.onnx")
-    interrupted(shared(), tmp_path / "checkpoint", 2)
-    found = tuned(shared(), checkpoint=tmp_path / "checkpoint", resume=True)
-    assert file_of(found, tmp_path / "resumed.onnx") == whole
-
-
-def test_the_learning_rate_may_be_another_when_it_goes_on(tmp_path):
-    interrupted(classifier(), tmp_path / "checkpoint", 2)
-    assert tuned(classifier(), checkpoint=tmp_path / "checkpoint", resume=True, lr=0.001).report.best_epoch > 0
-
-
-def test_torch_is_left_as_it_was():
-    state, threads = torch.get_rng_state(), torch.get_num_threads()
-    tuned(classifier(), epochs=1)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (threads, False)
-
-
 def test_a_teacher_needs_no_labels():
     teacher = tuned(classifier(), epochs=8).model
     unlabelled = {"x": items(400, seed=5)["x"]}
-    found = tuned(pruned(), data=unlabelled, val=None, teacher=teacher, epochs=12)
-    assert accuracy(found.model, HELD_OUT) > accuracy(pruned(), HELD_OUT) + 0.3
+    found = tuned(pruned_classifier(), data=unlabelled, val=None, teacher=teacher, epochs=12)
+    assert accuracy(found.model, HELD_OUT) > accuracy(pruned_classifier(), HELD_OUT) + 0.3
     answers = [run(model, {"x": unlabelled["x"]})[0].argmax(1) for model in (teacher, found.model)]
     assert found.report.after.accuracy == pytest.approx(np.mean(answers[0] == answers[1]))
 
