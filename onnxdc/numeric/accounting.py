@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 def pruned_bytes(entries: int, itemsize: int, index_bits: int | None) -> int:
-    """The bytes of ``entries`` values of ``itemsize`` bytes, each with its gap.
+    """Return the bytes of ``entries`` values of ``itemsize`` bytes, each with its gap.
 
     >>> pruned_bytes(40, itemsize=4, index_bits=5)
     185
@@ -17,7 +17,7 @@ def pruned_bytes(entries: int, itemsize: int, index_bits: int | None) -> int:
 
 
 def shared_bytes(entries: int, bits: int, index_bits: int | None, codebook_bytes: int) -> int:
-    """The bytes of ``entries`` codes of ``bits`` bits, each with its gap, and of the codebook.
+    """Return the bytes of ``entries`` codes of ``bits`` bits, each with its gap, and of the codebook.
 
     >>> shared_bytes(40, bits=2, index_bits=5, codebook_bytes=12)
     47

@@ -12,13 +12,17 @@ from onnxdc.errors import OptionError, WeightError
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 FLOAT_TYPES = (np.dtype(np.float16), BFLOAT16, np.dtype(np.float32), np.dtype(np.float64))
-BLOCK = 1 << 20  # elements that one numpy step works on: bounds the memory of temporaries
-CACHED = 1 << 16  # elements that stay in the cache while they are compared with every bound
-FIRST_LOOK = 1 << 12  # elements that show that a tensor was never shared, before whole blocks are sorted
+BLOCK = 1 << 20  # elements that one numpy step works on: a temporary of 8 bytes an element takes 8 MB at most
+CACHED = 1 << 16  # elements, of 256 kB in float32: they stay in a second-level cache while every bound is compared
+FIRST_LOOK = 1 << 12  # elements, 16 times as many as a codebook has entries: enough to see that nothing was shared
 
 
 def require_float(array: np.ndarray) -> np.ndarray:
-    """``array`` in row-major order and native byte order; WeightError unless its type is one of FLOAT_TYPES."""
+    """Return ``array`` in row-major order and native byte order.
+
+    Raises:
+        WeightError: Its type is not one of FLOAT_TYPES.
+    """
     array = np.asarray(array, order="C")
     if array.dtype.newbyteorder("=") not in FLOAT_TYPES:
         raise WeightError(f"weights must be float16, bfloat16, float32 or float64, got {array.dtype}")
@@ -26,23 +30,23 @@ def require_float(array: np.ndarray) -> np.ndarray:
 
 
 def bit_patterns(array: np.ndarray) -> np.ndarray:
-    """The elements of a row-major array as unsigned integers of the same width, flat, without a copy."""
+    """Return the elements of a row-major array as unsigned integers of the same width, flat, without a copy."""
     return array.reshape(-1).view(f"u{array.dtype.itemsize}")
 
 
 def magnitudes(bits: np.ndarray) -> np.ndarray:
-    """Bit patterns without their sign: unsigned integers that order like absolute values, NaN above infinity."""
+    """Return bit patterns without their sign: unsigned integers that order like absolute values, NaN above infinity."""
     return bits & np.iinfo(bits.dtype).max // 2
 
 
 def blocks(flat: np.ndarray, size: int | None = None) -> Iterator[np.ndarray]:
-    """Consecutive views of at most ``size`` elements, BLOCK by default."""
+    """Yield consecutive views of at most ``size`` elements, BLOCK by default."""
     size = size or BLOCK
     return (flat[start : start + size] for start in range(0, flat.size, size))
 
 
 def tiles(matrix: np.ndarray) -> Iterator[np.ndarray]:
-    """Views of at most BLOCK elements that cover ``[rows, columns]``: whole rows, or parts of one."""
+    """Yield views of at most BLOCK elements that cover ``[rows, columns]``: whole rows, or parts of one."""
     width = min(max(matrix.shape[1], 1), BLOCK)
     height = max(BLOCK // width, 1)
     return (
@@ -53,7 +57,11 @@ def tiles(matrix: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def require_finite(array: np.ndarray) -> None:
-    """WeightError if a row-major float array holds NaN or infinity."""
+    """Refuse a row-major float array that holds NaN or infinity.
+
+    Raises:
+        WeightError: It does; the error counts them.
+    """
     infinity = bit_patterns(np.full(1, np.inf).astype(array.dtype))[0]
     bad = sum(int(np.count_nonzero(magnitudes(block) >= infinity)) for block in blocks(bit_patterns(array)))
     if bad:
@@ -61,12 +69,15 @@ def require_finite(array: np.ndarray) -> None:
 
 
 def histogram(symbols: np.ndarray, size: int) -> np.ndarray:
-    """How often each of 0..size-1 occurs in uint8 ``[n]``: int64 ``[size]``. In blocks: `bincount` widens its input."""
+    """Count how often each of 0..size-1 occurs in uint8 ``[n]``: int64 ``[size]``.
+
+    This is done in blocks, since `bincount` widens its input.
+    """
     return sum((np.bincount(block, minlength=size) for block in blocks(symbols)), np.zeros(size, np.int64))
 
 
 def ranks(values: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """How many of at most 255 ``bounds`` lie below each of ``[n]`` values: uint8 ``[n]``.
+    """Count for each of ``[n]`` values how many of at most 255 ``bounds`` lie below it: uint8 ``[n]``.
 
     Comparing with every bound in turn is vector code without branches: several times faster than a binary search.
     """
@@ -78,14 +89,18 @@ def ranks(values: np.ndarray, bounds: np.ndarray) -> np.ndarray:
 
 
 def normalized_axis(axis: int, rank: int) -> int:
-    """``axis`` counted from the front, 0 for a scalar; OptionError if it is outside the rank."""
+    """Return ``axis`` counted from the front, 0 for a scalar.
+
+    Raises:
+        OptionError: It is outside the rank.
+    """
     if rank and not -rank <= axis < rank:
         raise OptionError(f"group_axis must be in {-rank}..{rank - 1}, got {axis}")
     return axis % rank if rank else 0
 
 
 def split_groups(flat: np.ndarray, shape: tuple[int, ...], axis: int, groups: int) -> list[np.ndarray]:
-    """The elements of each group along ``axis``, as views ``[outer, S[axis] / groups * inner]`` of a flat array.
+    """Return the elements of each group along ``axis``, as views ``[outer, S[axis] / groups * inner]`` of a flat array.
 
     ``groups`` divides ``shape[axis]``, or is 1.
     """
@@ -96,10 +111,10 @@ def split_groups(flat: np.ndarray, shape: tuple[int, ...], axis: int, groups: in
 
 
 def distinct_nonzero(bits: np.ndarray, limit: int) -> np.ndarray | None:
-    """The distinct nonzero elements of flat bit patterns, rising, or None if there are more than ``limit``."""
-    found = np.empty(0, bits.dtype)
+    """Return the distinct nonzero elements of flat bit patterns, rising, or None if there are more than ``limit``."""
+    distinct = np.empty(0, bits.dtype)
     for part in (bits[:FIRST_LOOK], *blocks(bits[FIRST_LOOK:])):
-        found = np.unique(np.concatenate([found, part[part != 0]]))
-        if found.size > limit:
+        distinct = np.unique(np.concatenate([distinct, part[part != 0]]))
+        if distinct.size > limit:
             return None
-    return found
+    return distinct

@@ -10,11 +10,11 @@ from onnxdc.errors import FormatError
 from onnxdc.numeric.arrays import BLOCK
 from onnxdc.numeric.huffman import MAX_LENGTH, codewords, decoding_table
 
-DECODE_BLOCK = 1 << 16  # bytes of stream decoded at once: the tables over their bits stay in the cache
+DECODE_BLOCK = 1 << 16  # bytes of stream decoded at once: an int64 for each of their bits takes 4 MB, as caches hold
 
 
 def chunk_bytes(symbols: np.ndarray, lengths: np.ndarray, chunk_size: int) -> np.ndarray:
-    """The bytes that each chunk will take: int64 ``[ceil(symbols / chunk_size)]``."""
+    """Return the bytes that each chunk will take: int64 ``[ceil(symbols / chunk_size)]``."""
     sizes = [np.empty(0, np.int64)]
     for block in _chunk_blocks(symbols, chunk_size):
         bits = lengths[block]
@@ -23,12 +23,12 @@ def chunk_bytes(symbols: np.ndarray, lengths: np.ndarray, chunk_size: int) -> np
 
 
 def pack(symbols: np.ndarray, lengths: np.ndarray, chunk_size: int) -> np.ndarray:
-    """The bitstream of ``symbols``: uint8 ``[sum(chunk_bytes)]``.
+    """Write the bitstream of ``symbols``: uint8 ``[sum(chunk_bytes)]``.
 
     Args:
-        symbols: uint8 ``[n]``.
-        lengths: uint8 ``[A]``, the code lengths; every symbol has one.
-        chunk_size: symbols in each chunk but the last, a multiple of 4.
+        symbols: The symbols to write, uint8 ``[n]``.
+        lengths: The code lengths, uint8 ``[A]``; every symbol has one.
+        chunk_size: The number of symbols in each chunk but the last, a multiple of 4.
 
     >>> [f"{byte:08b}" for byte in pack(np.array([1, 0, 2, 3], np.uint8), np.array([2, 1, 3, 3], np.uint8), 64)]
     ['01011011', '10000000']
@@ -41,12 +41,12 @@ def pack(symbols: np.ndarray, lengths: np.ndarray, chunk_size: int) -> np.ndarra
 
 
 def _chunk_blocks(symbols: np.ndarray, chunk_size: int) -> Iterator[np.ndarray]:
-    """Consecutive views of whole chunks. BLOCK is a multiple of every chunk size of the format."""
+    """Yield consecutive views of whole chunks. BLOCK is a multiple of every chunk size of the format."""
     return (symbols[start : start + BLOCK] for start in range(0, symbols.size, BLOCK))
 
 
 def _pack_block(symbols: np.ndarray, lengths: np.ndarray, words: np.ndarray, chunk_size: int) -> np.ndarray:
-    """One block of whole chunks, packed.
+    """Write the bitstream of one block of whole chunks.
 
     Four codewords are first joined into one *run* of at most 48 bits. Since that is less than 64, every 64-bit word of
     the output has a run that starts in it, so the runs of a word form one segment for `reduceat`, and only the last run
@@ -78,17 +78,17 @@ def _pack_block(symbols: np.ndarray, lengths: np.ndarray, words: np.ndarray, chu
 
 
 def unpack(stream: np.ndarray, lengths: np.ndarray, offsets: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The symbols of a bitstream: uint8 ``[sum(counts)]``.
+    """Read the symbols of a bitstream: uint8 ``[sum(counts)]``.
 
     Args:
-        stream: uint8 ``[n]``, untrusted.
-        lengths: uint8 ``[A]``, code lengths that were found to be complete, or to have one used symbol, or none.
-        offsets: int64 ``[C+1]``, the byte at which each chunk starts, never decreasing, from 0 to ``n``.
-        counts: int64 ``[C]``, the symbols of each chunk; untrusted.
+        stream: The bytes of the stream, uint8 ``[n]``, untrusted.
+        lengths: The code lengths, uint8 ``[A]``, known to be complete, or to have one used symbol, or none.
+        offsets: The byte at which each chunk starts, int64 ``[C+1]``, never decreasing, from 0 to ``n``.
+        counts: The number of symbols of each chunk, int64 ``[C]``; untrusted.
 
     Raises:
-        FormatError: ``truncated``, ``bad-code`` or ``trailing-bits``. Nothing larger than the stream is allocated
-            before it is known that ``counts`` can fit in it.
+        FormatError: The rule ``truncated``, ``bad-code`` or ``trailing-bits`` is broken. Nothing larger than the stream
+            is allocated before it is known that ``counts`` can fit in it.
     """
     sizes = np.diff(offsets)
     _reject("truncated", counts > 8 * sizes, "needs more bits than it has")
@@ -116,7 +116,7 @@ def _unpack_block(
     counts: np.ndarray,
     first_chunk: int,
 ) -> np.ndarray:
-    """The symbols of whole chunks, by pointer doubling.
+    """Read the symbols of whole chunks, by pointer doubling.
 
     ``jump[p]`` starts as the bit after the codeword at bit ``p``, for every bit of the block, and is composed with
     itself in each round, so that it leaps over 1, 2, 4, ... codewords while the known starts of each chunk double.
@@ -139,7 +139,7 @@ def _unpack_block(
 
 
 def _windows(stream: np.ndarray) -> np.ndarray:
-    """The next 12 bits at every bit of a stream and of one zero byte after it: uint16 ``[8 * (n + 1)]``."""
+    """Return the next 12 bits at every bit of a stream and of one zero byte after it: uint16 ``[8 * (n + 1)]``."""
     padded = np.pad(stream, (0, 3)).astype(np.uint32)
     three_bytes = padded[:-2] << 16 | padded[1:-1] << 8 | padded[2:]
     shifts = np.arange(24 - MAX_LENGTH, 24 - MAX_LENGTH - 8, -1, dtype=np.uint32)
@@ -149,7 +149,7 @@ def _windows(stream: np.ndarray) -> np.ndarray:
 def _reject_ends(
     stream: np.ndarray, starts: np.ndarray, steps: np.ndarray, offsets: np.ndarray, counts: np.ndarray, first_chunk: int
 ) -> None:
-    """FormatError unless each chunk's codewords end in its last byte and the rest of that byte is zero."""
+    """Raise FormatError unless each chunk's codewords end in its last byte and the rest of that byte is zero."""
     rows = np.flatnonzero(counts)
     last = counts[rows] - 1
     end = starts[rows, last] + steps[rows, last]
@@ -162,6 +162,6 @@ def _reject_ends(
 
 
 def _reject(rule: str, bad: np.ndarray, what: str, first_chunk: int = 0) -> None:
-    """FormatError that names the first chunk for which ``bad`` holds."""
+    """Raise a FormatError that names the first chunk for which ``bad`` holds, if there is one."""
     if bad.any():
         raise FormatError(rule, f"chunk {first_chunk + int(bad.argmax())} {what}")

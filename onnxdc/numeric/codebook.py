@@ -18,7 +18,7 @@ from onnxdc.numeric.arrays import (
 from onnxdc.numeric.kmeans import INITS, Init, kmeans
 from onnxdc.numeric.weight import MAX_CODES
 
-MAX_MAGNITUDE = 1e150  # squares and sums of what is smaller do not overflow float64
+MAX_MAGNITUDE = 1e150  # float64 ends at 1.8e308: the squares of what is smaller, and 10^8 of them together, fit
 
 
 def share(
@@ -31,26 +31,27 @@ def share(
     groups: int = 1,
     group_axis: int = 0,
 ) -> np.ndarray:
-    """Replaces the nonzeros of a weight by shared values, found by 1-D k-means.
+    """Replace the nonzeros of a weight by shared values, found by 1-D k-means.
 
     Zeros stay zero and nonzeros stay nonzero, so the mask of a pruned weight survives. A tensor, or a group of it,
     that has no more distinct values than allowed keeps them as they are; elsewhere -0.0 becomes +0.0.
 
     Args:
-        array: float16, bfloat16, float32 or float64 of any shape; not changed.
-        bits: 1..8, for a codebook of ``2 ** bits`` entries. One of ``bits`` and ``centroids`` is given.
-        centroids: 2..256, the entries of the codebook. Entry 0 is 0.0, always, so one fewer is left for the nonzeros.
-        init: ``linear``, ``density`` or ``random``; see `kmeans`.
-        seed: of ``random``.
-        groups: how many codebooks there are along ``group_axis``: a divisor of that dimension.
-        group_axis: the axis along which codebooks change; counts from the end if negative.
+        array: The weight: float16, bfloat16, float32 or float64 of any shape; not changed.
+        bits: The bits of a code, 1..8, for a codebook of ``2 ** bits`` entries. One of ``bits`` and ``centroids`` is
+            given.
+        centroids: The entries of the codebook, 2..256. Entry 0 is 0.0, always, so one fewer is left for the nonzeros.
+        init: How k-means starts: ``linear``, ``density`` or ``random``; see `kmeans`.
+        seed: The seed of ``random``.
+        groups: The number of codebooks along ``group_axis``: a divisor of that dimension.
+        group_axis: The axis along which codebooks change; counts from the end if negative.
 
     Returns:
         A new array of the same shape and type.
 
     Raises:
-        OptionError: an argument is out of range.
-        WeightError: the type is not supported, a value is not finite or beyond 1e150, or ``groups`` does not divide.
+        OptionError: An argument is out of range.
+        WeightError: The type is not supported, a value is not finite or beyond 1e150, or ``groups`` does not divide.
 
     >>> share(np.array([0.0, -1.0, 1.0, 1.5, 7.0, 8.0]), bits=2).tolist()
     [0.0, -1.0, 1.25, 1.25, 7.5, 7.5]
@@ -74,7 +75,7 @@ def share(
 
 
 def _nonzero_values(bits: int | None, centroids: int | None) -> int:
-    """How many nonzero values a codebook may hold."""
+    """Return how many nonzero values a codebook may hold."""
     if bits is not None and centroids is None:
         if not 1 <= bits <= 8:
             raise OptionError(f"bits must be 1..8, got {bits}")
@@ -87,7 +88,7 @@ def _nonzero_values(bits: int | None, centroids: int | None) -> int:
 
 
 def _share_group(group: np.ndarray, limit: int, init: Init, seed: int) -> None:
-    """Shares ``[outer, m]`` in place."""
+    """Share the values of a group ``[outer, m]`` in place."""
     working = np.dtype(np.float64 if group.dtype == np.float64 else np.float32)
     values = group[group != 0].astype(working, copy=False)
     values.sort()

@@ -20,7 +20,7 @@ from onnxdc.numeric.weight import (
 )
 
 # The tensors besides the codebook: type and rank.
-TENSORS = {
+_TENSOR_TYPES = {
     "code_lengths": (np.uint8, 1),
     "codes": (np.uint8, 1),
     "gap_lengths": (np.uint8, 1),
@@ -31,13 +31,13 @@ TENSORS = {
 
 
 def decode_weight(weight: CompressedWeight) -> np.ndarray:
-    """Decodes a weight; nothing in it is trusted.
+    """Decode a weight; nothing in it is trusted.
 
     Returns:
         An array of ``weight.shape`` and ``weight.dtype``.
 
     Raises:
-        FormatError: a rule of docs/format.md section 6 is broken. All that can be checked without decoding is checked
+        FormatError: A rule of docs/format.md section 6 is broken. All that can be checked without decoding is checked
             before anything is allocated that is larger than the input.
     """
     check_weight(weight)
@@ -55,7 +55,11 @@ def decode_weight(weight: CompressedWeight) -> np.ndarray:
 
 
 def check_weight(weight: CompressedWeight) -> None:
-    """FormatError if a rule is broken that shows without decoding the streams: all up to ``checksum``."""
+    """Check every rule that shows without decoding the streams: all up to ``checksum``.
+
+    Raises:
+        FormatError: The first rule of the format's table that is broken.
+    """
     _check_types(weight)
     _check_attributes(weight)
     _check_lengths(weight)
@@ -79,7 +83,7 @@ def _check_types(weight: CompressedWeight) -> None:
     _require(legal, "codebook-shape", f"expected [groups, 1..{MAX_CODES}], got {list(codebook.shape)}")
     zeros = np.asarray(codebook[:, 0], order="C").view(f"u{codebook.itemsize}")
     _require(not zeros.any(), "codebook-zero", "entry 0 of a codebook is not +0.0")
-    for name, (kind, rank) in TENSORS.items():
+    for name, (kind, rank) in _TENSOR_TYPES.items():
         tensor = getattr(weight, name)
         legal = tensor.dtype == kind and tensor.ndim == rank
         _require(
@@ -103,7 +107,7 @@ def _check_attributes(weight: CompressedWeight) -> None:
 
 
 def _check_lengths(weight: CompressedWeight) -> None:
-    """Each rule is checked for both streams before the next rule is."""
+    """Check the code lengths: each rule for both streams before the next rule."""
     entries = weight.codebook.shape[1]
     legal = weight.code_lengths.size == (entries + 1) // 2
     _require(legal, "length-count", f"code_lengths has {weight.code_lengths.size} bytes for {entries} codes")
@@ -112,15 +116,15 @@ def _check_lengths(weight: CompressedWeight) -> None:
     limit = 1 << weight.index_bits
     legal = lengths["gap_lengths"].size <= limit
     _require(legal, "length-count", f"gap_lengths has {weight.gap_lengths.size} bytes for {limit} gaps")
-    for name, each in lengths.items():
-        longest = int(each.max(initial=0))
+    for name, code_lengths in lengths.items():
+        longest = int(code_lengths.max(initial=0))
         _require(longest <= huffman.MAX_LENGTH, "length-range", f"{name} has a length of {longest}")
-    for stream, each in zip((weight.codes, weight.gaps), lengths.values(), strict=True):
-        _check_complete(each, stream.size)
+    for stream, code_lengths in zip((weight.codes, weight.gaps), lengths.values(), strict=True):
+        _check_complete(code_lengths, stream.size)
 
 
 def _check_complete(lengths: np.ndarray, stream_bytes: int) -> None:
-    """A code is complete, or it has one used symbol, or none and no stream."""
+    """Check that a code is complete, or has one used symbol, or none and no stream."""
     used, filled, full = np.count_nonzero(lengths), huffman.kraft_sum(lengths), 1 << huffman.MAX_LENGTH
     if used == 0:
         _require(stream_bytes == 0, "kraft", f"no symbol is used, but there are {stream_bytes} bytes of them")
@@ -149,7 +153,7 @@ def _check_chunks(weight: CompressedWeight) -> None:
 
 
 def _check_positions(gaps: np.ndarray, chunks: np.ndarray) -> None:
-    """Each chunk must end where the next begins; the last, by the rule ``chunk-end``, ends within the weight."""
+    """Check that each chunk ends where the next begins; the rule ``chunk-end`` keeps the last one within the weight."""
     advances = np.diff(chunks[:, 0])
     if gaps.size:
         advances = advances + np.add.reduceat(gaps, chunks[:-1, 0], dtype=np.int64)
@@ -161,7 +165,7 @@ def _check_positions(gaps: np.ndarray, chunks: np.ndarray) -> None:
 
 
 def _dense(weight: CompressedWeight, codes: np.ndarray, gaps: np.ndarray) -> np.ndarray:
-    """The dense weight of checked entries."""
+    """Return the dense weight of checked entries."""
     shape, groups, axis = weight.shape.tolist(), weight.codebook.shape[0], weight.group_axis
     with np.errstate(over="ignore", invalid="ignore"):
         codebook = weight.codebook.astype(weight.dtype)

@@ -37,22 +37,22 @@ def encode_weight(
     chunk_size: int = DEFAULT_CHUNK_SIZE,
     group_axis: int = 0,
 ) -> CompressedWeight:
-    """Encodes a weight without loss: `decode_weight` gives back every bit of it.
+    """Encode a weight without loss: `decode_weight` gives back every bit of it.
 
     Distinct values are distinct bit patterns, and only +0.0 is zero: -0.0 and each NaN are values. There is one
     codebook if 255 values besides zero suffice, else one for each of the smallest number of groups along ``group_axis``
-    for which they do; or more, where that makes the weight clearly smaller. Gaps are stored where that is smaller than
+    for which they do; or more, if that makes the weight clearly smaller. Gaps are stored if that is smaller than
     storing every zero.
 
     Args:
-        array: float16, bfloat16, float32 or float64 of any shape.
-        index_bits: 1..8, the width of a gap before Huffman coding.
-        chunk_size: entries a chunk, a power of two in 64..65536.
-        group_axis: the axis along which codebooks may change; counts from the end if negative.
+        array: The weight: float16, bfloat16, float32 or float64 of any shape.
+        index_bits: The width of a gap before Huffman coding, 1..8.
+        chunk_size: The number of entries in a chunk, a power of two in 64..65536.
+        group_axis: The axis along which codebooks may change; counts from the end if negative.
 
     Raises:
         OptionError: ``index_bits``, ``chunk_size`` or ``group_axis`` is out of range.
-        WeightError: the type or the size is not supported, or there are too many distinct values.
+        WeightError: The type or the size is not supported, or there are too many distinct values.
     """
     if not 1 <= index_bits <= 8:
         raise OptionError(f"index_bits must be 1..8, got {index_bits}")
@@ -84,7 +84,7 @@ def encode_weight(
 
 
 def without_bfloat16(weight: CompressedWeight) -> CompressedWeight:
-    """``weight`` with a bfloat16 codebook widened to float32 unless ``dtype`` has 16 bits."""
+    """Return ``weight`` with a bfloat16 codebook widened to float32 unless ``dtype`` has 16 bits."""
     if weight.codebook.dtype != BFLOAT16 or weight.dtype.itemsize == 2:
         return weight
     wide = replace(weight, codebook=weight.codebook.astype(np.float32))
@@ -92,7 +92,7 @@ def without_bfloat16(weight: CompressedWeight) -> CompressedWeight:
 
 
 def _codebook(tables: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
-    """The codebook ``[G, K]`` in the smallest type that holds all its values bit for bit."""
+    """Return the codebook ``[G, K]`` in the smallest type that holds all its values bit for bit."""
     entries = 1 + max((table.size for table in tables), default=0)
     bits = np.zeros((len(tables), entries), dtype=f"u{dtype.itemsize}")
     for row, table in zip(bits, tables, strict=True):
@@ -109,7 +109,7 @@ def _codebook(tables: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
 
 
 def _smaller_streams(weight: CompressedWeight, codes: np.ndarray) -> CompressedWeight:
-    """``weight`` with its streams: with gaps or, where that is no larger, with every position as an entry."""
+    """Return ``weight`` with its streams: with gaps or, if that is no larger, with every position as an entry."""
     counts = histogram(codes, weight.codebook.shape[1])
     if counts[0] == codes.size:
         return _with_streams(weight, codes[:0], None)
@@ -124,7 +124,10 @@ def _smaller_streams(weight: CompressedWeight, codes: np.ndarray) -> CompressedW
 
 
 def _with_streams(weight: CompressedWeight, codes: np.ndarray, gaps: np.ndarray | None) -> CompressedWeight:
-    """``weight`` with the streams of these entries; ``gaps`` is None if every position is an entry, or none is."""
+    """Return ``weight`` with the streams of these entries.
+
+    ``gaps`` is None if every position is an entry, or none is.
+    """
     chunk_size = weight.chunk_size
     rows = max(1, -(-codes.size // chunk_size))
     chunks = np.zeros((rows + 1, 4), dtype=np.int64)
@@ -150,7 +153,7 @@ def _with_streams(weight: CompressedWeight, codes: np.ndarray, gaps: np.ndarray 
 
 
 def _packed(symbols: np.ndarray, lengths: np.ndarray, chunk_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """A bitstream and the byte at which each of its chunks starts, the end included."""
+    """Return a bitstream and the byte at which each of its chunks starts, the end included."""
     if symbols.size == 0:
         return np.empty(0, np.uint8), np.zeros(2, np.int64)
     offsets = np.append(0, np.cumsum(bitstream.chunk_bytes(symbols, lengths, chunk_size)))

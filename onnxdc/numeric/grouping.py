@@ -9,24 +9,24 @@ from onnxdc.numeric import huffman
 from onnxdc.numeric.arrays import bit_patterns, distinct_nonzero, histogram, ranks, split_groups, tiles
 from onnxdc.numeric.weight import MAX_CODES
 
-WORTHWHILE = 7 / 8  # more groups than needed cost time wherever the weight is used: only for an eighth of its bytes
+WORTHWHILE = 7 / 8  # more groups than needed cost time in every use of the weight: chosen, not measured
 
 
 def tabulate(array: np.ndarray, axis: int) -> tuple[list[np.ndarray], np.ndarray]:
-    """The values of each group and the code of every element.
+    """Return the values of each group and the code of every element.
 
-    There are as few groups as can be encoded, or more of them where that makes the weight clearly smaller.
+    There are as few groups as can be encoded, or more of them if that makes the weight clearly smaller.
 
     Args:
-        array: row-major, of one of the four float types.
-        axis: along which the groups change, 0 for a scalar.
+        array: The weight, row-major, of one of the four float types.
+        axis: The axis along which the groups change, 0 for a scalar.
 
     Returns:
-        The tables, unsigned ``[0..255]`` for each group, hold nonzero bit patterns in the order of their values; the
+        The tables, unsigned ``[0..255]`` of each group, hold nonzero bit patterns in the order of their values; the
         codes, uint8 ``[numel]``, are 0 for +0.0, else 1 + the index in the table of the element's group.
 
     Raises:
-        WeightError: there are too many distinct values.
+        WeightError: There are too many distinct values.
     """
     tables = smallest_tables(array, axis)
     codes = element_codes(array, axis, tables)
@@ -34,7 +34,7 @@ def tabulate(array: np.ndarray, axis: int) -> tuple[list[np.ndarray], np.ndarray
 
 
 def smallest_tables(array: np.ndarray, axis: int) -> list[np.ndarray]:
-    """The tables of the smallest number of groups that can be encoded, as in `tabulate`; its errors, too."""
+    """Return the tables of the smallest number of groups that can be encoded, as in `tabulate`; its errors, too."""
     length = array.shape[axis] if array.ndim else 1
     for groups in _divisors(length):
         tables = _tables(array, axis, groups)
@@ -47,12 +47,12 @@ def smallest_tables(array: np.ndarray, axis: int) -> list[np.ndarray]:
 
 
 def _divisors(length: int) -> list[int]:
-    """Rising; 1 is always among them."""
+    """Return the divisors of a length, rising; 1 is always among them."""
     return [1] + [count for count in range(2, length + 1) if length % count == 0]
 
 
 def _tables(array: np.ndarray, axis: int, groups: int) -> list[np.ndarray] | None:
-    """The nonzero bit patterns of each group, sorted by value, or None if there are too many for a codebook."""
+    """Return the nonzero bit patterns of each group, sorted by value, or None if they are too many for a codebook."""
     tables = []
     for group in split_groups(bit_patterns(array), array.shape, axis, groups):
         table = distinct_nonzero(group.reshape(-1), MAX_CODES - 1)
@@ -64,13 +64,13 @@ def _tables(array: np.ndarray, axis: int, groups: int) -> list[np.ndarray] | Non
 
 
 def _sorted_by_value(bits: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Bit patterns in the order of their values; NaNs come last, and equal values in the order of their bits."""
+    """Sort bit patterns by their values; NaNs come last, and equal values in the order of their bits."""
     with np.errstate(invalid="ignore"):
         return bits[np.lexsort((bits, bits.view(dtype).astype(np.float64)))]
 
 
 def element_codes(array: np.ndarray, axis: int, tables: list[np.ndarray]) -> np.ndarray:
-    """The code of every element in the table of its group, as in `tabulate`: uint8 ``[numel]``."""
+    """Return the code of every element in the table of its group, as in `tabulate`: uint8 ``[numel]``."""
     codes = np.zeros(array.size, dtype=np.uint8)
     bits_of_groups = split_groups(bit_patterns(array), array.shape, axis, len(tables))
     codes_of_groups = split_groups(codes, array.shape, axis, len(tables))
@@ -86,7 +86,7 @@ def element_codes(array: np.ndarray, axis: int, tables: list[np.ndarray]) -> np.
 def _refined(
     tables: list[np.ndarray], codes: np.ndarray, shape: tuple[int, ...], axis: int, itemsize: int
 ) -> list[np.ndarray]:
-    """The tables of more groups where that is worthwhile; ``codes`` are changed in place to match.
+    """Return the tables of more groups if that is worthwhile; ``codes`` are changed in place to match.
 
     Groups that were shared apart use few values each, but may fit in one codebook together, with longer codes.
     """
@@ -112,7 +112,10 @@ def _refined(
 
 
 def _estimated_bytes(counts: np.ndarray, itemsize: int) -> float:
-    """Bytes of the codes and the codebook if each group has a table of its own: ``counts`` is ``[groups, codes]``."""
+    """Estimate the bytes of the codes and the codebook if each group has a table of its own.
+
+    ``counts`` is ``[groups, codes]``.
+    """
     used = counts > 0
     code = np.cumsum(used, axis=1)
     total = np.bincount(code[used], weights=counts[used]).astype(np.int64)
@@ -122,7 +125,7 @@ def _estimated_bytes(counts: np.ndarray, itemsize: int) -> float:
 
 
 def _split_tables(tables: list[np.ndarray], groups: list[np.ndarray], counts: np.ndarray) -> list[np.ndarray]:
-    """The tables of finer groups, whose codes ``[outer, m]`` are changed in place from the old tables to the new."""
+    """Return the tables of finer groups, and change their codes ``[outer, m]`` in place to match."""
     split = []
     for index, (group, count) in enumerate(zip(groups, counts, strict=True)):
         used = np.flatnonzero(count)

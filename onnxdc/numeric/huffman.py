@@ -8,17 +8,17 @@ MAX_LENGTH = 12
 
 
 def code_lengths(counts: np.ndarray, limit: int = MAX_LENGTH) -> np.ndarray:
-    """The optimal code lengths that do not exceed ``limit``, by package-merge.
+    """Return the optimal code lengths that do not exceed ``limit``, by package-merge.
 
     Larmore and Hirschberg, "A fast algorithm for optimal length-limited Huffman codes", 1990. The result is the same
     wherever it runs: equal counts are ordered by symbol, and a symbol comes before a package of equal weight.
 
     Args:
-        counts: int ``[A]``, how often each symbol occurs; at most ``2 ** limit`` of them are not zero.
-        limit: the greatest length allowed.
+        counts: How often each symbol occurs, int ``[A]``; at most ``2 ** limit`` of them are not zero.
+        limit: The greatest length allowed.
 
     Returns:
-        uint8 ``[A]``; 0 for a symbol that does not occur, and 1 for the only one that does.
+        The lengths, uint8 ``[A]``; 0 for a symbol that does not occur, and 1 for the only one that does.
 
     >>> code_lengths(np.array([8, 1, 0, 4, 1])).tolist()
     [1, 3, 0, 2, 3]
@@ -52,7 +52,7 @@ def code_lengths(counts: np.ndarray, limit: int = MAX_LENGTH) -> np.ndarray:
 
 
 def kraft_sum(lengths: np.ndarray) -> int:
-    """The sum of ``2 ** -length`` over the used symbols, in units of ``2 ** -MAX_LENGTH``: 4096 for a complete code.
+    """Return the sum of ``2 ** -length`` over the used symbols, in units of ``2 ** -MAX_LENGTH``: 4096 if complete.
 
     >>> kraft_sum(np.array([1, 2, 0, 2]))
     4096
@@ -62,7 +62,7 @@ def kraft_sum(lengths: np.ndarray) -> int:
 
 
 def codewords(lengths: np.ndarray) -> np.ndarray:
-    """The canonical codewords, right-aligned: uint16 ``[A]``.
+    """Return the canonical codewords, right-aligned: uint16 ``[A]``.
 
     >>> [f"{word:0{length}b}" for word, length in zip(codewords(np.array([2, 1, 3, 3])), [2, 1, 3, 3])]
     ['10', '0', '110', '111']
@@ -76,7 +76,7 @@ def codewords(lengths: np.ndarray) -> np.ndarray:
 
 
 def decoding_table(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the next 12 bits of a stream start with: symbols uint8 ``[4096]`` and lengths uint8 ``[4096]``.
+    """Return what the next 12 bits of a stream start with: symbols uint8 ``[4096]`` and lengths uint8 ``[4096]``.
 
     The lengths must satisfy ``kraft_sum(lengths) <= 4096``. Windows that start with no codeword have length 0.
     """
@@ -90,7 +90,7 @@ def decoding_table(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pack_lengths(lengths: np.ndarray) -> np.ndarray:
-    """Two lengths a byte, the even symbol in the low nibble: uint8 ``[ceil(A/2)]``.
+    """Pack two lengths a byte, the even symbol in the low nibble: uint8 ``[ceil(A/2)]``.
 
     >>> [hex(byte) for byte in pack_lengths(np.array([1, 12, 3]))]
     ['0xc1', '0x3']
@@ -101,11 +101,11 @@ def pack_lengths(lengths: np.ndarray) -> np.ndarray:
 
 
 def unpack_lengths(packed: np.ndarray) -> np.ndarray:
-    """The reverse of `pack_lengths`, with one more length of 0 where the number of symbols was odd: uint8 ``[2n]``."""
+    """Reverse `pack_lengths`, with one more length of 0 if the number of symbols was odd: uint8 ``[2n]``."""
     return np.stack([packed & 15, packed >> 4], axis=1).reshape(-1)
 
 
 def _canonical_order(lengths: np.ndarray) -> np.ndarray:
-    """The used symbols by (length, symbol)."""
+    """Return the used symbols by (length, symbol)."""
     used = np.flatnonzero(lengths)
     return used[np.argsort(lengths[used], kind="stable")]

@@ -10,28 +10,31 @@ from onnxdc.numeric.arrays import blocks
 
 Init = Literal["linear", "density", "random"]
 INITS: tuple[Init, ...] = get_args(Init)
-MAX_ITERATIONS = 300
+MAX_ITERATIONS = 300  # as scikit-learn has it
 
 
 def kmeans(
     values: np.ndarray, clusters: int, *, init: Init = "linear", seed: int = 0, max_iterations: int = MAX_ITERATIONS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Clusters sorted nonzero values; each iteration takes O(clusters log n), and no table over n and clusters is made.
+    """Cluster sorted nonzero values.
+
+    Each iteration takes O(clusters log n), and no table over n and clusters is made.
 
     A value halfway between two centroids goes to the lower one. A cluster that runs empty is seeded anew inside the
     cluster that spreads most. The result depends on nothing but the arguments.
 
     Args:
-        values: float32 or float64 ``[n]``, rising, none beyond 1e150, with more than ``clusters`` distinct ones.
-        clusters: 1 or more.
-        init: where the centroids start (Han et al. 2016, section 3.2): ``linear``, spaced evenly between the extremes
-            of the negative values and between those of the positive ones; ``density``, spaced evenly on the cumulative
-            distribution; ``random``, at values drawn at random (Forgy).
-        seed: of ``random``; the others do not use it.
-        max_iterations: where to stop if the clusters still change.
+        values: The values, float32 or float64 ``[n]``, rising, none beyond 1e150, more than ``clusters`` of them
+            distinct.
+        clusters: The number of clusters, 1 or more.
+        init: What the centroids start from (Han et al. 2016, section 3.2): ``linear``, evenly spaced between the
+            extremes of the negative values and between those of the positive ones; ``density``, spaced evenly on the
+            cumulative distribution; ``random``, at values drawn at random (Forgy).
+        seed: The seed of ``random``; the others do not use it.
+        max_iterations: The number of iterations after which to stop if the clusters still change.
 
     Returns:
-        centroids float64 ``[k]``, rising, and splits int64 ``[k+1]``: cluster ``j`` is
+        The centroids, float64 ``[k]``, rising, and the splits, int64 ``[k+1]``: cluster ``j`` is
         ``values[splits[j]:splits[j+1]]``, and is not empty. ``k`` is ``clusters``, or less if iterations ran out with
         empty clusters.
 
@@ -52,7 +55,10 @@ def kmeans(
 
 
 def _prefix_sums(values: np.ndarray) -> np.ndarray:
-    """The sum of the first ``i`` values at ``i``: float64 ``[n+1]``. In blocks, since `cumsum` widens all its input."""
+    """Return the sum of the first ``i`` values at ``i``: float64 ``[n+1]``.
+
+    This is done in blocks, since `cumsum` widens all its input.
+    """
     prefix = np.zeros(values.size + 1)
     total = 0.0
     for block, sums in zip(blocks(values), blocks(prefix[1:]), strict=True):
@@ -63,7 +69,7 @@ def _prefix_sums(values: np.ndarray) -> np.ndarray:
 
 
 def _assign(values: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """Where each cluster starts, and the end. A value on the boundary itself belongs to the lower cluster."""
+    """Return the start of each cluster, and the end. A value on the boundary itself belongs to the lower cluster."""
     middle = (centroids[:-1] + centroids[1:]) / 2
     # Rounded down to the type of the values, the boundary separates the same values.
     boundary = middle.astype(values.dtype)
@@ -72,13 +78,13 @@ def _assign(values: np.ndarray, centroids: np.ndarray) -> np.ndarray:
 
 
 def _means(values: np.ndarray, prefix: np.ndarray, splits: np.ndarray) -> np.ndarray:
-    """The means of clusters of which none is empty, never outside of them by rounding."""
+    """Return the means of clusters of which none is empty, never outside of them by rounding."""
     means: np.ndarray = np.diff(prefix[splits]) / np.diff(splits)
     return means.clip(values[splits[:-1]], values[splits[1:] - 1])
 
 
 def _update(values: np.ndarray, prefix: np.ndarray, centroids: np.ndarray, splits: np.ndarray) -> np.ndarray:
-    """The means of the clusters, and a new centroid for each empty one where that is possible, rising."""
+    """Return the means of the clusters, and a new centroid for each empty one if that is possible, rising."""
     filled = np.unique(splits)
     means = _means(values, prefix, filled)
     empty = centroids.size - means.size
@@ -96,7 +102,7 @@ def _update(values: np.ndarray, prefix: np.ndarray, centroids: np.ndarray, split
 
 
 def initial_centroids(values: np.ndarray, clusters: int, init: Init, seed: int) -> np.ndarray:
-    """The rising centroids to start from, float64 ``[clusters]``."""
+    """Return the rising centroids to start from, float64 ``[clusters]``."""
     if init == "linear":
         return _linear(values, clusters)
     if init == "density":
@@ -109,7 +115,10 @@ def initial_centroids(values: np.ndarray, clusters: int, init: Init, seed: int) 
 
 
 def _linear(values: np.ndarray, clusters: int) -> np.ndarray:
-    """Evenly spaced centroids in both tails: a pruned layer has a gap around zero, where centroids would be wasted."""
+    """Return evenly spaced centroids in both tails.
+
+    A pruned layer has a gap around zero, in which centroids would be wasted.
+    """
     negative = int(np.searchsorted(values, values.dtype.type(0)))  # a plain 0 would widen all values
     if clusters == 1 or negative in (0, values.size):
         return _evenly_spaced(values, clusters)
@@ -121,6 +130,6 @@ def _linear(values: np.ndarray, clusters: int) -> np.ndarray:
 
 
 def _evenly_spaced(tail: np.ndarray, count: int) -> np.ndarray:
-    """Values from the first to the last of ``tail``, the extremes included: float64 ``[count]``."""
+    """Return values from the first to the last of ``tail``, the extremes included: float64 ``[count]``."""
     low, high = float(tail[0]), float(tail[-1])
     return np.linspace(low, high, count) if count > 1 else np.array([(low + high) / 2])

@@ -9,27 +9,27 @@ import numpy as np
 from onnxdc.errors import OptionError, WeightError
 from onnxdc.numeric.arrays import bit_patterns, blocks, magnitudes, require_finite, require_float
 
-DIGIT_BITS = 16  # of a magnitude, counted at once: 65536 counters
+DIGIT_BITS = 16  # of a magnitude, counted at once: the 65536 counters take 512 kB
 
 
 def prune(
     array: np.ndarray, *, threshold: float | None = None, quality: float | None = None, density: float | None = None
 ) -> np.ndarray:
-    """Sets the small elements of a weight to +0.0; one of the three criteria is given.
+    """Set the small elements of a weight to +0.0; one of the three criteria is given.
 
     Args:
-        array: float16, bfloat16, float32 or float64 of any shape; not changed.
-        threshold: elements of a smaller magnitude go.
-        quality: the same, with the threshold at ``quality`` standard deviations of all elements.
-        density: 0..1: the elements of largest magnitude stay, ``round(density * size)`` of them, but at least one
-            unless ``density`` is 0. Of equal magnitudes the first in row-major order stay.
+        array: The weight: float16, bfloat16, float32 or float64 of any shape; not changed.
+        threshold: The magnitude below which elements go.
+        quality: The factor of the standard deviation of all elements that makes the threshold.
+        density: The share of elements, 0..1, that stay, the largest: ``round(density * size)`` of them, but at least
+            one unless ``density`` is 0. Of equal magnitudes the first in row-major order stay.
 
     Returns:
         A new array of the same shape and type.
 
     Raises:
-        OptionError: an argument is out of range, or not one criterion is given.
-        WeightError: the type is not supported, an element is NaN or infinite, or the threshold is.
+        OptionError: An argument is out of range, or not one criterion is given.
+        WeightError: The type is not supported, an element is NaN or infinite, or the threshold is.
 
     >>> prune(np.array([0.5, -2.0, 1.0, -0.25]), density=0.5).tolist()
     [0.0, -2.0, 1.0, 0.0]
@@ -48,7 +48,7 @@ def prune(
 
 
 def _limit(array: np.ndarray, threshold: float | None, quality: float | None) -> float:
-    """The magnitude below which elements go."""
+    """Return the magnitude below which elements go."""
     given = quality if threshold is None else threshold
     if given is None or not 0 <= given < np.inf:
         raise OptionError(f"a threshold or quality must be 0 or more and finite, got {given}")
@@ -59,7 +59,7 @@ def _limit(array: np.ndarray, threshold: float | None, quality: float | None) ->
 
 
 def standard_deviation(array: np.ndarray) -> float:
-    """Of all elements of a row-major weight, in float64, 0.0 for an empty one."""
+    """Return the standard deviation of all elements of a row-major weight, in float64; 0.0 for an empty one."""
     flat = array.reshape(-1)
     if flat.size == 0:
         return 0.0
@@ -70,19 +70,19 @@ def standard_deviation(array: np.ndarray) -> float:
 
 
 def global_threshold(arrays: Sequence[np.ndarray], density: float) -> float:
-    """The threshold that leaves ``density`` of all elements of several weights, ranked together by magnitude.
+    """Find the threshold that leaves ``density`` of all elements of several weights, ranked together by magnitude.
 
     Equal magnitudes at the threshold all stay. The arrays are read several times, in blocks, and never copied.
 
     Args:
-        arrays: the weights, of any of the four types.
-        density: 0..1, over all of them.
+        arrays: The weights, of any of the four types.
+        density: The share of all their elements that stays, 0..1.
 
     Returns:
         A value for `prune`'s ``threshold``: exactly the magnitude of an element, or above the largest for density 0.
 
     Raises:
-        WeightError: as for `prune`.
+        WeightError: An array cannot be pruned, as for `prune`.
 
     >>> global_threshold([np.array([1.0, 2.0]), np.array([3.0, 4.0])], 0.5)
     3.0
@@ -107,7 +107,7 @@ def global_threshold(arrays: Sequence[np.ndarray], density: float) -> float:
 
 
 def _value(magnitude: int, dtype: np.dtype) -> float:
-    """The float whose bit pattern is ``magnitude``."""
+    """Return the float whose bit pattern is ``magnitude``."""
     return float(np.array([magnitude], dtype=f"u{dtype.itemsize}").view(dtype)[0])
 
 
@@ -118,7 +118,7 @@ def _kept_count(size: int, density: float) -> int:
 
 
 def _kth_largest(ranked: Callable[[], Iterator[np.ndarray]], count: int, width: int) -> int:
-    """The ``count``-th largest of the unsigned integers of ``width`` bits in all blocks, ``count`` being 1 or more.
+    """Return the ``count``-th largest of the unsigned integers of ``width`` bits in all blocks; ``count`` is 1 or more.
 
     Each round reads them all and settles the next DIGIT_BITS of the answer, the most significant first.
     """
@@ -138,7 +138,7 @@ def _kth_largest(ranked: Callable[[], Iterator[np.ndarray]], count: int, width: 
 
 
 def _largest(array: np.ndarray, count: int) -> np.ndarray:
-    """The mask of the ``count`` nonzeros of largest magnitude, the first of equal ones: bool ``[numel]``."""
+    """Return the mask of the ``count`` nonzeros of largest magnitude, the first of equal ones: bool ``[numel]``."""
     bits = bit_patterns(array)
     kept = np.zeros(bits.size, dtype=bool)
     if count == 0:
@@ -157,7 +157,7 @@ def _largest(array: np.ndarray, count: int) -> np.ndarray:
 
 
 def _at_least(array: np.ndarray, limit: float) -> np.ndarray:
-    """The mask of the nonzeros of magnitude ``limit`` or more, compared in float64: bool ``[numel]``."""
+    """Return the mask of the nonzeros of magnitude ``limit`` or more, compared in float64: bool ``[numel]``."""
     kept = np.empty(array.size, dtype=bool)
     for block, block_kept in zip(blocks(array.reshape(-1)), blocks(kept), strict=True):
         block_kept[:] = np.abs(block.astype(np.float64)) >= limit

@@ -10,15 +10,15 @@ from onnxdc.numeric.arrays import BLOCK
 
 
 def to_gaps(codes: np.ndarray, index_bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """The entries of a row-major weight, as the gaps before them and their codes.
+    """Return the entries of a row-major weight, as the gaps before them and their codes.
 
     Args:
-        codes: uint8 ``[numel]``, the code of every element; 0 is a zero.
-        index_bits: 1..8.
+        codes: The code of every element, uint8 ``[numel]``; 0 is a zero.
+        index_bits: The bits of a gap, 1..8.
 
     Returns:
-        gaps uint8 ``[entries]``, each below ``2 ** index_bits``, and entry codes uint8 ``[entries]``, 0 for a filler
-        zero. Zeros after the last nonzero need no entry.
+        The gaps, uint8 ``[entries]``, each below ``2 ** index_bits``, and the entry codes, uint8 ``[entries]``, 0 for a
+        filler zero. Zeros after the last nonzero need no entry.
 
     >>> gaps, entry_codes = to_gaps(np.array([0, 0, 5, 0, 0, 0, 0, 0, 7], dtype=np.uint8), index_bits=2)
     >>> gaps.tolist(), entry_codes.tolist()
@@ -26,7 +26,7 @@ def to_gaps(codes: np.ndarray, index_bits: int) -> tuple[np.ndarray, np.ndarray]
     """
     gaps, entry_codes = [np.empty(0, np.uint8)], [np.empty(0, np.uint8)]
     for block, inside, distance in _nonzeros(codes):
-        last = np.cumsum((distance >> index_bits) + 1) - 1  # where each nonzero comes to stand, after its fillers
+        last = np.cumsum((distance >> index_bits) + 1) - 1  # the entry of each nonzero, after its fillers
         block_gaps = np.full(last[-1] + 1, (1 << index_bits) - 1, dtype=np.uint8)
         block_gaps[last] = distance & ((1 << index_bits) - 1)
         block_codes = np.zeros(last[-1] + 1, dtype=np.uint8)
@@ -37,7 +37,7 @@ def to_gaps(codes: np.ndarray, index_bits: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def count_entries(elements: np.ndarray, index_bits: int) -> int:
-    """The entries that `to_gaps` makes of ``[numel]`` unsigned integers: nonzeros and filler zeros.
+    """Count the entries that `to_gaps` makes of ``[numel]`` unsigned integers: nonzeros and filler zeros.
 
     >>> count_entries(np.array([0, 0, 5, 0, 0, 0, 0, 0, 7], dtype=np.uint8), index_bits=2)
     3
@@ -46,7 +46,7 @@ def count_entries(elements: np.ndarray, index_bits: int) -> int:
 
 
 def _nonzeros(elements: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Each block that has nonzeros, their places in it, and the number of zeros right before each."""
+    """Yield each block that has nonzeros, their indices in it, and the number of zeros right before each."""
     previous = -1
     for start in range(0, elements.size, BLOCK):
         block = elements[start : start + BLOCK]
@@ -57,11 +57,11 @@ def _nonzeros(elements: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np
 
 
 def to_positions(gaps: np.ndarray, start: int = 0) -> np.ndarray:
-    """The positions of consecutive entries: int64 ``[entries]``.
+    """Return the positions of consecutive entries: int64 ``[entries]``.
 
     Args:
-        gaps: uint8 ``[entries]``.
-        start: the position from which the first gap counts: 1 + the position of the entry before.
+        gaps: The gaps, uint8 ``[entries]``.
+        start: The position from which the first gap counts: 1 + the position of the entry before.
 
     >>> to_positions(np.array([2, 3, 1], dtype=np.uint8)).tolist()
     [2, 6, 8]

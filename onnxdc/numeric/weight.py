@@ -11,12 +11,13 @@ import numpy as np
 from onnxdc.numeric.arrays import bit_patterns
 
 TENSORS = ("codebook", "code_lengths", "codes", "gap_lengths", "gaps", "chunks", "shape")
+# Defaults and limits of the format: docs/format.md, sections 2 and 5.
 DEFAULT_CHUNK_SIZE = 4096
 DEFAULT_INDEX_BITS = 8
-MAX_CODES = 256
+MAX_CODES = 256  # a code takes a byte
 MAX_RANK = 32
-MAX_ELEMENTS = 1 << 31  # exclusive, as is the next
-MAX_STREAM_BYTES = (1 << 28) - 16
+MAX_ELEMENTS = 1 << 31  # exclusive, as is the next: positions fit in int32
+MAX_STREAM_BYTES = (1 << 28) - 16  # so that the address of a bit fits in int32
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,18 @@ class CompressedWeight:
     """A weight group: seven tensors, in the order of the format, and what its attributes say.
 
     Attributes:
-        codebook: float16, bfloat16 (ml_dtypes), float32 or float64 ``[G, K]``; entry 0 of each row is +0.0.
-        code_lengths: uint8 ``[ceil(K/2)]``, two code lengths a byte.
-        codes: uint8 ``[n]``, bitstream of the codes.
-        gap_lengths: uint8 ``[ceil(A/2)]``; empty when every position is an entry.
-        gaps: uint8 ``[m]``, bitstream of the gaps; empty when every position is an entry.
-        chunks: int32 ``[C+1, 4]``: entry, byte in codes, byte in gaps, position.
-        shape: int64 ``[rank]``, the shape of the weight.
-        dtype: type of the decoded weight.
-        index_bits: 1..8.
-        chunk_size: entries a chunk.
-        group_axis: the axis along which codebooks change.
+        codebook: The values of each group, float16, bfloat16 (ml_dtypes), float32 or float64 ``[G, K]``; entry 0 of
+            each is +0.0.
+        code_lengths: The code lengths of the codes, uint8 ``[ceil(K/2)]``, two a byte.
+        codes: The bitstream of the codes, uint8 ``[n]``.
+        gap_lengths: The code lengths of the gaps, uint8 ``[ceil(A/2)]``; empty when every position is an entry.
+        gaps: The bitstream of the gaps, uint8 ``[m]``; empty when every position is an entry.
+        chunks: The start of each chunk, int32 ``[C+1, 4]``: entry, byte in codes, byte in gaps, position.
+        shape: The shape of the weight, int64 ``[rank]``.
+        dtype: The type of the decoded weight.
+        index_bits: The bits of a stored gap before Huffman coding, 1..8.
+        chunk_size: The number of entries in each chunk but the last.
+        group_axis: The axis along which codebooks change.
         checksum: CRC-32 over the seven tensors.
     """
 
@@ -68,12 +70,12 @@ class CompressedWeight:
 
 
 def is_chunk_size(chunk_size: int) -> bool:
-    """Whether it is a power of two in 64..65536."""
+    """Tell whether a chunk size is a power of two in 64..65536."""
     return 64 <= chunk_size <= 65536 and chunk_size.bit_count() == 1
 
 
 def crc32(tensors: Iterable[np.ndarray]) -> int:
-    """The CRC-32 of zlib over the little-endian row-major bytes of ``tensors``, one after the other."""
+    """Return the CRC-32 of zlib over the little-endian row-major bytes of ``tensors``, one after the other."""
     value = 0
     for tensor in tensors:
         bits = bit_patterns(np.asarray(tensor, order="C"))
