@@ -9,7 +9,7 @@ from onnxdc.errors import ModelError
 
 
 def constant_tensor(value: ir.Value) -> ir.TensorProtocol | None:
-    """The tensor of an initializer or of a Constant node's output, None if the value is neither, or not well-formed.
+    """Return the tensor of an initializer or of a Constant node's output; None for any other or a malformed value.
 
     onnx_ir's own ``get_const_tensor`` gives the tensor of a Constant node the value's name: a change of the model.
     """
@@ -24,14 +24,14 @@ def constant_tensor(value: ir.Value) -> ir.TensorProtocol | None:
 
 
 def read_constant(value: ir.Value, name: str = "") -> np.ndarray:
-    """The values of a constant: of numpy's types, or bfloat16 of ml_dtypes. May be a read-only view of a file.
+    """Return the values of a constant: of numpy's types, or bfloat16 of ml_dtypes. May be a read-only view of a file.
 
     Args:
-        value: an initializer or the output of a Constant node.
-        name: for messages, in place of the value's own.
+        value: An initializer or the output of a Constant node.
+        name: What to call it in messages, instead of the value's own name.
 
     Raises:
-        ModelError: the data is missing, or is not as long as the shape says.
+        ModelError: The data is missing, or is not as long as the shape says.
     """
     tensor = constant_tensor(value)
     assert tensor is not None, f"{value} is no constant"
@@ -46,7 +46,7 @@ def read_constant(value: ir.Value, name: str = "") -> np.ndarray:
 
 
 def replace_constant(value: ir.Value, array: np.ndarray) -> None:
-    """Put other values of the same shape and type in the place of a constant; its names and texts stay."""
+    """Replace the values of a constant by others of the same shape and type; its names and texts stay."""
     old = constant_tensor(value)
     assert old is not None, f"{value} is no constant"
     assert array.shape == tuple(old.shape.numpy()), f"{value.name}: expected shape {old.shape}, got {array.shape}"
@@ -62,19 +62,21 @@ def replace_constant(value: ir.Value, array: np.ndarray) -> None:
 
 
 def must_be_node(model: ir.Model, function: ir.Function | None) -> bool:
-    """Whether a new constant must be a Constant node: functions have no initializers, and before IR version 4 each of
-    them is an input of the graph."""
+    """Tell whether a new constant must be a Constant node.
+
+    Functions have no initializers, and before IR version 4 each initializer is an input of the graph.
+    """
     return function is not None or model.ir_version < 4
 
 
 def add_constant(name: str, array: np.ndarray, before: ir.Node, *, as_node: bool) -> ir.Value:
-    """A new constant in the graph of the node ``before``.
+    """Add a constant to the graph of the node ``before``.
 
     Args:
-        name: what to call it; no other value of the model has this name.
-        array: its values.
-        before: the node that will use it.
-        as_node: make it a Constant node, not an initializer; see ``must_be_node``.
+        name: What to call it; no other value of the model has this name.
+        array: The values of the constant.
+        before: The node that will use it.
+        as_node: Whether to make it a Constant node, not an initializer; see ``must_be_node``.
     """
     graph = before.graph
     assert graph is not None, f"node {before.name} is in no graph"

@@ -21,7 +21,7 @@ class Names:
             self._taken.update(value.name or "" for node in graph for value in node.outputs)
 
     def take(self, name: str, suffixes: Sequence[str] = ("",)) -> str:
-        """``name``, or ``name_1``, ``name_2``, ... : the first one that is free with each of the suffixes."""
+        """Take the first of ``name``, ``name_1``, ``name_2``, ... that is free with each of the suffixes."""
         candidate, number = name, 0
         while any(candidate + suffix in self._taken for suffix in suffixes):
             number += 1
@@ -30,6 +30,6 @@ class Names:
         return candidate
 
     def take_number(self, suffixes: Sequence[str]) -> str:
-        """The next number as a name: ``1``, ``2``, ..., or ``1_1`` where one of the suffixes is taken behind it."""
+        """Take the next number as a name: ``1``, ``2``, ..., or ``1_1`` if ``1`` is taken with one of the suffixes."""
         self._number += 1
         return self.take(str(self._number), suffixes)

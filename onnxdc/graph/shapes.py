@@ -13,14 +13,14 @@ import onnx_ir as ir
 Shapes: TypeAlias = dict[str, tuple[int | str, ...]]
 """Name of a value of the main graph -> its shape, with names for dimensions that are not fixed."""
 
-_SMALL: Final = 64  # elements: larger constants are no shapes, and inference goes without them
+_SMALL: Final = 64  # elements: pads have two for each of 32 axes; what is larger is no shape, and inference needs none
 
 
 def known_shapes(model: ir.Model) -> Shapes:
-    """The shapes of the main graph's values of which every dimension is known, if only by name.
+    """Return the shapes of the main graph's values of which every dimension is known, if only by name.
 
     Args:
-        model: not changed, and no large tensor of it is loaded.
+        model: The model, which is not changed; no large tensor of it is loaded.
     """
     graph = model.graph
     values = [*graph.inputs, *graph.initializers.values(), *(value for node in graph for value in node.outputs)]

@@ -37,7 +37,7 @@ class Skip:
         name: The constant or the node.
         code: The kind of reason, for programs.
         reason: The reason in words.
-        summary: The reason without what it says of this one alone; empty where that is the whole reason.
+        summary: The reason without what it says of this one alone; empty if that is the whole reason.
     """
 
     name: str

@@ -80,32 +80,32 @@ _STATISTIC_SLOTS: Final[dict[str, dict[int, Statistic]]] = {"BatchNormalization"
 
 
 def weight_kind(node: ir.Node, index: int) -> Kind | None:
-    """The kind of weight that input ``index`` of the node takes, None if it takes none."""
+    """Return the kind of weight that input ``index`` of the node takes, None if it takes none."""
     kind, slots = _WEIGHT_SLOTS.get((node.domain, node.op_type), (None, ()))
     return kind if index in slots else None
 
 
 def is_quantized_slot(node: ir.Node, index: int) -> bool:
-    """Whether input ``index`` of the node is a weight that is quantized already, or is about to be."""
+    """Tell whether input ``index`` of the node is a weight that is quantized already, or is about to be."""
     return index in _QUANTIZED_SLOTS.get(node.op_type, ())
 
 
 def is_affine_slot(node: ir.Node, index: int) -> bool:
-    """Whether input ``index`` of the node is a bias, or scales or shifts channels, if a constant of rank 1 feeds it."""
+    """Tell whether input ``index`` of the node takes a bias, a scale or a shift of channels, if a vector feeds it."""
     return node.domain == "" and index in _AFFINE_SLOTS.get(node.op_type, ())
 
 
 def statistic_kind(node: ir.Node, index: int) -> Statistic | None:
-    """The running statistic that input ``index`` of the node takes; None if it takes none, or those of each batch."""
+    """Return the running statistic that input ``index`` of the node takes; None if it takes none, or in training."""
     if node.domain != "" or int_attribute(node, "training_mode", 0) != 0:
         return None
     return _STATISTIC_SLOTS.get(node.op_type, {}).get(index)
 
 
 def channel_axis(node: ir.Node, index: int, rank: int) -> int | None:
-    """The axis of the weight at input ``index``, of rank ``rank``, along which the output channels lie.
+    """Return the axis of the weight at input ``index``, of rank ``rank``, along which the output channels lie.
 
-    For a Gather table it is the axis that the indices choose from. None where the operator has no such axis, or where
+    For a Gather table it is the axis that the indices choose from. It is None if the operator has no such axis, or if
     an attribute that decides it is known only when a function is called.
     """
     if rank < 2 or node.op_type in ("FusedMatMul", "Einsum", "EmbedLayerNormalization"):
@@ -122,7 +122,7 @@ def channel_axis(node: ir.Node, index: int, rank: int) -> int | None:
 
 
 def int_attribute(node: ir.Node, name: str, default: int) -> int | None:
-    """An integer attribute of the node; None where it refers to an attribute of the function around it."""
+    """Return an integer attribute of the node; None if it refers to an attribute of the function around it."""
     attribute = node.attributes.get(name)
     if attribute is None:
         return default

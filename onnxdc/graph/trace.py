@@ -24,9 +24,9 @@ class Use:
     """One weight slot that a constant feeds.
 
     Attributes:
-        node: the consumer.
-        index: which of its inputs.
-        path: the nodes between the constant and the consumer, the constant's side first; empty when it feeds it
+        node: The node that consumes the constant.
+        index: The number of the input of that node that takes it.
+        path: The nodes between the constant and the consumer, the constant's side first; empty when it feeds it
             directly. A call of a model-local function counts as a node of the path.
     """
 
@@ -47,9 +47,9 @@ class Trace:
     """All that a constant feeds.
 
     Attributes:
-        uses: the weight slots.
-        quantized: names of the operators that use it as a quantized weight.
-        others: what else uses it: names of operators, or ``"graph output"``.
+        uses: The weight slots that it feeds.
+        quantized: The names of the operators that use it as a quantized weight.
+        others: What else uses it: the names of operators, or ``"graph output"``.
     """
 
     uses: list[Use] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Trace:
 
 
 def joins_of_constants(model: ir.Model) -> set[ir.Node]:
-    """Each Concat of nothing but constants, and of what comes of constants by passing nodes and other such Concats."""
+    """Find each Concat of nothing but constants, or of what passing nodes and other such Concats make of constants."""
     joins: set[ir.Node] = set()
     constants: set[ir.Value] = set()
     for _, graph in graphs(model):
@@ -75,14 +75,14 @@ def joins_of_constants(model: ir.Model) -> set[ir.Node]:
 
 
 def trace(value: ir.Value, model: ir.Model, joins: Set[ir.Node]) -> Trace:
-    """Everything that ``value`` feeds, directly or through passing nodes; uses come strongest kind first.
+    """Find everything that ``value`` feeds, directly or through passing nodes; uses come strongest kind first.
 
     Args:
-        value: a constant.
-        model: its model.
-        joins: the ``joins_of_constants`` of the model.
+        value: The constant to follow.
+        model: The model of the constant.
+        joins: The ``joins_of_constants`` of the model.
     """
-    found = Trace()
+    traced = Trace()
     seen: set[int] = set()
     pending: list[tuple[ir.Value, tuple[ir.Node, ...]]] = [(value, ())]
     while pending:
@@ -91,7 +91,7 @@ def trace(value: ir.Value, model: ir.Model, joins: Set[ir.Node]) -> Trace:
             continue
         seen.add(id(current))
         if current.is_graph_output():
-            found.others.append("graph output")
+            traced.others.append("graph output")
         for node, index in current.uses():
             function = model.functions.get(node.op_identifier())
             if function is not None and index < len(function.inputs):
@@ -99,20 +99,20 @@ def trace(value: ir.Value, model: ir.Model, joins: Set[ir.Node]) -> Trace:
             elif is_passing(node, index) or node in joins:
                 pending += [(output, (*path, node)) for output in node.outputs]
             elif slots.weight_kind(node, index) is not None:
-                found.uses.append(Use(node, index, path))
+                traced.uses.append(Use(node, index, path))
             elif slots.is_quantized_slot(node, index):
-                found.quantized.append(node.op_type)
+                traced.quantized.append(node.op_type)
             else:
-                found.others.append(node.op_type)
-    found.uses.sort(key=lambda use: (KINDS.index(use.kind), len(use.path)))
-    return found
+                traced.others.append(node.op_type)
+    traced.uses.sort(key=lambda use: (KINDS.index(use.kind), len(use.path)))
+    return traced
 
 
 def source_axis(use: Use, shape: tuple[int, ...]) -> int | None:
-    """The axis of the constant, of shape ``shape``, that arrives at the consumer as its axis of output channels.
+    """Return the axis of the constant, of shape ``shape``, that arrives at the consumer as its axis of output channels.
 
-    None where the consumer has no such axis, where a reshape splits it, where the constant arrives in parts or with
-    others, or where a shape on the way is unknown.
+    It is None if the consumer has no such axis, if a reshape splits it, if the constant arrives in parts or together
+    with others, or if a shape on the way is unknown.
     """
     shapes = [shape]
     for node in use.path:
@@ -147,9 +147,9 @@ def _axis_before(node: ir.Node, before: tuple[int, ...], after: tuple[int, ...],
     if before == after:
         return axis
     # A reshape keeps an axis when as many elements lie on either side of it as before.
-    place = (math.prod(after[:axis]), after[axis])
-    places = [(math.prod(before[:i]), dim) for i, dim in enumerate(before)]
-    return places.index(place) if place in places else None
+    kept = (math.prod(after[:axis]), after[axis])
+    axes_before = [(math.prod(before[:i]), dim) for i, dim in enumerate(before)]
+    return axes_before.index(kept) if kept in axes_before else None
 
 
 def _permutation(node: ir.Node, rank: int) -> tuple[int, ...] | None:

@@ -27,10 +27,10 @@ class NamedConstant(NamedTuple):
     """A constant of a model.
 
     Attributes:
-        name: its name, unique in the model: that of the value, with ``#2``, ``#3``, ... where graphs repeat it.
-        value: an initializer, or the output of a Constant node.
-        graph: the graph that holds it; the graph inside the function for a constant of a model-local function.
-        function: the model-local function that holds it, None outside of functions.
+        name: Its name, unique in the model: that of the value, with ``#2``, ``#3``, ... if graphs repeat it.
+        value: An initializer, or the output of a Constant node.
+        graph: The graph that holds it; the graph inside the function for a constant of a model-local function.
+        function: The model-local function that holds it, None outside of functions.
     """
 
     name: str
@@ -41,7 +41,7 @@ class NamedConstant(NamedTuple):
 
 @dataclass(frozen=True)
 class WeightInfo:
-    """What work on the values of a weight may want to know of it; it can go to another process.
+    """Everything that work on the values of a weight may want to know of it; it can go to another process.
 
     Attributes:
         name: The name of the weight, unique in the model.
@@ -61,11 +61,11 @@ class Weight:
     """A constant tensor that can be compressed.
 
     Attributes:
-        name, value, graph, function: as of a ``NamedConstant``.
-        uses: the weight slots that it feeds, strongest kind first.
-        kind: of its first use.
-        channel_axis: the axis of this tensor along which the output channels of the first use lie, None if unknown.
-        other_uses: what else uses it, for people: such as ``"Add"`` or ``"graph output"``.
+        name, value, graph, function: As in ``NamedConstant``.
+        uses: The weight slots that it feeds, strongest kind first.
+        kind: The kind of its first use.
+        channel_axis: The axis of this tensor along which the output channels of the first use lie, None if unknown.
+        other_uses: What else uses it, in words: such as ``"Add"`` or ``"graph output"``.
     """
 
     name: str
@@ -110,42 +110,42 @@ class Weight:
         return self.value.is_graph_input()
 
     def array(self) -> np.ndarray:
-        """The values, float16, bfloat16 (ml_dtypes), float32 or float64. May be a read-only view of the file.
+        """Return the values, float16, bfloat16 (ml_dtypes), float32 or float64. May be a read-only view of the file.
 
         Raises:
-            ModelError: the data is missing, or is not as long as the shape says.
+            ModelError: The data is missing, or is not as long as the shape says.
         """
         return read_constant(self.value, self.name)
 
     def replace(self, array: np.ndarray) -> None:
-        """Put other values of the same shape and type in the place of this constant; names and texts stay."""
+        """Replace the values by others of the same shape and type; names and texts stay."""
         replace_constant(self.value, array)
 
 
 def find_weights(model: ir.Model, min_elements: int) -> tuple[list[Weight], list[Skip]]:
-    """The weights of a model in the order of its graphs, and the constants that are none, each with the reason.
+    """Find the weights of a model in the order of its graphs, and the constants that are none, each with the reason.
 
-    Integer constants are mentioned only where they are quantized weights.
+    Integer constants are mentioned only if they are quantized weights.
 
     Args:
-        model: not changed, and none of its tensors is loaded.
-        min_elements: smaller tensors are skipped.
+        model: The model, which is not changed; none of its tensors is loaded.
+        min_elements: The number of elements that a weight has at least; smaller tensors are skipped.
     """
     weights: list[Weight] = []
     skips: list[Skip] = []
     joins = joins_of_constants(model)
     for constant in named_constants(model):
-        found = trace(constant.value, model, joins)
-        skip = _why_not(constant, found, min_elements)
+        traced = trace(constant.value, model, joins)
+        skip = _why_not(constant, traced, min_elements)
         if skip is not None:
             skips.append(skip)
         elif _is_float(constant):
-            weights.append(_weight(constant, found))
+            weights.append(_weight(constant, traced))
     return weights, skips
 
 
 def named_constants(model: ir.Model) -> Iterator[NamedConstant]:
-    """Every constant of a model, in the order of its graphs."""
+    """Yield every constant of a model, in the order of its graphs."""
     repeats: Counter[str] = Counter()
     for function, graph in graphs(model):
         for value in _constants(graph):
@@ -155,28 +155,28 @@ def named_constants(model: ir.Model) -> Iterator[NamedConstant]:
             yield NamedConstant(name, value, graph, function)
 
 
-def _weight(constant: NamedConstant, found: Trace) -> Weight:
-    weight = Weight(*constant, tuple(found.uses), found.uses[0].kind, None, tuple(found.others))
-    weight.channel_axis = source_axis(found.uses[0], weight.shape)
+def _weight(constant: NamedConstant, traced: Trace) -> Weight:
+    weight = Weight(*constant, tuple(traced.uses), traced.uses[0].kind, None, tuple(traced.others))
+    weight.channel_axis = source_axis(traced.uses[0], weight.shape)
     return weight
 
 
-def _why_not(constant: NamedConstant, found: Trace, min_elements: int) -> Skip | None:
-    """Why a constant that somebody might take for a weight is none; None for a weight and for all other constants."""
+def _why_not(constant: NamedConstant, traced: Trace, min_elements: int) -> Skip | None:
+    """Say why a constant that one might take for a weight is none; None for a weight and for all other constants."""
     name, tensor = constant.name, constant_tensor(constant.value)
     if tensor is None:
         attribute = Skip(name, SkipCode.FUNCTION_ATTRIBUTE, "its value is an attribute of the function")
-        return attribute if found.uses else None
-    if found.quantized and tensor.size >= min_elements:
-        reason = f"already quantized ({tensor.dtype.name.lower()}, feeds {found.quantized[0]})"
+        return attribute if traced.uses else None
+    if traced.quantized and tensor.size >= min_elements:
+        reason = f"already quantized ({tensor.dtype.name.lower()}, feeds {traced.quantized[0]})"
         return Skip(name, SkipCode.QUANTIZED, reason)
     if tensor.dtype not in slots.WEIGHT_TYPES:
         return None
     if tensor.size < min_elements:
         limit = f"fewer than {min_elements}"
         return Skip(name, SkipCode.TOO_SMALL, f"{tensor.size} elements, {limit}", f"{limit} elements")
-    if not found.uses:
-        users = ", ".join(dict.fromkeys(found.others))
+    if not traced.uses:
+        users = ", ".join(dict.fromkeys(traced.others))
         feeds = Skip(name, SkipCode.NOT_A_WEIGHT, f"not a weight, feeds {users}")
         return feeds if users else Skip(name, SkipCode.UNUSED, "not used")
     if len(tensor.shape) < 2:
