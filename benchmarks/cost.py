@@ -1,50 +1,62 @@
 """How well ``onnxdc/passes/cost.py`` predicts where a sparse layer is faster: single layers, forced to be sparse.
 
+Usage: python benchmarks/cost.py [PATTERN ...] [--density D ...] [--runs N]
+
 For each layer and density: dense / ours on one thread with AVX-512 and with AVX2, as measured and as predicted, and
 what encoding would decide. A decision that loses more than 3 % is marked. Takes a few minutes.
-
-Usage: python benchmarks/cost.py [PATTERN ...]
 """
 
 from __future__ import annotations
 
-import argparse
 import math
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-import models
-from cases import Case, Files
-from net import Net, Shape, Value
-from timing import in_new_process, time_case
-
-from onnxdc import model_io, native
+import onnxdc
+from common.onnx_models import Shape
+from common.process import in_new_process
+from common.program import add_runs, choose_matching, make_parser, run
+from common.turns import NOT_SLOWER
+from onnxdc import native
 from onnxdc.passes.cost import MARGIN, Layer, gain
-from onnxdc.passes.encode import encode
-from onnxdc.recipe import Recipe
+from speed import architectures
+from speed.cases import Case
+from speed.files import Files, write_dense
+from speed.net import Value
+from speed.timing import time_case
 
 DENSITIES: Final = (0.05, 0.2, 0.35, 0.5, 0.65)
-TOLERATED: Final = 0.97  # of the dense speed
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A layer that is measured."""
+    """A layer that is measured.
+
+    Attributes:
+        name: Its name.
+        shape: The shape of its input.
+        layer: What the cost model knows of it.
+        build: What makes its model, given a density.
+    """
 
     name: str
     shape: Shape
     layer: Layer
     build: Callable[..., Value] = field(repr=False)
 
+    def case(self, density: float) -> Case:
+        """Return the layer at a density, with nothing to reach."""
+        return Case(self.name, self.shape, partial(self.build, density=density), 1, 1)
+
 
 def conv(inputs: int, outputs: int, size: int, kernel: int, groups: int = 1, stride: int = 1) -> Sample:
-    """One image."""
-    build = partial(_conv, outputs=outputs, kernel=kernel, groups=groups, stride=stride)
+    """Make a convolution of one image."""
+    build = partial(architectures.single_conv, outputs=outputs, kernel=kernel, groups=groups, stride=stride)
     name = f"conv{kernel}x{kernel}_{inputs}_{outputs}_{size}" + (f"_g{groups}" if groups > 1 else "")
     name += f"_s{stride}" if stride > 1 else ""
     taps = kernel * kernel
@@ -53,13 +65,9 @@ def conv(inputs: int, outputs: int, size: int, kernel: int, groups: int = 1, str
 
 
 def gemm(rows: int, inputs: int, outputs: int) -> Sample:
-    """A matrix product."""
-    build = partial(models.single_gemm, outputs=outputs)
+    """Make a matrix product."""
+    build = partial(architectures.single_gemm, outputs=outputs)
     return Sample(f"gemm_{rows}_{inputs}_{outputs}", (rows, inputs), Layer(outputs, inputs, positions=rows), build)
-
-
-def _conv(net: Net, outputs: int, kernel: int, groups: int, stride: int, density: float) -> Value:
-    return net.conv(net.x, outputs, kernel, density, stride=stride, groups=groups)
 
 
 SAMPLES: Final = (
@@ -92,47 +100,48 @@ SAMPLES: Final = (
 )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("patterns", nargs="*", default=["*"], metavar="PATTERN", help="of the names of layers")
-    patterns = parser.parse_args().patterns
+def main() -> int:
+    """Measure the layers, and print a line for each density."""
+    known = {sample.name: sample for sample in SAMPLES}
+    parser = make_parser(__doc__)
+    parser.add_argument("patterns", nargs="*", metavar="PATTERN", help="layers, such as 'conv*' or gemm_1_256_64")
+    parser.add_argument("--density", nargs="+", type=float, default=DENSITIES, metavar="D", help="default: %(default)s")
+    add_runs(parser)
+    arguments = parser.parse_args()
+    chosen = choose_matching(parser, arguments.patterns, known)
     isas = [isa for isa in native.supported_isas() if isa != "scalar"]
     print(f"{'layer':<26}{'density':>8}" + "".join(f"{isa:>8}" for isa in isas) + f"{'model':>8}  decision")
-    for sample in SAMPLES:
-        if any(fnmatchcase(sample.name, pattern) for pattern in patterns):
-            for cells in measure(sample, isas):
-                print(cells, flush=True)
+    for name in chosen:
+        for cells in measure(known[name], arguments.density, isas, arguments.runs):
+            print(cells, flush=True)
+    return 0
 
 
-def measure(sample: Sample, isas: list[str]) -> Iterator[str]:
-    """A line of the table for each density."""
-    for density in DENSITIES:
+def measure(sample: Sample, densities: Sequence[float], isas: Sequence[str], runs: int | None) -> Iterator[str]:
+    """Yield a line of the table for each density."""
+    for density in densities:
         with tempfile.TemporaryDirectory() as folder:
-            files = in_new_process(write, sample, density, Path(folder))
-            case = Case(sample.name, sample.shape, partial(sample.build, density=density), 1, 1)
-            times = in_new_process(time_case, case, files, 1, isas, [], None)
-        found = [times.ratio(isa) for isa in isas]
+            files = in_new_process(write, sample.case(density), Path(folder))
+            times = in_new_process(time_case, sample.case(density), files, 1, isas, [], runs)
+        measured = [times.ratio(isa) for isa in isas]
         predicted = gain(sample.layer, density)
         sparse = predicted * MARGIN > 1
-        wrong = "  WRONG" if sparse and min(found) < TOLERATED else ""
-        missed = "  missed" if not sparse and min(found) > 1 / TOLERATED else ""
+        wrong = "  WRONG" if sparse and min(measured) < NOT_SLOWER else ""
+        missed = "  missed" if not sparse and min(measured) > 1 / NOT_SLOWER else ""
         yield (
             f"{sample.name:<26}{density:>8.2f}"
-            + "".join(f"{value:>8.2f}" for value in found)
+            + "".join(f"{value:>8.2f}" for value in measured)
             + f"{predicted:>8.2f}  {'sparse' if sparse else 'dense'}{wrong}{missed}"
         )
 
 
-def write(sample: Sample, density: float, folder: Path) -> Files:
-    """The dense and the encoded model of a layer."""
-    net = Net(sample.shape)
+def write(case: Case, folder: Path) -> Files:
+    """Write the dense and the encoded model of a layer."""
     dense, small = folder / "dense.onnx", folder / "small.onnx"
-    dense.write_bytes(net.to_proto(sample.build(net, density=density)).SerializeToString())
-    model = model_io.load(dense)
-    encode(model, Recipe().with_options(execution="sparse"), force=True)  # even where the file grows
-    model_io.save(model, small)
+    write_dense(case, dense)
+    onnxdc.encode(dense, execution="sparse", force=True).save(small)  # even where the file grows
     return Files(dense, small, [])
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -11,31 +11,30 @@ The columns of the table:
   the others   original / compressed, run natively; "!" where that is below 0.97
   error        max|a - b| / max|b| of their outputs against what the same models say decoded, the largest one
 
-Exits with 1 if there is an "!", or an error above 1e-4. It takes an idle machine.
+Exits with 1 if there is an "!", an error above 1e-4, or if something is missing. It takes an idle machine.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import onnxruntime
-from cases import NOT_SLOWER
-from data import Feed, MissingError
-from data import cases as known_cases
-from measure import load, relative_difference, run_times
-from timing import in_new_process
 
 import onnxdc
-from onnxdc import feeds, model_io
+from common.differences import relative_difference
+from common.process import in_new_process
+from common.program import MissingError, add_data, add_runs, choose, data_path, make_parser, run
+from common.sessions import Feed, load
+from common.trained import trained_models
+from common.turns import NOT_SLOWER, clock_for, run_times
+from onnxdc import model_io
+from onnxdc.model_io import feeds
 
 VARIANTS: Final[dict[str, float | None]] = {"as it is": None, "0.1": 0.1, "0.3": 0.3, "0.5": 0.5}
 TOLERANCE: Final = 1e-4  # of the errors
@@ -43,13 +42,13 @@ COLUMNS: Final = {"model": 26, "threads": 7, "original ms": 11, **dict.fromkeys(
 
 
 @dataclass(frozen=True)
-class Found:
+class Measured:
     """A model at one number of threads.
 
     Attributes:
-        seconds: of a run of the original.
-        ratios: original / compressed, of each variant.
-        error: the largest relative difference to a decoded model.
+        seconds: The time of a run of the original.
+        ratios: The ratio of original to compressed, of each variant.
+        error: The largest relative difference to a decoded model.
     """
 
     seconds: float
@@ -58,46 +57,57 @@ class Found:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", nargs="?", type=Path, default=os.environ.get("ONNXDC_DATA"))
+    """Measure the models, and print a line for each and each number of threads."""
+    parser = make_parser(__doc__)
+    add_data(parser)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="files' names without .onnx")
     parser.add_argument("--threads", default="1,2", metavar="N,N", help="default: %(default)s")
-    parser.add_argument("--runs", type=int, metavar="N", help="turns of each model (default: for a few seconds)")
+    add_runs(parser)
     arguments = parser.parse_args()
-    if arguments.folder is None:
-        parser.error("the folder of models: name it as an argument or in ONNXDC_DATA")
+    data = data_path(arguments.folder, "the folder of models: name it")
+    paths = choose_models(data, arguments.only)
     print(line(list(COLUMNS)), flush=True)
     results = []
-    for path in sorted(Path(arguments.folder).rglob("*.onnx")):
-        if arguments.only and path.stem not in arguments.only:
-            continue
+    for path in paths:
         with tempfile.TemporaryDirectory() as folder:
-            feed = in_new_process(single_feed, Path(arguments.folder), path)
+            feed = in_new_process(single_feed, data, path)
             small = in_new_process(compress, path, Path(folder))
             for threads in map(int, arguments.threads.split(",")):
-                found = in_new_process(measure, path, small, feed, threads, arguments.runs)
-                print(row(path.stem, threads, found), flush=True)
-                results.append(found)
-    if not results:
-        parser.error(f"no such models in {arguments.folder}")
-    slower = sum(ratio < NOT_SLOWER for found in results for ratio in found.ratios)
-    print(f"{slower} of {sum(len(found.ratios) for found in results)} are slower by more than 3 %")
-    return int(slower > 0 or not all(found.error <= TOLERANCE for found in results))
+                measured = in_new_process(measure, path, small, feed, threads, arguments.runs)
+                print(row(path.stem, threads, measured), flush=True)
+                results.append(measured)
+    ratios = [ratio for measured in results for ratio in measured.ratios]
+    slower = sum(ratio < NOT_SLOWER for ratio in ratios)
+    print(f"{slower} of {len(ratios)} are slower by more than 3 %")
+    return int(slower > 0 or not all(measured.error <= TOLERANCE for measured in results))
+
+
+def choose_models(folder: Path, only: Sequence[str] | None) -> list[Path]:
+    """Return the files of the models to run.
+
+    Raises:
+        MissingError: There are none, or none of a name that was chosen.
+    """
+    paths = sorted(folder.rglob("*.onnx"))
+    if not paths:
+        raise MissingError(f"models: no .onnx file is in {folder}")
+    chosen = choose(only, dict.fromkeys(path.stem for path in paths), "models")
+    return [path for path in paths if path.stem in chosen]
 
 
 def single_feed(folder: Path, path: Path) -> Feed:
-    """One item for a model: a real one where its file and its data are known and there, else a random one."""
-    for case in known_cases(folder):
-        if case.file == path:
+    """Return one item for a model: a real one where its file and its data are known and there, else a random one."""
+    for model in trained_models(folder).values():
+        if model.file == path:
             try:
-                return case.load().single
+                return model.load().single
             except (MissingError, FileNotFoundError):
                 break
     return next(runnable_feeds(path))
 
 
 def runnable_feeds(path: Path) -> Iterator[Feed]:
-    """Random feeds that a model accepts, the smallest first."""
+    """Yield random feeds that a model accepts, the smallest first."""
     specs = feeds.input_specs(model_io.load(path, upgrade=False), path.name)
     session = load(path, "dense", threads=1)
     for first, others in feeds.OPEN_DIMENSIONS:
@@ -110,7 +120,7 @@ def runnable_feeds(path: Path) -> Iterator[Feed]:
 
 
 def compress(path: Path, folder: Path) -> list[tuple[Path, Path]]:
-    """The file of each variant, and of what it decodes to."""
+    """Write the file of each variant, and of what it decodes to."""
     files = []
     for name, density in VARIANTS.items():
         small, decoded = folder / f"{name}.onnx", folder / f"{name}.decoded.onnx"
@@ -120,7 +130,7 @@ def compress(path: Path, folder: Path) -> list[tuple[Path, Path]]:
     return files
 
 
-def measure(path: Path, files: list[tuple[Path, Path]], feed: Feed, threads: int, runs: int | None) -> Found:
+def measure(path: Path, files: list[tuple[Path, Path]], feed: Feed, threads: int, runs: int | None) -> Measured:
     """Check and time a model; once a process, as the number of threads is that of the process."""
     onnxruntime.set_global_thread_pool_sizes(threads, 1)
     sessions = [load(path, "dense", None), *(load(small, "native", None) for small, _ in files)]
@@ -128,21 +138,21 @@ def measure(path: Path, files: list[tuple[Path, Path]], feed: Feed, threads: int
         relative_difference(session.run(None, feed), load(decoded, "dense", None).run(None, feed))
         for session, (_, decoded) in zip(sessions[1:], files, strict=True)
     ]
-    original, *ours = run_times(sessions, feed, runs, time.process_time if threads == 1 else time.perf_counter)
-    return Found(original, [original / seconds for seconds in ours], float(np.max(errors)))
+    original, *ours = run_times(sessions, feed, runs, clock_for(threads))
+    return Measured(original, [original / seconds for seconds in ours], float(np.max(errors)))
 
 
-def row(model: str, threads: int, found: Found) -> str:
-    """The line of a model."""
-    ratios = [f"{ratio:.2f}{' ' if ratio >= NOT_SLOWER else '!'}" for ratio in found.ratios]
-    return line([model, str(threads), f"{1000 * found.seconds:.3f}", *ratios, f"{found.error:.0e}"])
+def row(model: str, threads: int, measured: Measured) -> str:
+    """Return the line of a model."""
+    ratios = [f"{ratio:.2f}{' ' if ratio >= NOT_SLOWER else '!'}" for ratio in measured.ratios]
+    return line([model, str(threads), f"{1000 * measured.seconds:.3f}", *ratios, f"{measured.error:.0e}"])
 
 
 def line(cells: list[str]) -> str:
-    """Cells in columns, the first one to the left."""
+    """Return cells in columns, the first one to the left."""
     first, *rest = (f"{cell:>{width}}" for cell, width in zip(cells, COLUMNS.values(), strict=True))
     return " ".join([f"{first.strip():<{COLUMNS['model']}}", *rest])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -10,9 +10,9 @@ PyTorch and written as ONNX; all that follows is onnxdc on the command line, who
   shared     onnxdc share, then onnxdc finetune, which trains the shared values
   encoded    onnxdc encode
 
-recipes/ says the density and the bits of each layer. The last 5,000 training images are held out: they choose the epoch
-that is kept, and the reference keeps its last epoch. A run uses the 10,000 test images only to measure the file of
-every stage, in onnxruntime with the native library. Recipes and schedules, however, were settled after several runs
+lenet/recipes/ says the density and the bits of each layer. The last 5,000 training images are held out: they choose the
+epoch that is kept, and the reference keeps its last epoch. A run uses the 10,000 test images only to measure the file
+of every stage, in onnxruntime with the native library. Recipes and schedules, however, were settled after several runs
 whose test errors were seen, so the last tenth of a percent is not held out; other references and settings of
 LeNet-300-100 at 100x came out 0.1 to 0.6 points above their reference. Its milder recipe was tried once, from a better
 reference. LeNet-5 learns from images that are moved at random by up to one pixel, the reference as well as the
@@ -36,36 +36,34 @@ and 8 into docs/ instead (pip install --editable '.[figures]').
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Final
 
-from data import MissingError, mnist
-from paper_models import save_split
-from paper_stages import NETWORKS, Data, compress
-from paper_tables import text
+from common.program import BUILD, add_data, data_path, make_parser, need, run
+from lenet.mnist import Mnist, read_mnist
+from lenet.networks import NETWORKS
 
-ROOT: Final = Path(__file__).parents[1]
-HELD_OUT: Final = 5000  # of the 60,000 training images
+DOCS: Final = Path(__file__).parents[1] / "docs"
 
 
 def main() -> int:
+    """Print the tables, or draw the figures."""
     arguments = parse_arguments()
     start = time.monotonic()
+    need("torch", "PyTorch: pip install --editable '.[torch]'")
+    if arguments.figures:
+        need("matplotlib", "matplotlib: pip install --editable '.[figures]'")
+    data = read_mnist(data_path(arguments.data, "mnist.npz: name it or its folder"), arguments.folder)
     try:
-        data = prepare(arguments.data, arguments.folder)
         if arguments.figures:
-            from paper_figures import draw  # which needs matplotlib
+            from lenet.figures import draw  # which needs matplotlib
 
-            draw(data, arguments.folder, ROOT / "docs", quick=arguments.quick, threads=arguments.threads)
+            draw(data, arguments.folder, DOCS, quick=arguments.quick, threads=arguments.threads)
         else:
             print_tables(arguments, data)
-    except MissingError as error:
-        print(f"paper.py: missing {error}", file=sys.stderr)
-        return 1
     except subprocess.CalledProcessError as error:  # which has said why
         return int(error.returncode)
     print(f"\n{(time.monotonic() - start) / 60:.0f} minutes{', quick' if arguments.quick else ''}")
@@ -73,47 +71,29 @@ def main() -> int:
 
 
 def parse_arguments() -> argparse.Namespace:
-    names = [network.title for network in NETWORKS]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", nargs="?", metavar="DATA", type=Path, default=os.environ.get("ONNXDC_DATA"))
+    """Parse the options."""
+    parser = make_parser(__doc__)
+    add_data(parser, "data")
     parser.add_argument("--quick", action="store_true", help="a few epochs, below 5 minutes")
     parser.add_argument("--figures", action="store_true", help="draw docs/figure6.svg and docs/figure8.svg")
-    parser.add_argument("--only", choices=names, help="one network")
+    parser.add_argument("--only", choices=[network.title for network in NETWORKS], help="one network")
     parser.add_argument("--threads", type=int, metavar="N", help="of training (default: torch's)")
-    parser.add_argument(
-        "--folder", type=Path, default=ROOT / "build" / "benchmarks" / "paper", help="of the files (%(default)s)"
-    )
+    parser.add_argument("--folder", type=Path, default=BUILD / "paper", help="of the files (%(default)s)")
     return parser.parse_args()
 
 
-def prepare(source: Path | None, output: Path) -> Data:
-    """Read MNIST, and write the parts of it that ``onnxdc finetune`` reads.
-
-    Raises:
-        MissingError: there is no MNIST.
-    """
-    if source is None:
-        raise MissingError("mnist.npz: name it or its folder as an argument or in ONNXDC_DATA")
-    path = Path(source)
-    train, validation, test = mnist(path if path.suffix == ".npz" else path / "mnist.npz", HELD_OUT)
-    output.mkdir(parents=True, exist_ok=True)
-    data = Data(train, output / "train.npz", output / "validation.npz", test)
-    save_split(data.train_file, train)
-    save_split(data.val_file, validation)
-    return data
-
-
-def print_tables(arguments: argparse.Namespace, data: Data) -> None:
+def print_tables(arguments: argparse.Namespace, data: Mnist) -> None:
     """Compress the networks, and print what came of it."""
-    chosen = [network for network in NETWORKS if arguments.only in (None, network.title)]
-    results = [
-        compress(
-            network, data, arguments.folder, network.quick if arguments.quick else network.epochs, arguments.threads
-        )
-        for network in chosen
-    ]
+    from lenet.stages import compress  # which needs PyTorch
+    from lenet.tables import text
+
+    results = []
+    for network in NETWORKS:
+        if arguments.only in (None, network.title):
+            epochs = network.quick if arguments.quick else network.epochs
+            results.append(compress(network, data, arguments.folder, epochs, arguments.threads))
     print(text(results))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -1,125 +1,127 @@
-"""Loads compressed models in onnxruntime without the native library, beside the dense models that they stand for.
+"""Loads compressed models in onnxruntime without the native library, next to the dense models that they stand for.
 
-Usage: python benchmarks/portable.py [SQUEEZENET.onnx] [MINILM.onnx]
+Usage: python benchmarks/portable.py [SQUEEZENET.onnx] [MINILM.onnx] [--only NAME ...] [--runs N]
 
 The two layers are drawn with a fixed seed. The models are looked for in the folder ONNXDC_DATA where no path is given,
-as squeezenet_v10_han_dc.onnx and minilm.onnx; a missing one is left out and said so. Each session is created three
-times, each time in a process of its own, dense and compressed in turn. Exits with 1 if a target is missed.
+as squeezenet_v10_han_dc.onnx and minilm.onnx; a missing one is left out and said so, unless --only asks for it. Each
+session is created three times, each time in a process of its own, dense and compressed in turn. Exits with 1 if a
+target is missed, or if something is missing.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from statistics import median
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import onnx
-import onnx_ir as ir
-import onnxruntime
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
-from onnxdc.passes.encode import encode
-from onnxdc.passes.share import share
+import onnxdc
+from common.loading import measure_load, median_load
+from common.onnx_models import Tensor, make_model
+from common.program import choose, make_parser, need_files, run
 
-MB = 1_000_000
-ROUNDS = 3
+MB: Final = 1_000_000
+RUNS: Final = 3
 
 
 class Target(NamedTuple):
+    """A model, and what loading it may take more than the dense one.
+
+    Attributes:
+        name: What to call the model.
+        write: What writes the dense model, its weights shared, given its path.
+        seconds: The time that it may take more.
+        peak: The bytes of memory at the peak that it may take more.
+        file: The file that it is made from, None for one that is drawn.
+    """
+
     name: str
+    write: Callable[[Path], None]
     seconds: float
-    peak: float  # bytes
-
-
-TARGETS = {
-    "300x784": Target("300x784", 0.25, 100 * MB),
-    "4096x9216": Target("4096x9216", 2.5, 1500 * MB),
-    "squeezenet": Target("squeezenet", 3, float("inf")),
-    "minilm": Target("minilm", 12, float("inf")),
-}
-FILES = {"squeezenet": "squeezenet_v10_han_dc.onnx", "minilm": "minilm.onnx"}
+    peak: float
+    file: Path | None = None
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["--load"]:
-        return load(sys.argv[2])
+    """Measure the models, and print a line for each."""
+    folder = Path(os.environ.get("ONNXDC_DATA", "."))
+    parser = make_parser(__doc__)
+    for name, file in (("squeezenet", "squeezenet_v10_han_dc.onnx"), ("minilm", "minilm.onnx")):
+        parser.add_argument(name, nargs="?", type=Path, metavar=f"{name.upper()}.onnx", default=folder / file)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="load these models")
+    parser.add_argument("--runs", type=int, default=RUNS, metavar="N", help="loads of each (default: %(default)s)")
+    arguments = parser.parse_args()
+    known = {target.name: target for target in targets(arguments.squeezenet, arguments.minilm)}
+    chosen = [known[name] for name in choose(arguments.only, known, "models")]
+    missing = [target.file for target in chosen if target.file and not target.file.is_file()]
+    if arguments.only:
+        need_files(missing)
     missed = 0
     print("model             bytes   load  dense  over, s (target)    peak over, MB (target)")
-    with tempfile.TemporaryDirectory() as name:
-        for target, dense in models(Path(name)):
-            missed += not measure(target, dense, Path(name) / "small.onnx")
+    for target in chosen:
+        if target.file in missing:
+            print(f"{target.name:10} left out: no {target.file.name} in ONNXDC_DATA, and no path given")
+        else:
+            missed += not measure(target, arguments.runs)
     return int(missed > 0)
 
 
-def models(folder: Path) -> Iterator[tuple[Target, Path]]:
-    """Pairs of a target and the path of a dense model whose weights are shared."""
-    for rows, columns, density in ((300, 784, 0.08), (4096, 9216, 0.09)):
-        path = folder / "layer.onnx"
-        onnx.save(layer(rows, columns, density), path)
-        yield TARGETS[f"{rows}x{columns}"], path
-    for index, (name, file) in enumerate(FILES.items(), 1):
-        path = Path(sys.argv[index]) if len(sys.argv) > index else Path(os.environ.get("ONNXDC_DATA", ".")) / file
-        if not path.exists():
-            print(f"{name:10} left out: no {path.name} in ONNXDC_DATA, and no path given")
-            continue
-        ir.save(share(ir.load(path)).model, folder / "shared.onnx")
-        yield TARGETS[name], folder / "shared.onnx"
+def targets(squeezenet: Path, minilm: Path) -> list[Target]:
+    """Return all models, in the order of the table."""
+    return [
+        Target("300x784", partial(write_layer, rows=300, columns=784, density=0.08), 0.25, 100 * MB),
+        Target("4096x9216", partial(write_layer, rows=4096, columns=9216, density=0.09), 2.5, 1500 * MB),
+        Target("squeezenet", partial(write_shared, original=squeezenet), 3, float("inf"), squeezenet),
+        Target("minilm", partial(write_shared, original=minilm), 12, float("inf"), minilm),
+    ]
+
+
+def write_shared(path: Path, original: Path) -> None:
+    """Write a trained model, its weights shared."""
+    onnxdc.share(original).save(path)
+
+
+def write_layer(path: Path, rows: int, columns: int, density: float) -> None:
+    """Write a model of one fully connected layer."""
+    onnx.save(layer(rows, columns, density), path)
 
 
 def layer(rows: int, columns: int, density: float) -> onnx.ModelProto:
-    """A fully connected layer of 31 shared values, most weights near the middle ones, as k-means leaves them."""
+    """Make a fully connected layer of 31 shared values, most weights near the middle ones, as k-means leaves them."""
     rng = np.random.default_rng(0)
     codebook = np.sort(rng.normal(size=31)).astype(np.float32)
     codes = np.clip(rng.normal(15, 5, (rows, columns)), 0, 30).astype(np.intp)
     weight = np.where(rng.random((rows, columns)) < density, codebook[codes], np.float32(0))
-    graph = helper.make_graph(
-        [helper.make_node("Gemm", ["x", "W"], ["y"], transB=1)],
-        "layer",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, columns])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, rows])],
-        [numpy_helper.from_array(weight, "W")],
+    node = helper.make_node("Gemm", ["x", "W"], ["y"], transB=1)
+    return make_model(
+        "layer", [node], Tensor("x", [1, columns]), Tensor("y", [1, rows]), [numpy_helper.from_array(weight, "W")]
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def measure(target: Target, dense: Path, small: Path) -> bool:
-    """Prints a row; whether the targets are reached."""
-    ir.save(encode(ir.load(dense)).model, small)
-    loads = [[child(path) for path in (dense, small)] for _ in range(ROUNDS)]
-    (dense_seconds, dense_peak), (seconds, peak) = (
-        [median(row[which][figure] for row in loads) for figure in (0, 1)] for which in (0, 1)
-    )
-    over, peak_over = seconds - dense_seconds, peak - dense_peak
+def measure(target: Target, runs: int) -> bool:
+    """Print the line of a model; tell whether the targets are reached."""
+    with tempfile.TemporaryDirectory() as folder:
+        dense, small = Path(folder, "dense.onnx"), Path(folder, "small.onnx")
+        target.write(dense)
+        onnxdc.encode(dense).save(small)
+        nbytes = small.stat().st_size
+        loads = [(measure_load(dense, "dense"), measure_load(small, "portable")) for _ in range(runs)]
+    plain, ours = (median_load(column) for column in zip(*loads, strict=True))
+    over, peak_over = ours.seconds - plain.seconds, ours.peak - plain.peak
     print(
-        f"{target.name:10} {small.stat().st_size:12,} {seconds:6.2f} {dense_seconds:6.2f}"
-        f"  {over:7.2f} ({target.seconds:g})       {peak_over / MB:8.0f} ({target.peak / MB:g})"
+        f"{target.name:10} {nbytes:12,} {ours.seconds:6.2f} {plain.seconds:6.2f}"
+        f"  {over:7.2f} ({target.seconds:g})       {peak_over / MB:8.0f} ({target.peak / MB:g})",
+        flush=True,
     )
     return over <= target.seconds and peak_over <= target.peak
 
 
-def child(path: Path) -> tuple[float, float]:
-    """Seconds and peak resident bytes of a process of its own that creates the session."""
-    command = [sys.executable, __file__, "--load", str(path)]
-    seconds, peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    return float(seconds), float(peak)
-
-
-def load(path: str) -> int:
-    start = time.perf_counter()
-    onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    seconds = time.perf_counter() - start
-    # The kernel's own mark starts anew with the program; that of getrusage starts from the parent's.
-    (peak,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    print(seconds, int(peak.split()[1]) * 1024)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -2,7 +2,7 @@
 
 The two models of a row have the same weights, pruned to the densities of the paper and shared; one is encoded by
 onnxdc, the other one is plain ONNX. They are made on the first run and kept. All runners of a row take turns in one
-process and share one pool of threads; only DeepSparse, which cannot be installed beside us, takes its turns in another
+process and share one pool of threads; only DeepSparse, which cannot be installed next to us, takes its turns in another
 one. Outputs are compared first. Times are medians: of processor time on one thread, of wall time on more.
 
 The columns of the table:
@@ -11,15 +11,15 @@ The columns of the table:
   must, aim    what that ratio must and should reach on one thread, and whether it does
   avx2         dense / ours, when ours is restricted to AVX2 and dense is not; it must win, too
   scaling      time of ours on one thread / time on as many as the row has; two must reach 1.8 in rows above 1 ms
-  weights      MB of weights that a run of ours reads, about (see cases.py)
+  weights      MB of weights that a run of ours reads, about (see speed/files.py)
   peak         operations on nonzeros, as a share of the fused multiply-adds that so many threads can do
-  roofline     milliseconds that the layers with weights take at least on this machine (see limits.py)
+  roofline     milliseconds that the layers with weights take at least on this machine (see speed/limits.py)
   above        ours / roofline
   load         seconds to create the session, dense and ours; AlexNet's must take below 0.5 s and less than dense
   memory       MB of resident memory that this takes, above a session of nothing; AlexNet's must take below 60 MB
   error        max|a - b| / max|b| of our outputs against the dense ones, in the worst instruction set
-  the others   dense / peer, with --peers (see peers.py); "-" for one that fails; why it did, and the peers' errors,
-               which are larger, are in the JSON file
+  the others   dense / peer, with --peers (see peers/__init__.py); "-" for one that fails; why it did, and the peers'
+               errors, which are larger, are in the JSON file
 
 Exits with 1 if one of our errors is above 1e-4. Whether the ratios are reached is for the reader: it takes an idle
 machine. The peak and the bandwidths are measured by a program that the C++ compiler makes here.
@@ -33,31 +33,36 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import peers
-from cases import Case, Files, cases, prepare
-from limits import CompilerError, Limits, compile_limits
-from row import AVX2, Row, headings, line
-from timing import Times, in_new_process, load_cost, time_case
 
+from common.loading import Load, measure_load, median_load
+from common.process import in_new_process
+from common.program import BUILD, add_runs, choose_matching, make_parser, run
+from common.sessions import Way
 from onnxdc import native
+from peers.open_peer import one_line
+from peers.table import PEERS, convert, is_converted, not_installed
+from speed.cases import Case, speed_cases
+from speed.files import Files, prepare
+from speed.limits import CompilerError, Limits, compile_limits
+from speed.row import AVX2, Row, headings, line
+from speed.timing import Times, time_case
 
 TOLERANCE: Final = 1e-4  # of our outputs, to those of the dense model
-FOLDER: Final = Path(__file__).parents[1] / "build" / "benchmarks"
+LOADS: Final = 3
 
 
 def main() -> int:
+    """Measure the rows, and print a line for each."""
     arguments = parse_arguments()
-    chosen = [case for case in cases() if any(fnmatchcase(case.name, pattern) for pattern in arguments.only)]
-    peer_names = installed_peers(arguments.folder) if arguments.peers else []
+    peer_names = [] if arguments.peers is None else installed_peers(arguments.peers or list(PEERS), arguments.folder)
     limits = machine_limits(arguments.folder)
     print(headings(peer_names), flush=True)
     rows: list[Row] = []
-    for case in chosen:
+    for case in arguments.cases:
         for row in measure(case, arguments, limits, peer_names):
             print(line(row.cells(peer_names), peer_names), flush=True)
             rows.append(row)
@@ -69,37 +74,44 @@ def main() -> int:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", default=["*"], metavar="PATTERN", help="rows, such as 'conv*' or vgg16")
+    """Parse the options; ``cases`` are the rows that --only chooses."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN", help="rows, such as 'conv*' or vgg16")
     parser.add_argument("--threads", type=thread_counts, default=[1, 2], metavar="N,N", help="default: 1,2")
-    parser.add_argument("--runs", type=int, metavar="N", help="turns of each runner (default: for a few seconds)")
-    parser.add_argument("--peers", action="store_true", help="time other runtimes and number formats, too")
+    add_runs(parser)
+    parser.add_argument("--loads", type=int, default=LOADS, metavar="N", help="of each model (default: %(default)s)")
+    parser.add_argument(
+        "--peers",
+        nargs="*",
+        choices=PEERS,
+        metavar="PEER",
+        help=f"time other runtimes and number formats, too: all, or some of {', '.join(PEERS)}",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
     parser.add_argument(
-        "--folder", type=Path, default=FOLDER, help="where the models are kept (4 GB; default: %(default)s)"
+        "--folder", type=Path, default=BUILD, help="where the models are kept (4 GB; default: %(default)s)"
     )
     arguments = parser.parse_args()
-    unknown = [pattern for pattern in arguments.only if not any(fnmatchcase(case.name, pattern) for case in cases())]
-    if unknown:
-        parser.error(f"no row is called {', '.join(unknown)}: expected {', '.join(case.name for case in cases())}")
+    known = speed_cases()
+    arguments.cases = [known[name] for name in choose_matching(parser, arguments.only, known)]
     return arguments
 
 
 def thread_counts(text: str) -> list[int]:
-    """Numbers with commas between them, the smallest first."""
+    """Read numbers with commas between them, the smallest first."""
     return sorted(int(part) for part in text.split(","))
 
 
-def installed_peers(folder: Path) -> list[str]:
-    """Those that can run here; of the others it says why not."""
-    reasons = peers.not_installed(folder)
+def installed_peers(names: Sequence[str], folder: Path) -> list[str]:
+    """Return those of some peers that can run here; of the others, print why not."""
+    reasons = not_installed(names, folder)
     for name, reason in reasons.items():
         print(f"{name} is not installed: {reason}")
-    return [name for name in peers.PEERS if name not in reasons]
+    return [name for name in names if name not in reasons]
 
 
 def machine_limits(folder: Path) -> Limits | None:
-    """None without a compiler; it says so."""
+    """Compile what measures the machine; without a compiler, print why not and return None."""
     try:
         limits = compile_limits(folder)
     except CompilerError as error:
@@ -110,13 +122,13 @@ def machine_limits(folder: Path) -> Limits | None:
 
 
 def measure(case: Case, arguments: argparse.Namespace, limits: Limits | None, peer_names: Sequence[str]) -> list[Row]:
-    """The rows of a case, one for each number of threads."""
+    """Measure the rows of a case, one for each number of threads."""
     best, *others = native.supported_isas()
     isas = [best, *(isa for isa in others if isa == AVX2)]
     files = in_new_process(prepare, case, arguments.folder)
     failures = convert_all(case, files, peer_names)
     able = [name for name in peer_names if name not in failures]
-    loads = load_cost(files.dense, "dense"), load_cost(files.small, "native")
+    loads = loads_of(files.dense, "dense", arguments.loads), loads_of(files.small, "native", arguments.loads)
     rows: list[Row] = []
     for threads in arguments.threads:
         times = time_all(case, files, threads, isas, able, arguments.runs)
@@ -128,23 +140,28 @@ def measure(case: Case, arguments: argparse.Namespace, limits: Limits | None, pe
     return rows
 
 
+def loads_of(path: Path, way: Way, count: int) -> Load:
+    """Load a model a few times, and return the medians of what that takes."""
+    return median_load([measure_load(path, way) for _ in range(count)])
+
+
 def convert_all(case: Case, files: Files, peer_names: Sequence[str]) -> dict[str, str]:
-    """Make the models of all peers; the reasons of those that fail, by name."""
+    """Make the models of all peers, and return the reasons of those that fail, by name."""
     failures = {}
     for name in peer_names:
-        if peers.is_converted(name, files.dense):
+        if is_converted(name, files.dense):
             continue
         try:
-            in_new_process(peers.convert, name, files.dense, case.feed())
+            in_new_process(convert, name, files.dense, case.feed())
         except Exception as error:  # whatever a peer's tools raise; a process that dies, too
-            failures[name] = peers.one_line(error)
+            failures[name] = one_line(error)
     return failures
 
 
 def time_all(
     case: Case, files: Files, threads: int, isas: Sequence[str], peer_names: Sequence[str], runs: int | None
 ) -> Times:
-    """``time_case`` in a process of its own; without peers, if it dies with them."""
+    """Run ``time_case`` in a process of its own; without peers, if it dies with them."""
     try:
         return in_new_process(time_case, case, files, threads, isas, peer_names, runs)
     except BrokenProcessPool:
@@ -153,4 +170,4 @@ def time_all(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

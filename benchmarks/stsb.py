@@ -12,27 +12,31 @@ correlation of the cosines with the scores; compressed models run natively.
 
 from __future__ import annotations
 
-import argparse
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from measure import Way, load
 from scipy.stats import spearmanr
 
 import onnxdc
+from common.program import make_parser, need, need_files, run
+from common.sessions import Way, load
 
 BATCH: Final = 64
 TOKENS: Final = 256  # of a sentence, at most
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main() -> int:
+    """Measure the original and the compressed models, and print a line for each."""
+    parser = make_parser(__doc__)
     for name in ("model", "tokenizer", "pairs"):
-        parser.add_argument(name, type=Path)
+        parser.add_argument(name, type=Path, metavar=name.upper())
     parser.add_argument("--density", nargs="+", type=float, default=[], metavar="D")
     arguments = parser.parse_args()
+    need_files([arguments.model, arguments.tokenizer, arguments.pairs])
+    need("tokenizers", "tokenizers: pip install tokenizers")
     scores, sentences = read_pairs(arguments.pairs)
     tokens = tokenize(arguments.tokenizer, sentences)
 
@@ -50,16 +54,17 @@ def main() -> None:
             small = Path(folder, "small.onnx")
             onnxdc.compress(arguments.model, density=density).save(small)
             show("compressed" if density is None else f"density {density:g}", small, "native")
+    return 0
 
 
 def read_pairs(path: Path) -> tuple[np.ndarray, list[str]]:
-    """Scores, float64 ``[pairs]``, and all first sentences, then all second ones."""
+    """Read scores, float64 ``[pairs]``, and all first sentences, then all second ones."""
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
     return np.array([float(row[0]) for row in rows]), [row[column] for column in (1, 2) for row in rows]
 
 
 def tokenize(path: Path, sentences: list[str]) -> list[list[int]]:
-    """The numbers of each sentence's tokens."""
+    """Return the numbers of each sentence's tokens."""
     from tokenizers import Tokenizer
 
     tokenizer: Any = Tokenizer.from_file(str(path))
@@ -69,16 +74,16 @@ def tokenize(path: Path, sentences: list[str]) -> list[list[int]]:
 
 
 def embed(path: Path, way: Way, tokens: list[list[int]]) -> np.ndarray:
-    """The vector of each sentence, float32 ``[sentences, width]``; sentences of like length run together."""
+    """Return the vector of each sentence, float32 ``[sentences, width]``; sentences of like length run together."""
     session = load(path, way)
     order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
     parts = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
-    vectors = [session.run(None, padded([tokens[index] for index in part]))[0] for part in parts]
+    vectors = [np.asarray(session.run(None, padded([tokens[index] for index in part]))[0]) for part in parts]
     return np.concatenate(vectors)[np.argsort(order)]
 
 
 def padded(tokens: list[list[int]]) -> dict[str, np.ndarray]:
-    """A feed for sentences that need not be of one length."""
+    """Make a feed for sentences that need not be of one length."""
     lengths = np.array([len(ids) for ids in tokens])
     mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int64)
     ids = np.zeros_like(mask)
@@ -87,4 +92,4 @@ def padded(tokens: list[list[int]]) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(main))

@@ -1,6 +1,6 @@
 """Compresses trained models, runs them natively and portably, and holds both runs against the dense model.
 
-Usage: python benchmarks/zoo.py [FOLDER] [--minilm FILE] [--only NAME ...]
+Usage: python benchmarks/zoo.py [FOLDER] [--minilm FILE] [--only NAME ...] [--runs N]
 
 FOLDER holds the models and their inputs (default: the environment variable ONNXDC_DATA). Reading images takes pillow.
 
@@ -25,34 +25,25 @@ Exits with 1 if one of the conditions does not hold, or if something is missing.
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from data import Case, MissingError, cases
-from measure import (
-    Load,
-    Outputs,
-    Way,
-    best_classes,
-    cosine,
-    load,
-    measure_load,
-    relative_difference,
-    relative_l2,
-    run_all,
-    run_times,
-)
+import onnxruntime
 
 import onnxdc
+from common.differences import best_classes, cosine, relative_difference, relative_l2
+from common.loading import Load, measure_load
+from common.program import add_data, add_runs, choose, data_path, make_parser, need_files, run
+from common.sessions import Outputs, Way, load
+from common.trained import Inputs, TrainedModel, trained_models
+from common.turns import run_times
 from onnxdc import model_io
 from onnxdc.passes.fold import fold
-from onnxdc.passes.share import share
 
 WAYS: Final[tuple[Way, ...]] = ("dense", "native", "portable")
 TOLERANCE: Final = 1e-4  # of the relative differences to the twin
@@ -72,9 +63,21 @@ COLUMNS: Final = (
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured of one model. Outputs are those of the original and of each way, in all runs."""
+    """What was measured of one model.
 
-    case: Case
+    Attributes:
+        model: The model.
+        bytes_before: The bytes of the original file.
+        bytes_after: The bytes of the compressed file.
+        decodes: Whether the compressed file decodes to the twin, byte for byte.
+        original: The outputs of the original, in all runs.
+        outputs: The outputs of each way.
+        labels: The right classes, None where there are none.
+        seconds: The time of a run in each way.
+        loads: What loading takes in each way.
+    """
+
+    model: TrainedModel
     bytes_before: int
     bytes_after: int
     decodes: bool
@@ -85,125 +88,122 @@ class Result:
     loads: list[Load]
 
     def difference(self, way: Way) -> float:
-        """To the twin."""
+        """Return the relative difference to the twin."""
         return relative_difference(self.outputs[way], self.outputs["dense"])
 
     def changed(self, way: Way) -> int:
-        """The number of items whose first class is not that of the original."""
+        """Count the items whose first class is not that of the original."""
         return int(np.sum(best_classes(self.outputs[way])[:, 0] != best_classes(self.original)[:, 0]))
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", nargs="?", type=Path, default=os.environ.get("ONNXDC_DATA"))
+    """Measure the models, and print a line for each and the conditions that fail."""
+    parser = make_parser(__doc__)
+    add_data(parser)
     parser.add_argument("--minilm", type=Path, metavar="FILE", help="all-MiniLM-L6-v2 (default: FOLDER/minilm.onnx)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="run these models")
+    add_runs(parser)
     arguments = parser.parse_args()
-    try:
-        chosen = choose_cases(arguments.folder, arguments.minilm, arguments.only)
-        print(headings(), flush=True)
-        held = [run_case(case) for case in chosen]
-    except MissingError as error:
-        print(f"{parser.prog}: missing {error}", file=sys.stderr)
-        return 1
+    data = data_path(arguments.folder, "the folder of data: name it")
+    models = choose_models(data, arguments.minilm, arguments.only)
+    print(headings(), flush=True)
+    held = [run_model(model, arguments.runs) for model in models]
     return int(not all(held))
 
 
-def choose_cases(folder: Path | None, minilm: Path | None, only: list[str] | None) -> list[Case]:
-    """The models to run.
+def choose_models(folder: Path, minilm: Path | None, only: Sequence[str] | None) -> list[TrainedModel]:
+    """Return the models to run.
 
     Raises:
-        MissingError: there is no such model, or some of the files are not there.
+        MissingError: There is no such model, or some of the files are not there.
     """
-    if folder is None:
-        raise MissingError("the folder of data: name it as an argument or in ONNXDC_DATA")
-    found = cases(Path(folder), minilm)
-    names = [case.name for case in found]
-    unknown = sorted(set(only or ()) - set(names))
-    if unknown:
-        raise MissingError(f"models {', '.join(unknown)}: expected some of {', '.join(names)}")
-    chosen = [case for case in found if not only or case.name in only]
-    missing = dict.fromkeys(str(path) for case in chosen for path in case.missing())
-    if missing:
-        raise MissingError(f"files {', '.join(missing)}")
-    return chosen
+    known = trained_models(folder, minilm)
+    models = [known[name] for name in choose(only, known, "models")]
+    need_files(path for model in models for path in model.files)
+    return models
 
 
-def run_case(case: Case) -> bool:
-    """Print the row of one model, and the conditions that it must meet; whether all hold."""
-    result = measure(case)
+def run_model(model: TrainedModel, runs: int | None) -> bool:
+    """Print the row of one model, and the conditions that it must meet; tell whether all hold."""
+    result = measure(model, runs)
     print(row(result), flush=True)
     conditions = list(conditions_of(result))
     for text, holds in conditions:
-        if case.encode_only or not holds:
-            print(f"{'ok' if holds else 'FAILED':>10}: {case.name}: {text}", flush=True)
+        if model.encode_only or not holds:
+            print(f"{'ok' if holds else 'FAILED':>10}: {model.name}: {text}", flush=True)
     return all(holds for _, holds in conditions)
 
 
-def measure(case: Case) -> Result:
+def measure(model: TrainedModel, runs: int | None) -> Result:
     """Compress a model and run it in every way."""
-    inputs = case.load()
+    inputs = model.load()
     with tempfile.TemporaryDirectory() as folder:
         small, twin, decoded = (Path(folder, f"{name}.onnx") for name in ("small", "twin", "decoded"))
-        (onnxdc.encode if case.encode_only else onnxdc.compress)(case.file).save(small)
-        make_twin(case, twin)
+        (onnxdc.encode if model.encode_only else onnxdc.compress)(model.file).save(small)
+        make_twin(model, twin)
         onnxdc.decode(small).save(decoded)
         files: dict[Way, Path] = {"dense": twin, "native": small, "portable": small}
         sessions = {way: load(files[way], way, threads=1) for way in WAYS}
         return Result(
-            case=case,
-            bytes_before=case.file.stat().st_size,
+            model=model,
+            bytes_before=model.file.stat().st_size,
             bytes_after=small.stat().st_size,
             decodes=decoded.read_bytes() == twin.read_bytes(),
-            original=run_all(load(case.file, "dense", threads=1), inputs),
+            original=run_all(load(model.file, "dense", threads=1), inputs),
             outputs={way: run_all(sessions[way], inputs) for way in WAYS},
             labels=inputs.labels,
-            seconds=run_times([sessions[way] for way in WAYS], inputs.single),
+            seconds=run_times([sessions[way] for way in WAYS], inputs.single, runs),
             loads=[measure_load(files[way], way) for way in WAYS],
         )
 
 
-def make_twin(case: Case, path: Path) -> None:
+def make_twin(model: TrainedModel, path: Path) -> None:
     """Write what the compressed model was made from, or should decode to: folded and shared, and dense."""
-    model = model_io.load(case.file)
-    if not case.encode_only:
-        fold(model)
-        share(model)
-    model_io.save(model, path)
+    twin = model_io.load(model.file)
+    if not model.encode_only:
+        fold(twin)
+        twin = onnxdc.share(twin).model
+    model_io.save(twin, path)
+
+
+def run_all(session: onnxruntime.InferenceSession, inputs: Inputs) -> Outputs:
+    """Return the outputs for all feeds, one after the other along the first axis."""
+    results = [session.run(None, feed) for feed in inputs.feeds()]
+    return [np.concatenate(output) for output in zip(*results, strict=True)]
 
 
 def headings() -> str:
-    """Two lines: of the groups, and of the columns."""
+    """Return two lines: the headings of the groups, and those of the columns."""
     groups = [heading.center(sum(columns.values()) + len(columns) - 1) for heading, columns in COLUMNS]
     return " | ".join(groups) + "\n" + in_columns([name for _, columns in COLUMNS for name in columns])
 
 
 def in_columns(cells: list[str]) -> str:
-    """A line of the table."""
+    """Return a line of the table."""
     rest = iter(cells)
     groups = [[next(rest).rjust(width) for width in columns.values()] for _, columns in COLUMNS]
     return " | ".join(" ".join(group) for group in groups)
 
 
 def row(result: Result) -> str:
-    """The line of one model."""
+    """Return the line of one model."""
     twin, *others = result.seconds
     native, portable = (result.outputs[way] for way in WAYS[1:])
     cells = [
-        result.case.name,
+        result.model.name,
         *(str(result.bytes_before), str(result.bytes_after), f"{result.bytes_before / result.bytes_after:.2f}"),
         *(f"{result.difference(way):.1e}" for way in WAYS[1:]),
         *(f"{relative_l2(native, result.original):.1e}", f"{cosine(native, result.original):.6f}"),
         *(accuracy(outputs, result.labels) for outputs in (result.original, native, portable)),
         *(f"{1000 * twin:.2f}", *(f"{seconds / twin:.2f}" for seconds in others)),
-        *(f"{found.seconds:.2f}" for found in result.loads),
-        *(f"{found.peak / MB:.0f}" for found in result.loads),
+        *(f"{took.seconds:.2f}" for took in result.loads),
+        *(f"{took.peak / MB:.0f}" for took in result.loads),
     ]
     return in_columns(cells)
 
 
 def accuracy(outputs: Outputs, labels: np.ndarray | None) -> str:
-    """Percentages: of items whose label comes first, and of those where it is among the first five."""
+    """Return percentages: of items whose label comes first, and of those where it is among the first five."""
     if labels is None:
         return "-"
     right = best_classes(outputs) == labels[:, None]
@@ -211,16 +211,16 @@ def accuracy(outputs: Outputs, labels: np.ndarray | None) -> str:
 
 
 def conditions_of(result: Result) -> list[tuple[str, bool]]:
-    """What must hold, each with whether it does."""
+    """Return what must hold, each with whether it does."""
     conditions = [("decodes to its twin", result.decodes)]
     for way in WAYS[1:]:
         difference = result.difference(way)
         text = f"relative difference of the {way} run {difference:.1e}, at most {TOLERANCE:.0e}"
         conditions.append((text, difference <= TOLERANCE))
-    if result.case.max_bytes is not None:
-        text = f"{result.bytes_after} bytes, fewer than {result.case.max_bytes}"
-        conditions.append((text, result.bytes_after < result.case.max_bytes))
-    if result.case.encode_only:
+    if result.model.max_bytes is not None:
+        text = f"{result.bytes_after} bytes, fewer than {result.model.max_bytes}"
+        conditions.append((text, result.bytes_after < result.model.max_bytes))
+    if result.model.encode_only:
         conditions += [
             (f"{result.changed(way)} {way} predictions changed, none", not result.changed(way)) for way in WAYS[1:]
         ]
@@ -228,4 +228,4 @@ def conditions_of(result: Result) -> list[tuple[str, bool]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

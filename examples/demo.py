@@ -23,6 +23,7 @@ TIMED_RUNS: Final = 300
 
 
 def main() -> None:
+    """Show both models."""
     with np.load(HERE / "digits_test.npz") as test:
         digits, labels = test["input"], test["labels"]
     print(f"onnxruntime {onnxruntime.__version__}, kernels for {onnxdc.isa()}, {len(labels)} test digits")
@@ -33,7 +34,7 @@ def main() -> None:
 
 
 def show(original: Path, recipe_file: Path, directory: Path, digits: np.ndarray, labels: np.ndarray) -> None:
-    """One model: each stage reads the file that the stage before wrote."""
+    """Take one model through all stages; each reads the file that the stage before wrote."""
     pruned, shared, small, decoded = (directory / f"{stage}.onnx" for stage in ("pruned", "shared", "small", "decoded"))
     recipe = onnxdc.Recipe.from_toml(recipe_file)
     onnxdc.prune(original, recipe).save(pruned)
@@ -62,18 +63,18 @@ def show(original: Path, recipe_file: Path, directory: Path, digits: np.ndarray,
 
 
 def run(session: onnxruntime.InferenceSession, digits: np.ndarray) -> np.ndarray:
-    """The logits, float32 [n, 10]."""
+    """Return the logits, float32 [n, 10]."""
     return np.asarray(session.run(None, {"input": digits})[0])
 
 
 def time_ratio(a: onnxruntime.InferenceSession, b: onnxruntime.InferenceSession, digits: np.ndarray) -> float:
-    """Median time of ``a`` over median time of ``b``, measured in turn so that both meet the same noise."""
+    """Return the median time of ``a`` over that of ``b``, measured in turn so that both meet the same noise."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(TIMED_RUNS):
-        for session, found in zip((a, b), times, strict=True):
+        for session, seconds in zip((a, b), times, strict=True):
             start = time.perf_counter()
             run(session, digits)
-            found.append(time.perf_counter() - start)
+            seconds.append(time.perf_counter() - start)
     return statistics.median(times[0]) / statistics.median(times[1])
 
 

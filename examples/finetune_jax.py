@@ -3,8 +3,8 @@
     pip install jax optax scikit-learn
     python examples/finetune_jax.py [FOLDER]      # a quarter of a minute; keeps the files in FOLDER, if one is given
 
-What is JAX here could be any framework: a training hook takes and gives numpy arrays. The model is LeNet-300-100 beside
-this file, the data are scikit-learn's handwritten digits, split as in train.py.
+What is JAX here could be any framework: a training hook takes and gives numpy arrays. The model is LeNet-300-100 next
+to this file, the data are scikit-learn's handwritten digits, split as in train.py.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Final
 import jax
 import numpy as np
 import optax
-from train import split_images
 
 import onnxdc
 from onnxdc import hooks
+from train import split_images
 
 HERE: Final = Path(__file__).parent
 MODEL: Final = HERE / "lenet_300_100.onnx"
@@ -33,7 +33,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def logits(weights: dict[str, jax.Array], images: jax.Array) -> jax.Array:
-    """The network, with the weights under the names that they have in the ONNX file."""
+    """Run the network, with the weights under the names that they have in the ONNX file."""
     x = images.reshape(len(images), -1)
     for layer in ("fc1", "fc2", "fc3"):
         x = x @ weights[f"{layer}.weight"].T + weights[f"{layer}.bias"]
@@ -42,41 +42,43 @@ def logits(weights: dict[str, jax.Array], images: jax.Array) -> jax.Array:
 
 
 def loss(weights: dict[str, jax.Array], images: jax.Array, labels: jax.Array) -> jax.Array:
-    return optax.softmax_cross_entropy_with_integer_labels(logits(weights, images), labels).mean()
+    """Return the cross-entropy of some images."""
+    of_images: jax.Array = optax.softmax_cross_entropy_with_integer_labels(logits(weights, images), labels)
+    return of_images.mean()
 
 
 gradients = jax.jit(jax.grad(loss))
 
 
 def train_weights(hook: hooks.TrainingHook, epochs: int, rate: float = 1e-3) -> Arrays:
-    """The weights of a pruned model, trained again; zeros stay zero."""
+    """Train the weights of a pruned model again; zeros stay zero."""
     weights = hook.values()
     optimizer = optax.adam(rate)
     state = optimizer.init(weights)
     for images, labels in batches(epochs):
-        found = hook.mask_gradients(as_numpy(gradients(weights, images, labels)))
-        updates, state = optimizer.update(found, state)
+        of_weights = hook.mask_gradients(as_numpy(gradients(weights, images, labels)))
+        updates, state = optimizer.update(of_weights, state)
         weights = hook.project(as_numpy(optax.apply_updates(weights, updates)))
     return weights
 
 
 def train_codebooks(hook: hooks.TrainingHook, epochs: int, rate: float = 3e-4) -> Arrays:
-    """The weights of a shared model: its codebooks and its biases, trained."""
+    """Train a shared model, its codebooks and its biases, and return the weights."""
     codebooks = hook.codebooks()
     biases = {name: array for name, array in hook.values().items() if name not in codebooks}
     parameters = (codebooks, biases)
     optimizer = optax.adam(rate)
     state = optimizer.init(parameters)
     for images, labels in batches(epochs):
-        found = as_numpy(gradients(hook.expand(parameters[0]) | parameters[1], images, labels))
-        of_parameters = (hook.centroid_gradients(found), {name: found[name] for name in biases})
+        of_weights = as_numpy(gradients(hook.expand(parameters[0]) | parameters[1], images, labels))
+        of_parameters = (hook.centroid_gradients(of_weights), {name: of_weights[name] for name in biases})
         updates, state = optimizer.update(of_parameters, state)
         parameters = jax.tree.map(np.asarray, optax.apply_updates(parameters, updates))
     return hook.expand(parameters[0]) | parameters[1]
 
 
 def batches(epochs: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The training images, shuffled anew in each epoch."""
+    """Yield batches of the training images, shuffled anew in each epoch."""
     images, labels = split_images()[0]
     rng = np.random.default_rng(0)
     for _ in range(epochs):
@@ -87,11 +89,12 @@ def batches(epochs: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def as_numpy(arrays: dict[str, jax.Array]) -> Arrays:
+    """Return what JAX computed as numpy arrays."""
     return {name: np.asarray(array) for name, array in arrays.items()}
 
 
 def right(model: Path) -> float:
-    """The share of the test digits that onnxruntime gets right with this file."""
+    """Return the share of the test digits that onnxruntime gets right with this file."""
     images, labels = split_images()[1]
     return float(np.mean(onnxdc.session(model).run(None, {"input": images})[0].argmax(1) == labels))
 
@@ -103,6 +106,7 @@ def train_again(model: Path, tuned: Path, train: Callable[[hooks.TrainingHook, i
 
 
 def main(folder: Path, epochs: int = 20) -> None:
+    """Take the model through all stages, and print how good each is."""
     names = ("pruned", "pruned and trained", "shared", "shared and trained", "small")
     pruned, trained, shared, tuned, small = (folder / f"{name.replace(' ', '_')}.onnx" for name in names)
     onnxdc.prune(MODEL, density=DENSITY).save(pruned)

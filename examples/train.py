@@ -1,6 +1,6 @@
 """Train the two example models with numpy: LeNet-300-100 and a small CNN, on scikit-learn's handwritten digits.
 
-    python examples/train.py        # under two minutes; writes beside this file
+    python examples/train.py        # under two minutes; writes next to this file
 
 It writes lenet_300_100.onnx, digits_cnn.onnx and digits_test.npz (the digits that were held out: ``input``, the name of
 both models' input, and ``labels``). The results are committed, so the demo needs neither this script nor scikit-learn.
@@ -40,7 +40,7 @@ class Layer(Protocol):
 
 
 class Weighted:
-    """What Gemm and Conv share: a weight and a bias, trained by Adam."""
+    """What Gemm and Conv have in common: a weight and a bias, trained by Adam."""
 
     def __init__(self, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> None:
         fan_in = np.prod(shape[1:])
@@ -52,7 +52,7 @@ class Weighted:
         self._steps = 0
 
     def step(self, rate: float) -> None:
-        """One step of Adam (Kingma and Ba, 2015), and the pull towards zero on the weight."""
+        """Make one step of Adam (Kingma and Ba, 2015), and the pull towards zero on the weight."""
         self._steps += 1
         for parameter, gradient, (mean, square) in zip(
             (self.weight, self.bias), self.gradients, self._moments, strict=True
@@ -65,6 +65,7 @@ class Weighted:
 
     @property
     def initializers(self) -> dict[str, np.ndarray]:
+        """The weight and the bias, by their names."""
         return {f"{self.name}.weight": self.weight, f"{self.name}.bias": self.bias}
 
 
@@ -105,7 +106,7 @@ class Conv(Weighted):
 
 
 def _correlate(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """``x`` [N, C, H, W] with ``weight`` [O, C, k, l], by one matrix product over the windows of x."""
+    """Correlate ``x`` [N, C, H, W] with ``weight`` [O, C, k, l], by one matrix product over the windows of x."""
     windows = sliding_window_view(x, weight.shape[2:], axis=(2, 3))  # [N, C, H', W', k, l]
     return np.tensordot(windows, weight, axes=((1, 4, 5), (1, 2, 3))).transpose(0, 3, 1, 2)
 
@@ -130,13 +131,14 @@ class MaxPool:
     def forward(self, x: np.ndarray) -> np.ndarray:
         n, c, h, w = x.shape
         squares = x.reshape(n, c, h // 2, 2, w // 2, 2)
-        largest = squares.max((3, 5), keepdims=True)
+        largest: np.ndarray = squares.max((3, 5), keepdims=True)
         self._is_largest = squares == largest
         return largest.reshape(n, c, h // 2, w // 2)
 
     def backward(self, gradient: np.ndarray) -> np.ndarray:
         n, c, h, w = gradient.shape
-        return (self._is_largest * gradient[:, :, :, None, :, None]).reshape(n, c, 2 * h, 2 * w)
+        squares: np.ndarray = self._is_largest * gradient[:, :, :, None, :, None]
+        return squares.reshape(n, c, 2 * h, 2 * w)
 
     def node(self, source: str, target: str) -> tuple[onnx.NodeProto, dict[str, np.ndarray]]:
         return helper.make_node("MaxPool", [source], [target], kernel_shape=[2, 2], strides=[2, 2]), {}
@@ -157,13 +159,13 @@ class Flatten:
 
 
 def lenet_300_100(rng: np.random.Generator) -> list[Layer]:
-    """The fully connected network of the paper's section 5.1: 266,200 weights."""
+    """Make the fully connected network of the paper's section 5.1: 266,200 weights."""
     fc1, fc2 = Gemm("fc1", (300, SIDE * SIDE), rng), Gemm("fc2", (100, 300), rng)
     return [Flatten(), fc1, Relu(), fc2, Relu(), Gemm("fc3", (CLASSES, 100), rng)]
 
 
 def digits_cnn(rng: np.random.Generator) -> list[Layer]:
-    """Two convolutions and two fully connected layers, after LeNet-5: 167,900 weights."""
+    """Make two convolutions and two fully connected layers, after LeNet-5: 167,900 weights."""
     convolutions: list[Layer] = [Conv("conv1", (16, 1, 5, 5), rng), Relu(), MaxPool()]
     convolutions += [Conv("conv2", (50, 16, 5, 5), rng), Relu(), MaxPool()]
     return [*convolutions, Flatten(), Gemm("fc1", (180, 800), rng), Relu(), Gemm("fc2", (CLASSES, 180), rng)]
@@ -197,12 +199,13 @@ def _batches(
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+    powers: np.ndarray = np.exp(logits - logits.max(1, keepdims=True))
+    shares: np.ndarray = powers / powers.sum(1, keepdims=True)
+    return shares
 
 
 def export(layers: list[Layer], name: str) -> onnx.ModelProto:
-    """The network as a model from ``input`` [N, 1, 28, 28] float32 in 0..1 to ``logits`` [N, 10]."""
+    """Return the network as a model from ``input`` [N, 1, 28, 28] float32 in 0..1 to ``logits`` [N, 10]."""
     nodes, tensors = [], []
     source = "input"
     for number, layer in enumerate(layers):
@@ -220,10 +223,10 @@ def export(layers: list[Layer], name: str) -> onnx.ModelProto:
 
 
 def load_images() -> tuple[np.ndarray, np.ndarray]:
-    """The 1797 digits as float32 [n, 1, 28, 28] in 0..1, and their labels, int64 [n]."""
+    """Read the 1797 digits as float32 [n, 1, 28, 28] in 0..1, and their labels, int64 [n]."""
     digits = load_digits()
-    place = np.linspace(0, 7, SIDE)  # where in the small image each pixel of the large one lies
-    scale = np.maximum(0, 1 - np.abs(place[:, None] - np.arange(8)))  # linear interpolation, [28, 8]
+    position = np.linspace(0, 7, SIDE)  # where in the small image each pixel of the large one lies
+    scale = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(8)))  # linear interpolation, [28, 8]
     images = scale @ digits.images @ scale.T / 16
     grey = np.round(images * 255) / 255  # as an 8-bit image holds it, so that the file of test digits is small
     return grey[:, None].astype(np.float32), digits.target.astype(np.int64)
@@ -231,7 +234,7 @@ def load_images() -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def split_images() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """The images and labels to train with, and those that are held out."""
+    """Return the images and labels to train with, and those that are held out."""
     images, labels = load_images()
     order = np.random.default_rng(0).permutation(len(images))
     held_out = int(TEST_SHARE * len(images))
@@ -240,6 +243,7 @@ def split_images() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.
 
 
 def main() -> None:
+    """Train and write both networks."""
     (images, labels), (test_images, test_labels) = split_images()
     np.savez_compressed(HERE / "digits_test.npz", input=test_images, labels=test_labels)
     for name, build, epochs in (("lenet_300_100", lenet_300_100, 60), ("digits_cnn", digits_cnn, 16)):

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
-Shape: TypeAlias = tuple[int, ...]
+from common.onnx_models import Shape, Tensor, make_model
 
 INPUT: Final = "x"
-_OPSET: Final = 17
-_IR_VERSION: Final = 8
 _SEED: Final = 2016
 _FC_BITS: Final = 5
 _CONV_BITS: Final = 8
@@ -29,7 +27,7 @@ _BLOCK: Final = 1 << 22  # elements that are drawn at once
 
 
 class Value(NamedTuple):
-    """A tensor of the graph."""
+    """A tensor of the graph that a node yields, or the input."""
 
     name: str
     shape: Shape
@@ -39,9 +37,9 @@ class Use(NamedTuple):
     """What a run does with a weight.
 
     Attributes:
-        vectors: that it is multiplied with: rows, tokens, pixels.
-        products: of each of its elements, on average: as many, but for pixels that are padding.
-        activations: elements of the layer's input and output.
+        vectors: How many vectors it is multiplied with: rows, tokens, pixels.
+        products: How often an element is multiplied, on average: as often, but for pixels that are padding.
+        activations: The elements of the layer's input and output.
     """
 
     vectors: int
@@ -53,8 +51,8 @@ class Net:
     """A model that is being made.
 
     Attributes:
-        x: the input.
-        uses: of the weights, by their names.
+        x: The input.
+        uses: What a run does with each weight, by the weight's name.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -66,13 +64,13 @@ class Net:
 
     def node(self, op_type: str, inputs: Sequence[Value | str], shape: Shape, **attributes: Any) -> Value:
         """Append a node whose only output has the given shape."""
-        names = [value.name if isinstance(value, Value) else value for value in inputs]
         output = Value(f"{op_type.lower()}_{len(self._nodes)}", shape)
+        names = [name_of(value) for value in inputs]
         self._nodes.append(helper.make_node(op_type, names, [output.name], name=output.name, **attributes))
         return output
 
     def constant(self, array: np.ndarray | np.float32) -> str:
-        """Add an initializer; its name."""
+        """Add an initializer and return its name."""
         name = f"constant_{len(self._constants)}"
         self._constants.append(numpy_helper.from_array(np.asarray(array), name))
         return name
@@ -89,7 +87,7 @@ class Net:
         groups: int = 1,
         gain: float = 1.0,
     ) -> Value:
-        """A convolution with bias, padded by half its kernel unless said otherwise."""
+        """Append a convolution with bias, padded by half its kernel unless said otherwise."""
         pad = kernel // 2 if pad is None else pad
         batch, channels, *size = x.shape
         positions = _positions(x, kernel, stride, pad)
@@ -101,13 +99,13 @@ class Net:
         return self.node("Conv", [x, weight, self._bias(outputs)], shape, **attributes)
 
     def gemm(self, x: Value, outputs: int, density: float) -> Value:
-        """A fully connected layer as PyTorch writes it, with a weight ``[outputs, inputs]``."""
+        """Append a fully connected layer as PyTorch writes it, with a weight ``[outputs, inputs]``."""
         weight = self._weight((outputs, x.shape[1]), density, _FC_BITS)
         self.uses[weight] = Use(x.shape[0], x.shape[0], x.shape[0] * (x.shape[1] + outputs))
         return self.node("Gemm", [x, weight, self._bias(outputs)], (x.shape[0], outputs), transB=1)
 
     def matmul(self, x: Value, outputs: int, density: float) -> Value:
-        """A fully connected layer of a transformer: MatMul with a weight ``[inputs, outputs]``, then Add."""
+        """Append a fully connected layer of a transformer: MatMul with a weight ``[inputs, outputs]``, then Add."""
         weight = self._weight((outputs, x.shape[-1]), density, _FC_BITS, transposed=True)
         vectors = math.prod(x.shape[:-1])
         self.uses[weight] = Use(vectors, vectors, vectors * (x.shape[-1] + outputs))
@@ -115,30 +113,27 @@ class Net:
         return self.node("Add", [self.node("MatMul", [x, weight], shape), self._bias(outputs)], shape)
 
     def relu(self, x: Value) -> Value:
+        """Append a Relu."""
         return self.node("Relu", [x], x.shape)
 
     def max_pool(self, x: Value, kernel: int, stride: int, pad: int = 0) -> Value:
+        """Append a MaxPool."""
         shape = (*x.shape[:2], *_positions(x, kernel, stride, pad))
         return self.node("MaxPool", [x], shape, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4)
 
     def flatten(self, x: Value) -> Value:
+        """Append a Flatten that leaves the first axis."""
         return self.node("Flatten", [x], (x.shape[0], math.prod(x.shape[1:])))
 
     def to_proto(self, output: Value) -> onnx.ModelProto:
-        """The model that yields one of its tensors."""
-        types = [
-            helper.make_tensor_value_info(value.name, TensorProto.FLOAT, value.shape) for value in (self.x, output)
-        ]
-        graph = helper.make_graph(self._nodes, "benchmark", types[:1], types[1:], self._constants)
-        return helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION, producer_name="onnxdc"
-        )
+        """Return the model that yields one of its tensors."""
+        return make_model("benchmark", self._nodes, Tensor(*self.x), Tensor(*output), self._constants)
 
     def _bias(self, outputs: int) -> str:
         return self.constant(0.1 * self._rng.standard_normal(outputs, np.float32))
 
     def _weight(self, shape: Shape, density: float, bits: int, gain: float = 1.0, *, transposed: bool = False) -> str:
-        """A weight whose outputs lie along the first axis; ``transposed`` ones are stored the other way round."""
+        """Add a weight whose outputs lie along the first axis; ``transposed`` ones are stored the other way round."""
         inputs = math.prod(shape[1:])
         weight = np.zeros((shape[0], inputs), np.float32)
         odds = (1 - density) / density * np.exp(-_SPREAD * self._rng.standard_normal((shape[0], 1), np.float32))
@@ -151,8 +146,13 @@ class Net:
         return self.constant(np.ascontiguousarray(weight.T) if transposed else weight.reshape(shape))
 
 
+def name_of(value: Value | str) -> str:
+    """Return the name of what a node takes: a tensor of the graph, or the name of a constant."""
+    return value if isinstance(value, str) else value.name
+
+
 def _nonzeros(rng: np.random.Generator, count: int, bits: int) -> np.ndarray:
-    """Values in [-1, 1] of ``2^bits - 2`` kinds, none of them 0: float32 ``[count]``."""
+    """Draw values in [-1, 1] of ``2^bits - 2`` kinds, none of them 0: float32 ``[count]``."""
     normal = rng.standard_normal(count, np.float32)
     levels = (1 << (bits - 1)) - 1
     level = np.clip(np.rint(levels * (_HUMP[0] + _HUMP[1] * np.abs(normal))), 1, levels)
@@ -160,12 +160,12 @@ def _nonzeros(rng: np.random.Generator, count: int, bits: int) -> np.ndarray:
 
 
 def _positions(x: Value, kernel: int, stride: int, pad: int) -> Shape:
-    """How often a window fits into each spatial axis."""
+    """Count how often a window fits into each spatial axis."""
     return tuple((size + 2 * pad - kernel) // stride + 1 for size in x.shape[2:])
 
 
 def _positions_inside(size: int, kernel: int, stride: int, pad: int) -> float:
-    """Positions of a window along an axis in which one of its elements is on no padding, on average."""
+    """Count the positions of a window along an axis in which one of its elements is on no padding, on average."""
     starts = np.arange(0, size + 2 * pad - kernel + 1, stride) - pad
     taps = starts[:, None] + np.arange(kernel)
     return np.count_nonzero((taps >= 0) & (taps < size)) / kernel

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from data import Feed
+
+from common.sessions import Feed
 
 _END: Final = 30.0  # seconds that a process may take to end
 
@@ -22,15 +23,15 @@ class RemoteError(Exception):
 
 
 def python_of(folder: Path, requirements: Sequence[str], newest: int) -> Path:
-    """The Python of a virtual environment, which is made unless it is there.
+    """Return the Python of a virtual environment, which is made unless it is there.
 
     Args:
-        folder: of the environment.
-        requirements: of pip.
-        newest: minor version of Python 3 that the requirements can take.
+        folder: The folder of the environment.
+        requirements: What pip installs there.
+        newest: The newest minor version of Python 3 that the requirements can take.
 
     Raises:
-        RemoteError: there is no such Python, or pip fails.
+        RemoteError: There is no such Python, or pip fails.
     """
     python, done = folder / "bin" / "python", folder / "installed"
     if not done.is_file():
@@ -45,21 +46,21 @@ class Remote:
     """A model in another process; that process is a script such as ``deepsparse_worker.py``, which says how to talk.
 
     Args:
-        python: that runs the script.
-        script: takes the model, a file with the feed, a file for the outputs, and the number of threads.
-        model: the dense one.
-        feed: of every run.
-        threads: how many the model gets.
+        python: The Python that runs the script.
+        script: What takes the model, a file with the feed, a file for the outputs, and the number of threads.
+        model: The dense model.
+        feed: The feed of every run.
+        threads: How many the model gets.
 
     Raises:
-        RemoteError: the process ended; from ``seconds``, too.
+        RemoteError: The process ended; from ``seconds``, too.
     """
 
     def __init__(self, python: Path, script: Path, model: Path, feed: Feed, threads: int) -> None:
         self._folder = tempfile.TemporaryDirectory()
         inputs, outputs, self._errors = (Path(self._folder.name, name) for name in ("in.npz", "out.npz", "errors"))
         np.savez(inputs, **feed)  # type: ignore[arg-type]
-        command = [python, script, model, inputs, outputs, str(threads)]
+        command = [*map(str, (python, script, model, inputs, outputs, threads))]
         pipe = subprocess.PIPE
         with self._errors.open("w") as errors:
             self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, text=True)
@@ -68,11 +69,11 @@ class Remote:
             self._outputs = list(arrays.values())
 
     def run(self, output_names: None, feed: Feed, /) -> Any:
-        """The outputs of the first run: the feed is always the same."""
+        """Return the outputs of the first run: the feed is always the same."""
         return self._outputs
 
     def seconds(self, runs: int) -> float:
-        """Of a run, of so many; by the process's own clock."""
+        """Return the seconds of a run, of so many, by the process's own clock."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # the answer says why
             print("run", runs, file=self._process.stdin, flush=True)
@@ -99,24 +100,24 @@ class Remote:
 
 
 def _old_python(newest: int) -> str:
-    """A Python of that minor version or an older one.
+    """Return a Python of that minor version or an older one.
 
     Raises:
-        RemoteError: there is none.
+        RemoteError: There is none.
     """
     if sys.version_info[:2] <= (3, newest):
         return sys.executable
     for minor in range(newest, 7, -1):
-        found = shutil.which(f"python3.{minor}")
-        if found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
-            return found
+        python = shutil.which(f"python3.{minor}")
+        if python and subprocess.run([python, "--version"], capture_output=True, check=False).returncode == 0:
+            return python
     raise RemoteError(f"it takes Python 3.8 to 3.{newest}: none is there")
 
 
 def _run(*command: str | Path) -> None:
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    if found.returncode:
-        raise RemoteError(_last_line(found.stderr or found.stdout))
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise RemoteError(_last_line(ended.stderr or ended.stdout))
 
 
 def _last_line(text: str) -> str:

@@ -1,106 +1,39 @@
-"""Tables 1 to 3 of the paper beside what was measured, and the goals."""
+"""Tables 1 to 3 of the paper next to what was measured, and the goals."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
 
-from paper_stages import STAGES, Compressed
-
-HEADINGS: Final = ("layer", "weights", "kept", "bits", "H", "index", "H", "P+Q", "P+Q+H")
-
-
-@dataclass(frozen=True)
-class Published:
-    """What the paper says of a network.
-
-    Attributes:
-        error: percent, before and after.
-        kilobytes: likewise.
-        ratio: of them.
-        table: 2 or 3.
-        layers: the cells of its table under HEADINGS, the total last.
-    """
-
-    error: tuple[float, float]
-    kilobytes: tuple[int, int]
-    ratio: int
-    table: int
-    layers: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What a network must and should reach.
-
-    Attributes:
-        must: ratio of the parameters.
-        aim: likewise.
-        error: percent that the encoded network may get wrong; None for as many as its own reference.
-    """
-
-    must: float
-    aim: float
-    error: float | None = None
-
-
-PUBLISHED: Final = {
-    "LeNet-300-100": Published(
-        (1.64, 1.58),
-        (1070, 27),
-        40,
-        2,
-        (
-            ("ip1", "235K", "8 %", "6", "4.4", "5", "3.7", "3.1 %", "2.32 %"),
-            ("ip2", "30K", "9 %", "6", "4.4", "5", "4.3", "3.8 %", "3.04 %"),
-            ("ip3", "1K", "26 %", "6", "4.3", "5", "3.2", "15.7 %", "12.70 %"),
-            ("total", "266K", "8 %", "6", "5.1", "5", "3.7", "3.1 %", "2.49 %"),
-        ),
-    ),
-    "LeNet-5": Published(
-        (0.80, 0.74),
-        (1720, 44),
-        39,
-        3,
-        (
-            ("conv1", "0.5K", "66 %", "8", "7.2", "5", "1.5", "78.5 %", "67.45 %"),
-            ("conv2", "25K", "12 %", "8", "7.2", "5", "3.9", "6.0 %", "5.28 %"),
-            ("ip1", "400K", "8 %", "5", "4.5", "5", "4.5", "2.7 %", "2.45 %"),
-            ("ip2", "5K", "19 %", "5", "5.2", "5", "3.7", "6.9 %", "6.13 %"),
-            ("total", "431K", "8 %", "5.3", "4.1", "5", "4.4", "3.05 %", "2.55 %"),
-        ),
-    ),
-}
-GOALS: Final = {"LeNet-300-100": Goal(45, 100), "LeNet-5": Goal(60, 200, error=0.80)}
+from lenet.compressed import STAGES, Compressed
+from lenet.published import GOALS, HEADINGS, PUBLISHED
 
 
 def text(results: Sequence[Compressed]) -> str:
-    """All tables as Markdown, a line for each goal behind them."""
+    """Return all tables as Markdown, then a line for each goal."""
     parts = ["\n".join(_table_1(results))]
     parts += ["\n".join(_layer_table(result)) for result in results]
     return "\n\n".join([*parts, "\n".join(line for result in results for line in verdicts(result))])
 
 
 def verdicts(result: Compressed) -> Iterator[str]:
-    """What was to be reached, and whether it was."""
+    """Yield what was to be reached, and whether it was."""
     goal = GOALS[result.network.name]
     encoded, limit = result.errors["encoded"], result.errors["reference"] if goal.error is None else goal.error
     keeps = _rounded(encoded) <= _rounded(limit)
     for name, ratio in (("must", goal.must), ("aim", goal.aim)):
         verdict = "reached" if keeps and result.ratio >= ratio else "missed"
-        found = f"{result.ratio:.1f}x at {encoded:.2f} %"
+        measured = f"{result.ratio:.1f}x at {encoded:.2f} %"
         asked = f"{name} {ratio:g}x at no more than {limit:.2f} % wrong"
-        yield f"{result.network.title}: {asked}: {found}, {verdict}"
+        yield f"{result.network.title}: {asked}: {measured}, {verdict}"
 
 
 def _rounded(percent: float) -> int:
-    """In test images of 10,000: errors are compared as numbers of images."""
+    """Return an error in test images of 10,000: errors are compared as numbers of images."""
     return round(100 * percent)
 
 
 def _table_1(results: Sequence[Compressed]) -> Iterator[str]:
-    """Sizes and errors of whole networks."""
+    """Yield the sizes and errors of whole networks."""
     headings = ["", *(f"{stage}, % wrong" for stage in STAGES), "parameters", "ratio", ".onnx file", "ratio"]
     yield from _header(headings, left=1)
     for result in results:
@@ -122,7 +55,7 @@ def _table_1(results: Sequence[Compressed]) -> Iterator[str]:
 
 
 def _layer_table(result: Compressed) -> Iterator[str]:
-    """Layers: each cell as the paper has it, and as it is here."""
+    """Yield the layers: each cell as the paper has it, and as it is here."""
     paper = PUBLISHED[result.network.name]
     yield f"{result.network.title} (table {paper.table}), paper / here"
     yield ""
@@ -132,7 +65,7 @@ def _layer_table(result: Compressed) -> Iterator[str]:
 
 
 def _layers(result: Compressed) -> Iterator[tuple[str, ...]]:
-    """What was measured, in the columns of HEADINGS from the third on; bits are the mean of the entries."""
+    """Yield what was measured, in the columns of HEADINGS from the third on; bits are the mean of the entries."""
     for layer in result.layers:
         row = layer.row
         yield _cells(
@@ -164,7 +97,7 @@ def _cells(density: float, bits: Sequence[str], shared: float, encoded: float) -
 
 
 def _mean(weighted: Iterable[tuple[float, int]]) -> float:
-    """Of values, each with how often it occurs."""
+    """Return the mean of values, each with how often it occurs."""
     values = list(weighted)
     return sum(value * count for value, count in values) / sum(count for _, count in values)
 

@@ -9,9 +9,10 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import onnx
 import onnxruntime
-from data import Feed
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
+
+from common.sessions import Feed
 
 Converter: TypeAlias = Callable[[Path, Path, Feed], None]
 """Writes another model: from the dense one, to a path, with a feed to calibrate with."""
@@ -22,14 +23,14 @@ _INT8_PRODUCTS: Final = 4  # accuracy level of MatMulNBits: activations in 8 bit
 
 
 def dynamic_int8(dense: Path, path: Path, feed: Feed) -> None:
-    """Weights of Gemm and MatMul in 8 bits, activations quantized as they come; convolutions stay float32."""
+    """Put weights of Gemm and MatMul in 8 bits, and quantize activations as they come; convolutions stay float32."""
     quantize_dynamic(
         dense, path, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True, weight_type=QuantType.QInt8
     )
 
 
 def static_int8(dense: Path, path: Path, feed: Feed) -> None:
-    """All operators in 8 bits (QDQ), activations by the range that they have with the feed."""
+    """Put all operators in 8 bits (QDQ), activations by the range that they have with the feed."""
     quantize_static(
         dense,
         path,
@@ -42,7 +43,7 @@ def static_int8(dense: Path, path: Path, feed: Feed) -> None:
 
 
 def four_bits(dense: Path, path: Path, feed: Feed) -> None:
-    """Weights of Gemm and MatMul in 4 bits (MatMulNBits); convolutions stay float32."""
+    """Put weights of Gemm and MatMul in 4 bits (MatMulNBits); convolutions stay float32."""
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
     model = onnx.load(dense)
@@ -53,7 +54,7 @@ def four_bits(dense: Path, path: Path, feed: Feed) -> None:
 
 
 def integer_products(dense: Path, path: Path, feed: Feed) -> None:
-    """As ``dynamic_int8``, but with the scales that the activations have with the feed: DeepSparse takes constants."""
+    """Do as ``dynamic_int8``, with the scales that activations have with the feed: DeepSparse takes constants."""
     dynamic_int8(dense, path, feed)
     model = onnx.load(path)
     quantizers = [node for node in model.graph.node if node.op_type == "DynamicQuantizeLinear"]
@@ -67,14 +68,14 @@ def integer_products(dense: Path, path: Path, feed: Feed) -> None:
 
 
 def openvino_int8(dense: Path, path: Path, feed: Feed) -> None:
-    """All operators in 8 bits, by NNCF, activations by the range that they have with the feed."""
+    """Put all operators in 8 bits, by NNCF, activations by the range that they have with the feed."""
     import nncf
 
     _save_openvino(nncf.quantize(_read_openvino(dense), nncf.Dataset([feed]), subset_size=1), path)
 
 
 def openvino_four_bits(dense: Path, path: Path, feed: Feed) -> None:
-    """Weights in 4 bits, by NNCF; in groups, or one group for each output where the inputs are no multiple of these."""
+    """Put weights in 4 bits, by NNCF, in groups; one for each output where the inputs are no multiple of these."""
     import nncf
 
     fallback = nncf.AdvancedCompressionParameters(group_size_fallback_mode=nncf.GroupSizeFallbackMode.ADJUST)
@@ -89,7 +90,7 @@ def openvino_four_bits(dense: Path, path: Path, feed: Feed) -> None:
 
 
 def _intermediates(model: onnx.ModelProto, names: Sequence[str], feed: Feed) -> dict[str, np.ndarray]:
-    """Values of a graph, by their names."""
+    """Return values of a graph, by their names."""
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)

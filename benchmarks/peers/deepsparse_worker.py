@@ -15,6 +15,7 @@ import numpy as np
 
 
 def main() -> None:
+    """Run the model, then as often as each line says."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # DeepSparse says hello on the standard output
     from deepsparse import Engine

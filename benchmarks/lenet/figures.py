@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from paper_stages import NETWORKS, Data, error, finetune, onnxdc_command, train_reference
 
 import onnxdc
+from lenet.mnist import Mnist
+from lenet.networks import LENET_300_100 as NETWORK
+from lenet.stages import error, finetune, onnxdc_command, teaching, train_reference
 
-NETWORK: Final = NETWORKS[0]
 DENSITIES: Final = (0.3, 0.1, 0.05, 0.03, 0.02, 0.012, 0.008)  # figure 6: of all weights, ranked together
 BITS: Final = (5, 4, 3, 2, 1)  # likewise: of codes, without pruning
 BITS_BOTH: Final = 3  # likewise, with pruning
@@ -22,18 +23,18 @@ BITS_8: Final = (2, 3, 4, 5, 6)
 INITS: Final = ("linear", "density", "random")
 _GRAY: Final = "#808080"  # readable on white and on black, as are the colours
 _COLOURS: Final = ("#d1495b", "#2e86ab", "#3a9d5d")
-_Points = Sequence[tuple[float, float]]
+_Points: TypeAlias = Sequence[tuple[float, float]]
 
 
-def draw(data: Data, folder: Path, docs: Path, *, quick: bool, threads: int | None) -> None:
+def draw(data: Mnist, folder: Path, docs: Path, *, quick: bool, threads: int | None) -> None:
     """Measure both figures and write ``figure6.svg`` and ``figure8.svg``.
 
     Args:
-        data: MNIST.
-        folder: of the networks.
-        docs: of the pictures.
-        quick: train each point for one epoch.
-        threads: of training; None for as many as torch takes.
+        data: What the network learns.
+        folder: Where the networks go.
+        docs: Where the pictures go.
+        quick: Whether to train each point for one epoch.
+        threads: How many training takes; None for as many as torch takes.
     """
     curves = Curves(data, folder, 1 if quick else 6, threads)
     train_reference(NETWORK, data, curves.reference, (NETWORK.quick if quick else NETWORK.epochs).reference)
@@ -45,14 +46,13 @@ def draw(data: Data, folder: Path, docs: Path, *, quick: bool, threads: int | No
 class Curves:
     """What each point of the curves takes: a network pruned, shared, trained and measured."""
 
-    def __init__(self, data: Data, folder: Path, epochs: int, threads: int | None) -> None:
+    def __init__(self, data: Mnist, folder: Path, epochs: int, threads: int | None) -> None:
         self._data, self._folder, self._epochs = data, folder, epochs
         self.reference = folder / "figures_reference.onnx"
-        self._options = [f"--teacher={self.reference}", "--distill-weight=1", "--temperature=2"]
-        self._options += [] if threads is None else [f"--threads={threads}"]
+        self._options = teaching(self.reference, threads)
 
     def by_ratio(self) -> dict[str, _Points]:
-        """Figure 6: ratio and accuracy of pruning only, of sharing only, and of both."""
+        """Measure figure 6: ratio and accuracy of pruning only, of sharing only, and of both."""
         pruned = [self._pruned(density) for density in DENSITIES]
         shared = [self._tuned(self._shared(self.reference, bits, "linear")) for bits in BITS]
         both = [self._tuned(self._shared(model, BITS_BOTH, "linear")) for model in pruned]
@@ -63,15 +63,15 @@ class Curves:
         }
 
     def by_bits(self) -> dict[str, tuple[_Points, _Points]]:
-        """Figure 8: bits and accuracy of each initialisation, as k-means leaves it and with trained values."""
+        """Measure figure 8: bits and accuracy of each initialisation, as k-means leaves it and with trained values."""
         pruned = self._pruned(DENSITY_8)
-        found = {}
+        curves: dict[str, tuple[_Points, _Points]] = {}
         for init in INITS:
             models = [self._shared(pruned, bits, init) for bits in BITS_8]
             before = [self._accuracy(model) for model in models]
             after = [self._accuracy(self._tuned(model)) for model in models]
-            found[init] = list(zip(BITS_8, before, strict=True)), list(zip(BITS_8, after, strict=True))
-        return found
+            curves[init] = list(zip(BITS_8, before, strict=True)), list(zip(BITS_8, after, strict=True))
+        return curves
 
     def _pruned(self, density: float) -> Path:
         path = self._folder / f"figures_pruned_{density}.onnx"
@@ -90,7 +90,7 @@ class Curves:
         return path
 
     def _point(self, model: Path) -> tuple[float, float]:
-        """The ratio of the weights without Huffman coding (the paper's equation 1 where they are shared), accuracy."""
+        """Return the ratio of the weights without Huffman coding (equation 1 where shared), and the accuracy."""
         total = onnxdc.inspect(model).total
         small = total.pruned_bytes if total.shared_bytes is None else total.shared_bytes
         return total.dense_bytes / small, self._accuracy(model)
@@ -100,7 +100,7 @@ class Curves:
 
 
 def figure_6(curves: dict[str, _Points], reference: float) -> Figure:
-    """Accuracy against ratio."""
+    """Draw accuracy against ratio."""
     figure, axes = _axes("compression ratio of the weights, without Huffman coding")
     for colour, (name, points) in zip(_COLOURS, curves.items(), strict=True):
         ratios, accuracies = zip(*sorted(points), strict=True)
@@ -114,7 +114,7 @@ def figure_6(curves: dict[str, _Points], reference: float) -> Figure:
 
 
 def figure_8(curves: dict[str, tuple[_Points, _Points]], reference: float) -> Figure:
-    """Accuracy against bits: dashed as k-means leaves it, solid with trained values."""
+    """Draw accuracy against bits: dashed as k-means leaves it, solid with trained values."""
     figure, axes = _axes("bits of a shared weight")
     for colour, (init, (before, after)) in zip(_COLOURS, curves.items(), strict=True):
         axes.plot(*zip(*before, strict=True), "o:", color=colour, markersize=3, label=f"{init}, not trained")
@@ -144,7 +144,7 @@ def _axes(x_label: str) -> tuple[Figure, Axes]:
 
 
 def _finish(axes: Axes, reference: float) -> None:
-    """The line of the reference, and a range that shows where the curves part from it."""
+    """Add the line of the reference, and a range that shows where the curves part from it."""
     axes.axhline(reference, color=_GRAY, linestyle="--", linewidth=1, label="dense")
     axes.set_ylim(bottom=max(axes.get_ylim()[0], reference - 6), top=reference + 0.5)
     axes.legend(frameon=False, labelcolor=_GRAY, fontsize="small")

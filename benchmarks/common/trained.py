@@ -1,4 +1,4 @@
-"""The trained models that the benchmarks run, and their inputs, from a folder that the repository does not hold."""
+"""The trained models that benchmarks run, and their inputs, from a folder that the repository does not hold."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 
-Feed: TypeAlias = dict[str, np.ndarray]
+from common.program import need
+from common.sessions import Feed
 
 CIFAR_IMAGES: Final = 2000  # of the 10,000
 _BATCH: Final = 50  # images in a run
@@ -20,18 +21,14 @@ _ZOO: Final = ("silero_vad", "dtln_model_1", "gtcrn", "ultraface_rfb_320")
 _VOCABULARY: Final = 30522  # of MiniLM
 
 
-class MissingError(Exception):
-    """Something that the benchmark needs is not there; one line says what and where it was looked for."""
-
-
 @dataclass(frozen=True)
 class Inputs:
     """What to feed a model.
 
     Attributes:
-        feeds: all the inputs, each time it is called.
-        single: one item, for measuring time.
-        labels: the right class of each item of all feeds, by the first output; None where there is none.
+        feeds: What yields all the inputs, each time it is called.
+        single: One item, for measuring time.
+        labels: The right class of each item of all feeds, by the first output; None where there is none.
     """
 
     feeds: Callable[[], Iterator[Feed]]
@@ -40,16 +37,16 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Case:
+class TrainedModel:
     """One model.
 
     Attributes:
-        name: of the model.
-        file: the model.
-        data: the file with its inputs, None if they are made up.
-        load: reads the inputs.
-        encode_only: the model has been pruned and shared already.
-        max_bytes: what the encoded file must stay below, None if any size will do.
+        name: Its name.
+        file: Its file.
+        data: The file with its inputs, None if they are made up.
+        load: What reads the inputs.
+        encode_only: Whether the model has been pruned and shared already.
+        max_bytes: What the encoded file must stay below, None if any size will do.
     """
 
     name: str
@@ -59,85 +56,57 @@ class Case:
     encode_only: bool = False
     max_bytes: int | None = None
 
-    def missing(self) -> list[Path]:
-        """The files that are not there."""
-        return [path for path in (self.file, self.data) if path is not None and not path.is_file()]
+    @property
+    def files(self) -> list[Path]:
+        """The files that it takes."""
+        return [path for path in (self.file, self.data) if path is not None]
 
 
-def cases(folder: Path, minilm: Path | None = None) -> list[Case]:
-    """All models, in the order of the table.
+def trained_models(folder: Path, minilm: Path | None = None) -> dict[str, TrainedModel]:
+    """Return all models, by their names, in the order of the table.
 
     Args:
-        folder: of the data.
-        minilm: the file of all-MiniLM-L6-v2, ``minilm.onnx`` in the folder if None.
+        folder: The folder of the data.
+        minilm: The file of all-MiniLM-L6-v2, ``minilm.onnx`` in the folder if None.
     """
     images, cifar, magika = (folder / f"{name}.npz" for name in ("imagenet_sample_1000", "cifar10_test", "magika_test"))
     squeezenet = partial(_squeezenet, images)
-    return [
-        Case("squeezenet_han", folder / "squeezenet_v10_han_dc.onnx", images, squeezenet, True, 570_000),
-        Case("squeezenet", folder / "squeezenet_v10_dense.onnx", images, squeezenet),
-        Case("minilm", minilm or folder / "minilm.onnx", None, _minilm),
+    rows = [
+        TrainedModel("squeezenet_han", folder / "squeezenet_v10_han_dc.onnx", images, squeezenet, True, 570_000),
+        TrainedModel("squeezenet", folder / "squeezenet_v10_dense.onnx", images, squeezenet),
+        TrainedModel("minilm", minilm or folder / "minilm.onnx", None, _minilm),
         *(
-            Case(name, folder / f"{name}_cifar10.onnx", cifar, partial(_cifar, cifar))
+            TrainedModel(name, folder / f"{name}_cifar10.onnx", cifar, partial(_cifar, cifar))
             for name in ("resnet20", "resnet56")
         ),
         *(
-            Case(name, folder / "zoo" / f"{name}.onnx", folder / "zoo_inputs.npz", partial(_zoo, folder, name))
+            TrainedModel(name, folder / "zoo" / f"{name}.onnx", folder / "zoo_inputs.npz", partial(_zoo, folder, name))
             for name in _ZOO
         ),
-        Case("magika", folder / "zoo" / "magika_standard_v3_3.onnx", magika, partial(_magika, magika)),
+        TrainedModel("magika", folder / "zoo" / "magika_standard_v3_3.onnx", magika, partial(_magika, magika)),
     ]
-
-
-@dataclass(frozen=True)
-class Split:
-    """Part of a data set: images float32 ``[items, 1, 28, 28]`` of pixels 0..1, and labels int64 ``[items]``."""
-
-    images: np.ndarray
-    labels: np.ndarray
-
-
-def mnist(path: Path, held_out: int) -> tuple[Split, Split, Split]:
-    """MNIST: for training, the last images of the training set held out for validation, and all test images.
-
-    Args:
-        path: an ``.npz`` with uint8 images ``x_train``, ``x_test`` and labels ``y_train``, ``y_test``.
-        held_out: images for validation.
-
-    Raises:
-        MissingError: there is no such file.
-    """
-    if not path.is_file():
-        raise MissingError(f"file {path}")
-    with np.load(path) as arrays:
-        whole, test = (
-            Split(arrays[f"x_{part}"][:, None].astype(np.float32) / 255, arrays[f"y_{part}"].astype(np.int64))
-            for part in ("train", "test")
-        )
-    train = Split(whole.images[:-held_out], whole.labels[:-held_out])
-    return train, Split(whole.images[-held_out:], whole.labels[-held_out:]), test
+    return {model.name: model for model in rows}
 
 
 def _squeezenet(path: Path) -> Inputs:
-    """1000 images of ImageNet, cropped to 227x227: BGR, 0..255 minus the channels' means, as Caffe has it."""
+    """Read 1000 images of ImageNet, cropped to 227x227: BGR, 0..255 minus the channels' means, as Caffe has it."""
     images, labels = _decode_images(path, None)
     crop = images[:, 14:241, 14:241, ::-1]
     return _image_inputs("data", crop, labels, np.array([104, 117, 123], np.float32), np.ones(3, np.float32))
 
 
 def _cifar(path: Path) -> Inputs:
-    """Images of CIFAR-10: RGB, 0..1, standardised by the channels' means and deviations."""
+    """Read images of CIFAR-10: RGB, 0..1, standardised by the channels' means and deviations."""
     images, labels = _decode_images(path, CIFAR_IMAGES)
     mean, deviation = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], np.float32) * 255
     return _image_inputs("input", images, labels, mean, deviation)
 
 
 def _decode_images(path: Path, count: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """The first images, uint8 ``[count, height, width, RGB]``, and their labels, int64 ``[count]``."""
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise MissingError(f"pillow, which decodes the images of {path.name}: pip install pillow") from error
+    """Read the first images, uint8 ``[count, height, width, RGB]``, and their labels, int64 ``[count]``."""
+    need("PIL", f"pillow, which decodes the images of {path.name}: pip install pillow")
+    from PIL import Image
+
     with np.load(path) as arrays:
         jpeg, offsets, labels = arrays["jpeg"].tobytes(), arrays["offsets"], arrays["labels"][:count]
     bounds = pairwise(offsets[: len(labels) + 1])
@@ -146,7 +115,7 @@ def _decode_images(path: Path, count: int | None) -> tuple[np.ndarray, np.ndarra
 
 
 def _image_inputs(name: str, images: np.ndarray, labels: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> Inputs:
-    """Feeds of standardised images, float32 ``[batch, channels, height, width]``."""
+    """Make feeds of standardised images, float32 ``[batch, channels, height, width]``."""
 
     def feed(batch: np.ndarray) -> Feed:
         standardised = (batch.astype(np.float32) - mean) / deviation
@@ -159,7 +128,7 @@ def _image_inputs(name: str, images: np.ndarray, labels: np.ndarray, mean: np.nd
 
 
 def _minilm() -> Inputs:
-    """32 made-up sentences of 1 to 64 tokens, padded to 64, 8 in a run."""
+    """Make up 32 sentences of 1 to 64 tokens, padded to 64, 8 in a run."""
     rng = np.random.default_rng(0)
     tokens = rng.integers(1000, _VOCABULARY, (32, 64))
     mask = (np.arange(64) < rng.integers(1, 65, (32, 1))).astype(np.int64)
@@ -173,7 +142,7 @@ def _minilm() -> Inputs:
 
 
 def _zoo(folder: Path, model: str) -> Inputs:
-    """Real inputs; the first axis of each array counts the items."""
+    """Read real inputs; the first axis of each array counts the items."""
     with np.load(folder / "zoo_inputs.npz") as arrays:
         prefix = f"{model}__"
         whole = {key.removeprefix(prefix): arrays[key] for key in arrays.files if key.startswith(prefix)}
@@ -186,7 +155,7 @@ def _zoo(folder: Path, model: str) -> Inputs:
 
 
 def _magika(path: Path) -> Inputs:
-    """The beginnings and ends of 152 files, each of a known type."""
+    """Read the beginnings and ends of 152 files, each of a known type."""
     with np.load(path) as arrays:
         content, labels = arrays["bytes"].astype(np.int32), arrays["labels"]
     return Inputs(lambda: iter([{"bytes": content}]), {"bytes": content[:1]}, labels)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from cases import Case, Files
-from measure import Load
-from timing import DENSE, Times
+
+from common.loading import Load
+from speed.cases import Case
+from speed.files import Files
+from speed.timing import DENSE, Times
 
 AVX2: Final = "avx2"
 MB: Final = 1_000_000
@@ -42,15 +44,15 @@ class Row:
     """A case at one number of threads.
 
     Attributes:
-        case: what was run.
-        files: on what it was run.
-        threads: how many the runners had.
-        isa: the instruction set of ours.
-        times: of all runners.
-        alone: of all runners on one thread, where the row has more; None if that was not measured.
-        peak: floating-point operations a second that so many threads can do; NaN if that was not measured.
-        roofline: seconds that a run takes at least; NaN if that was not measured.
-        loads: of the dense model and of ours.
+        case: What was run.
+        files: What it was run on.
+        threads: How many the runners had.
+        isa: The instruction set of ours.
+        times: The times of all runners.
+        alone: Their times on one thread, where the row has more; None if that was not measured.
+        peak: The floating-point operations a second that so many threads can do; NaN if that was not measured.
+        roofline: The seconds that a run takes at least; NaN if that was not measured.
+        loads: What loading takes, of the dense model and of ours.
     """
 
     case: Case
@@ -65,35 +67,38 @@ class Row:
 
     @property
     def seconds(self) -> float:
-        """Of ours."""
+        """The time of a run of ours."""
         return self.times.seconds[self.isa]
 
     @property
     def ratio(self) -> float:
+        """How many times as fast as dense ours is."""
         return self.times.ratio(self.isa)
 
     @property
     def scaling(self) -> float:
-        """NaN where it was not measured."""
+        """How many times as fast as on one thread ours is; NaN where that was not measured."""
         return self.alone.seconds[self.isa] / self.seconds if self.alone else np.nan
 
     @property
     def flops(self) -> float:
+        """The operations on nonzeros in a run."""
         return sum(layer.flops for layer in self.files.layers)
 
     @property
     def weight_bytes(self) -> float:
+        """The bytes of weights that a run of ours reads."""
         return sum(layer.weight_bytes for layer in self.files.layers)
 
     @property
     def error(self) -> float:
-        """The largest of ours; NaN if one is."""
+        """The largest error of ours; NaN if one is."""
         return float(np.max([self.times.differences[isa] for isa in (self.isa, AVX2) if isa in self.times.differences]))
 
     @property
     def goals(self) -> dict[str, bool]:
         """Whether a goal is reached, by the name of its column; those that the row has."""
-        goals = {}
+        goals: dict[str, bool] = {}
         if self.threads == 1:
             goals |= {"must": self.ratio >= self.case.must, "aim": self.ratio >= self.case.aim}
         if AVX2 in self.times.seconds:
@@ -107,7 +112,7 @@ class Row:
         return goals
 
     def cells(self, peers: Sequence[str]) -> list[str]:
-        """The texts of the columns."""
+        """Return the texts of the columns."""
         dense, ours = self.loads
         texts = {
             "case": self.case.name,
@@ -131,7 +136,7 @@ class Row:
         return [texts[name] for name in COLUMNS] + [number(self.times.ratio(name)) for name in peers]
 
     def to_json(self) -> dict[str, Any]:
-        """All that was measured, in seconds and bytes."""
+        """Return all that was measured, in seconds and bytes."""
         return {
             "case": self.case.name,
             "threads": self.threads,
@@ -150,15 +155,17 @@ class Row:
 
 
 def headings(peers: Sequence[str]) -> str:
+    """Return the line of the headings."""
     return line([*COLUMNS, *peers], peers)
 
 
 def line(cells: Sequence[str], peers: Sequence[str]) -> str:
-    """A line of the table: the first cell to the left, the others to the right."""
+    """Return a line of the table: the first cell to the left, the others to the right."""
     widths = [*COLUMNS.values(), *(max(len(name), 6) for name in peers)]
     first, *others = zip(cells, widths, strict=True)
     return " ".join([f"{first[0]:<{first[1]}}", *(f"{cell:>{width}}" for cell, width in others)])
 
 
 def number(value: float, digits: int = 2) -> str:
+    """Return a number as the table has it: a dash for what was not measured."""
     return "-" if np.isnan(value) else f"{value:.{digits}f}"

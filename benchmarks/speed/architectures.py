@@ -1,4 +1,4 @@
-"""Architectures of the benchmark's models, with the densities of the paper."""
+"""The architectures of the speed benchmark's models, with the densities of the paper."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from net import Net, Value
+
+from speed.net import Net, Value
 
 
 def fc_chain(net: Net, outputs: Sequence[int], densities: Sequence[float], x: Value | None = None) -> Value:
-    """Fully connected layers, Relu between them."""
+    """Chain fully connected layers, with a Relu between each two."""
     x = x or net.x
     for i, (count, density) in enumerate(zip(outputs, densities, strict=True)):
         x = net.gemm(net.relu(x) if i else x, count, density)
@@ -18,19 +19,22 @@ def fc_chain(net: Net, outputs: Sequence[int], densities: Sequence[float], x: Va
 
 
 def single_gemm(net: Net, outputs: int, density: float) -> Value:
+    """Make one fully connected layer, as a Gemm."""
     return net.gemm(net.x, outputs, density)
 
 
 def single_matmul(net: Net, outputs: int, density: float) -> Value:
+    """Make one fully connected layer, as a MatMul and an Add."""
     return net.matmul(net.x, outputs, density)
 
 
-def single_conv(net: Net, outputs: int, kernel: int, density: float) -> Value:
-    return net.conv(net.x, outputs, kernel, density)
+def single_conv(net: Net, outputs: int, kernel: int, density: float, *, stride: int = 1, groups: int = 1) -> Value:
+    """Make one convolution."""
+    return net.conv(net.x, outputs, kernel, density, stride=stride, groups=groups)
 
 
 def alexnet(net: Net) -> Value:
-    """As the paper has it (table 4), without local response normalization."""
+    """Make AlexNet as the paper has it (table 4), without local response normalization."""
     x = net.max_pool(net.relu(net.conv(net.x, 96, 11, 0.84, stride=4, pad=0)), 3, 2)
     x = net.max_pool(net.relu(net.conv(x, 256, 5, 0.38, groups=2)), 3, 2)
     x = net.relu(net.conv(x, 384, 3, 0.35))
@@ -40,7 +44,7 @@ def alexnet(net: Net) -> Value:
 
 
 def vgg16(net: Net) -> Value:
-    """As the paper has it (table 5)."""
+    """Make VGG-16 as the paper has it (table 5)."""
     blocks = (
         (64, (0.58, 0.22)),
         (128, (0.34, 0.36)),
@@ -57,7 +61,7 @@ def vgg16(net: Net) -> Value:
 
 
 def resnet50(net: Net, density: float) -> Value:
-    """Normalizations folded into the convolutions; the first convolution and the last layer keep all weights."""
+    """Make ResNet-50, normalizations folded; the first convolution and the last layer keep all weights."""
     x = net.max_pool(net.relu(net.conv(net.x, 64, 7, 1.0, stride=2)), 3, 2, 1)
     for stage, (width, blocks) in enumerate(((64, 3), (128, 4), (256, 6), (512, 3))):
         for block in range(blocks):
@@ -72,7 +76,7 @@ def resnet50(net: Net, density: float) -> Value:
 
 
 def bert(net: Net, density: float, layers: int = 12, heads: int = 12) -> Value:
-    """The encoder of BERT-base, from embeddings ``[batch, tokens, width]`` on."""
+    """Make the encoder of BERT-base, from embeddings ``[batch, tokens, width]`` on."""
     x = net.x
     for _ in range(layers):
         x = _normalize(net, x, net.matmul(_attend(net, x, density, heads), x.shape[-1], density))
@@ -81,7 +85,7 @@ def bert(net: Net, density: float, layers: int = 12, heads: int = 12) -> Value:
 
 
 def _attend(net: Net, x: Value, density: float, heads: int) -> Value:
-    """Self-attention without its last projection."""
+    """Append self-attention without its last projection."""
     batch, tokens, width = x.shape
     size = width // heads
     split = net.constant(np.array([batch, tokens, heads, size]))
@@ -100,13 +104,14 @@ def _attend(net: Net, x: Value, density: float, heads: int) -> Value:
 
 
 def _normalize(net: Net, x: Value, residual: Value) -> Value:
+    """Append a sum with the residual and its layer normalization."""
     ones, zeros = np.ones(x.shape[-1], np.float32), np.zeros(x.shape[-1], np.float32)
     total = net.node("Add", [residual, x], x.shape)
     return net.node("LayerNormalization", [total, net.constant(ones), net.constant(zeros)], x.shape, epsilon=1e-12)
 
 
 def _gelu(net: Net, x: Value) -> Value:
-    """In the five nodes that PyTorch exports."""
+    """Append GELU in the five nodes that PyTorch exports."""
     root, one, half = (net.constant(np.float32(number)) for number in (math.sqrt(2), 1, 0.5))
     erf = net.node("Erf", [net.node("Div", [x, root], x.shape)], x.shape)
     product = net.node("Mul", [x, net.node("Add", [erf, one], x.shape)], x.shape)
@@ -114,7 +119,7 @@ def _gelu(net: Net, x: Value) -> Value:
 
 
 def lenet5(net: Net) -> Value:
-    """Caffe's variant, which the paper prunes (table 3)."""
+    """Make Caffe's variant of LeNet-5, which the paper prunes (table 3)."""
     x = net.max_pool(net.conv(net.x, 20, 5, 0.66, pad=0), 2, 2)
     x = net.max_pool(net.conv(x, 50, 5, 0.12, pad=0), 2, 2)
     return fc_chain(net, (500, 10), (0.08, 0.19), net.flatten(x))

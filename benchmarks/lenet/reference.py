@@ -7,46 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import onnx
 import torch
-from data import Split
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from common.onnx_models import Tensor, make_model
+from lenet.mnist import INPUT, Split
+from lenet.networks import Architecture
 from onnxdc.training.augment import shifted
 
 BATCH: Final = 128
-OPSET: Final = 17
-INPUT: Final = "image"  # float32 [items, 1, 28, 28], pixels 0..1
-LABELS: Final = "labels"
 
 
-def lenet_300_100() -> nn.Sequential:
-    """Three fully connected layers (LeCun et al. 1998)."""
-    return _named(
-        flatten=nn.Flatten(),
-        ip1=nn.Linear(784, 300),
-        relu1=nn.ReLU(),
-        ip2=nn.Linear(300, 100),
-        relu2=nn.ReLU(),
-        ip3=nn.Linear(100, 10),
-    )
-
-
-def lenet_5() -> nn.Sequential:
-    """As Caffe has it, and the paper after it: no activation behind the convolutions."""
-    return _named(
-        conv1=nn.Conv2d(1, 20, 5),
-        pool1=nn.MaxPool2d(2),
-        conv2=nn.Conv2d(20, 50, 5),
-        pool2=nn.MaxPool2d(2),
-        flatten=nn.Flatten(),
-        ip1=nn.Linear(800, 500),
-        relu1=nn.ReLU(),
-        ip2=nn.Linear(500, 10),
-    )
+def make_network(architecture: Architecture) -> nn.Sequential:
+    """Make an untrained network."""
+    return _lenet_300_100() if architecture == "lenet_300_100" else _lenet_5()
 
 
 def train(
@@ -55,13 +32,13 @@ def train(
     """Train in place with AdamW, the learning rate falling along a cosine; the last epoch counts.
 
     Args:
-        network: of one input.
-        data: to train on.
-        epochs: passes over them.
-        lr: learning rate, at its highest.
-        weight_decay: of all parameters.
-        shift: each image is moved at random by up to so many pixels.
-        seed: of the order of the images and of the shifts.
+        network: A network of one input.
+        data: What to train on.
+        epochs: How often to go through it.
+        lr: The learning rate, at its highest.
+        weight_decay: The weight decay of all parameters.
+        shift: The pixels by which each image is moved at random, at the most.
+        seed: The seed of the order of the images and of the shifts.
     """
     torch.manual_seed(seed)
     images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
@@ -69,11 +46,11 @@ def train(
     steps = epochs * -(-len(labels) // BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(epochs):
-        for items in torch.randperm(len(labels)).split(BATCH):
+        for items in torch.split(torch.randperm(len(labels)), BATCH):
             batch = shifted(images[items], shift) if shift else images[items]
             loss = cross_entropy(network(batch), labels[items])
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
 
@@ -91,21 +68,36 @@ def export(network: nn.Sequential, path: Path) -> None:
             initializers.append(numpy_helper.from_array(tensor.detach().numpy(), parameter))
         nodes.append(_node(module, [x, *parameters], y, name))
         x = y
-    graph = helper.make_graph(
-        nodes,
-        "lenet",
-        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["items", 1, 28, 28])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["items", 10])],
-        initializers,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+    image, logits = Tensor(INPUT, ["items", 1, 28, 28]), Tensor("logits", ["items", 10])
+    model = make_model("lenet", nodes, image, logits, initializers)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
 
 
-def save_split(path: Path, split: Split) -> None:
-    """Write images and labels where ``onnxdc finetune`` reads them."""
-    np.savez(path, **{INPUT: split.images, LABELS: split.labels})
+def _lenet_300_100() -> nn.Sequential:
+    """Make three fully connected layers (LeCun et al. 1998)."""
+    return _named(
+        flatten=nn.Flatten(),
+        ip1=nn.Linear(784, 300),
+        relu1=nn.ReLU(),
+        ip2=nn.Linear(300, 100),
+        relu2=nn.ReLU(),
+        ip3=nn.Linear(100, 10),
+    )
+
+
+def _lenet_5() -> nn.Sequential:
+    """Make LeNet-5 as Caffe has it, and the paper with Caffe: no activation after the convolutions."""
+    return _named(
+        conv1=nn.Conv2d(1, 20, 5),
+        pool1=nn.MaxPool2d(2),
+        conv2=nn.Conv2d(20, 50, 5),
+        pool2=nn.MaxPool2d(2),
+        flatten=nn.Flatten(),
+        ip1=nn.Linear(800, 500),
+        relu1=nn.ReLU(),
+        ip2=nn.Linear(500, 10),
+    )
 
 
 def _named(**modules: nn.Module) -> nn.Sequential:

@@ -1,0 +1,1 @@
+"""The speed table's rows: their models, and how they are timed."""

@@ -1,0 +1,97 @@
+"""The rows of the speed table, in its order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+
+from common.onnx_models import Shape
+from common.sessions import Feed
+from common.turns import NOT_SLOWER
+from speed import architectures
+from speed.net import INPUT, Net, Value
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row.
+
+    Attributes:
+        name: Its name, which no other row has.
+        shape: The shape of the input.
+        build: What makes the layers of the model and answers its output.
+        must: The ratio to dense onnxruntime that one thread must reach.
+        aim: The ratio that it should reach.
+        light: Whether what loading takes has goals, too.
+    """
+
+    name: str
+    shape: Shape
+    build: Callable[[Net], Value] = field(repr=False)
+    must: float
+    aim: float
+    light: bool = False
+
+    def feed(self) -> Feed:
+        """Make the input: normal numbers from a fixed seed."""
+        return {INPUT: np.random.default_rng(1).standard_normal(self.shape, np.float32)}
+
+
+def speed_cases() -> dict[str, Case]:
+    """Return all rows, by their names."""
+    fc = (4096, 4096, 1000)
+    alexnet_fc = partial(architectures.fc_chain, outputs=fc, densities=(0.09, 0.09, 0.25))
+    vgg_fc = partial(architectures.fc_chain, outputs=fc, densities=(0.04, 0.04, 0.23))
+    lenet300 = partial(architectures.fc_chain, outputs=(300, 100, 10), densities=(0.08, 0.09, 0.26))
+    image = (1, 3, 224, 224)
+    rows = [
+        Case("alexnet_fc", (1, 9216), alexnet_fc, 12, 18),
+        Case("vgg16_fc", (1, 25088), vgg_fc, 16, 25),
+        *(
+            Case(
+                f"fc_9216_4096_09_b{batch}",
+                (batch, 9216),
+                partial(architectures.single_gemm, outputs=4096, density=0.09),
+                must,
+                aim,
+            )
+            for batch, must, aim in ((16, 6, 9), (64, 7, 10))
+        ),
+        *(
+            Case(
+                f"fc_{k}_{n}_10_t128",
+                (128, k),
+                partial(architectures.single_matmul, outputs=n, density=0.10),
+                4.5,
+                6.5,
+            )
+            for k, n in ((768, 3072), (3072, 768))
+        ),
+        *_conv_cases(3, 256, 14, (1.8, 2.4, 5, 8), (2.3, 3.2, 6, 10)),
+        *_conv_cases(3, 64, 56, (1.5, 2.1, 4, 7), (2, 3, 5.5, 9)),
+        *_conv_cases(1, 512, 28, (1.9, 2.8, 5, 7.5), (2.5, 3.6, 7, 10)),
+        Case("alexnet", (1, 3, 227, 227), architectures.alexnet, 2.4, 3.5, light=True),
+        Case("vgg16", image, architectures.vgg16, 2.15, 2.8),
+        Case("resnet50_10", image, partial(architectures.resnet50, density=0.10), 3, 4.5),
+        Case("bert_10", (1, 128, 768), partial(architectures.bert, density=0.10), 3.8, 5),
+        Case("bert_20", (1, 128, 768), partial(architectures.bert, density=0.20), 2.6, 3.2),
+        Case("lenet300", (1, 784), lenet300, NOT_SLOWER, NOT_SLOWER),
+        Case("lenet5", (1, 1, 28, 28), architectures.lenet5, NOT_SLOWER, NOT_SLOWER),
+    ]
+    return {case.name: case for case in rows}
+
+
+def _conv_cases(kernel: int, channels: int, size: int, musts: tuple[float, ...], aims: tuple[float, ...]) -> list[Case]:
+    return [
+        Case(
+            f"conv{kernel}x{kernel}_{channels}_{size}_{percent:02}",
+            (1, channels, size, size),
+            partial(architectures.single_conv, outputs=channels, kernel=kernel, density=percent / 100),
+            must,
+            aim,
+        )
+        for percent, must, aim in zip((35, 22, 10, 5), musts, aims, strict=True)
+    ]
