@@ -9,6 +9,7 @@
 namespace onnxdc {
 namespace {
 
+// The cores that memory can feed with what is decoded, about.
 constexpr size_t kMaxWorkers = 8;
 
 // Tasks that several threads take one after the other.

@@ -9,8 +9,7 @@
 //   such,
 //   V::Values, V::load_values(p) and V::broadcast(values, i) for kValuesAtOnce floats of which one is broadcast,
 //   V::kSquare: 16, 8 or 4, the size of the squares that are transposed in registers,
-//   V::kSums: so many multiply-adds are under way at a time; V::kMaxVectors: as many as registers hold next to the
-//   rest.
+//   V::kSums: so many multiply-adds are under way at a time; V::kMaxVectors: the registers hold so many, and the rest.
 #pragma once
 
 #include <utility>
@@ -42,10 +41,9 @@ void multiply_panel(const TileBlock& block, const float* panel, float* sums) {
     //   row            the row at hand; those of the block come one after the other, and so do their nonzeros
     //   column, value  the next nonzero of the block: its column within the tile, and what it is
     //   end            `column` after the last nonzero of the row
-    //   sum            the row's sums, kVectors vectors, which are in memory only before and after the row
-    //   chain[c][v]    a part of vector v of the sums: of kValuesAtOnce nonzeros, number i goes to part i % kChains,
-    //   and
-    //                  what is left over to part 0. The parts together are the sum; part 0 begins with what was there.
+    //   sum            where the row's sums are before and after the row: kVectors vectors
+    //   chain[c][v]    a part of vector v of the sums: of kValuesAtOnce nonzeros, i goes to part i % kChains; what
+    //                  is left over, to part 0. The parts together are the sums; part 0 begins with what was there.
     //   values         the values of the kValuesAtOnce nonzeros from `value` on
     //   from, factor   of one nonzero: the panel's row that it meets, kVectors vectors, and its value in all lanes
     const uint16_t* column = block.columns;
@@ -100,9 +98,8 @@ void gather_panel(const float* x, size_t x_pitch, size_t rows, const Piece* piec
     constexpr uint32_t kAll = (uint32_t{1} << V::kLanes) - 1;
     // The state of the loops:
     //   piece, next    piece .. next - 1 make up the vector at hand
-    //   from, second   in the first row of x, what would be lane 0 of the first of these pieces, and of the second;
-    //   only
-    //                  what belongs to set lanes is there to be read
+    //   from, second   where lane 0 of the first of these pieces would be in the first row of x, and of the second;
+    //                  only what belongs to set lanes may be read
     //   to             the vector in the first row of the panel
     //   row            the row to read and write: row * x_pitch on from `from`, and row * panel_pitch on from `to`
     for (const Piece *piece = pieces, *end = pieces + count; piece < end;) {

@@ -71,8 +71,7 @@ void multiply(const Windows::Tile& tile, size_t begin, size_t end, const float* 
     constexpr size_t kWords = kForm.words(kCoded) * kLanes;
     // The state of the loops:
     //   block          the rows at hand, a lane each
-    //   three          three steps of the block, counted from the tile's first ones: it has start[block] .. and then
-    //   the
+    //   three          the three steps at hand, counted through the tile; the block has start[block] up to where the
     //                  next block begins
     //   base, words, floats
     //                  what the arrays of the tile have for these steps; they go on through all blocks without a gap
