@@ -33,6 +33,7 @@ PASSES: Sequence[set[str]] = (
     {"execution"},
     {"result"},
     {"plan", "fusion"},
+    {"decision"},
     {"fold", "prune", "share", "encode", "decode"},
 )
 

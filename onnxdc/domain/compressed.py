@@ -20,7 +20,7 @@ def refuse_compressed(model: ir.Model) -> None:
     """Raise an error if the model is compressed.
 
     Raises:
-        ModelError: it is; the error names the first node of our domain.
+        ModelError: It is compressed; the error names the first node of our domain.
     """
     for node in _own_nodes(model):
         raise ModelError(f"already compressed: node {node_name(node)!r} is {DOMAIN}.{node.op_type}")

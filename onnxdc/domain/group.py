@@ -8,13 +8,14 @@ from typing import Final
 import numpy as np
 import onnx_ir as ir
 
-from onnxdc.domain.operators import DECODE_WEIGHT, DOMAIN, OPERATORS, SPARSE
-from onnxdc.errors import FormatError
+from onnxdc.domain.operators import DECODE_WEIGHT, DOMAIN, FLOAT, INT, OPERATORS, SLOPE, SPARSE
+from onnxdc.errors import FormatError, ModelError
 from onnxdc.graph.names import Names
+from onnxdc.graph.walk import node_name
 from onnxdc.numeric.weight import DEFAULT_CHUNK_SIZE, DEFAULT_INDEX_BITS, TENSORS, CompressedWeight
 
 VERSION: Final = 1
-MIN_OPSET: Final = 11  # of the standard operators: the first version that the portable bodies are written for
+MIN_OPSET: Final = 11  # the first version of the standard operators that has all that the portable bodies use
 EMPTY: Final = "onnxdc.empty"  # the tensor that stands for every empty one
 
 _DEFAULTS: Final = {
@@ -26,7 +27,7 @@ _DEFAULTS: Final = {
 
 
 def take_names(names: Names, weight: str) -> list[str]:
-    """Names for the seven tensors: ``<weight>.codebook``, the others with a number in place of the weight's name.
+    """Take names for the seven tensors: ``<weight>.codebook``, the others with a number instead of the weight's name.
 
     Each name is written at least twice, so long ones would be a notable part of a small file.
     """
@@ -43,18 +44,18 @@ class Tensors:
         self._small: dict[tuple[str, bytes], ir.Value] = {}
 
     def values(self, weight: CompressedWeight, names: Sequence[str]) -> list[ir.Value]:
-        """The seven tensors of a weight as values that are to become initializers."""
+        """Return the seven tensors of a weight as values that are to become initializers."""
         values = []
         for kind, name, array in zip(TENSORS, names, weight.tensors, strict=True):
             if array.size == 0 and array.dtype == np.uint8:
-                values.append(self._shared(EMPTY, array))
+                values.append(self._stored_once(EMPTY, array))
             elif kind == "shape":
-                values.append(self._shared(name, array))
+                values.append(self._stored_once(name, array))
             else:
                 values.append(_constant(name, array))
         return values
 
-    def _shared(self, name: str, array: np.ndarray) -> ir.Value:
+    def _stored_once(self, name: str, array: np.ndarray) -> ir.Value:
         key = (array.dtype.str, array.tobytes())
         if key not in self._small:
             self._small[key] = _constant(self._names.take(name) if name == EMPTY else name, array)
@@ -62,12 +63,12 @@ class Tensors:
 
 
 def _constant(name: str, array: np.ndarray) -> ir.Value:
-    """A value for an initializer. It gets no type, so that no value_info is written that repeats the tensor's."""
+    """Return a value for an initializer, without a type: no value_info is written that would repeat the tensor's."""
     return ir.Value(name=name, const_value=ir.Tensor(array, name=name))
 
 
 def group_attributes(weight: CompressedWeight, required: Collection[str] = ()) -> list[ir.Attr]:
-    """The attributes that every node gets that consumes the group: those ``required``, or not at their default."""
+    """Return the attributes of every node that consumes the group: those ``required`` or not at their default."""
     values = {
         "checksum": weight.checksum,
         "index_bits": weight.index_bits,
@@ -81,7 +82,7 @@ def group_attributes(weight: CompressedWeight, required: Collection[str] = ()) -
 
 
 def make_sparse(node: ir.Node, group: Sequence[ir.Value], attributes: Iterable[ir.Attr]) -> None:
-    """Turn a standard node into the operator of the domain that takes its place."""
+    """Turn a standard node into the operator of the domain that computes the same."""
     operator = SPARSE[node.op_type]
     node.op_type, node.domain = operator.name, DOMAIN
     after = node.inputs[operator.first + 1 :]
@@ -104,7 +105,7 @@ def make_standard(node: ir.Node, weight: ir.Value) -> None:
 
 
 def decode_into(weight: ir.Value, graph: ir.Graph, group: Sequence[ir.Value], attributes: Iterable[ir.Attr]) -> None:
-    """Let a DecodeWeight node yield what a constant yielded: where its Constant node is, else at the graph's start."""
+    """Let a DecodeWeight node yield what a constant yielded: before its Constant node, else at the graph's start."""
     output = copied(weight)
     node = ir.Node(DOMAIN, DECODE_WEIGHT, group, attributes, outputs=[output], name="")
     graph.insert_before(weight.producer() or graph[0], node)
@@ -112,7 +113,7 @@ def decode_into(weight: ir.Value, graph: ir.Graph, group: Sequence[ir.Value], at
 
 
 def copied(value: ir.Value) -> ir.Value:
-    """A value of the same name, type and texts, without producer, uses or tensor."""
+    """Return a value of the same name, type and texts, without producer, uses or tensor."""
     return ir.Value(
         name=value.name,
         type=value.type,
@@ -138,48 +139,90 @@ def describe_like(value: ir.Value, other: ir.Value) -> None:
 
 
 def fused_text(nodes: Iterable[ir.Node]) -> str:
-    """What is fused behind the sparse operators among some nodes, for people; empty if nothing is."""
-    found = {OPERATORS[node.op_type].fused for node in nodes if node.op_type in OPERATORS and node.domain == DOMAIN}
-    return ", ".join(sorted(found - {""}))
+    """Return the words for what is fused into the sparse operators among some nodes; empty if nothing is."""
+    own = (node for node in nodes if node.op_type in OPERATORS and node.domain == DOMAIN)
+    return ", ".join(sorted({OPERATORS[node.op_type].fused for node in own} - {""}))
 
 
 def group_of(node: ir.Node) -> tuple[ir.Value, ...]:
-    """The seven values that a node of the domain takes its weight from.
+    """Return the seven values that a node of the domain takes its weight from.
 
     Raises:
-        FormatError: one of them is missing, or is not constant.
+        FormatError: One of the values is missing, or is not constant.
     """
     first = OPERATORS[node.op_type].first if node.op_type in OPERATORS else 0
     inputs = node.inputs[first : first + len(TENSORS)]
     for kind, value in zip(TENSORS, [*inputs, *[None] * len(TENSORS)], strict=False):
-        if value is None or value.const_value is None:
+        if value is None or value.const_value is None or value.is_graph_input():
             raise FormatError("tensor-type", f"{kind} is missing or not constant", f"{node.op_type} {node.name!r}")
     return tuple(value for value in inputs if value is not None)
 
 
 def stem_of(group: Sequence[ir.Value]) -> str:
-    """What the name of the codebook says of the weight's name."""
+    """Return what the name of the codebook says of the weight's name."""
     return (group[0].name or "").removesuffix(f".{TENSORS[0]}")
 
 
 def read_group(node: ir.Node) -> CompressedWeight:
-    """The weight group of a node of the domain, as it stands: the decoder checks what the arrays hold.
+    """Read the weight group of a node of the domain, as it stands: the decoder checks what the arrays hold.
 
     Raises:
-        FormatError: a tensor is missing, not constant or cannot be read, or an attribute is missing.
+        FormatError: A tensor is missing, not constant or cannot be read, or an attribute is missing.
     """
     group = group_of(node)
     try:
         arrays = [value.const_value.numpy() for value in group if value.const_value is not None]
     except (OSError, TypeError, ValueError) as error:
-        raise FormatError("tensor-type", str(error).splitlines()[0], stem_of(group)) from error
-    checksum = node.attributes.get_int("checksum")
-    if checksum is None:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FormatError("tensor-type", reason, stem_of(group)) from error
+    integers = group_integers(node)
+    if "checksum" not in integers:
         raise FormatError("checksum", "the attribute is missing", stem_of(group))
-    values = {name: node.attributes.get_int(name, default) for name, default in _DEFAULTS.items()}
     try:
-        dtype = np.dtype(ir.DataType(values.pop("dtype")).numpy())
+        dtype = np.dtype(ir.DataType(integers.pop("dtype")).numpy())
     except (TypeError, ValueError) as error:
         raise FormatError("codebook-type", f"unknown dtype: {error}", stem_of(group)) from error
     tensors = dict(zip(TENSORS, arrays, strict=True))
-    return CompressedWeight(**tensors, dtype=dtype, checksum=checksum, **values)  # type: ignore[arg-type]
+    return CompressedWeight(**tensors, dtype=dtype, **integers)
+
+
+def group_integers(node: ir.Node) -> dict[str, int]:
+    """Return what the attributes of a node, which was checked, say of its group, defaults included."""
+    given = {name: node.attributes[name].as_int() for name in ("checksum", *_DEFAULTS) if name in node.attributes}
+    return _DEFAULTS | given
+
+
+def check_node(node: ir.Node) -> None:
+    """Refuse a node of the domain that is not of the form that docs/format.md section 1 gives it.
+
+    Raises:
+        ModelError: The operator is unknown, or has another number of inputs or outputs, or an attribute has another
+            type or is that of a function.
+    """
+    where = f"node {node_name(node)!r}"
+    operator = OPERATORS.get(node.op_type)
+    if operator is None and node.op_type != DECODE_WEIGHT:
+        raise ModelError(f"{where}: unknown operator {DOMAIN}.{node.op_type}")
+    most = len(TENSORS) if operator is None else operator.inputs + len(operator.fused_inputs)
+    if len(node.inputs) > most:
+        raise ModelError(f"{where}: expected at most {most} inputs of {node.op_type}, got {len(node.inputs)}")
+    if len(node.outputs) != 1 or not node.outputs[0].name:
+        raise ModelError(f"{where}: expected one output of {node.op_type}, got {len(node.outputs)}")
+    types = dict.fromkeys(("checksum", *_DEFAULTS), INT) | dict(operator.attributes if operator else {}) | {SLOPE: FLOAT}
+    for name, attribute in node.attributes.items():
+        if name in types and (attribute.is_ref() or attribute.type != types[name]):
+            expected = ir.AttributeType(types[name]).name
+            found = "a reference" if attribute.is_ref() else attribute.type.name
+            raise ModelError(f"{where}: {name}: expected an attribute of type {expected}, got {found}")
+
+
+def check_version(model: ir.Model) -> None:
+    """Refuse a model with nodes of the domain that imports another version of it, or none.
+
+    Raises:
+        ModelError: It does.
+    """
+    version = model.opset_imports.get(DOMAIN)
+    if version != VERSION:
+        found = "none" if version is None else version
+        raise ModelError(f"expected version {VERSION} of the operator set {DOMAIN}, which has its nodes, got {found}")

@@ -26,12 +26,12 @@ class Operator:
     """An operator that works on a compressed weight.
 
     Attributes:
-        standard: the standard operator that it takes the place of.
-        before: that one's inputs before the weight.
-        after: those behind it.
-        attributes: the attributes of the standard operator, with their types.
+        standard: The standard operator that it replaces.
+        before: The inputs of that operator before the weight.
+        after: The inputs of that operator after the weight.
+        attributes: The attributes of the standard operator, with their types.
         added: ``"Add"`` for a residual that is added, ``"Bias"`` for a bias, else ``""``.
-        activation: one of ``ACTIVATIONS``.
+        activation: One of ``ACTIVATIONS``.
     """
 
     standard: str
@@ -48,22 +48,22 @@ class Operator:
 
     @property
     def first(self) -> int:
-        """The input where its weight group begins."""
+        """The number of the input at which its weight group begins."""
         return len(self.before)
 
     @property
     def inputs(self) -> int:
-        """How many inputs come before those of what is fused behind the standard operator."""
+        """How many inputs come before those of what is fused into it."""
         return len(self.before) + len(TENSORS) + len(self.after)
 
     @property
     def fused_inputs(self) -> tuple[str, ...]:
-        """The inputs of what is fused behind it."""
+        """The inputs of what is fused into it."""
         return (*((self.added.lower(),) if self.added else ()), *(_BOUNDS if self.activation == "Clip" else ()))
 
     @property
     def fused(self) -> str:
-        """What is fused behind it, for people; empty if nothing is."""
+        """What is fused into it, in words; empty if nothing is."""
         return "+".join(filter(None, (self.added, self.activation)))
 
 
@@ -71,7 +71,7 @@ _SPATIAL: Final = {"kernel_shape": INTS, "strides": INTS, "dilations": INTS, "pa
 _CONV: Final = {**_SPATIAL, "group": INT}
 _GEMM: Final = {"alpha": FLOAT, "beta": FLOAT, "transA": INT, "transB": INT}
 
-# The standard operators that have a sparse one, each with what may be added behind it.
+# The standard operators that have a sparse one, with what may be added to their output, and the activations after it.
 _PRODUCTS: Final = (
     (Operator("Gemm", ("A",), ("C",), attributes=_GEMM), ("",), ACTIVATIONS),
     (Operator("MatMul", ("A",)), ("", "Bias"), ACTIVATIONS),
@@ -87,4 +87,4 @@ OPERATORS: Final = {
     for product, additions, activations in _PRODUCTS
     for operator in (replace(product, added=added, activation=name) for added in additions for name in activations)
 }
-"""By name."""
+"""Name of an operator of the domain -> the operator; ``DecodeWeight`` is none of them."""

@@ -1,48 +1,70 @@
 """What encoding takes from a model that the tensors of the weight groups do not say, so that decoding gives it back.
 
-It lies in the model's metadata under ``onnxdc.origin`` as JSON, ``{"ir_version": 3, "weights": {stem: {key: value}},
-"fused": {key: value}}``, with only what differs from the usual: many compressed models have no such entry at all.
+It lies in the model's metadata under ``onnxdc.origin`` as JSON, with only what differs from the usual: many compressed
+models have no such entry at all. Take a model with a weight in a Constant node, and an activation after its product::
+
+    <ir_version: 7, opset_import: ["" : 17]>
+    example (float[2, 4] x) => (float[2, 2] y) {
+        weight = Constant <value = float[4, 2] {0, 0.5, 0, 0, -1.25, 0, 0.5, 0}> ()
+        product = MatMul (x, weight)
+        y = Relu (product)
+    }
+
+Encoded, its only node is a SparseQuantMatMulRelu, and the entry is, but for line breaks and a ``graph`` cut short::
+
+    {"ir_version": 7,
+     "weights": {"weight": {"storage": "float_data", "node": 0}},
+     "fused": {"graph": "eNrj...", "nodes": [1], "products": [0]}}
+
+Functions of the model need IR version 8, so it was raised from 7. The weight whose codebook is ``weight.codebook`` was
+node 0, a Constant with its data in ``float_data`` rather than ``raw_data``. Once it was gone, node 1 was fused into
+node 0: ``graph`` holds this Relu with its input ``product``, a name that no value has any more.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import google.protobuf.message
-import numpy as np
 import onnx
-import onnx.helper
+import onnx.numpy_helper
 import onnx_ir as ir
 
 from onnxdc.errors import ModelError
 
 KEY: Final = "onnxdc.origin"
-_MAX_FUSED: Final = 2**26  # bytes of nodes: a damaged file cannot take all memory
-_MAX_INTEGER: Final = 2**31  # versions and places are below
-_STORAGES: Final = ("float_data", "int32_data", "double_data")  # fields that may hold floats instead of raw_data
+_WHERE: Final = f"metadata entry {KEY}: fused"
+_MOST_NODES: Final = 32  # that one operator takes in: the longest activation has 9 nodes and 6 constants
+_NODE_BYTES: Final = 2**14  # that a recorded node, or a constant, may take unpacked, texts of an exporter included, ...
+_RATIO: Final = 100  # ... or all of them together for each packed byte: whichever is more
+_GRAPH_TYPES: Final = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
+_MAX_INTEGER: Final = 2**31  # versions and positions are below: a protobuf message has fewer bytes
+STORAGES: Final = {"float_data": ("float32",), "int32_data": ("float16", "bfloat16"), "double_data": ("float64",)}
+"""The fields of a TensorProto that may hold floats instead of ``raw_data``, with the types that each holds."""
 
 
 @dataclass
 class Origin:
-    """Where a weight came from; the defaults are the usual: an initializer with raw data and no value_info.
+    """What a weight was; the defaults are the usual: an initializer with raw data and no value_info.
 
     Attributes:
-        name: of the weight, where the stem of the group's names is another.
-        info: its value_info: ``"plain"`` for one that repeats type and shape of the tensor, else the proto in base64.
-        storage: the field of the TensorProto that held the data, where it was not ``raw_data``.
-        doc: the tensor's doc_string.
-        props: the tensor's metadata_props.
-        tensor: the name of the tensor inside a Constant node.
-        input: its place among the graph inputs, -1 if it was none.
-        node: the place of its Constant node among the nodes of the graph, -1 for an initializer.
-        node_name: of the Constant node.
-        node_doc: of the Constant node.
-        node_props: the Constant node's metadata_props.
-        value_doc: the doc_string of the Constant node's attribute.
+        name: The name of the weight, if the stem of the group's names is another; else empty.
+        info: Its value_info: ``"plain"`` for one that repeats type and shape of the tensor, else the proto in base64.
+        storage: The field of the TensorProto that held the data, if it was not ``raw_data``.
+        doc: The tensor's doc_string.
+        props: The tensor's metadata_props.
+        tensor: The name of the tensor inside a Constant node.
+        input: Its index among the graph inputs, -1 if it was none.
+        node: The index of its Constant node among the nodes of the graph, -1 for an initializer.
+        node_name: The name of the Constant node.
+        node_doc: The doc_string of the Constant node.
+        node_props: The metadata_props of the Constant node.
+        value_doc: The doc_string of the Constant node's attribute.
     """
 
     name: str = ""
@@ -59,7 +81,7 @@ class Origin:
     value_doc: str = ""
 
     def unusual(self) -> dict[str, Any]:
-        """The fields that are not as usual, by name."""
+        """Return the fields that are not as usual, by name."""
         usual = Origin()
         return {key: value for key, value in vars(self).items() if value != getattr(usual, key)}
 
@@ -69,10 +91,10 @@ class Fused:
     """The nodes that were fused into sparse operators, and the constants that only they used.
 
     Attributes:
-        graph: nodes, initializers and value_infos, as a GraphProto, compressed by zlib and in base64.
-        nodes: the place of each node among those of the graph before.
-        products: the place of each node that others were fused into likewise, in the order of the graph after.
-        initializers: the place of each initializer likewise.
+        graph: The nodes, initializers and value_infos, as a GraphProto, compressed by zlib and in base64.
+        nodes: The index of each node among those of the graph before.
+        products: The index of each node that others were fused into likewise, in the order of the graph after.
+        initializers: The index of each initializer likewise.
     """
 
     graph: str = ""
@@ -82,9 +104,14 @@ class Fused:
 
     @staticmethod
     def of(graph: onnx.GraphProto, nodes: list[int], products: list[int], initializers: list[int]) -> Fused:
-        """The record of the nodes and initializers of ``graph`` with their places; empty without any."""
-        packed = base64.b64encode(zlib.compress(graph.SerializeToString(), 9)).decode() if nodes else ""
-        return Fused(packed, nodes, products, initializers)
+        """Record the nodes and initializers of ``graph`` with their positions; nothing if there are no nodes."""
+        if not nodes:
+            return Fused("", nodes, products, initializers)
+        content = graph.SerializeToString()
+        packed = zlib.compress(content, 9)
+        if len(content) > _most_bytes(len(nodes) + len(initializers), len(packed)):  # as long texts that repeat
+            packed = zlib.compress(content, 0)
+        return Fused(base64.b64encode(packed).decode(), nodes, products, initializers)
 
     @property
     def nbytes(self) -> int:
@@ -92,36 +119,106 @@ class Fused:
         return len(_compact(self.content())) if self.nodes else 0
 
     def content(self) -> dict[str, Any]:
-        """The fields that are not empty, by name."""
+        """Return the fields that are not empty, by name."""
         return {key: value for key, value in vars(self).items() if value}
 
-    def unpack(self) -> onnx.GraphProto:
-        """The GraphProto.
+    def unpack(self, operators: int) -> onnx.GraphProto:
+        """Return the GraphProto that ``graph`` holds.
+
+        Args:
+            operators: How many operators of the model have something fused into them.
 
         Raises:
-            ModelError: it is none, or does not fit the places.
+            ModelError: It holds none, one that does not fit the positions, or more than the operators can have taken in.
         """
+        recorded = len(self.nodes) + len(self.initializers)
+        if recorded > _MOST_NODES * operators:
+            most = _MOST_NODES * operators
+            raise ModelError(f"{_WHERE}: expected at most {most} nodes of {operators} operators, got {recorded}")
         graph = onnx.GraphProto()
         try:
-            packed = base64.b64decode(self.graph, validate=True)
-            graph.ParseFromString(zlib.decompressobj().decompress(packed, _MAX_FUSED))
+            graph.ParseFromString(self._unpacked(recorded))
+            check_texts(graph)
         except (ValueError, zlib.error, google.protobuf.message.DecodeError) as error:
-            raise ModelError(f"metadata entry {KEY}: fused: graph is no packed GraphProto") from error
-        if not all(isinstance(name, str) for node in graph.node for name in (*node.input, *node.output, node.name)):
-            raise ModelError(f"metadata entry {KEY}: fused: expected names in UTF-8")
+            raise ModelError(f"{_WHERE}: graph is no packed GraphProto") from error
         if (len(graph.node), len(graph.initializer)) != (len(self.nodes), len(self.initializers)):
-            raise ModelError(f"metadata entry {KEY}: fused: expected a place for each node and initializer")
+            raise ModelError(f"{_WHERE}: expected a place for each node and initializer")
+        _check_names(graph)
+        for node in graph.node:
+            _check_node(node)
+        for tensor in graph.initializer:
+            _check_tensor(tensor)
         return graph
+
+    def _unpacked(self, recorded: int) -> bytes:
+        """Return the bytes that ``graph`` is packed from; ValueError or zlib.error if it is not."""
+        packed = base64.b64decode(self.graph, validate=True)
+        if not packed:
+            return b""
+        most = _most_bytes(recorded, len(packed))
+        unpacking = zlib.decompressobj()
+        content = unpacking.decompress(packed, most)
+        if not unpacking.eof:
+            raise ModelError(f"{_WHERE}: expected a graph of at most {most} bytes, got a longer or a truncated one")
+        return content
+
+
+def _most_bytes(recorded: int, packed: int) -> int:
+    """Return how many bytes a record of so many nodes and constants may unpack to."""
+    return max(_NODE_BYTES * (1 + recorded), _RATIO * packed)
+
+
+def _check_names(graph: onnx.GraphProto) -> None:
+    """Raise ModelError unless each value of a record is made once."""
+    made = [name for node in graph.node for name in node.output if name] + [tensor.name for tensor in graph.initializer]
+    if len(set(made)) != len(made) or not all(tensor.name for tensor in graph.initializer):
+        raise ModelError(f"{_WHERE}: expected nodes and initializers that each make values of their own")
+
+
+def _check_node(node: onnx.NodeProto) -> None:
+    """Raise ModelError unless a recorded node is one that can have been fused: standard, and without a graph."""
+    if node.domain not in ("", "ai.onnx") or not node.output:
+        raise ModelError(f"{_WHERE}: expected standard nodes with outputs, got {node.domain}.{node.op_type}")
+    for attribute in node.attribute:
+        if attribute.type in _GRAPH_TYPES or attribute.HasField("g") or attribute.graphs or attribute.ref_attr_name:
+            raise ModelError(f"{_WHERE}: {node.op_type}: expected no graph and no reference in {attribute.name}")
+        for tensor in (attribute.t, *attribute.tensors):
+            _check_tensor(tensor)
+
+
+def _check_tensor(tensor: onnx.TensorProto) -> None:
+    """Raise ModelError unless a recorded tensor has its data in it, as many as its shape says."""
+    if tensor == onnx.TensorProto():  # of an attribute of another type
+        return
+    elements = math.prod(tensor.dims) if all(size >= 0 for size in tensor.dims) else -1
+    if not 0 <= elements <= 8 * tensor.ByteSize() or tensor.data_location == onnx.TensorProto.EXTERNAL:
+        raise ModelError(f"{_WHERE}: {tensor.name}: expected a tensor with its data")
+    try:
+        onnx.numpy_helper.to_array(tensor)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ModelError(f"{_WHERE}: {tensor.name}: expected a tensor with its data") from error
+
+
+def check_texts(message: google.protobuf.message.Message) -> None:
+    """Raise ValueError unless all texts in a message are UTF-8: protobuf reads others, and cannot write them."""
+    for descriptor, content in message.ListFields():
+        if descriptor.type not in (descriptor.TYPE_MESSAGE, descriptor.TYPE_STRING):
+            continue
+        for value in [content] if isinstance(content, str | bytes | google.protobuf.message.Message) else content:
+            if descriptor.type == descriptor.TYPE_MESSAGE:
+                check_texts(value)
+            elif not isinstance(value, str):
+                raise ValueError(f"{descriptor.name}: {value!r}")
 
 
 @dataclass
 class Origins:
-    """What is said of a model.
+    """Everything that the metadata entry says of a model.
 
     Attributes:
-        ir_version: of the model before it was raised, else 0.
-        weights: the origins of all weights, by the stems of their groups' names.
-        fused: the nodes that were fused.
+        ir_version: The IR version of the model before it was raised, else 0.
+        weights: The origins of all weights, by the stems of their groups' names.
+        fused: The nodes that were fused.
     """
 
     ir_version: int = 0
@@ -144,7 +241,7 @@ class Origins:
         """Read the metadata entry and remove it; without one everything was as usual.
 
         Raises:
-            ModelError: the entry is not what ``store`` writes.
+            ModelError: The entry is not what ``store`` writes.
         """
         text = model.metadata_props.pop(KEY, "{}")
         try:
@@ -173,89 +270,8 @@ def _check_types(record: Origin | Origins | Fused) -> None:
         if isinstance(value, int) and not -1 <= value < _MAX_INTEGER:
             raise ValueError(f"{key}: {value}")
         if isinstance(value, str):
-            value.encode()  # raises UnicodeWeightError, a ValueError, for half of a surrogate pair
+            value.encode()  # raises UnicodeEncodeError, a ValueError, for half of a surrogate pair
         if key.endswith("props") and not all(isinstance(text, str) for text in value.values()):
             raise TypeError(f"{key}: not all values are texts")
-        if isinstance(value, list) and not all(type(place) is int and -1 <= place < _MAX_INTEGER for place in value):
+        if isinstance(value, list) and not all(type(index) is int and -1 <= index < _MAX_INTEGER for index in value):
             raise TypeError(f"{key}: not all values are integers")
-
-
-def describe(value: ir.Value, tensor: ir.TensorProtocol, stem: str) -> Origin:
-    """The origin of a weight, read while it is still in its graph; the places are left to the caller.
-
-    Args:
-        value: an initializer, or the output of a Constant node.
-        tensor: its tensor.
-        stem: of the names of its group.
-    """
-    origin = Origin(name="" if stem == value.name else value.name or "", info=_describe_info(value, tensor))
-    origin.doc = tensor.doc_string or ""
-    origin.props = dict(tensor.metadata_props)
-    if isinstance(tensor, ir.TensorProtoTensor):
-        origin.storage = next((name for name in _STORAGES if len(getattr(tensor.raw, name))), "")
-    producer = value.producer()
-    if producer is not None:
-        origin.tensor = tensor.name or ""
-        origin.node_name = producer.name or ""
-        origin.node_doc = producer.doc_string or ""
-        origin.node_props = dict(producer.metadata_props)
-        origin.value_doc = producer.attributes["value"].doc_string or ""
-    return origin
-
-
-def _describe_info(value: ir.Value, tensor: ir.TensorProtocol) -> str:
-    if value.type is None and value.shape is None and not value.doc_string and not value.metadata_props:
-        return ""
-    info = ir.serde.serialize_value(value)
-    plain = onnx.helper.make_tensor_value_info(value.name or "", tensor.dtype.value, tensor.shape.numpy())
-    return "plain" if info == plain else base64.b64encode(info.SerializeToString()).decode()
-
-
-def restored_value(name: str, array: np.ndarray, origin: Origin) -> ir.Value:
-    """The value that a weight was, without its tensor.
-
-    Raises:
-        ModelError: the origin's ``info`` is no value_info.
-    """
-    value = ir.Value(name=name)
-    if origin.info == "plain":
-        value.type = ir.TensorType(ir.DataType.from_numpy(array.dtype))
-        value.shape = ir.Shape(array.shape)
-    elif origin.info:
-        try:
-            info = onnx.ValueInfoProto.FromString(base64.b64decode(origin.info, validate=True))
-        except (ValueError, google.protobuf.message.DecodeError) as error:
-            raise ModelError(f"metadata entry {KEY}: {name}: info is no value_info") from error
-        ir.serde.deserialize_value_info_proto(info, value)
-    return value
-
-
-def restored_tensor(name: str, array: np.ndarray, origin: Origin) -> ir.TensorProtocol:
-    """The tensor that a weight was, its data in the field of the TensorProto where it was."""
-    if origin.storage not in ("", *_STORAGES):
-        raise ModelError(f"metadata entry {KEY}: {name}: unknown storage {origin.storage!r}")
-    tensor: ir.TensorProtocol = ir.Tensor(array, name=name or None, doc_string=origin.doc or None)
-    if origin.storage:
-        proto = ir.serde.serialize_tensor(tensor)
-        proto.ClearField("raw_data")
-        flat = array.ravel()
-        # 16-bit floats lie in int32_data as their bits.
-        getattr(proto, origin.storage).extend(flat.view(np.uint16) if origin.storage == "int32_data" else flat)
-        tensor = ir.TensorProtoTensor(proto)
-    tensor.metadata_props.update(origin.props)
-    return tensor
-
-
-def restored_constant(output: ir.Value, tensor: ir.TensorProtocol, origin: Origin) -> ir.Node:
-    """The Constant node that a weight was."""
-    value = ir.AttrTensor("value", tensor, doc_string=origin.value_doc or None)
-    return ir.Node(
-        "",
-        "Constant",
-        [],
-        [value],
-        outputs=[output],
-        name=origin.node_name,
-        doc_string=origin.node_doc or None,
-        metadata_props=dict(origin.node_props) or None,
-    )

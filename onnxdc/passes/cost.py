@@ -1,10 +1,11 @@
 """What a layer costs: the sparse kernels of ``custom_ops`` against onnxruntime's dense ones.
 
 The unit is the time in which a core at its peak multiplies and adds 16 floats; costs are those of 16 positions, which
-are pixels of a convolution or rows of a matrix product. The constants are measured on Zen 4, where AVX2 and AVX-512
-have the same peak, and are those of the slower of the two, since a model is encoded for both. Threads speed both sides
-up alike.
-``benchmarks/cost.py`` measures single layers and shows how well this predicts them.
+are pixels of a convolution or rows of a matrix product. Threads speed both sides up alike.
+
+No coefficient is derived. They were fitted by hand, and rounded, to the times of single layers on Zen 4, where AVX2 and
+AVX-512 have the same peak, and are those of the slower of the two, since a model is encoded for both.
+``benchmarks/cost.py`` measures such layers and shows how well this predicts them: run it after a change of a kernel.
 """
 
 from __future__ import annotations
@@ -13,25 +14,26 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
-LANES: Final = 16
-# Sparse, on panels (custom_ops/kernels/panel.h).
+LANES: Final = 16  # floats in a vector of 64 bytes
+# Sparse, on panels (custom_ops/simd/panel.h).
 ENTRY: Final = 1.4  # a nonzero
 COLUMN: Final = 4.5  # an input that a weight meets, brought into a panel: once for all outputs of its group
-TAP: Final = 45.0  # a place of a convolution's kernel: where its inputs lie is worked out once for all channels
+TAP: Final = 45.0  # an offset in a convolution's kernel: the addresses of its inputs are worked out for all channels
 TILE: Final = 6.0  # an output in each tile of columns: its sums are read and written
-TILE_COLUMNS: Final = 140
+TILE_COLUMNS: Final = 140  # of a panel of 28 to 64 kB with up to 4 vectors a column (custom_ops/layouts/tiles.cc)
 OUTPUT: Final = 10.0  # an output: bias, activation, writing it out
 CALL: Final = 4000.0  # a layer, whatever its size
 # Dense.
 PRODUCT: Final = 1.0  # an element of the weight
 SMALL_GROUP: Final = 2.0  # the same in a convolution whose groups have fewer channels than a vector has lanes
 FEW: Final = 4.0  # positions that are lost, since short vectors wait for what is done once a nonzero
-# A single row of a matrix product: the weight comes from memory or a cache. A few rows cost both sides more.
+# A single row of a matrix product: the weight comes from memory or a cache. A few rows cost both sides more. Below 1,
+# since these are costs of one row, not of 16.
 FEW_ROWS: Final = 3
-ROW_ENTRY: Final = 0.45  # sparse, a nonzero (custom_ops/kernels/window.h)
+ROW_ENTRY: Final = 0.45  # sparse, a nonzero (custom_ops/simd/window.h)
 ROW_OUTPUT: Final = 3.0  # sparse, an output
 ROW_PRODUCT: Final = 0.18  # dense, an element of the weight
-MARGIN: Final = 0.97  # a layer must be faster by this
+MARGIN: Final = 0.97  # a layer must be faster by more than 3 %, which is about the noise of the measurements
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,11 @@ class Layer:
     """The shape of a layer.
 
     Attributes:
-        outputs: in all groups.
-        columns: of the weight as a matrix [outputs, columns]: inputs of a group times taps.
-        groups: of a convolution, else 1.
-        taps: size of a convolution's kernel, else 0.
-        positions: pixels of the output planes of all images, or rows; 0 if that is not known.
+        outputs: The outputs of all groups.
+        columns: The columns of the weight as a matrix [outputs, columns]: the inputs of a group times the taps.
+        groups: The groups of a convolution, else 1.
+        taps: The size of a convolution's kernel, else 0.
+        positions: The pixels of the output planes of all images, or the rows; 0 if that is not known.
     """
 
     outputs: int
@@ -54,7 +56,7 @@ class Layer:
 
 
 def gain(layer: Layer, density: float) -> float:
-    """How many times as long the dense kernel takes, about.
+    """Return how many times as long the dense kernel takes, about.
 
     A matrix product of an unknown number of rows counts as what gains less: a single row, or many.
     """
@@ -86,5 +88,8 @@ def _has_small_groups(layer: Layer) -> bool:
 
 
 def _filled(positions: int) -> float:
-    """How many lanes are computed for each position: in vectors of 8, or one by one at a quarter of a vector's time."""
+    """Return how many lanes are computed for each position.
+
+    They come in vectors of 8, or one by one, each at a quarter of a vector's time.
+    """
     return (min(ceil(positions / 8) * 8, 4 * positions) + FEW) / positions if positions else 1.0

@@ -17,7 +17,7 @@ from onnxdc.graph.shapes import Shapes
 from onnxdc.graph.weights import Weight
 from onnxdc.passes import cost
 
-MAX_OUTPUTS: Final = 1 << 22  # of custom_ops/ops/weight_input.cc
+MAX_OUTPUTS: Final = 1 << 22  # as custom_ops/ops/weight_input.cc has it
 _TRANSPOSES: Final = ("transA", "transB")
 _RANKS: Final = {"Gemm": (2,), "MatMul": (2,), "Conv": (3, 4, 5)}
 
@@ -77,9 +77,9 @@ def choose(weight: Weight, density: float, shapes: Shapes, wish: str = "auto") -
     """Decide for a weight.
 
     Args:
-        weight: still in its graph, as ``find_weights`` found it.
-        density: its nnz over its elements.
-        shapes: of the model's values, as far as they are known.
+        weight: A weight that is still in its graph, as ``find_weights`` found it.
+        density: Its nnz over its elements.
+        shapes: The shapes of the model's values, as far as they are known.
         wish: ``"sparse"`` wherever there is an operator for it, ``"dense"`` always, ``"auto"`` what should be faster.
     """
     obstacle = _obstacle(weight)
@@ -95,7 +95,7 @@ def choose(weight: Weight, density: float, shapes: Shapes, wish: str = "auto") -
 
 
 def _layer(weight: Weight, shapes: Shapes) -> cost.Layer:
-    """The shape of the layer that uses a weight, which a sparse operator can take."""
+    """Return the shape of the layer that uses a weight, which a sparse operator can take."""
     node, shape = weight.uses[0].node, weight.shape
     if weight.op_type == "Conv":
         groups = node.attributes.get_int("group", 1)
@@ -111,13 +111,13 @@ def _layer(weight: Weight, shapes: Shapes) -> cost.Layer:
 
 
 def _product(shape: tuple[int | str, ...] | None, axes: slice) -> int:
-    """Of some dimensions; 0 if not all of them are known."""
+    """Return the product of some dimensions; 0 if not all of them are known."""
     dims = [dim for dim in shape[axes] if isinstance(dim, int)] if shape is not None else []
     return prod(dims) if shape is not None and len(dims) == len(shape[axes]) else 0
 
 
 def _obstacle(weight: Weight) -> str:
-    """Why no sparse operator can take the weight, "" if one can."""
+    """Say why no sparse operator can take the weight, "" if one can."""
     op_types = sorted({use.node.op_type for use in weight.uses} | set(weight.other_uses))
     if len(op_types) > 1:
         return f"feeds {', '.join(op_types)}"

@@ -1,7 +1,8 @@
 """The plan that passes work by: the weights of a model with what is to be done to each.
 
 What a pass does to one weight is work: a function of its values, its settings and what else is known of it. It can be
-pickled, so that another process or machine may do it. Only the walk here reads weights and puts outcomes in place.
+pickled, so that another process or machine may do it. Only ``work_on_each`` reads weights, and has outcomes put into a
+model.
 """
 
 from __future__ import annotations
@@ -25,7 +26,12 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class PlannedWeight:
-    """A weight of the model, with what the recipe says about it."""
+    """A weight of the model, with what the recipe says about it.
+
+    Attributes:
+        weight: The weight in its model.
+        settings: What is to be done to it.
+    """
 
     weight: Weight
     settings: Settings
@@ -52,11 +58,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome(Generic[Record, Value]):
-    """What came of one weight.
+    """What came of the work on one weight.
 
     Attributes:
         record: What is told of it.
-        value: What takes the place of its values.
+        value: What replaces its values.
     """
 
     record: Record
@@ -95,19 +101,19 @@ def work_on_each(
         work: What is done to the values of one. A ``WeightError`` becomes a skip with its text for a reason.
         put: Puts an outcome into the model, or keeps it.
         progress: Called after each weight.
-        obstacle: Why a weight cannot be worked on, by where it stands in the model.
+        obstacle: Says why a weight cannot be worked on for where it is in the model.
 
     Raises:
         ModelError: The data of a weight cannot be read.
     """
     result: Result[Record] = Result(plan.model, skips=list(plan.skips))
     for done, planned in enumerate(plan.weights, start=1):
-        found = _try(work, planned, obstacle)
-        if isinstance(found, Skip):
-            result.skips.append(found)
+        outcome = _try(work, planned, obstacle)
+        if isinstance(outcome, Skip):
+            result.skips.append(outcome)
         else:
-            put(planned, found)
-            result.changes.append(found.record)
+            put(planned, outcome)
+            result.changes.append(outcome.record)
         if progress is not None:
             progress(planned.weight.name, done, len(plan.weights))
     return result
@@ -129,5 +135,5 @@ def _try(
 
 
 def replace_values(planned: PlannedWeight, outcome: Outcome[Record, np.ndarray]) -> None:
-    """Put new values of the same shape and type in the place of a weight."""
+    """Replace the values of a weight by new ones of the same shape and type."""
     planned.weight.replace(outcome.value)

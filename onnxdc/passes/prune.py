@@ -55,11 +55,17 @@ def prune_weight(array: np.ndarray, settings: Settings, weight: WeightInfo) -> O
 
 def _rank_together(plan: Plan, density: float) -> Plan:
     """Give the weights without a number of their own the threshold that leaves ``density`` of them all."""
-    ranked = {id(each) for each in plan.weights if each.settings.pruning_key is None and not each.settings.skip}
+    ranked = {
+        planned.weight for planned in plan.weights if planned.settings.pruning_key is None and not planned.settings.skip
+    }
     # A weight with NaN has no rank. It gets the threshold nevertheless, and is skipped for the NaN in its turn.
-    arrays = [each.weight.array() for each in plan.weights if id(each) in ranked and _is_finite(each.weight)]
+    arrays = [
+        planned.weight.array() for planned in plan.weights if planned.weight in ranked and _is_finite(planned.weight)
+    ]
     threshold = pruning.global_threshold(arrays, density)
-    weights = tuple(_with_threshold(each, threshold) if id(each) in ranked else each for each in plan.weights)
+    weights = tuple(
+        _with_threshold(planned, threshold) if planned.weight in ranked else planned for planned in plan.weights
+    )
     return dataclasses.replace(plan, weights=weights)
 
 

@@ -28,7 +28,7 @@ class Figures:
         size: The number of its elements.
         nnz: The number of its nonzero elements; -0.0 counts as one, as in the file format.
         nbytes: The bytes that its values take.
-        distinct: The number of distinct values among the nonzeros; None where nobody counted.
+        distinct: The number of distinct values among the nonzeros; None if nobody counted.
     """
 
     size: int
@@ -52,9 +52,9 @@ class GroupFigures:
     """A weight group in numbers.
 
     Attributes:
-        entries: The number of its entries: nonzeros and filler zeros, or all elements where no gaps are stored.
+        entries: The number of its entries: nonzeros and filler zeros, or all elements if no gaps are stored.
         bits: The bits of a code before Huffman coding.
-        index_bits: The bits of a gap before Huffman coding; None where no gaps are stored.
+        index_bits: The bits of a gap before Huffman coding; None if no gaps are stored.
         codebook_bytes: The bytes of its codebook.
         nbytes: The bytes of all seven tensors.
     """

@@ -1,4 +1,4 @@
-"""Writing the body of a model-local function, one call an operator."""
+"""The body of a model-local function, written with one call an operator."""
 
 from __future__ import annotations
 
@@ -18,10 +18,15 @@ _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True)
 class Reference:
-    """An attribute of a node in the body whose value is the attribute ``name`` of the function."""
+    """An attribute of a node in the body whose value is an attribute of the function.
+
+    Attributes:
+        name: The name of the attribute of the function.
+        kind: Its type, an AttributeProto.AttributeType.
+    """
 
     name: str
-    kind: int  # an AttributeProto.AttributeType
+    kind: int
 
 
 class Body:
@@ -35,15 +40,15 @@ class Body:
         self._names = (name for name in map(_letters, count()) if name not in self._inputs)
 
     def op(self, op_type: str, *inputs: str, **attributes: Any) -> str:
-        """Append a standard operator; the name of its output."""
+        """Append a standard operator; return the name of its output."""
         return self._node("", op_type, inputs, 1, attributes)[0]
 
     def outputs(self, count: int, op_type: str, *inputs: str, **attributes: Any) -> list[str]:
-        """Append a standard operator; the names of its first ``count`` outputs."""
+        """Append a standard operator; return the names of its first ``count`` outputs."""
         return self._node("", op_type, inputs, count, attributes)
 
     def call(self, function: str, *inputs: str, **attributes: Any) -> str:
-        """Append a call of another function of the domain; the name of its output."""
+        """Append a call of another function of the domain; return the name of its output."""
         return self._node(DOMAIN, function, inputs, 1, attributes)[0]
 
     def _node(
@@ -59,7 +64,7 @@ class Body:
         return names
 
     def constant(self, values: object, kind: int) -> str:
-        """A constant; equal ones are written once."""
+        """Return the name of a constant; equal ones are written once."""
         array = np.array(values)
         key = (kind, array.shape, *array.flat)
         if key not in self._constants:
@@ -68,19 +73,19 @@ class Body:
         return self._constants[key]
 
     def int32(self, values: object) -> str:
-        """A constant of int32, the type of all arithmetic on bits and positions."""
+        """Return the name of a constant of int32, the type of all arithmetic on bits and positions."""
         return self.constant(values, TensorProto.INT32)
 
     def int64(self, values: object) -> str:
-        """A constant of int64, the type of shapes."""
+        """Return the name of a constant of int64, the type of shapes."""
         return self.constant(values, TensorProto.INT64)
 
     def zeros(self, size: int, kind: int) -> str:
-        """That many zeros, [size]."""
+        """Append ``size`` zeros, [size]; return their name."""
         return self.op("ConstantOfShape", self.int64([size]), value=zero_tensor(kind))
 
     def function(self, output: str) -> onnx.FunctionProto:
-        """The finished function. It declares the attributes that its body refers to, and no others."""
+        """Return the finished function. It declares the attributes that its body refers to, and no others."""
         nested = any(node.domain == DOMAIN for node in self._nodes)
         imports = [helper.make_opsetid("", self.opset), *([helper.make_opsetid(DOMAIN, 1)] if nested else [])]
         references = {a.ref_attr_name for node in self._nodes for a in node.attribute if a.ref_attr_name}
@@ -88,18 +93,18 @@ class Body:
 
 
 def zero_tensor(kind: int) -> TensorProto:
-    """What ConstantOfShape fills its output with."""
+    """Return the tensor of one zero that ConstantOfShape repeats."""
     return _nameless(helper.make_tensor("", kind, [1], [0]))
 
 
 def _nameless(tensor: TensorProto) -> TensorProto:
-    """Without a name, which takes room even if it is empty."""
+    """Drop the name of a tensor: it takes room even if it is empty."""
     tensor.ClearField("name")
     return tensor
 
 
 def _letters(number: int) -> str:
-    """a, b, ..., z, aa, ab, ..."""
+    """Return the name of a number: a, b, ..., z, aa, ab, ..."""
     name = ""
     number += 1
     while number:

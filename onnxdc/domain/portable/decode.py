@@ -15,12 +15,12 @@ END: Final = 2**31 - 1  # the end of any axis
 
 
 def decode_function(opset: int, *, grouped: bool, typed: bool) -> onnx.FunctionProto:
-    """A weight group to the weight: entries to positions and values, and these into a tensor of zeros.
+    """Write DecodeWeight: entries become positions and values, and these go into a tensor of zeros.
 
     Args:
-        opset: version of the default domain.
-        grouped: whether some weight has several codebooks, so that group_axis counts.
-        typed: whether some weight is not float32, so that dtype counts.
+        opset: The version of the default domain.
+        grouped: Whether some weight has several codebooks, so that group_axis counts.
+        typed: Whether some weight is not float32, so that dtype counts.
     """
     body = Body(DECODE_WEIGHT, TENSORS, opset)
     op, int32, int64 = body.op, body.int32, body.int64
@@ -47,15 +47,15 @@ def decode_function(opset: int, *, grouped: bool, typed: bool) -> onnx.FunctionP
 
 
 def _column(body: Body, column: int) -> str:
-    """A column of ``chunks``, int32 [C + 1, 1]."""
+    """Append a column of ``chunks``, int32 [C + 1, 1]; return its name."""
     return body.op("Slice", "chunks", body.int32([0, column]), body.int32([END, column + 1]))
 
 
 def _codebook_rows(body: Body, row: str, positions: str) -> str:
-    """Where the codebook of each entry's group starts in the flat codebook.
+    """Append where the codebook of each entry's group starts in the flat codebook; return the name of these indices.
 
     The group of a position is ``position // inner % G`` with ``inner`` the product of the dimensions from group_axis
-    on, over G. Only an attribute says which axis that is: EyeLike's puts a single 1 there, and CumSum ones behind it.
+    on, over G. Only an attribute says which axis that is: EyeLike's puts a single 1 there, and CumSum ones after it.
     """
     op, int32, int64 = body.op, body.int32, body.int64
     first = op("EyeLike", row, k=Reference("group_axis", AttributeProto.INT))

@@ -26,19 +26,19 @@ def portable_functions(
     attributes: Collection[str] | None = None,
     stream_bytes: int = 0,
 ) -> list[onnx.FunctionProto]:
-    """The functions that a model with nodes of ``op_types`` must carry, those that they call included.
+    """Write the functions that a model with nodes of ``op_types`` must carry, those that they call included.
 
     Args:
-        op_types: operators of the domain ``onnxdc``.
-        opset: version of the default domain that the model imports, 11 or later.
-        chunk_size: the largest chunk size of the model's weights, a power of two.
-        attributes: those that the model's nodes have, with group_axis if some weight has several codebooks and dtype if
-            some weight is not float32; the bodies refer to no others, which keeps them small. onnx.reference wants to
-            find on a node every attribute that its body refers to; onnxruntime takes defaults. All by default.
-        stream_bytes: length of the longest stream of the model's weights: the bodies are laid out to load it fast.
+        op_types: The names of operators of the domain ``onnxdc``.
+        opset: The version of the default domain that the model imports, 11 or later.
+        chunk_size: The largest chunk size of the model's weights, a power of two.
+        attributes: The attributes that the model's nodes have, with group_axis if some weight has several codebooks and
+            dtype if some weight is not float32; the bodies refer to no others, which keeps them small. onnx.reference
+            wants every attribute that a body refers to on the node; onnxruntime takes defaults. All by default.
+        stream_bytes: The length of the longest stream of the model's weights: the bodies are laid out to load it fast.
 
     Raises:
-        ValueError: an operator that the domain does not have.
+        ValueError: The domain does not have an operator.
     """
     wanted = sorted(set(op_types))
     unknown = set(wanted) - {DECODE_WEIGHT, *OPERATORS}
@@ -53,7 +53,7 @@ def portable_functions(
 
 
 def _sparse(name: str, opset: int, attributes: Collection[str] | None, *, grouped: bool) -> onnx.FunctionProto:
-    """The operator ``name``: DecodeWeight, the standard operator with the node's attributes, and what is fused."""
+    """Write the operator ``name``: DecodeWeight, the standard operator with its attributes, and what is fused."""
     operator = OPERATORS[name]
     body = Body(name, [*operator.before, *TENSORS, *operator.after, *operator.fused_inputs], opset)
     group_axis = {"group_axis": Reference("group_axis", INT)} if grouped else {}

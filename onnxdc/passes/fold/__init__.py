@@ -16,7 +16,7 @@ from onnxdc.graph.walk import graphs, node_name
 from onnxdc.passes.fold.batch_norm import try_fold_batch_norm
 from onnxdc.passes.fold.identity import try_remove
 from onnxdc.passes.fold.matmul_add import matmul_before, try_make_gemm
-from onnxdc.passes.fold.site import Site
+from onnxdc.passes.fold.site import FoldSite
 from onnxdc.passes.result import Folded, Result
 
 
@@ -27,7 +27,7 @@ def fold(model: ir.Model) -> Result[Folded]:
     the names of its inputs and outputs stay.
 
     Raises:
-        ModelError: the data of a constant that a fold needs cannot be read.
+        ModelError: The data of a constant that a fold needs cannot be read.
     """
     result: Result[Folded] = Result(model)
     names = Names(model)
@@ -36,7 +36,7 @@ def fold(model: ir.Model) -> Result[Folded]:
         for function, graph in graphs(model):
             for node in [node for node in graph if node.domain == "" and is_candidate(node)]:
                 name, op_type = node_name(node), node.op_type
-                reason = try_fold(Site(node, model, function, names))
+                reason = try_fold(FoldSite(node, model, function, names))
                 if reason is not None:
                     result.skips.append(Skip(name, SkipCode.NOT_FOLDED, f"{op_type}: {reason}"))
                 elif node.graph is None:
@@ -46,7 +46,7 @@ def fold(model: ir.Model) -> Result[Folded]:
     return result
 
 
-_FOLDS: tuple[tuple[Callable[[ir.Node], bool], Callable[[Site], str | None]], ...] = (
+_FOLDS: tuple[tuple[Callable[[ir.Node], bool], Callable[[FoldSite], str | None]], ...] = (
     (lambda node: node.op_type in ("Identity", "Dropout"), try_remove),
     (lambda node: node.op_type == "Add" and matmul_before(node) is not None, try_make_gemm),
     (lambda node: node.op_type == "BatchNormalization", try_fold_batch_norm),

@@ -15,21 +15,21 @@ from onnxdc.graph.constants import replace_constant
 from onnxdc.graph.slots import int_attribute
 from onnxdc.graph.walk import node_name
 from onnxdc.passes.fold.matmul_add import why_no_gemm
-from onnxdc.passes.fold.site import Site
+from onnxdc.passes.fold.site import FoldSite
 
 _LINEAR = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
 @dataclass(frozen=True)
 class _Affine:
-    """What a BatchNormalization does: ``factor * Y + offset`` for each channel of Y; both float64 ``[C]``."""
+    """What a BatchNormalization computes: ``factor * Y + offset`` for each channel of Y; both float64 ``[C]``."""
 
     factor: np.ndarray
     offset: np.ndarray
 
 
-def try_fold_batch_norm(site: Site) -> str | None:
-    """Make the BatchNormalization the operator before it, with other weights; the reason why not, or None when done."""
+def try_fold_batch_norm(site: FoldSite) -> str | None:
+    """Make the BatchNormalization the operator before it, with other weights, or say why not."""
     batch_norm = site.node
     producer = None if batch_norm.inputs[0] is None else batch_norm.inputs[0].producer()
     if producer is None or producer.domain or producer.op_type not in _LINEAR:
@@ -50,7 +50,7 @@ def try_fold_batch_norm(site: Site) -> str | None:
     return _fold(site, producer, weight, affine)
 
 
-def _fold(site: Site, producer: ir.Node, weight: np.ndarray, affine: _Affine) -> str | None:
+def _fold(site: FoldSite, producer: ir.Node, weight: np.ndarray, affine: _Affine) -> str | None:
     bias_value = producer.inputs[2] if len(producer.inputs) > 2 else None
     bias = _bias(site, producer, bias_value, len(affine.factor))
     if isinstance(bias, str):
@@ -76,8 +76,8 @@ def _fold(site: Site, producer: ir.Node, weight: np.ndarray, affine: _Affine) ->
     return None
 
 
-def _read_affine(site: Site) -> _Affine | str:
-    """What the BatchNormalization does, or why that is not known."""
+def _read_affine(site: FoldSite) -> _Affine | str:
+    """Read what the BatchNormalization does, or say why that is not known."""
     node = site.node
     if any(output.uses() or output.is_graph_output() for output in node.outputs[1:]):
         return "training mode: its statistics are used"
@@ -101,8 +101,8 @@ def _read_affine(site: Site) -> _Affine | str:
     return _Affine(factor, bias - mean * factor)
 
 
-def _bias(site: Site, producer: ir.Node, value: ir.Value | None, channels: int) -> np.ndarray | str:
-    """The bias that the producer adds to each channel, float64 ``[channels]``, or why there is no such thing."""
+def _bias(site: FoldSite, producer: ir.Node, value: ir.Value | None, channels: int) -> np.ndarray | str:
+    """Return the bias that the producer adds to each channel, float64 ``[channels]``, or say why there is none."""
     if value is None:
         return np.zeros(channels)
     array = site.constant(value)
@@ -115,14 +115,14 @@ def _bias(site: Site, producer: ir.Node, value: ir.Value | None, channels: int) 
 
 
 def _factor_for(producer: ir.Node, weight: np.ndarray, factor: np.ndarray) -> np.ndarray | None:
-    """The factor of each channel, shaped so that it multiplies the weight; None where the two do not fit."""
+    """Return the factor of each channel, shaped so that it multiplies the weight; None if the two do not fit."""
     if weight.ndim < 2:
         return None
     if producer.op_type == "ConvTranspose":
         groups = int_attribute(producer, "group", 1)
         if not groups or weight.shape[0] % groups or weight.shape[1] * groups != len(factor):
             return None
-        # [C_in, C_out / groups, ...]: the rows of a group make its own share of the output channels.
+        # [C_in, C_out / groups, ...]: the rows of a group make its own part of the output channels.
         rows = np.repeat(factor.reshape(groups, -1), weight.shape[0] // groups, axis=0)
         return rows.reshape(*rows.shape, *[1] * (weight.ndim - 2))
     transposed = producer.op_type == "Gemm" and int_attribute(producer, "transB", 0) == 1

@@ -5,14 +5,14 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from onnxdc.graph.constants import constant_tensor, drop_if_unused
-from onnxdc.passes.fold.site import Site
+from onnxdc.passes.fold.site import FoldSite
 
 
-def try_remove(site: Site) -> str | None:
-    """Remove the node and let its consumers read its input; the reason why not, or None when it is done.
+def try_remove(site: FoldSite) -> str | None:
+    """Remove the node and let its consumers read its input, or say why not.
 
     1. An output that is no output of a graph: its consumers read the input.
-    2. An output of the graph: the input takes over its name, where it is made by a node of the same graph and is not an
+    2. An output of the graph: the input takes over its name, if it is made by a node of the same graph and is not an
        output itself.
     """
     node = site.node
@@ -32,7 +32,7 @@ def try_remove(site: Site) -> str | None:
     return None
 
 
-def _remove(site: Site, source: ir.Value, result: ir.Value) -> None:
+def _remove(site: FoldSite, source: ir.Value, result: ir.Value) -> None:
     node, name = site.node, result.name
     renames = result.is_graph_output()
     if source.shape is None:
@@ -48,8 +48,8 @@ def _remove(site: Site, source: ir.Value, result: ir.Value) -> None:
         drop_if_unused(value)
 
 
-def _why_trains(site: Site) -> str | None:
-    """Why a Dropout is not the identity."""
+def _why_trains(site: FoldSite) -> str | None:
+    """Say why a Dropout is not the identity."""
     node = site.node
     if len(node.outputs) > 1 and (node.outputs[1].uses() or node.outputs[1].is_graph_output()):
         return "its mask is used"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from onnxdc.graph.constants import constant_tensor
-from onnxdc.passes.fold.site import Site
+from onnxdc.passes.fold.site import FoldSite
 
 # Operators whose output has the rank of their first input.
 _SAME_RANK = frozenset(
@@ -15,13 +15,13 @@ _SAME_RANK = frozenset(
 
 
 def matmul_before(add: ir.Node) -> ir.Node | None:
-    """The MatMul that makes an input of this Add; None if there is none."""
+    """Return the MatMul that makes an input of this Add; None if there is none."""
     producers = (value.producer() for value in add.inputs if value is not None)
     return next((node for node in producers if node is not None and node.op_type == "MatMul" and not node.domain), None)
 
 
-def try_make_gemm(site: Site) -> str | None:
-    """Make one Gemm of an Add and the MatMul before it; the reason why not, or None when it is done.
+def try_make_gemm(site: FoldSite) -> str | None:
+    """Make one Gemm of an Add and the MatMul before it, or say why not.
 
     Needs a matrix on either side, one of them constant, and a constant bias for each column.
     """
@@ -44,8 +44,8 @@ def try_make_gemm(site: Site) -> str | None:
     return None
 
 
-def why_no_gemm(site: Site, matmul: ir.Node) -> str | None:
-    """Why this MatMul is no Gemm."""
+def why_no_gemm(site: FoldSite, matmul: ir.Node) -> str | None:
+    """Say why this MatMul is no Gemm; None if it is one."""
     if site.opset < 7:
         return f"operator set {site.opset}, the Gemm of 7 is needed"
     ranks = [rank(value) for value in matmul.inputs]
@@ -59,7 +59,7 @@ def why_no_gemm(site: Site, matmul: ir.Node) -> str | None:
 
 
 def rank(value: ir.Value | None) -> int | None:
-    """The rank of a value, as the model says it or as the operators before it imply; None if unknown."""
+    """Return the rank of a value, as the model says it or as the operators before it imply; None if unknown."""
     while value is not None:
         shape = _shape(value)
         if shape is not None:

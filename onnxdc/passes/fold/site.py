@@ -1,4 +1,4 @@
-"""Where a fold works: a node, what is constant around it, and the edits that all folds share."""
+"""What a fold works on: a node, what is constant around it, and the edits that folds have in common."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from onnxdc.graph.walk import node_name
 
 
 @dataclass(frozen=True)
-class Site:
+class FoldSite:
     """A node that a fold is tried on.
 
     Attributes:
-        node: the node.
-        model: its model.
-        function: the model-local function that it is in, None outside of functions.
-        names: of all values of the model.
+        node: The node that a fold is tried on.
+        model: The model of the node.
+        function: The model-local function that it is in, None outside of functions.
+        names: The names of all values of the model.
     """
 
     node: ir.Node
@@ -50,7 +50,7 @@ class Site:
         return imports.get("", 1)
 
     def constant(self, value: ir.Value | None) -> np.ndarray | None:
-        """The values of a floating-point constant; None for anything else.
+        """Return the values of a floating-point constant; None for anything else.
 
         An initializer that is a graph input too counts as one: old exporters list every initializer there.
         """
@@ -60,7 +60,7 @@ class Site:
         return read_constant(value)
 
     def why_not_absorb(self, earlier: ir.Node) -> str | None:
-        """Why the node cannot take the place of ``earlier`` too, which makes its input."""
+        """Say why the node cannot take the place of ``earlier`` too, which makes its input; None if it can."""
         output = earlier.outputs[0]
         if output.is_graph_output():
             return f"the output of {node_name(earlier)} is an output of the graph"
@@ -88,7 +88,7 @@ class Site:
             drop_if_unused(orphan)
 
     def put(self, value: ir.Value | None, array: np.ndarray, name: str) -> ir.Value:
-        """A constant of this array: in the place of ``value`` where nobody else uses that one, else a new one."""
+        """Put a constant of this array in the place of ``value`` if nobody else uses that one, else add a new one."""
         if value is not None and len(value.uses()) == 1 and not value.is_graph_output():
             old = constant_tensor(value)
             if old is not None and (old.shape.numpy(), old.dtype.numpy()) == (array.shape, array.dtype):

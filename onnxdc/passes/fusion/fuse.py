@@ -21,7 +21,7 @@ def fuse(graph: ir.Graph, tails: Mapping[ir.Node, Tail]) -> Fused:
 
     Args:
         graph: The main graph, changed in place.
-        tails: By the nodes that they go into, as ``find_tails`` found them.
+        tails: The tails by the nodes that they go into, as ``find_tails`` returned them.
 
     Returns:
         The nodes that went, for ``unfuse``.
@@ -36,24 +36,24 @@ def fuse(graph: ir.Graph, tails: Mapping[ir.Node, Tail]) -> Fused:
 
 
 def record_tails(graph: ir.Graph, tails: Mapping[ir.Node, Tail]) -> Fused:
-    """Record the nodes of tails that are not fused yet, and the constants that only they use, with their places."""
-    places = {node: place for place, node in enumerate(graph)}
-    initializer_places = {value: place for place, value in enumerate(graph.initializers.values())}
-    products: dict[int, int] = {}  # by the place of the last node that goes into each
+    """Record the nodes of tails that are not fused yet, and the constants that only they use, with their indices."""
+    node_indices = {node: index for index, node in enumerate(graph)}
+    initializer_indices = {value: index for index, value in enumerate(graph.initializers.values())}
+    products: dict[int, int] = {}  # by the index of the last node that goes into each
     nodes: dict[int, onnx.NodeProto] = {}
     initializers: dict[int, onnx.TensorProto] = {}
     described: list[ir.Value] = []
     for product in [node for node in graph if node in tails]:
         gone = tails[product].nodes
-        products[places[gone[0]]] = places[product]
-        nodes |= {places[node]: ir.serde.serialize_node(node) for node in gone}
+        products[node_indices[gone[0]]] = node_indices[product]
+        nodes |= {node_indices[node]: ir.serde.serialize_node(node) for node in gone}
         described += [node.outputs[0] for node in (product, *gone[1:])]
     for value in _only_used_in(tails):
         tensor, producer = constant_tensor(value), value.producer()
         if producer is not None:
-            nodes[places[producer]] = ir.serde.serialize_node(producer)
-        elif tensor is not None and value in initializer_places:
-            initializers[initializer_places[value]] = ir.serde.serialize_tensor(tensor)
+            nodes[node_indices[producer]] = ir.serde.serialize_node(producer)
+        elif tensor is not None and value in initializer_indices:
+            initializers[initializer_indices[value]] = ir.serde.serialize_tensor(tensor)
         described.append(value)
     content = onnx.GraphProto(
         node=[node for _, node in sorted(nodes.items())],
@@ -64,7 +64,7 @@ def record_tails(graph: ir.Graph, tails: Mapping[ir.Node, Tail]) -> Fused:
 
 
 def _only_used_in(tails: Mapping[ir.Node, Tail]) -> list[ir.Value]:
-    """The constants that nothing uses but nodes of tails, and that no product takes over."""
+    """Return the constants that nothing uses but nodes of tails, and that no product takes over."""
     # In the order of the products in the graph, as they are in the mapping; of a tail the last node first.
     gone = {node: None for tail in tails.values() for node in tail.nodes}
     kept = {value for tail in tails.values() for value in tail.inputs}
@@ -80,12 +80,12 @@ def _only_used_in(tails: Mapping[ir.Node, Tail]) -> list[ir.Value]:
 
 
 def _is_described(value: ir.Value) -> bool:
-    """Whether the model has a value_info for it."""
+    """Tell whether the model has a value_info for a value."""
     return bool(value.type is not None or value.shape is not None or value.doc_string or value.metadata_props)
 
 
 def _fuse(node: ir.Node, tail: Tail) -> None:
-    """Let the node compute what its tail does, in the place of the last of those nodes: all inputs are made by then."""
+    """Let the node compute what its tail does, right after the last of those nodes: all inputs are made by then."""
     graph, output, last = node.graph, node.outputs[0], tail.nodes[0].outputs[0]
     assert graph is not None
     graph.remove(node)

@@ -1,4 +1,4 @@
-"""Patterns of standard nodes behind a value: the forms in which exporters write the activations."""
+"""Patterns of standard nodes after a value: the forms in which exporters write the activations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCALAR: Final = _Any("scalar")
 
 
 class Op:
-    """A node: its type, the patterns of its inputs, attributes that it must have."""
+    """The pattern of a node: its type, the patterns of its inputs, and attributes that it must have."""
 
     def __init__(self, op_type: str, *inputs: Pattern, **attributes: float | str) -> None:
         self.op_type, self.inputs, self.attributes = op_type, inputs, attributes
@@ -35,6 +35,7 @@ class Op:
 Pattern: TypeAlias = Op | _Any | float
 
 _COMMUTATIVE: Final = frozenset({"Add", "Mul"})
+# What the specifications of operators say of attributes that a node does not have.
 _DEFAULTS: Final[Mapping[str, Mapping[str, float | str]]] = {
     "HardSigmoid": {"alpha": 0.2, "beta": 0.5},
     "Gelu": {"approximate": "none"},
@@ -53,7 +54,7 @@ def _gelu(scaled: Pattern) -> tuple[Op, ...]:
 
 _SIX: Final = Op("Clip", Op("Add", X, 3.0), 0.0, 6.0)
 
-# Each activation of operators.ACTIVATIONS with a form of it.
+# Activations of operators.ACTIVATIONS, each with a form of it.
 _FORMS: Final[tuple[tuple[str, Op], ...]] = (
     ("Relu", Op("Relu", X)),
     ("Clip", Op("Clip", X, SCALAR, SCALAR)),
@@ -71,36 +72,36 @@ _FORMS: Final[tuple[tuple[str, Op], ...]] = (
     *(("Gelu", form) for form in _gelu(Op("Div", X, math.sqrt(2)))),
     *(("Gelu", form) for form in _gelu(Op("Mul", X, math.sqrt(0.5)))),
 )
-_DEPTH: Final = 5  # nodes one behind the other in the longest form
-_MAX_CONSUMERS: Final = 2  # of any value inside a form
+_DEPTH: Final = 5  # nodes one after the other in the longest form: Gelu's Div, Erf, Add, Mul and Mul
+_MAX_CONSUMERS: Final = 2  # of any value inside a form: all of these multiply something with what is made of it
 
 
 @dataclass(frozen=True)
-class Found:
+class Match:
     """Nodes that compute an activation.
 
     Attributes:
-        activation: its name.
-        nodes: the last one first.
+        activation: The name of the activation.
+        nodes: The nodes, the last one first.
     """
 
     activation: str
     nodes: tuple[ir.Node, ...]
 
 
-def find_activation(x: ir.Value) -> Found | None:
-    """The longest form of an activation of ``x`` of which nothing else uses any value but the last; None if none."""
-    found = [
-        Found(activation, nodes)
+def find_activation(x: ir.Value) -> Match | None:
+    """Find the longest form of an activation of ``x`` of whose values nothing else uses any but the last, if any."""
+    matches = [
+        Match(activation, nodes)
         for output in _downstream(x)
         for activation, form in _FORMS
         if (nodes := _match(form, output, x)) is not None and is_closed(x, nodes)
     ]
-    return max(found, key=lambda match: len(match.nodes), default=None)
+    return max(matches, key=lambda match: len(match.nodes), default=None)
 
 
 def is_closed(x: ir.Value, nodes: tuple[ir.Node, ...]) -> bool:
-    """Whether ``x`` and all that the nodes yield, the first one's output apart, is used by them only."""
+    """Tell whether ``x`` and all that the nodes yield, the first one's output apart, is used by them only."""
     inner = [x, *(node.outputs[0] for node in nodes[1:])]
     return not any(
         value.is_graph_output() or set(value.consumers()) - set(nodes) or "quant_parameter_tensor_names" in value.meta
@@ -109,7 +110,7 @@ def is_closed(x: ir.Value, nodes: tuple[ir.Node, ...]) -> bool:
 
 
 def scalar(value: ir.Value | None) -> float | None:
-    """The number in a float32 constant of one element and at most one axis; None for anything else.
+    """Return the number in a float32 constant of one element and at most one axis; None for anything else.
 
     An initializer that is a graph input too is no constant: a caller may override it.
     """
@@ -122,7 +123,7 @@ def scalar(value: ir.Value | None) -> float | None:
 
 
 def _downstream(x: ir.Value) -> Iterator[ir.Value]:
-    """The outputs of the nodes behind ``x`` that a form can end with."""
+    """Yield the outputs of the nodes after ``x`` that a form can end with."""
     seen: dict[ir.Value, None] = {}
     front = [x]
     for _ in range(_DEPTH):
@@ -133,7 +134,7 @@ def _downstream(x: ir.Value) -> Iterator[ir.Value]:
 
 
 def _match(pattern: Pattern, value: ir.Value | None, x: ir.Value) -> tuple[ir.Node, ...] | None:
-    """The nodes that yield ``value`` as the pattern says, the last one first; None if it was made otherwise."""
+    """Return the nodes that yield ``value`` as the pattern says, the last one first; None if it was made otherwise."""
     if pattern is X:
         return () if value is x else None
     if pattern is SCALAR:
@@ -155,20 +156,20 @@ def _match_node(pattern: Op, value: ir.Value | None, x: ir.Value) -> tuple[ir.No
     for order in (inputs, inputs[::-1]) if node.op_type in _COMMUTATIVE else (inputs,):
         parts = [_match(part, given, x) for part, given in zip(pattern.inputs, order, strict=True)]
         if None not in parts:
-            return tuple(dict.fromkeys((node, *(found for part in parts if part for found in part))))
+            return tuple(dict.fromkeys((node, *(inner for part in parts if part for inner in part))))
     return None
 
 
 def _has(node: ir.Node, attributes: Mapping[str, float | str]) -> bool:
-    """Whether the node has these attributes, given or by default."""
+    """Tell whether the node has these attributes, given or by default."""
     for name, expected in attributes.items():
         attribute = node.attributes.get(name)
         if attribute is not None and attribute.is_ref():
             return False
-        found = _DEFAULTS[node.op_type][name] if attribute is None else attribute.value
-        if isinstance(expected, str) or isinstance(found, str):
-            if found != expected:
+        actual = _DEFAULTS[node.op_type][name] if attribute is None else attribute.value
+        if isinstance(expected, str) or isinstance(actual, str):
+            if actual != expected:
                 return False
-        elif not math.isclose(found, expected, rel_tol=_TOLERANCE):
+        elif not math.isclose(actual, expected, rel_tol=_TOLERANCE):
             return False
     return True

@@ -1,6 +1,6 @@
 """Find what can be fused into the operators that are to become sparse: a bias or a residual, and an activation.
 
-The graph is only read. What is found is told before a weight is encoded, so that it can be weighed, and holds when the
+The graph is only read. Tails are known before a weight is encoded, so that they can be weighed, and hold when the
 weights are in their groups: encoding changes neither the nodes nor the order of them.
 """
 
@@ -17,7 +17,7 @@ from onnxdc.graph.constants import constant_tensor
 from onnxdc.graph.shapes import Shapes
 from onnxdc.passes.fusion.patterns import find_activation, is_closed
 
-_SLOPE: Final = 0.01  # LeakyRelu's alpha where the node does not say it (its specification)
+_SLOPE: Final = 0.01  # LeakyRelu's alpha if the node does not say it (its specification)
 
 Input: TypeAlias = tuple[ir.Node, int]
 """An input of a node: which node, which of its inputs."""
@@ -29,7 +29,7 @@ class Tail:
 
     Attributes:
         operator: What the node becomes.
-        sources: Where it gets its further inputs from; None for one that is left out.
+        sources: The inputs that become its further inputs; None for one that is left out.
         nodes: The nodes that go, the last one first; that one's output becomes the node's.
         attributes: The attributes that it gets.
     """
@@ -51,7 +51,7 @@ def find_tails(graph: ir.Graph, products: Mapping[ir.Node, tuple[int, ...]], sha
     Args:
         graph: The main graph; products of other graphs are not looked at.
         products: The nodes that are to become sparse operators, with the shapes of their weights.
-        shapes: The shapes of the graph's values; a residual is fused only where its shape is known.
+        shapes: The shapes of the graph's values; a residual is fused only if its shape is known.
     """
     tails: dict[ir.Node, Tail] = {}
     taken: set[ir.Node] = set()  # a sum of two products goes into the first of them
@@ -65,14 +65,14 @@ def find_tails(graph: ir.Graph, products: Mapping[ir.Node, tuple[int, ...]], sha
 
 
 def _tail(node: ir.Node, weight_shape: tuple[int, ...], shapes: Shapes, taken: set[ir.Node]) -> Tail:
-    """What can be fused into a node, maybe nothing."""
+    """Return what can be fused into a node, maybe nothing."""
     tail = _with_addition(node, weight_shape, shapes, taken)
     value = tail.nodes[0].outputs[0] if tail.nodes else node.outputs[0]
-    found = find_activation(value)
-    if found is None or not taken.isdisjoint(found.nodes):
+    match = find_activation(value)
+    if match is None or not taken.isdisjoint(match.nodes):
         return tail
-    last, first = found.nodes[0], len(tail.sources)
-    operator = replace(tail.operator, activation=found.activation)
+    last, first = match.nodes[0], len(tail.sources)
+    operator = replace(tail.operator, activation=match.activation)
     if operator.name not in OPERATORS:
         return tail
     bounds = [
@@ -80,12 +80,12 @@ def _tail(node: ir.Node, weight_shape: tuple[int, ...], shapes: Shapes, taken: s
         for index in range(1, 1 + len(operator.fused_inputs) - first)
     ]
     slope = [ir.AttrFloat32(SLOPE, last.attributes.get_float("alpha", _SLOPE))]
-    attributes = tuple(slope if found.activation == "LeakyRelu" else [])
-    return Tail(operator, (*tail.sources, *bounds), (*found.nodes, *tail.nodes), attributes)
+    attributes = tuple(slope if match.activation == "LeakyRelu" else [])
+    return Tail(operator, (*tail.sources, *bounds), (*match.nodes, *tail.nodes), attributes)
 
 
 def _with_addition(node: ir.Node, weight_shape: tuple[int, ...], shapes: Shapes, taken: set[ir.Node]) -> Tail:
-    """The Add after a node, if it adds what the node's operator can."""
+    """Return a tail of the Add after a node, if it adds what the node's operator can."""
     operator, value = SPARSE[node.op_type], node.outputs[0]
     add = next(iter(value.consumers()), None)
     if add is None or (add.domain, add.op_type) != ("", "Add") or add.graph is not node.graph or add in taken:
@@ -101,7 +101,7 @@ def _with_addition(node: ir.Node, weight_shape: tuple[int, ...], shapes: Shapes,
 
 
 def _addition(node: ir.Node, other: ir.Value, weight_shape: tuple[int, ...], shapes: Shapes) -> str:
-    """What adding ``other`` to the node's output is: one of the words for ``Operator.added``, "" if none."""
+    """Say what adding ``other`` to the node's output is: one of the words for ``Operator.added``, "" if none."""
     if node.op_type == "MatMul":
         bias = None if other.is_graph_input() else constant_tensor(other)
         return "Bias" if bias is not None and bias.shape.numpy() == weight_shape[-1:] else ""
