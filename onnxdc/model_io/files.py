@@ -1,4 +1,4 @@
-"""How a model lies in files: what goes into the model itself, what into its external data, and both all or nothing."""
+"""The files of a model: what goes into the model itself, what into its external data, and both all or nothing."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import IO, Final
 
 import onnx_ir as ir
 
-FILES: Final = "onnxdc.files"  # where a model's meta says which files it was read from
-PROTOBUF_LIMIT: Final = 2**31 - 2**24  # bytes of tensors; what is left of the 2 GB is for the graph itself
-LARGE: Final = 2**28
-_EXTERNAL_THRESHOLD: Final = 1024  # smaller tensors stay in the model: shape inference needs some of them
-_ALIGNMENT: Final = 64  # of each tensor in the data file, so that a mapped tensor is aligned for every type
+FILES: Final = "onnxdc.files"  # the key in a model's meta for the files that it was read from
+PROTOBUF_LIMIT: Final = 2**31 - 2**24  # bytes of tensors: protobuf ends at 2 GB, of which 16 MB are left for the graph
+LARGE: Final = 2**28  # bytes of tensors, a choice: below that one file is handier than two
+_EXTERNAL_THRESHOLD: Final = 1024  # bytes, as in the onnx package: shape inference needs some of the smaller tensors
+_ALIGNMENT: Final = 64  # bytes, a cache line: a mapped tensor is aligned for every type and vector
 
 
 def inline(tensor: ir.ExternalTensor) -> ir.LazyTensor:
-    """The same tensor, to be written inside the model; it is read at that moment."""
+    """Return the same tensor, to be written inside the model; it is read at that moment."""
     return ir.LazyTensor(
         lambda: ir.Tensor(tensor.numpy(), dtype=tensor.dtype),
         dtype=tensor.dtype,
@@ -31,13 +31,13 @@ def inline(tensor: ir.ExternalTensor) -> ir.LazyTensor:
 
 
 def _initializers(model: ir.Model) -> list[tuple[ir.Value, ir.TensorProtocol]]:
-    """Every initializer with its tensor, in all graphs."""
+    """Return every initializer with its tensor, in all graphs."""
     values = (value for graph in model.graphs() for value in graph.initializers.values())
     return [(value, value.const_value) for value in values if value.const_value is not None]
 
 
 def needs_external_data(model: ir.Model) -> bool:
-    """Whether protobuf cannot hold the tensors, or some of them are in external data and they are large."""
+    """Tell whether protobuf cannot hold the tensors, or some are in external data already and they are large."""
     tensors = [tensor for _, tensor in _initializers(model)]
     limit = LARGE if any(isinstance(tensor, ir.ExternalTensor) for tensor in tensors) else PROTOBUF_LIMIT
     nbytes: int = sum(tensor.nbytes for tensor in tensors)
@@ -46,7 +46,7 @@ def needs_external_data(model: ir.Model) -> bool:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that takes the place of ``path`` when nothing failed, and is gone otherwise."""
+    """Open a new file that takes the place of ``path`` when nothing failed, and is gone otherwise."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb") as file:
@@ -58,7 +58,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def placed(model: ir.Model, data: IO[bytes] | None, location: str) -> Iterator[None]:
-    """For a while, let every tensor of the model lie where it is written: in the model, or in ``data``.
+    """Let every tensor of the model lie for a while in what it is written to: the model, or ``data``.
 
     The tensors that go to ``data`` are written to it, one at a time; the model calls that file ``location``.
     """

@@ -1,7 +1,7 @@
 """Write a model to a file, all of it or nothing; a file that it was read from is never touched.
 
-A model is one file wherever it fits. Its tensors go to ``<name>.onnx.data`` next to it only where they must, since
-protobuf cannot hold 2 GB, or where the model has tensors in external data already and holds more than 256 MB.
+A model is one file if it fits. Its tensors go to ``<name>.onnx.data`` next to it only if they must, since
+protobuf cannot hold 2 GB, or if the model has tensors in external data already and holds more than 256 MB.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from onnxdc.model_io.files import FILES, needs_external_data, placed, replacing
 def save(model: ir.Model, path: str | os.PathLike[str]) -> int:
     """Write a model to a file, all of it or nothing.
 
-    The model, and its external data if it needs any, are written under temporary names beside ``path`` and renamed when
-    both are complete.
+    The model, and its external data if it needs any, are written under temporary names next to ``path``, and renamed
+    when both are complete.
 
     Returns:
         The bytes that were written, those of the external data included.
@@ -50,8 +50,8 @@ def check_output(path: str | os.PathLike[str], sources: Iterable[Path]) -> None:
     """Refuse a path that ``save`` could not write to, before the work that leads there.
 
     Args:
-        path: where the model is to go.
-        sources: the files that it is made from.
+        path: The path that the model is to have.
+        sources: The files that it is made from.
 
     Raises:
         ModelError: ``path`` is one of the sources, is a directory, or lies in none.
@@ -69,13 +69,13 @@ def check_output(path: str | os.PathLike[str], sources: Iterable[Path]) -> None:
 
 
 def _targets(path: str | os.PathLike[str]) -> tuple[Path, Path]:
-    """The files of a model to be written, and of its external data; a link stays a link."""
+    """Return the files of a model to be written, and of its external data; a link stays a link."""
     target = Path(os.path.realpath(path))
     return target, target.with_name(target.name + ".data")
 
 
 def _same_file(a: Path, b: Path) -> bool:
-    """Whether two paths lead to one file, through links of either kind too."""
+    """Tell whether two paths lead to one file, through links of either kind too."""
     return a.exists() and b.exists() and os.path.samefile(a, b)
 
 
