@@ -36,7 +36,8 @@ def run(main: Callable[[], int]) -> int:
 def add_data(parser: argparse.ArgumentParser, name: str = "folder") -> None:
     """Add the argument that names the data; without it, the environment variable ONNXDC_DATA does."""
     variable = os.environ.get("ONNXDC_DATA")
-    parser.add_argument(name, nargs="?", type=Path, metavar=name.upper(), default=variable and Path(variable))
+    default = Path(variable) if variable else None
+    parser.add_argument(name, nargs="?", type=Path, metavar=name.upper(), default=default)
 
 
 def add_runs(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +49,7 @@ def data_path(path: Path | None, what: str) -> Path:
     """Return the argument that names the data.
 
     Raises:
-        MissingError: neither the argument nor ONNXDC_DATA names it.
+        MissingError: Neither the argument nor ONNXDC_DATA names it.
     """
     if path is None:
         raise MissingError(f"{what} as an argument or in ONNXDC_DATA")
@@ -59,7 +60,7 @@ def choose(names: Sequence[str] | None, known: Iterable[str], what: str) -> list
     """Return the names that were chosen, in the order of the known ones: all if none were.
 
     Raises:
-        MissingError: one of them is not known.
+        MissingError: One of them is not known.
     """
     known = list(known)
     if unknown := sorted(set(names or ()) - set(known)):
