@@ -3,8 +3,8 @@
 Usage: python benchmarks/never_slower.py [FOLDER] [--only NAME ...] [--threads N,N] [--runs N]
 
 FOLDER holds the models, at any depth (default: the environment variable ONNXDC_DATA). They run on the first of their
-real inputs where data.py knows those, and else on random ones. Each is compressed as a user does it who asks for
-nothing, and with three densities; models and original take turns in one process and share one pool of threads.
+real inputs where common/trained.py knows those, and else on random ones. Each is compressed as a user does it who asks
+for nothing, and with three densities; models and original take turns in one process and share one pool of threads.
 
 The columns of the table:
   original ms  median of a run, of processor time on one thread, of wall time on more
