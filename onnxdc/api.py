@@ -11,9 +11,11 @@ import onnx_ir as ir
 
 from onnxdc import model_io
 from onnxdc.domain.compressed import is_compressed
+from onnxdc.domain.limits import Limit
 from onnxdc.errors import ModelError, RecipeError
 from onnxdc.graph.skips import Skip
 from onnxdc.model_io import Source
+from onnxdc.model_io.budget import budget_of
 from onnxdc.passes.encode import encode as encode_pass
 from onnxdc.passes.fold import fold as fold_pass
 from onnxdc.passes.plan import Plan, plan_weights
@@ -175,45 +177,55 @@ def encode(
     return CompressionResult(loaded, Report(rows, tuple(encoded.skips), file_before=before))
 
 
-def decode(model: Source, *, progress: StageProgress | None = None) -> CompressionResult:
+def decode(model: Source, *, limit: Limit | None = None, progress: StageProgress | None = None) -> CompressionResult:
     """Return the model that was encoded, bit for bit: of ``compress``, the pruned and shared one.
 
     Args:
         model: A path, or a model in memory.
+        limit: The bytes that the decoded weights may take, as a number or as ``"4GB"``; without it 256 MB, and 1,000
+            bytes for each byte of the model.
         progress: Called after each weight.
 
     Raises:
-        ModelError: The model cannot be read, or is not compressed.
+        ModelError: The model cannot be read, is not compressed, or its weights take more than the limit.
         FormatError: A compressed weight breaks a rule of the format; the error names both.
+        OptionError: The limit is no size.
     """
     loaded, before = _load(model)
     if not is_compressed(loaded):
         raise ModelError(f"{model_io.name_of(model)}: nothing to decode: it has no compressed weight")
     with naming(model):
-        rows, _ = inspect_weights(loaded, Recipe(), best_decoder(), _stage("decode", progress))
+        tell, budget = _stage("decode", progress), budget_of(loaded, limit)
+        rows, _ = inspect_weights(loaded, Recipe(), best_decoder(), tell, budget=budget, keep=True)
     return CompressionResult(loaded, Report(rows, file_before=before))
 
 
-def inspect(model: Source, **options: Unpack[EveryOption]) -> Report:
+def inspect(model: Source, *, limit: Limit | None = None, **options: Unpack[EveryOption]) -> Report:
     """Return what is in a model: a row for each weight, as ``compress`` reports it. Compressed weights are checked.
 
     Args:
         model: A path, or a model in memory.
-        options: ``min_elements``: what to leave out.
+        limit: The bytes that all weights may take when they are decoded, as for ``decode``; only one is at a time.
+        options: The option ``min_elements`` says what to leave out.
 
     Raises:
-        ModelError: The model cannot be read.
+        ModelError: The model cannot be read, or its weights take more than the limit.
         FormatError: A compressed weight breaks a rule of the format.
+        OptionError: The limit is no size.
     """
     recipe = _recipe(None, options)
     loaded, before = _load(model, upgrade=False)
     with naming(model):
-        rows, skips = inspect_weights(loaded, recipe, best_decoder())
+        rows, skips = inspect_weights(loaded, recipe, best_decoder(), budget=budget_of(loaded, limit))
     return Report(rows, skips, file_before=before)
 
 
 def _recipe(recipe: Recipe | None, options: Mapping[str, Any], *stages: Stage) -> Recipe:
-    """The recipe of a verb, with the keywords of its stages; TypeError for another one, as for any function."""
+    """Return the recipe of a verb, with the keywords of its stages.
+
+    Raises:
+        TypeError: Another keyword was given, which a function refuses likewise.
+    """
     known = {key.name for key in keys_of(*stages) if key.command_line}
     for name in options:
         if name not in known:
@@ -222,13 +234,13 @@ def _recipe(recipe: Recipe | None, options: Mapping[str, Any], *stages: Stage) -
 
 
 def _load(model: Source, *, upgrade: bool = True) -> tuple[ir.Model, int | None]:
-    """A model of our own, and the bytes of its files."""
+    """Return a model of our own, and the bytes of its files."""
     loaded = model_io.load(model, upgrade=upgrade)
     return loaded, model_io.file_bytes(loaded)
 
 
 def _plan(loaded: ir.Model, recipe: Recipe, source: Source) -> Plan:
-    """The plan for a model that is not compressed yet and has at least one weight."""
+    """Return the plan for a model that is not compressed yet and has at least one weight."""
     where = model_io.name_of(source)
     if is_compressed(loaded):
         raise ModelError(f"{where}: already compressed, expected a model that is not")
@@ -240,12 +252,12 @@ def _plan(loaded: ir.Model, recipe: Recipe, source: Source) -> Plan:
 
 
 def _dense_result(plan: Plan, skips: Sequence[Skip], file_before: int | None) -> CompressionResult:
-    """The result of a stage that leaves weights dense."""
+    """Return the result of a stage that leaves weights dense."""
     return CompressionResult(plan.model, Report(weight_rows(plan, skips=skips), tuple(skips), file_before=file_before))
 
 
 def _with_earlier_reasons(skips: list[Skip], earlier: list[Skip]) -> list[Skip]:
-    """The skips of one pass, with what the pass before said about the same weights."""
+    """Return the skips of one pass, with what the pass before said about the same weights."""
     before = {skip.name: skip.reason for skip in earlier}
     reasons = {skip.name: dict.fromkeys((before.get(skip.name, skip.reason), skip.reason)) for skip in skips}
     return [replace(skip, reason="; ".join(reasons[skip.name])) for skip in skips]

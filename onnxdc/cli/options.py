@@ -23,6 +23,12 @@ QUIET: Final = click.option("-q", "--quiet", is_flag=True, help="Print errors on
 VERBOSE: Final = click.option(
     "-v", "--verbose", is_flag=True, help="Name everything that was folded or left as it is, instead of counting it."
 )
+LIMIT: Final = click.option(
+    "--limit",
+    metavar="SIZE",
+    help="Let the weights of a model take so much memory, such as 4GB.  [default: 256 MB, and 1,000 bytes for each "
+    "byte of the file]",
+)
 
 
 def _read_recipe(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Recipe | None:

@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 import onnx_ir as ir
 
-from onnxdc.domain.operators import DECODE_WEIGHT, DOMAIN, OPERATORS, SPARSE
-from onnxdc.errors import FormatError
+from onnxdc.domain.operators import DECODE_WEIGHT, DOMAIN, FLOAT, INT, OPERATORS, SLOPE, SPARSE
+from onnxdc.errors import FormatError, ModelError
 from onnxdc.graph.names import Names
+from onnxdc.graph.walk import node_name
 from onnxdc.numeric.weight import DEFAULT_CHUNK_SIZE, DEFAULT_INDEX_BITS, TENSORS, CompressedWeight
 
 VERSION: Final = 1
@@ -152,7 +153,7 @@ def group_of(node: ir.Node) -> tuple[ir.Value, ...]:
     first = OPERATORS[node.op_type].first if node.op_type in OPERATORS else 0
     inputs = node.inputs[first : first + len(TENSORS)]
     for kind, value in zip(TENSORS, [*inputs, *[None] * len(TENSORS)], strict=False):
-        if value is None or value.const_value is None:
+        if value is None or value.const_value is None or value.is_graph_input():
             raise FormatError("tensor-type", f"{kind} is missing or not constant", f"{node.op_type} {node.name!r}")
     return tuple(value for value in inputs if value is not None)
 
@@ -172,14 +173,58 @@ def read_group(node: ir.Node) -> CompressedWeight:
     try:
         arrays = [value.const_value.numpy() for value in group if value.const_value is not None]
     except (OSError, TypeError, ValueError) as error:
-        raise FormatError("tensor-type", str(error).splitlines()[0], stem_of(group)) from error
-    checksum = node.attributes.get_int("checksum")
-    if checksum is None:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FormatError("tensor-type", reason, stem_of(group)) from error
+    integers = group_integers(node)
+    if "checksum" not in integers:
         raise FormatError("checksum", "the attribute is missing", stem_of(group))
-    values = {name: node.attributes.get_int(name, default) for name, default in _DEFAULTS.items()}
     try:
-        dtype = np.dtype(ir.DataType(values.pop("dtype")).numpy())
+        dtype = np.dtype(ir.DataType(integers.pop("dtype")).numpy())
     except (TypeError, ValueError) as error:
         raise FormatError("codebook-type", f"unknown dtype: {error}", stem_of(group)) from error
     tensors = dict(zip(TENSORS, arrays, strict=True))
-    return CompressedWeight(**tensors, dtype=dtype, checksum=checksum, **values)  # type: ignore[arg-type]
+    return CompressedWeight(**tensors, dtype=dtype, **integers)  # type: ignore[arg-type]
+
+
+def group_integers(node: ir.Node) -> dict[str, int]:
+    """Return what the attributes of a node, which was checked, say of its group, defaults included."""
+    given = {name: node.attributes[name].as_int() for name in ("checksum", *_DEFAULTS) if name in node.attributes}
+    return _DEFAULTS | given
+
+
+def check_node(node: ir.Node) -> None:
+    """Refuse a node of the domain that is not of the form that docs/format.md section 1 gives it.
+
+    Raises:
+        ModelError: The operator is unknown, or has another number of inputs or outputs, or an attribute has another
+            type or is that of a function.
+    """
+    where = f"node {node_name(node)!r}"
+    operator = OPERATORS.get(node.op_type)
+    if operator is None and node.op_type != DECODE_WEIGHT:
+        raise ModelError(f"{where}: unknown operator {DOMAIN}.{node.op_type}")
+    most = len(TENSORS) if operator is None else operator.inputs + len(operator.fused_inputs)
+    if len(node.inputs) > most:
+        raise ModelError(f"{where}: expected at most {most} inputs of {node.op_type}, got {len(node.inputs)}")
+    if len(node.outputs) != 1 or not node.outputs[0].name:
+        raise ModelError(f"{where}: expected one output of {node.op_type}, got {len(node.outputs)}")
+    types = (
+        dict.fromkeys(("checksum", *_DEFAULTS), INT) | dict(operator.attributes if operator else {}) | {SLOPE: FLOAT}
+    )
+    for name, attribute in node.attributes.items():
+        if name in types and (attribute.is_ref() or attribute.type != types[name]):
+            expected = ir.AttributeType(types[name]).name
+            found = "a reference" if attribute.is_ref() else attribute.type.name
+            raise ModelError(f"{where}: {name}: expected an attribute of type {expected}, got {found}")
+
+
+def check_version(model: ir.Model) -> None:
+    """Refuse a model with nodes of the domain that imports another version of it, or none.
+
+    Raises:
+        ModelError: It does.
+    """
+    version = model.opset_imports.get(DOMAIN)
+    if version != VERSION:
+        found = "none" if version is None else version
+        raise ModelError(f"expected version {VERSION} of the operator set {DOMAIN}, which has its nodes, got {found}")

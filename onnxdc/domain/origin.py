@@ -25,20 +25,27 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import google.protobuf.message
 import onnx
+import onnx.numpy_helper
 import onnx_ir as ir
 
 from onnxdc.errors import ModelError
 
 KEY: Final = "onnxdc.origin"
-_MAX_FUSED: Final = 2**26  # bytes of nodes, chosen far above any model's: a damaged file cannot take all memory
+_WHERE: Final = f"metadata entry {KEY}: fused"
+_MOST_NODES: Final = 32  # that one operator takes in: the longest activation has 9 nodes and 6 constants
+_NODE_BYTES: Final = 2**14  # that a recorded node, or a constant, may take unpacked, texts of an exporter included, ...
+_RATIO: Final = 100  # ... or all of them together for each packed byte: whichever is more
+_GRAPH_TYPES: Final = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
 _MAX_INTEGER: Final = 2**31  # versions and positions are below: a protobuf message has fewer bytes
-STORAGES: Final = ("float_data", "int32_data", "double_data")  # fields that may hold floats instead of raw_data
+STORAGES: Final = {"float_data": ("float32",), "int32_data": ("float16", "bfloat16"), "double_data": ("float64",)}
+"""The fields of a TensorProto that may hold floats instead of ``raw_data``, with the types that each holds."""
 
 
 @dataclass
@@ -98,8 +105,13 @@ class Fused:
     @staticmethod
     def of(graph: onnx.GraphProto, nodes: list[int], products: list[int], initializers: list[int]) -> Fused:
         """Record the nodes and initializers of ``graph`` with their positions; nothing if there are no nodes."""
-        packed = base64.b64encode(zlib.compress(graph.SerializeToString(), 9)).decode() if nodes else ""
-        return Fused(packed, nodes, products, initializers)
+        if not nodes:
+            return Fused("", nodes, products, initializers)
+        content = graph.SerializeToString()
+        packed = zlib.compress(content, 9)
+        if len(content) > _most_bytes(len(nodes) + len(initializers), len(packed)):  # as long texts that repeat
+            packed = zlib.compress(content, 0)
+        return Fused(base64.b64encode(packed).decode(), nodes, products, initializers)
 
     @property
     def nbytes(self) -> int:
@@ -110,23 +122,93 @@ class Fused:
         """Return the fields that are not empty, by name."""
         return {key: value for key, value in vars(self).items() if value}
 
-    def unpack(self) -> onnx.GraphProto:
+    def unpack(self, operators: int) -> onnx.GraphProto:
         """Return the GraphProto that ``graph`` holds.
 
+        Args:
+            operators: How many operators of the model have something fused into them.
+
         Raises:
-            ModelError: It holds none, or one that does not fit the positions.
+            ModelError: It holds none, one that does not fit the positions, or more than the operators can take in.
         """
+        recorded = len(self.nodes) + len(self.initializers)
+        if recorded > _MOST_NODES * operators:
+            most = _MOST_NODES * operators
+            raise ModelError(f"{_WHERE}: expected at most {most} nodes of {operators} operators, got {recorded}")
         graph = onnx.GraphProto()
         try:
-            packed = base64.b64decode(self.graph, validate=True)
-            graph.ParseFromString(zlib.decompressobj().decompress(packed, _MAX_FUSED))
+            graph.ParseFromString(self._unpacked(recorded))
+            check_texts(graph)
         except (ValueError, zlib.error, google.protobuf.message.DecodeError) as error:
-            raise ModelError(f"metadata entry {KEY}: fused: graph is no packed GraphProto") from error
-        if not all(isinstance(name, str) for node in graph.node for name in (*node.input, *node.output, node.name)):
-            raise ModelError(f"metadata entry {KEY}: fused: expected names in UTF-8")
+            raise ModelError(f"{_WHERE}: graph is no packed GraphProto") from error
         if (len(graph.node), len(graph.initializer)) != (len(self.nodes), len(self.initializers)):
-            raise ModelError(f"metadata entry {KEY}: fused: expected a place for each node and initializer")
+            raise ModelError(f"{_WHERE}: expected a place for each node and initializer")
+        _check_names(graph)
+        for node in graph.node:
+            _check_node(node)
+        for tensor in graph.initializer:
+            _check_tensor(tensor)
         return graph
+
+    def _unpacked(self, recorded: int) -> bytes:
+        """Return the bytes that ``graph`` is packed from; ValueError or zlib.error if it is not."""
+        packed = base64.b64decode(self.graph, validate=True)
+        if not packed:
+            return b""
+        most = _most_bytes(recorded, len(packed))
+        unpacking = zlib.decompressobj()
+        content = unpacking.decompress(packed, most)
+        if not unpacking.eof:
+            raise ModelError(f"{_WHERE}: expected a graph of at most {most} bytes, got a longer or a truncated one")
+        return content
+
+
+def _most_bytes(recorded: int, packed: int) -> int:
+    """Return how many bytes a record of so many nodes and constants may unpack to."""
+    return max(_NODE_BYTES * (1 + recorded), _RATIO * packed)
+
+
+def _check_names(graph: onnx.GraphProto) -> None:
+    """Raise ModelError unless each value of a record is made once."""
+    made = [name for node in graph.node for name in node.output if name] + [tensor.name for tensor in graph.initializer]
+    if len(set(made)) != len(made) or not all(tensor.name for tensor in graph.initializer):
+        raise ModelError(f"{_WHERE}: expected nodes and initializers that each make values of their own")
+
+
+def _check_node(node: onnx.NodeProto) -> None:
+    """Raise ModelError unless a recorded node is one that can have been fused: standard, and without a graph."""
+    if node.domain not in ("", "ai.onnx") or not node.output:
+        raise ModelError(f"{_WHERE}: expected standard nodes with outputs, got {node.domain}.{node.op_type}")
+    for attribute in node.attribute:
+        if attribute.type in _GRAPH_TYPES or attribute.HasField("g") or attribute.graphs or attribute.ref_attr_name:
+            raise ModelError(f"{_WHERE}: {node.op_type}: expected no graph and no reference in {attribute.name}")
+        for tensor in (attribute.t, *attribute.tensors):
+            _check_tensor(tensor)
+
+
+def _check_tensor(tensor: onnx.TensorProto) -> None:
+    """Raise ModelError unless a recorded tensor has its data in it, as many as its shape says."""
+    if tensor == onnx.TensorProto():  # of an attribute of another type
+        return
+    elements = math.prod(tensor.dims) if all(size >= 0 for size in tensor.dims) else -1
+    if not 0 <= elements <= 8 * tensor.ByteSize() or tensor.data_location == onnx.TensorProto.EXTERNAL:
+        raise ModelError(f"{_WHERE}: {tensor.name}: expected a tensor with its data")
+    try:
+        onnx.numpy_helper.to_array(tensor)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ModelError(f"{_WHERE}: {tensor.name}: expected a tensor with its data") from error
+
+
+def check_texts(message: google.protobuf.message.Message) -> None:
+    """Raise ValueError unless all texts in a message are UTF-8: protobuf reads others, and cannot write them."""
+    for descriptor, content in message.ListFields():
+        if descriptor.type not in (descriptor.TYPE_MESSAGE, descriptor.TYPE_STRING):
+            continue
+        for value in [content] if isinstance(content, str | bytes | google.protobuf.message.Message) else content:
+            if descriptor.type == descriptor.TYPE_MESSAGE:
+                check_texts(value)
+            elif not isinstance(value, str):
+                raise ValueError(f"{descriptor.name}: {value!r}")
 
 
 @dataclass

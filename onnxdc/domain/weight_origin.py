@@ -10,7 +10,7 @@ import onnx
 import onnx.helper
 import onnx_ir as ir
 
-from onnxdc.domain.origin import KEY, STORAGES, Origin
+from onnxdc.domain.origin import KEY, STORAGES, Origin, check_texts
 from onnxdc.errors import ModelError
 
 
@@ -45,29 +45,36 @@ def _describe_info(value: ir.Value, tensor: ir.TensorProtocol) -> str:
     return "plain" if info == plain else base64.b64encode(info.SerializeToString()).decode()
 
 
-def restored_value(name: str, array: np.ndarray, origin: Origin) -> ir.Value:
+def restored_value(name: str, dtype: ir.DataType, shape: ir.Shape, origin: Origin) -> ir.Value:
     """Return the value that a weight was, without its tensor.
 
     Raises:
-        ModelError: The origin's ``info`` is no value_info.
+        ModelError: The origin's ``info`` is no value_info, or is that of another type.
     """
     value = ir.Value(name=name)
     if origin.info == "plain":
-        value.type = ir.TensorType(ir.DataType.from_numpy(array.dtype))
-        value.shape = ir.Shape(array.shape)
+        value.type = ir.TensorType(dtype)
+        value.shape = shape
     elif origin.info:
         try:
             info = onnx.ValueInfoProto.FromString(base64.b64decode(origin.info, validate=True))
-        except (ValueError, google.protobuf.message.DecodeError) as error:
+            check_texts(info)
+            ir.serde.deserialize_value_info_proto(info, value)
+        except (ValueError, ir.serde.SerdeError, google.protobuf.message.DecodeError) as error:
             raise ModelError(f"metadata entry {KEY}: {name}: info is no value_info") from error
-        ir.serde.deserialize_value_info_proto(info, value)
+        if value.dtype not in (None, dtype):
+            raise ModelError(f"metadata entry {KEY}: {name}: info: expected {dtype.name}, got {value.type}")
     return value
 
 
 def restored_tensor(name: str, array: np.ndarray, origin: Origin) -> ir.TensorProtocol:
-    """Return the tensor that a weight was, its data in the field of the TensorProto that held them."""
-    if origin.storage not in ("", *STORAGES):
-        raise ModelError(f"metadata entry {KEY}: {name}: unknown storage {origin.storage!r}")
+    """Return the tensor that a weight was, its data in the field of the TensorProto that held them.
+
+    Raises:
+        ModelError: That field does not hold data of this type.
+    """
+    if origin.storage and array.dtype.name not in STORAGES.get(origin.storage, ()):
+        raise ModelError(f"metadata entry {KEY}: {name}: {array.dtype} is not stored in {origin.storage!r}")
     tensor: ir.TensorProtocol = ir.Tensor(array, name=name or None, doc_string=origin.doc or None)
     if origin.storage:
         proto = ir.serde.serialize_tensor(tensor)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -10,12 +11,13 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxdc.domain import group
-from onnxdc.domain.operators import DECODE_WEIGHT, DOMAIN, OPERATORS
+from onnxdc.domain.limits import Budget, dense_bytes, portable_bytes, stored_bytes
+from onnxdc.domain.operators import DECODE_WEIGHT, DOMAIN
 from onnxdc.domain.origin import Origin, Origins
 from onnxdc.domain.weight_origin import restored_constant, restored_tensor, restored_value
 from onnxdc.errors import FormatError, ModelError
 from onnxdc.graph.walk import insert_at
-from onnxdc.numeric.decoding import decode_weight
+from onnxdc.numeric.decoding import check_weight, decode_weight
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes.fusion.unfuse import unfuse
 from onnxdc.passes.result import Decoded, Figures, GroupFigures, Progress, Result
@@ -23,19 +25,12 @@ from onnxdc.passes.result import Decoded, Figures, GroupFigures, Progress, Resul
 Decoder: TypeAlias = Callable[[CompressedWeight], np.ndarray]
 """From a weight group to the dense weight; raises FormatError."""
 
-_LAZY: Final = 2**26  # bytes, a choice: larger weights are decoded to be checked, and again when they are written
+_LAZY: Final = 2**26  # bytes: larger weights are decoded to be checked, and once more when they are written or read
 
 
 @dataclass
-class _StoredGroup:
-    """A weight group in a graph.
-
-    Attributes:
-        graph: The graph that holds it.
-        group: Its seven values.
-        nodes: The nodes that it feeds.
-        fused: What is fused into them, in words.
-    """
+class _StoredWeight:
+    """A weight group in a graph, with the nodes that it feeds and what is fused behind them, for people."""
 
     graph: ir.Graph
     group: tuple[ir.Value, ...]
@@ -55,39 +50,44 @@ class _StoredGroup:
 
 @dataclass
 class _DenseWeight:
-    """A dense weight that is to replace a group.
+    """A dense weight that is to take the place of a group."""
 
-    Attributes:
-        stored: The group.
-        value: The value that the weight is to be.
-        tensor: The tensor of that value.
-        origin: What the weight was.
-    """
-
-    stored: _StoredGroup
+    stored: _StoredWeight
     value: ir.Value
     tensor: ir.TensorProtocol
     origin: Origin
 
 
-def decode(model: ir.Model, *, decoder: Decoder = decode_weight, progress: Progress | None = None) -> Result[Decoded]:
+def decode(
+    model: ir.Model,
+    *,
+    decoder: Decoder = decode_weight,
+    progress: Progress | None = None,
+    budget: Budget | None = None,
+    keep: bool = True,
+) -> Result[Decoded]:
     """Decode every weight and give the model back its original form.
 
     Args:
         model: The model, which is changed in place and of no more use after an error.
         decoder: The function that decodes one weight.
         progress: Called after each weight.
+        budget: What the dense weights are charged to; without one, what the size of the model allows.
+        keep: Whether to keep the dense weights. Without them each weight is decoded to be checked, and once more if
+            its values are asked for; only one is in memory at a time.
 
     Raises:
-        ModelError: The model has no compressed weight, or its metadata entry ``onnxdc.origin`` is damaged.
+        ModelError: The model has no compressed weight, a node of the domain or the metadata entry ``onnxdc.origin`` is
+            damaged, or the weights exceed the budget.
         FormatError: A weight breaks a rule of the format; the error names the weight.
     """
-    stored_groups = _find_groups(model)
-    if not stored_groups:
+    budget = budget or Budget.of(stored_bytes(model))
+    weights = _stored_weights(model)
+    if not weights:
         raise ModelError("nothing to decode: the model has no compressed weight")
     origins = Origins.take(model)
     unfuse(model, origins.fused)
-    changes = _decode_groups(stored_groups, origins, decoder, progress)
+    changes = _decode_weights(weights, origins, _Groups(decoder, budget, keep=keep), progress)
     for identifier in [key for key in model.functions if key[0] == DOMAIN]:
         del model.functions[identifier]
     del model.opset_imports[DOMAIN]
@@ -96,81 +96,169 @@ def decode(model: ir.Model, *, decoder: Decoder = decode_weight, progress: Progr
 
 
 def decode_dense_nodes(
-    model: ir.Model, *, decoder: Decoder = decode_weight, progress: Progress | None = None
+    model: ir.Model,
+    *,
+    decoder: Decoder = decode_weight,
+    progress: Progress | None = None,
+    budget: Budget | None = None,
 ) -> Result[Decoded]:
-    """Decode only the weights that DecodeWeight nodes yield: what is left runs compressed.
+    """Decode only the weights behind DecodeWeight nodes: what is left runs compressed.
 
     The result is for running, not for keeping: the weights become plain initializers whatever they were before.
 
-    Arguments and errors are those of ``decode``, except that a model without such nodes is no error.
+    Args and errors are those of ``decode``, except that a model without such nodes is no error. The kernels of what is
+    left are charged, too: each takes its group apart for itself, into what is no larger than the dense weight.
     """
-    stored_groups = [stored for stored in _find_groups(model) if stored.decoder_node]
-    return Result(model, _decode_groups(stored_groups, Origins(), decoder, progress))
+    budget = budget or Budget.of(stored_bytes(model))
+    weights = _stored_weights(model)
+    for stored in weights:
+        if stored.decoder_node is None:
+            budget.charge(dense_bytes(_read(stored)) * len(stored.nodes), stored.name)
+    dense = [stored for stored in weights if stored.decoder_node]
+    return Result(model, _decode_weights(dense, Origins(), _Groups(decoder, budget), progress))
 
 
-def _find_groups(model: ir.Model) -> list[_StoredGroup]:
+def charge_portable(model: ir.Model, budget: Budget) -> None:
+    """Charge what onnxruntime takes to run the portable bodies of a model, each group for each node that it feeds.
+
+    Raises:
+        ModelError: That exceeds the budget, or a node of the domain is damaged.
+        FormatError: A weight breaks a rule of the format that shows without decoding: the bodies check nothing.
+    """
+    for stored in _stored_weights(model):
+        budget.charge(portable_bytes(_read(stored)) * len(stored.nodes), stored.name)
+
+
+def _stored_weights(model: ir.Model) -> list[_StoredWeight]:
     """Find the weight groups of a model. Each DecodeWeight node counts for itself: it names the weight."""
-    stored_groups: dict[tuple[object, ...], _StoredGroup] = {}
+    weights: dict[tuple[object, ...], _StoredWeight] = {}
     for graph in model.graphs():
         for node in graph:
             if node.domain != DOMAIN:
                 continue
-            if node.op_type != DECODE_WEIGHT and node.op_type not in OPERATORS:
-                raise ModelError(f"node {node.name!r}: unknown operator {DOMAIN}.{node.op_type}")
+            group.check_node(node)
             values = group.group_of(node)
             own = node if node.op_type == DECODE_WEIGHT else None
-            stored_groups.setdefault((graph, own, *values), _StoredGroup(graph, values)).nodes.append(node)
-    for stored in stored_groups.values():
+            weights.setdefault((graph, own, *values), _StoredWeight(graph, values)).nodes.append(node)
+    if weights:
+        group.check_version(model)
+    for stored in weights.values():
         stored.fused = group.fused_text(stored.nodes)
-    return list(stored_groups.values())
+    return list(weights.values())
 
 
-def _decode_groups(
-    stored_groups: list[_StoredGroup], origins: Origins, decoder: Decoder, progress: Progress | None
-) -> list[Decoded]:
-    """Decode the groups, then replace them by the dense weights, graph by graph."""
-    changes: list[Decoded] = []
-    decoded: dict[ir.Graph, list[_DenseWeight]] = {}
-    for done, stored in enumerate(stored_groups, 1):
-        compressed = group.read_group(stored.nodes[0])
-        array = _array(compressed, decoder, stored.name)
-        weight = _dense_weight(stored, compressed, array, origins.weights.get(stored.name, Origin()), decoder)
-        decoded.setdefault(stored.graph, []).append(weight)
-        name, sparse = weight.value.name or "", stored.decoder_node is None
-        figures = Figures.of(array), GroupFigures.of(compressed)
-        changes.append(Decoded(name, array.shape, *figures, sparse=sparse, fused=stored.fused))
-        del array
-        if progress:
-            progress(stored.name, done, len(stored_groups))
-    for graph, weights in decoded.items():
-        _restore(graph, weights)
-    return changes
+def _read(stored: _StoredWeight) -> CompressedWeight:
+    """Read the group of a weight and check all that shows without decoding it.
+
+    Raises:
+        FormatError: A rule of the format is broken.
+    """
+    compressed = group.read_group(stored.nodes[0])
+    with _naming(stored.name):
+        check_weight(compressed)
+    return compressed
 
 
-def _array(compressed: CompressedWeight, decoder: Decoder, name: str) -> np.ndarray:
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Put the name of a weight into a FormatError."""
     try:
-        return decoder(compressed)
+        yield
     except FormatError as error:
         raise error.at(name) from error
 
 
-def _dense_weight(
-    stored: _StoredGroup, compressed: CompressedWeight, array: np.ndarray, origin: Origin, decoder: Decoder
-) -> _DenseWeight:
+@dataclass(frozen=True)
+class _DecodedGroup:
+    """A group with what is known of its dense weight.
+
+    Attributes:
+        compressed: The group.
+        array: The dense weight; None where it is not kept.
+        dense: The figures of the dense weight.
+    """
+
+    compressed: CompressedWeight
+    array: np.ndarray | None
+    dense: Figures
+
+
+class _Groups:
+    """The groups of a model, each decoded once however many nodes it feeds."""
+
+    def __init__(self, decoder: Decoder, budget: Budget, *, keep: bool = True) -> None:
+        self._decoder, self._budget, self.keep = decoder, budget, keep
+        self._decoded: dict[tuple[object, ...], _DecodedGroup] = {}
+
+    def decode(self, stored: _StoredWeight) -> _DecodedGroup:
+        """Decode the group of a weight, or return what was decoded before; each dense weight that is kept is charged.
+
+        Raises:
+            ModelError: The budget is exceeded; nothing is decoded then.
+            FormatError: A rule of the format is broken.
+        """
+        key = (*stored.group, *group.group_integers(stored.nodes[0]).items())
+        known = self._decoded.get(key)
+        if known is None or self.keep:
+            compressed = known.compressed if known else _read(stored)
+            self._budget.charge(dense_bytes(compressed), stored.name)
+            known = known or self._decode(compressed, stored.name)
+            self._decoded[key] = known
+        return known
+
+    def _decode(self, compressed: CompressedWeight, name: str) -> _DecodedGroup:
+        array = self.array(compressed, name)
+        is_kept = self.keep and array.nbytes <= _LAZY
+        return _DecodedGroup(compressed, array if is_kept else None, Figures.of(array))
+
+    def array(self, compressed: CompressedWeight, name: str) -> np.ndarray:
+        """Return the dense weight of a group."""
+        with _naming(name):
+            return self._decoder(compressed)
+
+
+def _decode_weights(
+    weights: list[_StoredWeight], origins: Origins, groups: _Groups, progress: Progress | None
+) -> list[Decoded]:
+    """Decode the groups, then put the dense weights in their places, graph by graph."""
+    changes: list[Decoded] = []
+    decoded: dict[ir.Graph, list[_DenseWeight]] = {}
+    for done, stored in enumerate(weights, 1):
+        known = groups.decode(stored)
+        found = _dense_weight(stored, known, origins.weights.get(stored.name, Origin()), groups)
+        decoded.setdefault(stored.graph, []).append(found)
+        name, sparse = found.value.name or "", stored.decoder_node is None
+        figures, shape = GroupFigures.of(known.compressed), tuple(known.compressed.shape.tolist())
+        changes.append(Decoded(name, shape, known.dense, figures, sparse=sparse, fused=stored.fused))
+        if progress:
+            progress(stored.name, done, len(weights))
+    for graph, dense in decoded.items():
+        _restore(graph, dense)
+    return changes
+
+
+def _dense_weight(stored: _StoredWeight, known: _DecodedGroup, origin: Origin, groups: _Groups) -> _DenseWeight:
     """Return the dense weight as it goes into the graph."""
-    node = stored.decoder_node
+    node, compressed = stored.decoder_node, known.compressed
     name = (node.outputs[0].name if node else origin.name) or stored.name
-    value = group.copied(node.outputs[0]) if node else restored_value(name, array, origin)
-    tensor = restored_tensor(name if origin.node < 0 else origin.tensor, array, origin)
-    if array.nbytes > _LAZY and not origin.storage:
-        tensor = ir.LazyTensor(
-            lambda: ir.Tensor(_array(compressed, decoder, name)),
-            dtype=tensor.dtype,
-            shape=ir.Shape(array.shape),
-            name=tensor.name,
-            doc_string=tensor.doc_string,
-            metadata_props=dict(tensor.metadata_props),
-        )
+    dtype, shape = ir.DataType.from_numpy(compressed.dtype), ir.Shape(compressed.shape.tolist())
+    value = group.copied(node.outputs[0]) if node else restored_value(name, dtype, shape, origin)
+    tensor_name = name if origin.node < 0 else origin.tensor
+
+    def restored() -> ir.TensorProtocol:
+        array = groups.array(compressed, name) if known.array is None else known.array
+        return restored_tensor(tensor_name, array, origin)
+
+    if known.array is not None or (origin.storage and groups.keep):
+        return _DenseWeight(stored, value, restored(), origin)
+    tensor = ir.LazyTensor(
+        restored,
+        dtype=dtype,
+        shape=shape,
+        name=tensor_name or None,
+        doc_string=origin.doc or None,
+        metadata_props=dict(origin.props),
+    )
     return _DenseWeight(stored, value, tensor, origin)
 
 
@@ -186,7 +274,7 @@ def _restore(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
                 group.make_standard(node, weight.value)
         if weight.origin.node < 0:
             weight.value.const_value = weight.tensor
-            initializers[weight.stored.group[0]].append(weight.value)
+            initializers.setdefault(weight.stored.group[0], []).append(weight.value)
     used = {value for weight in weights for value in weight.stored.group}
     graph.initializers.clear()
     for value in (value for values in initializers.values() for value in values):

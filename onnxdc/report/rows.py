@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxdc.domain.compressed import is_compressed
+from onnxdc.domain.limits import Budget
 from onnxdc.graph.skips import Skip
 from onnxdc.graph.weights import Weight
 from onnxdc.numeric.accounting import pruned_bytes, shared_bytes
@@ -23,7 +24,13 @@ from onnxdc.report.row import WeightRow
 
 
 def inspect_weights(
-    model: ir.Model, recipe: Recipe, decoder: Decoder, progress: Progress | None = None
+    model: ir.Model,
+    recipe: Recipe,
+    decoder: Decoder,
+    progress: Progress | None = None,
+    *,
+    budget: Budget | None = None,
+    keep: bool = False,
 ) -> tuple[tuple[WeightRow, ...], tuple[Skip, ...]]:
     """Return the rows of any model, and its constants that are no weights.
 
@@ -32,12 +39,16 @@ def inspect_weights(
         recipe: The ``index_bits`` of weights that are not encoded, and ``min_elements``.
         decoder: What decodes one weight.
         progress: Called after each weight that is decoded.
+        budget: What the dense weights are charged to; without one, what the size of the model allows.
+        keep: Whether the model is to keep the dense weights; else only one is in memory at a time.
 
     Raises:
         FormatError: A compressed weight breaks a rule of the format.
-        ModelError: The data of a weight cannot be read.
+        ModelError: The data of a weight cannot be read, or the weights exceed the budget.
     """
-    changes = decode(model, decoder=decoder, progress=progress).changes if is_compressed(model) else []
+    changes: Sequence[Decoded] = ()
+    if is_compressed(model):
+        changes = decode(model, decoder=decoder, progress=progress, budget=budget, keep=keep).changes
     sizes = (math.prod(change.shape) for change in changes)  # encoded weights are weights, however small
     plan = plan_weights(model, recipe.with_options(min_elements=min([recipe.min_elements, *sizes])))
     return weight_rows(plan, changes, plan.skips), plan.skips
@@ -124,5 +135,5 @@ def dense_row(weight: Weight, index_bits: int, reason: str = "") -> WeightRow:
 
 
 def _pruned_bytes(entries: int, size: int, dense_bytes: int, index_bits: int | None) -> int:
-    """The bytes of the nonzeros with their gaps; those of the dense weight where no gaps are stored."""
+    """Return the bytes of the nonzeros with their gaps; those of the dense weight if no gaps are stored."""
     return dense_bytes if index_bits is None else pruned_bytes(entries, dense_bytes // size, index_bits)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from enum import Enum
+from functools import cache
 
 import onnx
 import onnx_ir as ir
@@ -16,6 +18,12 @@ from onnxdc.graph.names import Names
 from onnxdc.graph.walk import insert_at, node_name
 
 
+class _Several(Enum):
+    """What a value is made from that is made from more than one input."""
+
+    INPUTS = "inputs"
+
+
 def unfuse(model: ir.Model, fused: Fused) -> None:
     """Leave in every fused operator of the model its product alone, and put the rest after it as nodes.
 
@@ -26,11 +34,12 @@ def unfuse(model: ir.Model, fused: Fused) -> None:
     Raises:
         ModelError: The record is damaged, or does not fit the model.
     """
-    content = fused.unpack()
+    fused_nodes = [node for graph in model.graphs() for node in graph if is_fused(node)]
+    content = fused.unpack(len(fused_nodes))
     recorded = {name for node in content.node for name in node.output}
     names = Names(model)
     known = []
-    for node in [node for graph in model.graphs() for node in graph if is_fused(node)]:
+    for node in fused_nodes:
         if node.graph is model.graph and node.outputs[0].name in recorded:
             known.append(node)
         else:
@@ -49,13 +58,13 @@ def _put_back(graph: ir.Graph, fused_nodes: Sequence[ir.Node], content: onnx.Gra
     if len(fused_nodes) != len(fused.products):
         expected, actual = len(fused.products), len(fused_nodes)
         raise ModelError(f"metadata entry {KEY}: fused: expected {expected} nodes that others are in, got {actual}")
-    record = _graph_of(content)
-    nodes, constants = list(record), list(record.initializers.values())
     values = {value.name: value for node in graph for value in node.outputs}
     values |= {value.name: value for value in [*graph.inputs, *graph.initializers.values()]}
+    _check_new(content, values, fused_nodes)
+    record = _graph_of(content)
+    nodes, constants = list(record), list(record.initializers.values())
     record.initializers.clear()
-    for node in fused_nodes:
-        _separate(node, record, values)
+    _separate(fused_nodes, record, values)
     _connect(record, values)
     record.remove(nodes)
     graph.remove(fused_nodes)
@@ -66,13 +75,31 @@ def _put_back(graph: ir.Graph, fused_nodes: Sequence[ir.Node], content: onnx.Gra
     for value in initializers:
         graph.initializers.add(value)
     indices = [*fused.nodes, *fused.products]
-    insert_at(graph, list(zip(indices, [*nodes, *fused_nodes], strict=True)))
+    try:
+        insert_at(graph, list(zip(indices, [*nodes, *fused_nodes], strict=True)))
+    except ValueError as error:  # of the sort
+        raise ModelError(f"metadata entry {KEY}: fused: its nodes and those of the model form a cycle") from error
+
+
+def _check_new(content: onnx.GraphProto, values: Mapping[str | None, ir.Value], fused_nodes: Sequence[ir.Node]) -> None:
+    """Refuse a record that makes values of the model, other than those of the operators that it was fused into."""
+    own = {node.outputs[0].name for node in fused_nodes}
+    made = {name for node in content.node for name in node.output} - own
+    for name in [*made, *(tensor.name for tensor in content.initializer)]:
+        if name in values:
+            raise ModelError(f"metadata entry {KEY}: fused: {name}: expected a new name, got one that the model has")
+
+
+@cache
+def _body(op_type: str, opset: int) -> onnx.FunctionProto:
+    """Return the portable body of an operator."""
+    return portable_functions([op_type], opset)[-1]
 
 
 def _expand(node: ir.Node, names: Names, opset: int) -> None:
     """Put the nodes of the portable body after a fused operator."""
     operator = OPERATORS[node.op_type]
-    function = portable_functions([node.op_type], opset)[-1]
+    function = _body(node.op_type, opset)
     product = next(index for index, part in enumerate(function.node) if part.op_type == operator.standard)
     given = [value.name if value is not None else "" for value in node.inputs[operator.inputs :]]
     new = {"": "", **dict(zip(operator.fused_inputs, [*given, "", "", ""], strict=False))}
@@ -88,7 +115,7 @@ def _expand(node: ir.Node, names: Names, opset: int) -> None:
     record = _graph_of(content)
     nodes = list(record)
     values = {value.name: value for value in node.inputs if value is not None}
-    _separate(node, record, values)
+    _separate([node], record, values)
     _connect(record, values)
     record.remove(nodes)
     assert node.graph is not None
@@ -103,41 +130,53 @@ def _graph_of(content: onnx.GraphProto) -> ir.Graph:
     copy = onnx.GraphProto()
     copy.CopyFrom(content)
     copy.input.extend(infos.get(name, onnx.ValueInfoProto(name=name)) for name in sorted(outside))
-    return ir.serde.deserialize_graph(copy)
+    try:
+        return ir.serde.deserialize_graph(copy)
+    except (ir.serde.SerdeError, ValueError, TypeError) as error:
+        raise ModelError(f"metadata entry {KEY}: fused: {' '.join(str(error).split())[:200]}") from error
 
 
-def _separate(node: ir.Node, record: ir.Graph, values: dict[str | None, ir.Value]) -> None:
-    """Make a fused node the plain product, and let the nodes of ``record`` yield what it yielded.
+def _separate(nodes: Sequence[ir.Node], record: ir.Graph, values: dict[str | None, ir.Value]) -> None:
+    """Make each fused node the plain product, and let the nodes of ``record`` yield what it yielded.
 
     The output of the product is that input of theirs that nothing in the model makes: it is added to ``values``.
     """
-    operator, output = OPERATORS[node.op_type], node.outputs[0]
-    last = next(value for part in record for value in part.outputs if value.name == output.name)
-    inputs = _origins(last, record)
-    products = [value for value in inputs if value.name not in values]
-    if len(products) != 1:
-        names = ", ".join(str(value.name) for value in inputs)
-        raise ModelError(f"metadata entry {KEY}: fused: {node_name(node)} does not end what takes {names}")
-    group.describe_like(last, output)
-    output.replace_all_uses_with(last, replace_graph_outputs=True)
-    group.describe_like(output, products[0])
-    values[output.name], values[last.name] = output, last
-    group.set_inputs(node, node.inputs[: operator.inputs])
-    node.attributes.pop(SLOPE, None)
-    node.op_type = SPARSE[operator.standard].name
+    made = {value.name: value for part in record for value in part.outputs}
+    lasts = [made[node.outputs[0].name] for node in nodes]
+    products = _products(record, set(lasts), values)
+    for node, last in zip(nodes, lasts, strict=True):
+        operator, output, product = OPERATORS[node.op_type], node.outputs[0], products[last]
+        if not isinstance(product, ir.Value) or product.name in values:
+            raise ModelError(f"metadata entry {KEY}: fused: {node_name(node)} does not end what takes one product")
+        group.describe_like(last, output)
+        output.replace_all_uses_with(last, replace_graph_outputs=True)
+        group.describe_like(output, product)
+        values[output.name], values[last.name] = output, last
+        group.set_inputs(node, node.inputs[: operator.inputs])
+        node.attributes.pop(SLOPE, None)
+        node.op_type = SPARSE[operator.standard].name
 
 
-def _origins(value: ir.Value, record: ir.Graph) -> list[ir.Value]:
-    """Return the inputs of the record that a value of it is made from."""
-    origins: dict[ir.Value, None] = {}
-    pending, inputs = [value], set(record.inputs)
-    while pending:
-        current = pending.pop()
-        if current in inputs:
-            origins[current] = None
-        elif (producer := current.producer()) is not None:
-            pending += [part for part in producer.inputs if part is not None]
-    return list(origins)
+def _products(
+    record: ir.Graph, lasts: Collection[ir.Value], values: Mapping[str | None, ir.Value]
+) -> dict[ir.Value, ir.Value | _Several | None]:
+    """Return, for each value of the record, which input that nothing in the model makes it is made from.
+
+    The way back ends at the values of ``lasts``: what was fused into one operator may take what another one yields.
+    """
+    try:
+        record.sort()
+    except ValueError as error:
+        raise ModelError(f"metadata entry {KEY}: fused: its nodes form a cycle") from error
+    products: dict[ir.Value, ir.Value | _Several | None] = {
+        value: None if value.name in values else value for value in record.inputs
+    }
+    for node in record:
+        sources = (products.get(value) for value in node.inputs if value is not None and value not in lasts)
+        several = dict.fromkeys(source for source in sources if source is not None)
+        product = None if not several else next(iter(several)) if len(several) == 1 else _Several.INPUTS
+        products |= dict.fromkeys(node.outputs, product)
+    return products
 
 
 def _connect(record: ir.Graph, values: Mapping[str | None, ir.Value]) -> None:
