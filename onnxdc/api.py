@@ -45,7 +45,7 @@ class CompressionResult(ChangedModel[Report]):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model, all of it or nothing, and note the size of the file in the report.
 
-        External data, where the model needs it, goes to ``<path>.data``.
+        External data, if the model needs it, goes to ``<path>.data``.
 
         Raises:
             ModelError: ``path`` cannot be written, or is a file that the model was read from.
@@ -111,10 +111,8 @@ def prune(
         ModelError: The model cannot be read, is compressed already, or has no weight.
         RecipeError: An option is out of range, a rule matches no weight, or nothing says how to prune.
     """
-    recipe = _recipe(recipe, options, "prune")
-    loaded, before = _load(model)
-    plan = _plan(loaded, recipe, model)
-    if recipe.global_density is None and not any(planned.settings.prunes for planned in plan.weights):
+    plan, before = _planned(model, recipe, options, "prune")
+    if plan.recipe.global_density is None and not any(planned.settings.prunes for planned in plan.weights):
         raise RecipeError(f"nothing says how to prune: expected one of {', '.join(PRUNING)} or global_density")
     skips = prune_pass(plan, progress=_stage("prune", progress)).skips
     return _dense_result(plan, skips, before)
@@ -139,9 +137,7 @@ def share(
         ModelError: The model cannot be read, is compressed already, or has no weight.
         RecipeError: An option is out of range, or a rule matches no weight.
     """
-    recipe = _recipe(recipe, options, "share")
-    loaded, before = _load(model)
-    plan = _plan(loaded, recipe, model)
+    plan, before = _planned(model, recipe, options, "share")
     skips = share_pass(plan, progress=_stage("share", progress)).skips
     return _dense_result(plan, skips, before)
 
@@ -167,14 +163,12 @@ def encode(
         ModelError: The model cannot be read, is compressed already, or has no weight to encode.
         RecipeError: An option is out of range, or a rule matches no weight.
     """
-    recipe = _recipe(recipe, options, "encode")
-    loaded, before = _load(model)
-    plan = _plan(loaded, recipe, model)
+    plan, before = _planned(model, recipe, options, "encode")
     encoded = encode_pass(plan, force=force, progress=_stage("encode", progress))
     rows = weight_rows(plan, encoded.changes, encoded.skips)
     if not encoded.changes:
         raise ModelError(f"{model_io.name_of(model)}: nothing to encode: {rows[0].name}: {rows[0].reason}")
-    return CompressionResult(loaded, Report(rows, tuple(encoded.skips), file_before=before))
+    return CompressionResult(plan.model, Report(rows, tuple(encoded.skips), file_before=before))
 
 
 def decode(model: Source, *, limit: Limit | None = None, progress: StageProgress | None = None) -> CompressionResult:
@@ -206,7 +200,7 @@ def inspect(model: Source, *, limit: Limit | None = None, **options: Unpack[Ever
     Args:
         model: A path, or a model in memory.
         limit: The bytes that all weights may take when they are decoded, as for ``decode``; only one is at a time.
-        options: The option ``min_elements`` says what to leave out.
+        options: The options; ``min_elements`` says what to leave out.
 
     Raises:
         ModelError: The model cannot be read, or its weights take more than the limit.
@@ -237,6 +231,15 @@ def _load(model: Source, *, upgrade: bool = True) -> tuple[ir.Model, int | None]
     """Return a model of our own, and the bytes of its files."""
     loaded = model_io.load(model, upgrade=upgrade)
     return loaded, model_io.file_bytes(loaded)
+
+
+def _planned(
+    model: Source, recipe: Recipe | None, options: Mapping[str, Any], *stages: Stage
+) -> tuple[Plan, int | None]:
+    """Return the plan of a verb for a model that it loads, and the bytes of the model's files."""
+    recipe = _recipe(recipe, options, *stages)
+    loaded, before = _load(model)
+    return _plan(loaded, recipe, model), before
 
 
 def _plan(loaded: ir.Model, recipe: Recipe, source: Source) -> Plan:

@@ -40,8 +40,8 @@ class FormatError(OnnxdcError):
 
     Attributes:
         rule: The name of the rule, as in the format's table (``"kraft"``, ``"checksum"``, ...).
-        detail: What was expected, and what was found.
-        where: The weight or node that it concerns; empty where that is not known.
+        detail: What was expected, and what the file has.
+        where: The weight or node that it concerns; empty if that is not known.
     """
 
     def __init__(self, rule: str, detail: str, where: str = "") -> None:

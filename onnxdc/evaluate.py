@@ -18,13 +18,13 @@ from onnxdc.report.verification import Accuracy, Comparison, OutputDifference, V
 from onnxdc.runtime import session, why_not_native
 
 AGREEMENT: Final = 1e-4  # largest relative difference between the native and the portable run of one model
-_RANDOM_FEEDS: Final = 3
-_QUIET: Final = 4  # of onnxruntime's log: what it refuses comes back as an exception too
+_RANDOM_FEEDS: Final = 3  # a choice
+_QUIET: Final = 4  # of the severities of onnxruntime's log, fatal: what it refuses comes back as an exception too
 
 
 @dataclass(frozen=True)
 class _Runner:
-    """A session with a name for people."""
+    """A session with the name that messages call it."""
 
     name: str
     session: onnxruntime.InferenceSession
@@ -34,7 +34,7 @@ class _Runner:
         return [output.name for output in self.session.get_outputs()]
 
     def run(self, feed: Feed) -> list[np.ndarray]:
-        """The outputs as arrays; a sequence or a map becomes an array of objects."""
+        """Return the outputs as arrays; a sequence or a map becomes an array of objects."""
         try:
             return [np.asarray(output) for output in self.session.run(None, feed)]
         except Exception as error:  # onnxruntime raises many types, which share no base
@@ -52,21 +52,21 @@ def verify(
 ) -> Verification:
     """Run two models on the same inputs in onnxruntime and compare.
 
-    A compressed model runs natively and portably where the library loads, and both runs of ``b`` must agree to 1e-4
+    A compressed model runs natively and portably if the library loads, and both runs of ``b`` must agree to 1e-4
     relative. ``a`` runs once, natively where it can.
 
     Args:
-        a: the model to hold against.
-        b: the model in question.
-        inputs: an array for each input of ``a``. Its first axis counts items: either it is the first axis of the
-            input, or it comes before all axes of the input, and each element is run on its own. Random without.
-        labels: integers ``[items]``, the right class of each item by the first output ``[items, classes, ...]``.
-        tolerance: the largest relative difference between ``a`` and ``b`` that is accepted; any without.
-        seed: of the random inputs.
+        a: The model to hold against.
+        b: The model in question.
+        inputs: An array for each input of ``a``; random without. Its first axis counts items: either it is the first
+            axis of the input, or it comes before all axes of the input, and each element is run on its own.
+        labels: The right class of each item by the first output ``[items, classes, ...]``: integers ``[items]``.
+        tolerance: The largest relative difference between ``a`` and ``b`` that is accepted; any is without.
+        seed: The seed of the random inputs.
 
     Raises:
-        ModelError: a model cannot be read or run, or inputs, outputs or labels do not fit.
-        FormatError: a compressed weight breaks a rule of the format.
+        ModelError: A model cannot be read or run, or inputs, outputs or labels do not fit.
+        FormatError: A compressed weight breaks a rule of the format.
     """
     first, *others = runners = [next(_runners(a)), *_runners(b)]
     for other in others:
@@ -106,7 +106,7 @@ class _Pair:
         self._largest = np.maximum(self._largest, np.transpose([_difference(a, b) for a, b in pairs]))
 
     def comparison(self) -> Comparison:
-        """What was found."""
+        """Return the comparison of all feeds so far."""
         a, b = self._runners[self._a], self._runners[self._b]
         outputs = tuple(
             OutputDifference(name, absolute, absolute / scale if scale else absolute)
@@ -116,7 +116,7 @@ class _Pair:
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """The largest |a - b|, and the largest finite |a|."""
+    """Return the largest |a - b|, and the largest finite |a|."""
     if a.shape != b.shape or a.dtype.kind in "OSU" or b.dtype.kind in "OSU":
         return (0.0 if np.array_equal(a, b) else np.inf), 1.0
     a, b = a.astype(np.float64), b.astype(np.float64)
@@ -143,8 +143,8 @@ class _Scores:
         if len(right) < items:
             raise ModelError(f"{self._run}: expected a label for each item, got only {len(self._labels)}")
         if items and not 0 <= right.min() <= right.max() < classes:
-            found = f"{right.min()} to {right.max()}"
-            raise ModelError(f"{self._run}: expected labels from 0 to {classes - 1}, got {found}")
+            given = f"{right.min()} to {right.max()}"
+            raise ModelError(f"{self._run}: expected labels from 0 to {classes - 1}, got {given}")
         score = np.take_along_axis(scores, right[:, None], axis=1)
         # Of equal scores the first counts as the higher, as argmax has it; a NaN is never right.
         earlier = (scores == score) & (np.arange(classes) < right[:, None])
@@ -152,7 +152,7 @@ class _Scores:
         self._ranks = np.append(self._ranks, ranks)
 
     def accuracy(self) -> Accuracy:
-        """What was found."""
+        """Return how often the run was right."""
         items = self._ranks.size
         if items != len(self._labels):
             raise ModelError(f"{self._run}: expected a label for each of {items} items, got {len(self._labels)}")
@@ -160,7 +160,7 @@ class _Scores:
 
 
 def _random_feeds(specs: list[InputSpec], runner: _Runner, seed: int) -> list[Feed]:
-    """Random feeds, with the first sizes of the open dimensions that the model can run."""
+    """Return random feeds, with the first sizes of the open dimensions that the model can run."""
     rng = np.random.default_rng(seed)
     for attempt in OPEN_DIMENSIONS:
         feeds = [random_feed(specs, *attempt, rng) for _ in range(_RANDOM_FEEDS)]
@@ -174,14 +174,14 @@ def _random_feeds(specs: list[InputSpec], runner: _Runner, seed: int) -> list[Fe
 
 
 def _notes(runners: Sequence[_Runner]) -> tuple[str, ...]:
-    """Why the compressed model did not run natively."""
+    """Say why the compressed model did not run natively."""
     reason = why_not_native()
     portable = any(runner.name.endswith("(portable)") for runner in runners)
     return (f"no native run: {reason}",) if portable and reason else ()
 
 
 def _runners(model: Source) -> Iterator[_Runner]:
-    """The sessions of a model: natively, where it is compressed and the library loads, and portably."""
+    """Yield the sessions of a model: natively, if it is compressed and the library loads, and portably."""
     compressed = is_compressed(model_io.load(model, upgrade=False))
     ways: list[tuple[str, bool]] = [(" (native)", True)] if compressed and not why_not_native() else []
     ways.append((" (portable)" if compressed else "", False))

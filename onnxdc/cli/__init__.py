@@ -4,7 +4,7 @@ from onnxdc.cli.commands import cli
 
 
 def main() -> None:
-    """The entry point of ``onnxdc`` and of ``python -m onnxdc``."""
+    """Run the command line: the entry point of ``onnxdc`` and of ``python -m onnxdc``."""
     cli(prog_name="onnxdc")
 
 

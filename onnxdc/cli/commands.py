@@ -109,9 +109,9 @@ def verify_command(
         raise click.UsageError("--labels needs --inputs")
     arrays = None if inputs is None else load_arrays(inputs, labels)
     right = None if arrays is None or labels is None else arrays[labels]
-    found = verify(a, b, arrays, right, tolerance=tolerance, seed=seed)
-    show(found, as_json=as_json, quiet=quiet)
-    if not found.passed:
+    verification = verify(a, b, arrays, right, tolerance=tolerance, seed=seed)
+    show(verification, as_json=as_json, quiet=quiet)
+    if not verification.passed:
         raise Failure("the outputs differ by more than the tolerance")
 
 
@@ -119,9 +119,9 @@ def verify_command(
 @options.JSON
 def doctor_command(as_json: bool) -> None:
     """Say whether the native library loads, on which instruction set, with which onnxruntime."""
-    found = doctor.examine()
-    show(found, as_json=as_json)
-    if not found.healthy:
+    diagnosis = doctor.examine()
+    show(diagnosis, as_json=as_json)
+    if not diagnosis.healthy:
         raise Failure("compressed models run portably only")
 
 

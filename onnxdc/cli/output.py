@@ -17,13 +17,13 @@ from rich.table import Table
 from onnxdc.api import StageProgress
 from onnxdc.report import LEFT_ALIGNED, Printable, Report, aligned
 
-_SECONDS: Final = 10.0  # between two lines of progress of one stage in a pipe
+_SECONDS: Final = 10.0  # a choice: the time between two lines of progress of one stage in a pipe
 
 
-def show(found: Printable, *, as_json: bool, quiet: bool = False) -> None:
-    """Print what a command found, as text or as JSON; nothing if quiet, unless JSON was asked for."""
+def show(printable: Printable, *, as_json: bool, quiet: bool = False) -> None:
+    """Print what a command tells, as text or as JSON; nothing if quiet, unless JSON was asked for."""
     if as_json or not quiet:
-        click.echo(found.to_json() if as_json else str(found))
+        click.echo(printable.to_json() if as_json else str(printable))
 
 
 def print_report(report: Report, *, as_json: bool, quiet: bool = False, verbose: bool = False) -> None:
@@ -62,7 +62,7 @@ def progress(*, quiet: bool) -> Iterator[StageProgress | None]:
 
 
 class _Lines:
-    """Progress in a pipe: a line where a stage ends, and every so often before."""
+    """Progress in a pipe: a line when a stage ends, and every so often before."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
@@ -91,7 +91,7 @@ def _bar() -> Progress:
 
 
 def _rich_table(report: Report) -> Table:
-    """The report's table with rules around the header and the totals."""
+    """Return the report's table with rules around the header and the totals."""
     rows = report.table()
     table = Table(box=box.SIMPLE, show_footer=bool(rows), pad_edge=False)
     if not rows:

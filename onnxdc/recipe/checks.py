@@ -7,7 +7,8 @@ import numbers
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-Check: TypeAlias = tuple[Callable[[Any], bool], str]  # whether a value is good, and the words for what is
+Check: TypeAlias = tuple[Callable[[Any], bool], str]
+"""A function that tells whether a value is good, and the words for what is."""
 
 
 def integer(low: int, high: int | None = None) -> Check:

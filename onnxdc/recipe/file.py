@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 from onnxdc.errors import RecipeError
 from onnxdc.recipe.keys import RECIPE_KEYS, check_value
-from onnxdc.recipe.recipe import Options, Recipe, Rule
+from onnxdc.recipe.recipe import Recipe
+from onnxdc.recipe.rule import Options, Rule
 from onnxdc.recipe.toml_file import TomlFile
 
 
 def read_recipe(path: str | Path) -> Recipe:
-    """See ``Recipe.from_toml``."""
+    """Read a recipe file; see ``Recipe.from_toml``."""
     file = TomlFile(path)
     defaults = file.data.get("defaults", {})
     rules = file.data.get("rule", [])
@@ -39,7 +40,7 @@ _AnyOptions = TypeVar("_AnyOptions", bound=Options)
 def _read_options(
     file: TomlFile, cls: type[_AnyOptions], table: dict[str, Any], header: str, number: int = 0
 ) -> _AnyOptions:
-    """The options of one table of a recipe file, with file and line in front of every error."""
+    """Return the options of one table of a recipe file, with file and line in front of every error."""
     known = [option.name for option in dataclasses.fields(cls) if option.name != "where"]
     _check_table(file, table, known, header, number)
     where = file.where(header, number)

@@ -1,8 +1,8 @@
 """The table of options: every key of a recipe, which is an option of the command line and a keyword of the verbs, too.
 
-A new option is a row here, a field of ``Settings`` and ``Options`` (or of ``Recipe``, where it is one of the whole
-model), a line in ``keywords.py``, a row in docs/recipes.md, and the code that heeds it; ``tests/recipe/test_keys.py``
-says which of them is missing.
+A new option is a row here, a field of ``Settings`` and ``Options`` in ``rule.py`` (or of ``Recipe``, if it is one of
+the whole model), a line in ``keywords.py``, a row in docs/recipes.md, and the code that heeds it;
+``tests/recipe/test_keys.py`` says which of them is missing.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Key:
         check: Which values are good.
         stage: The stage that heeds it; ``"every"`` stage does.
         help: What it does, as a sentence.
-        default: The value without it; None where there is none, or none that is the same for all weights.
-        usual: What to say of the default, where the value does not say it.
+        default: The value without it; None if there is none, or none that is the same for all weights.
+        usual: What to say of the default, if the value does not say it.
         of_weight: Whether each weight has it; else it is one of the whole model.
         command_line: Whether the command line has it.
-        choices: The texts that the command line takes; empty where it leaves that to the check.
+        choices: The texts that the command line takes; empty if it leaves that to the check.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Key:
 
     @property
     def default_text(self) -> str:
-        """The default in words; empty where there is none."""
+        """The default in words; empty if there is none."""
         shown = str(self.default).lower() if self.type is bool else str(self.default)
         return self.usual or ("" if self.default is None else shown)
 
@@ -129,7 +129,7 @@ def check_value(key: str, value: Any) -> None:
     """Refuse a value that the key cannot have.
 
     Raises:
-        RecipeError: The key, what was expected, what was found.
+        RecipeError: The value is not good; the error says of the key what was expected, and what was given.
     """
     accepts, words = _CHECKS[key]
     if not accepts(value):

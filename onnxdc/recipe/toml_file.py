@@ -1,4 +1,4 @@
-"""A TOML file that remembers where its keys are, so that an error can name the line."""
+"""A TOML file that remembers the lines of its keys, so that an error can name them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ class TomlFile:
     """The parsed file.
 
     Attributes:
-        data: what ``tomllib`` makes of it.
+        name: The name of the file, without its folder.
+        data: What ``tomllib`` makes of the text.
 
     Raises:
-        RecipeError: the file cannot be read or is not TOML; with the line.
+        RecipeError: The file cannot be read or is not TOML; with the line.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -33,28 +34,31 @@ class TomlFile:
         try:
             self.data: dict[str, Any] = tomllib.loads(text)
         except (ValueError, RecursionError) as error:  # of TOML, of a number too long, of brackets too deep
-            found = re.search(r" \(at line (\d+), column \d+\)| \(at end of document\)", str(error))
-            line = found[1] if found and found[1] else len(text.splitlines())
-            message = str(error).removesuffix(found[0] if found else "")
+            position = re.search(r" \(at line (\d+), column \d+\)| \(at end of document\)", str(error))
+            line = position[1] if position and position[1] else len(text.splitlines())
+            message = str(error).removesuffix(position[0] if position else "")
             raise RecipeError(f"{self.name}:{line}: not TOML: {message}") from error
         self._lines = _find_lines(text)
 
     def where(self, table: str = "", number: int = 0, key: str = "") -> str:
-        """``name:line`` of a key or a table, or of the table around it where it is on no line of its own.
+        """Return ``name:line`` of a key or a table, or of the table around it if it is on no line of its own.
 
         Args:
-            table: the table's header; ``""`` is the top of the file.
-            number: which of the tables of that header, counted from 0.
-            key: of the table, itself maybe a table; ``""`` asks for the table as such.
+            table: The table's header; ``""`` is the top of the file.
+            number: The number of the table among those of that header, counted from 0.
+            key: A key of the table, itself maybe a table; ``""`` asks for the table as such.
         """
-        for place in ((table, number, key), (key, 0, ""), (table, number, ""), ("", 0, table)):
-            if place in self._lines:
-                return f"{self.name}:{self._lines[place]}"
+        for spot in ((table, number, key), (key, 0, ""), (table, number, ""), ("", 0, table)):
+            if spot in self._lines:
+                return f"{self.name}:{self._lines[spot]}"
         return self.name
 
 
 def _find_lines(text: str) -> dict[tuple[str, int, str], int]:
-    """(table, number of the table, key) -> line, counted from 1. Good for messages: it does not parse inline tables."""
+    """Find the lines of keys: (table, number of the table, key) -> line, counted from 1.
+
+    Good for messages: it does not parse inline tables.
+    """
     lines: dict[tuple[str, int, str], int] = {}
     counts: dict[str, int] = {}
     table, number = "", 0

@@ -1,4 +1,4 @@
-"""How everything is told that a verb found or did: as text, as plain values, as JSON."""
+"""How it is told what a verb did: as text, as plain values, as JSON."""
 
 from __future__ import annotations
 

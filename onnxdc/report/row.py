@@ -31,9 +31,9 @@ class WeightRow:
         shape: The shape of the dense weight.
         size: The number of its elements.
         nnz: The number of its true nonzeros.
-        entries: The number of its nonzeros and filler zeros; all elements where no gaps are stored.
+        entries: The number of its nonzeros and filler zeros; all elements if no gaps are stored.
         bits: The bits of a code before Huffman coding; None if the weight is not shared.
-        index_bits: The bits of a gap before Huffman coding; None where no gaps are stored.
+        index_bits: The bits of a gap before Huffman coding; None if no gaps are stored.
         dense_bytes: The bytes of the dense weight; for this and the next three see the module's text.
         pruned_bytes: The bytes with the zeros that the weight has, whoever put them there.
         shared_bytes: The bytes with shared values; None if the weight has too many distinct ones.

@@ -35,8 +35,8 @@ def inspect_weights(
     """Return the rows of any model, and its constants that are no weights.
 
     Args:
-        model: A compressed one is decoded in place, which checks every weight.
-        recipe: The ``index_bits`` of weights that are not encoded, and ``min_elements``.
+        model: The model; a compressed one is decoded in place, which checks every weight.
+        recipe: What to do to which weight: the ``index_bits`` of weights that are not encoded, and ``min_elements``.
         decoder: What decodes one weight.
         progress: Called after each weight that is decoded.
         budget: What the dense weights are charged to; without one, what the size of the model allows.

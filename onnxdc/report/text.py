@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 LEFT_ALIGNED: Final = frozenset({"weight", "kind", "shape", "execution"})  # the other columns are numbers
-_NAMED: Final = 3  # names that a line has before it only counts
+_NAMED: Final = 3  # names, a choice: a line has so many before it only counts
 
 
 def aligned(table: Sequence[Sequence[str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a verification found: differences, accuracies, and whether they are accepted; as text and as JSON."""
+"""What a verification tells: differences, accuracies, and whether they are accepted; as text and as JSON."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class OutputDifference:
     """How far two runs are apart in one output.
 
     Attributes:
-        name: of the output.
-        absolute: the largest |a - b| of all elements; infinite where only one is NaN, or no numbers that differ.
-        relative: ``absolute`` over the largest finite |a| of the output; 0 where nothing differs.
+        name: The name of the output.
+        absolute: The largest |a - b| of all elements; infinite if only one is NaN, or no numbers that differ.
+        relative: The ``absolute`` over the largest finite |a| of the output; 0 if nothing differs.
     """
 
     name: str
@@ -29,9 +29,9 @@ class Comparison:
     """Two runs compared.
 
     Attributes:
-        a, b: what was run, such as ``"small.onnx (native)"``.
-        outputs: the difference in each output.
-        tolerance: the largest relative difference that is accepted; None where any is.
+        a, b: The name of each run, such as ``"small.onnx (native)"``.
+        outputs: The difference in each output.
+        tolerance: The largest relative difference that is accepted; None if any is.
     """
 
     a: str
@@ -61,14 +61,14 @@ class Accuracy:
 
 @dataclass(frozen=True, repr=False)
 class Verification(Printable):
-    """What ``verify`` found.
+    """What ``verify`` tells of two models.
 
     Attributes:
-        inputs: where the inputs came from.
-        runs: of each session.
+        inputs: What the inputs are: given or random.
+        runs: The number of runs of each session.
         comparisons: B's runs against A's, and B's native run against its portable one.
-        accuracies: of every run, where labels were given.
-        notes: what could not be run, and why.
+        accuracies: How often each run was right, if labels were given.
+        notes: What could not be run, and why.
     """
 
     inputs: str
@@ -91,10 +91,10 @@ class Verification(Printable):
 
     def brief(self) -> str:
         """Return the largest relative difference."""
-        return f"relative difference {max((each.relative for each in self.comparisons), default=0.0):.1e}"
+        return f"relative difference {max((pair.relative for pair in self.comparisons), default=0.0):.1e}"
 
     def __str__(self) -> str:
-        """A line for each output of each comparison, and for each accuracy."""
+        """Return a line for each output of each comparison, and for each accuracy."""
         lines = [f"inputs: {self.inputs}, {self.runs} runs"]
         for comparison in self.comparisons:
             limit = "" if comparison.tolerance is None else f", tolerance {comparison.tolerance:.1e}"
@@ -104,5 +104,5 @@ class Verification(Printable):
                 f"  {output.name}: largest difference {output.absolute:.3e}, relative {output.relative:.3e}"
                 for output in comparison.outputs
             ]
-        lines += [f"{found.run}: top-1 {found.top1:.2%}, top-5 {found.top5:.2%}" for found in self.accuracies]
+        lines += [f"{score.run}: top-1 {score.top1:.2%}, top-5 {score.top5:.2%}" for score in self.accuracies]
         return "\n".join([*lines, *self.notes])

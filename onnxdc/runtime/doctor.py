@@ -1,4 +1,4 @@
-"""Whether compressed models can run natively here, and what to do where they cannot."""
+"""Whether compressed models can run natively on this machine, and what to do if they cannot."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from onnxdc.runtime import native
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis(Printable):
-    """What was found.
+    """What an examination of the installation tells.
 
     Attributes:
-        onnxruntime: its version.
-        library: path of the native library; None if there is none.
-        isa: instruction set of its kernels; None if it does not load.
-        problem: what is wrong; None if nothing is.
-        advice: what to do about it.
+        onnxruntime: The version of onnxruntime.
+        library: The path of the native library; None if there is none.
+        isa: The instruction set of its kernels; None if it does not load.
+        problem: What is wrong; None if nothing is.
+        advice: What to do about it.
     """
 
     onnxruntime: str
@@ -45,23 +45,23 @@ class Diagnosis(Printable):
         return self.problem or f"native, {self.isa}"
 
     def __str__(self) -> str:
-        """A line for each finding."""
-        found = dataclasses.asdict(self)
-        return "\n".join(f"{name}: {value}" for name, value in found.items() if value is not None)
+        """Return a line for each fact."""
+        facts = dataclasses.asdict(self)
+        return "\n".join(f"{name}: {value}" for name, value in facts.items() if value is not None)
 
 
 def examine() -> Diagnosis:
     """Find the library, load it, and register it with onnxruntime."""
-    found = Diagnosis(onnxruntime.__version__)
+    diagnosis = Diagnosis(onnxruntime.__version__)
     advice = "install onnxdc with pip, which builds the library"
     try:
-        found = dataclasses.replace(found, library=native.library_path())
+        diagnosis = dataclasses.replace(diagnosis, library=native.library_path())
         advice = "reinstall onnxdc for this machine, and see that ONNXDC_ISA, if set, names a set that it has"
-        found = dataclasses.replace(found, isa=native.isa())
+        diagnosis = dataclasses.replace(diagnosis, isa=native.isa())
         advice = "install onnxruntime 1.17 or later"
-        onnxruntime.SessionOptions().register_custom_ops_library(found.library)
+        onnxruntime.SessionOptions().register_custom_ops_library(diagnosis.library)
     except NativeError as error:
-        return dataclasses.replace(found, problem=str(error), advice=advice)
+        return dataclasses.replace(diagnosis, problem=str(error), advice=advice)
     except Exception as error:  # onnxruntime raises many types, which share no base
-        return dataclasses.replace(found, problem=" ".join(str(error).split()), advice=advice)
-    return found
+        return dataclasses.replace(diagnosis, problem=" ".join(str(error).split()), advice=advice)
+    return diagnosis

@@ -1,4 +1,4 @@
-"""The native library through its small C interface: where it lies, which instruction set it uses, its decoder."""
+"""The native library through its small C interface: its path, the instruction set that it uses, its decoder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from onnxdc.numeric.weight import CompressedWeight
 
 _FILE = "libonnxdc_ops.dylib" if sys.platform == "darwin" else "libonnxdc_ops.so"
 _INTERFACE = 2  # the version of custom_ops/c_api.cc that this file is written for
-_TEXT_BYTES = 512
+_TEXT_BYTES = 512  # of a message, a choice: the library cuts longer ones
 _SUCCESS = 0
 
 
@@ -46,10 +46,10 @@ class _WeightGroup(ctypes.Structure):
 
 
 def library_path() -> str:
-    """The file to give to ``SessionOptions.register_custom_ops_library``.
+    """Return the file to give to ``SessionOptions.register_custom_ops_library``.
 
     Raises:
-        NativeError: the package is used without having been installed, so the library was never built.
+        NativeError: The package is used without having been installed, so the library was never built.
     """
     # An editable installation has two roots: the sources, and the installed files, among them the library.
     for root in onnxdc.__path__:
@@ -60,32 +60,32 @@ def library_path() -> str:
 
 
 def isa() -> str:
-    """The instruction set that the kernels use: ``scalar``, ``avx2``, ``avx512`` or ``neon``.
+    """Return the instruction set that the kernels use: ``scalar``, ``avx2``, ``avx512`` or ``neon``.
 
     The best that the machine has, or what the environment variable ``ONNXDC_ISA`` says. A session obeys it when it is
     created.
 
     Raises:
-        NativeError: the library does not load, or ``ONNXDC_ISA`` names a set that is unknown or that the machine lacks.
+        NativeError: The library does not load, or ``ONNXDC_ISA`` names a set that is unknown or that the machine lacks.
     """
     return _text(_library().onnxdc_isa)
 
 
 def supported_isas() -> list[str]:
-    """What ``ONNXDC_ISA`` can be set to on this machine, the fastest first.
+    """Return what ``ONNXDC_ISA`` can be set to on this machine, the fastest first.
 
     Raises:
-        NativeError: the library does not load.
+        NativeError: The library does not load.
     """
     return _text(_library().onnxdc_supported_isas).split()
 
 
 def decode_weight(weight: CompressedWeight) -> np.ndarray:
-    """The dense weight, of ``weight.shape`` and ``weight.dtype``, as ``numeric.decoding.decode_weight`` yields.
+    """Return the dense weight, of ``weight.shape`` and ``weight.dtype``, as ``numeric.decoding.decode_weight`` does.
 
     Raises:
-        FormatError: the weight breaks a rule of docs/format.md section 6.
-        NativeError: the library does not load, or memory runs out.
+        FormatError: The weight breaks a rule of docs/format.md section 6.
+        NativeError: The library does not load, or memory runs out.
     """
     group, owners = _weight_group(weight)
     text = ctypes.create_string_buffer(_TEXT_BYTES)
@@ -98,7 +98,7 @@ def decode_weight(weight: CompressedWeight) -> np.ndarray:
 
 
 def _weight_group(weight: CompressedWeight) -> tuple[_WeightGroup, list[object]]:
-    """The C view of a weight, and the objects that must live as long as it is used."""
+    """Return the C view of a weight, and the objects that must live as long as it is used."""
     group = _WeightGroup(
         checksum=weight.checksum,
         index_bits=weight.index_bits,
@@ -116,7 +116,7 @@ def _weight_group(weight: CompressedWeight) -> tuple[_WeightGroup, list[object]]
 
 
 def _element_type(dtype: np.dtype) -> int:
-    """The ONNX number of a numpy type; 0, which no rule of the format allows, for one that ONNX does not know."""
+    """Return the ONNX number of a numpy type; 0, which no rule of the format allows, for one unknown to ONNX."""
     try:
         return int(helper.np_dtype_to_tensor_dtype(dtype))
     except (KeyError, ValueError):
@@ -124,7 +124,11 @@ def _element_type(dtype: np.dtype) -> int:
 
 
 def _text(function: Callable[..., int]) -> str:
-    """What a function of the library writes; NativeError with it if the function fails."""
+    """Return what a function of the library writes.
+
+    Raises:
+        NativeError: The function fails; the text is the message.
+    """
     text = ctypes.create_string_buffer(_TEXT_BYTES)
     if function(text, _TEXT_BYTES) != _SUCCESS:
         raise NativeError(text.value.decode())
@@ -147,7 +151,7 @@ def _load(path: str) -> ctypes.CDLL:
     """Load a library, and declare its functions.
 
     Raises:
-        NativeError: it does not load, or was compiled from other sources than this file goes with.
+        NativeError: It does not load, or was compiled from other sources than this file goes with.
     """
     try:
         library = ctypes.CDLL(path)

@@ -1,4 +1,4 @@
-"""Sessions of onnxruntime that run compressed models, natively where the library loads."""
+"""Sessions of onnxruntime that run compressed models, natively if the library loads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Provider: TypeAlias = str | tuple[str, dict[str, Any]]
 
 
 def why_not_native() -> str | None:
-    """Why the native library cannot be used, None if it can."""
+    """Say why the native library cannot be used, None if it can."""
     try:
         library.isa()
     except NativeError as error:
@@ -33,7 +33,7 @@ def why_not_native() -> str | None:
 
 
 def best_decoder() -> Decoder:
-    """The native decoder where the library loads, else the one in Python: both give the same bits and errors."""
+    """Return the native decoder if the library loads, else the one in Python: both give the same bits and errors."""
     return decoding.decode_weight if why_not_native() else library.decode_weight
 
 
@@ -54,23 +54,23 @@ def session(
     providers: Sequence[Provider] = ("CPUExecutionProvider",),
     provider_options: Sequence[Mapping[str, Any]] | None = None,
 ) -> onnxruntime.InferenceSession:
-    """A session of onnxruntime for a model, compressed or not.
+    """Create a session of onnxruntime for a model, compressed or not.
 
     With the native library sparse operators run on the compressed weights, and the weights that are executed dense are
     decoded before onnxruntime sees them, which loads faster than decoding by the portable body.
 
     Args:
-        model: a path, or a model in memory, which is left as it is.
-        native: True to insist on the native library, False for the portable bodies, ``"auto"`` for the library where
-            it loads, and a RuntimeWarning where it does not.
-        sess_options: your own options; the library is registered with them, so they serve one session.
-        providers: as for ``onnxruntime.InferenceSession``.
-        provider_options: as for ``onnxruntime.InferenceSession``.
+        model: A path, or a model in memory, which is left as it is.
+        native: What to run: True for the native library, or an error, False for the portable bodies, ``"auto"`` for
+            the library if it loads, and a RuntimeWarning if it does not.
+        sess_options: Your own options; the library is registered with them, so they serve one session.
+        providers: The execution providers, as for ``onnxruntime.InferenceSession``.
+        provider_options: Their options, as for ``onnxruntime.InferenceSession``.
 
     Raises:
         NativeError: ``native`` is True and the library does not load.
-        FormatError: a compressed weight breaks a rule of the format.
-        ModelError: the model cannot be read, or onnxruntime refuses it.
+        FormatError: A compressed weight breaks a rule of the format.
+        ModelError: The model cannot be read, or onnxruntime refuses it.
     """
     options = sess_options or onnxruntime.SessionOptions()
     reason = why_not_native() if native else None
