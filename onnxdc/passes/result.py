@@ -43,7 +43,7 @@ class Figures:
 
     @property
     def density(self) -> float:
-        """nnz / size; 0 for an empty weight."""
+        """The nnz over the size; 0 for an empty weight."""
         return self.nnz / self.size if self.size else 0.0
 
 

@@ -61,7 +61,7 @@ class WeightRow:
 
     @property
     def density(self) -> float:
-        """nnz / size; 0 for an empty weight."""
+        """The nnz over the size; 0 for an empty weight."""
         return self.nnz / self.size if self.size else 0.0
 
     @property
