@@ -214,8 +214,8 @@ def check_node(node: ir.Node) -> None:
     for name, attribute in node.attributes.items():
         if name in types and (attribute.is_ref() or attribute.type != types[name]):
             expected = ir.AttributeType(types[name]).name
-            found = "a reference" if attribute.is_ref() else attribute.type.name
-            raise ModelError(f"{where}: {name}: expected an attribute of type {expected}, got {found}")
+            given = "a reference" if attribute.is_ref() else attribute.type.name
+            raise ModelError(f"{where}: {name}: expected an attribute of type {expected}, got {given}")
 
 
 def check_version(model: ir.Model) -> None:
@@ -226,5 +226,5 @@ def check_version(model: ir.Model) -> None:
     """
     version = model.opset_imports.get(DOMAIN)
     if version != VERSION:
-        found = "none" if version is None else version
-        raise ModelError(f"expected version {VERSION} of the operator set {DOMAIN}, which has its nodes, got {found}")
+        given = "none" if version is None else version
+        raise ModelError(f"expected version {VERSION} of the operator set {DOMAIN}, which has its nodes, got {given}")

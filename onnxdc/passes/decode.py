@@ -25,12 +25,19 @@ from onnxdc.passes.result import Decoded, Figures, GroupFigures, Progress, Resul
 Decoder: TypeAlias = Callable[[CompressedWeight], np.ndarray]
 """From a weight group to the dense weight; raises FormatError."""
 
-_LAZY: Final = 2**26  # bytes: larger weights are decoded to be checked, and once more when they are written or read
+_LAZY: Final = 2**26  # bytes, a choice: larger weights are decoded to be checked, and again when they are written
 
 
 @dataclass
 class _StoredWeight:
-    """A weight group in a graph, with the nodes that it feeds and what is fused behind them, for people."""
+    """A weight group in a graph.
+
+    Attributes:
+        graph: The graph that holds it.
+        group: Its seven values.
+        nodes: The nodes that it feeds.
+        fused: What is fused into them, in words.
+    """
 
     graph: ir.Graph
     group: tuple[ir.Value, ...]
@@ -50,7 +57,14 @@ class _StoredWeight:
 
 @dataclass
 class _DenseWeight:
-    """A dense weight that is to take the place of a group."""
+    """A dense weight that is to replace a group.
+
+    Attributes:
+        stored: The weight in its group.
+        value: The value that it is to be.
+        tensor: The tensor of that value.
+        origin: What the weight was.
+    """
 
     stored: _StoredWeight
     value: ir.Value
@@ -102,12 +116,12 @@ def decode_dense_nodes(
     progress: Progress | None = None,
     budget: Budget | None = None,
 ) -> Result[Decoded]:
-    """Decode only the weights behind DecodeWeight nodes: what is left runs compressed.
+    """Decode only the weights that DecodeWeight nodes yield: what is left runs compressed.
 
     The result is for running, not for keeping: the weights become plain initializers whatever they were before.
 
-    Args and errors are those of ``decode``, except that a model without such nodes is no error. The kernels of what is
-    left are charged, too: each takes its group apart for itself, into what is no larger than the dense weight.
+    Arguments and errors are those of ``decode``, except that a model without such nodes is no error. The kernels of
+    what is left are charged, too: each takes its group apart for itself, into what is no larger than the dense weight.
     """
     budget = budget or Budget.of(stored_bytes(model))
     weights = _stored_weights(model)
@@ -174,7 +188,7 @@ class _DecodedGroup:
 
     Attributes:
         compressed: The group.
-        array: The dense weight; None where it is not kept.
+        array: The dense weight; None if it is not kept.
         dense: The figures of the dense weight.
     """
 
@@ -220,14 +234,14 @@ class _Groups:
 def _decode_weights(
     weights: list[_StoredWeight], origins: Origins, groups: _Groups, progress: Progress | None
 ) -> list[Decoded]:
-    """Decode the groups, then put the dense weights in their places, graph by graph."""
+    """Decode the groups, then replace them by the dense weights, graph by graph."""
     changes: list[Decoded] = []
     decoded: dict[ir.Graph, list[_DenseWeight]] = {}
     for done, stored in enumerate(weights, 1):
         known = groups.decode(stored)
-        found = _dense_weight(stored, known, origins.weights.get(stored.name, Origin()), groups)
-        decoded.setdefault(stored.graph, []).append(found)
-        name, sparse = found.value.name or "", stored.decoder_node is None
+        weight = _dense_weight(stored, known, origins.weights.get(stored.name, Origin()), groups)
+        decoded.setdefault(stored.graph, []).append(weight)
+        name, sparse = weight.value.name or "", stored.decoder_node is None
         figures, shape = GroupFigures.of(known.compressed), tuple(known.compressed.shape.tolist())
         changes.append(Decoded(name, shape, known.dense, figures, sparse=sparse, fused=stored.fused))
         if progress:

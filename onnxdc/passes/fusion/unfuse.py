@@ -180,7 +180,7 @@ def _products(
 
 
 def _connect(record: ir.Graph, values: Mapping[str | None, ir.Value]) -> None:
-    """Give the nodes of the record the values of the model in place of its inputs."""
+    """Give the nodes of the record the values of the model instead of its inputs."""
     for value in record.inputs:
         if value.name not in values:
             raise ModelError(f"metadata entry {KEY}: fused: the model has no value {value.name}")
