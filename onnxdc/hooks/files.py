@@ -16,7 +16,7 @@ import safetensors.numpy
 from onnxdc.errors import HookError
 from onnxdc.graph.slots import Statistic
 from onnxdc.hooks.weight import RULES, HookedWeight
-from onnxdc.model_io.files import replacing
+from onnxdc.model_io.atomic import check_replaceable, replacing
 
 HOOK_FORMAT: Final = "onnxdc.hook"
 HOOK_VERSION: Final = 1
@@ -74,7 +74,9 @@ def writing(folder: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(folder)
     try:
         path.mkdir(exist_ok=True)
-        (path / MANIFEST_FILE).unlink(missing_ok=True)
+        for name in (MANIFEST_FILE, TENSORS_FILE):
+            check_replaceable(path / name)
+        Path(os.path.realpath(path / MANIFEST_FILE)).unlink(missing_ok=True)
         yield path
     except (OSError, safetensors.SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
@@ -84,8 +86,9 @@ def writing(folder: str | os.PathLike[str]) -> Iterator[Path]:
 def write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     """Write a safetensors file, all of it or nothing."""
     with replacing(path) as file:
+        mode = os.fstat(file.fileno()).st_mode
         safetensors.numpy.save_file(dict(tensors), file.name)
-        os.chmod(file.name, os.fstat(file.fileno()).st_mode)  # it puts a file of its own there, for its owner alone
+        os.chmod(file.name, mode)  # it puts a file of its own there, for its owner alone
 
 
 def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:

@@ -1,13 +1,13 @@
-"""The files of a model: what goes into the model itself, what into its external data, and both all or nothing."""
+"""The files of a model: what goes into the model itself, and what into its external data."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
-from collections.abc import Iterator
-from pathlib import Path
-from typing import IO, Final
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import BufferedRandom
+from typing import Final
 
 import onnx_ir as ir
 
@@ -36,38 +36,30 @@ def _initializers(model: ir.Model) -> list[tuple[ir.Value, ir.TensorProtocol]]:
     return [(value, value.const_value) for value in values if value.const_value is not None]
 
 
+def fits_protobuf(model: ir.Model) -> bool:
+    """Tell whether protobuf can hold the model with all its tensors."""
+    return _nbytes(model) <= PROTOBUF_LIMIT
+
+
 def needs_external_data(model: ir.Model) -> bool:
     """Tell whether protobuf cannot hold the tensors, or some are in external data already and they are large."""
-    tensors = [tensor for _, tensor in _initializers(model)]
-    limit = LARGE if any(isinstance(tensor, ir.ExternalTensor) for tensor in tensors) else PROTOBUF_LIMIT
-    nbytes: int = sum(tensor.nbytes for tensor in tensors)
-    return nbytes > limit
+    external = any(isinstance(tensor, ir.ExternalTensor) for _, tensor in _initializers(model))
+    return _nbytes(model) > (LARGE if external else PROTOBUF_LIMIT)
+
+
+def _nbytes(model: ir.Model) -> int:
+    """Return the bytes of all tensors."""
+    nbytes: int = sum(tensor.nbytes for _, tensor in _initializers(model))
+    return nbytes
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a new file that takes the place of ``path`` when nothing failed, and is gone otherwise."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def placed(model: ir.Model, data: IO[bytes] | None, location: str) -> Iterator[None]:
-    """Let every tensor of the model lie for a while in what it is written to: the model, or ``data``.
-
-    The tensors that go to ``data`` are written to it, one at a time; the model calls that file ``location``.
-    """
+def inside(model: ir.Model) -> Iterator[None]:
+    """Let every tensor of the model lie in the model itself for a while."""
     initializers = _initializers(model)
     try:
         for value, tensor in initializers:
-            if data is not None and tensor.nbytes > _EXTERNAL_THRESHOLD and tensor.dtype is not ir.DataType.STRING:
-                value.const_value = _append(data, tensor, location)
-            elif isinstance(tensor, ir.ExternalTensor):
+            if isinstance(tensor, ir.ExternalTensor):
                 value.const_value = inline(tensor)
         yield
     finally:
@@ -75,18 +67,51 @@ def placed(model: ir.Model, data: IO[bytes] | None, location: str) -> Iterator[N
             value.const_value = tensor
 
 
-def _append(data: IO[bytes], tensor: ir.TensorProtocol, location: str) -> ir.ExternalTensor:
-    """Write a tensor at the end of a data file."""
-    data.write(b"\0" * (-data.tell() % _ALIGNMENT))
-    offset = data.tell()
-    if isinstance(tensor, ir.ExternalTensor):
-        tensor.tofile(data)  # copies from file to file, and maps nothing
-    else:
-        data.write(tensor.tobytes())
+@dataclass(frozen=True)
+class Extents:
+    """Where the tensors of a model lie in a data file.
+
+    Attributes:
+        of: The offset and the length of each initializer that is in the file.
+        digest: The SHA-256 of the whole file, in hexadecimal.
+    """
+
+    of: Mapping[ir.Value, tuple[int, int]]
+    digest: str
+
+
+def write_data(model: ir.Model, data: BufferedRandom) -> Extents:
+    """Write the tensors that need not lie in the model to a data file, one at a time."""
+    extents: dict[ir.Value, tuple[int, int]] = {}
+    for value, tensor in _initializers(model):
+        if tensor.nbytes > _EXTERNAL_THRESHOLD and tensor.dtype is not ir.DataType.STRING:
+            data.write(b"\0" * (-data.tell() % _ALIGNMENT))
+            offset = data.tell()
+            if isinstance(tensor, ir.ExternalTensor):
+                tensor.tofile(data)  # copies from file to file, and maps nothing
+            else:
+                data.write(tensor.tobytes())
+            extents[value] = offset, data.tell() - offset
+    data.seek(0)
+    return Extents(extents, hashlib.file_digest(data, "sha256").hexdigest())
+
+
+@contextlib.contextmanager
+def outside(model: ir.Model, extents: Extents, location: str) -> Iterator[None]:
+    """Let the tensors that were written to a data file lie there for a while, by the name that the model has for it."""
+    with inside(model):
+        for value, (offset, length) in extents.of.items():
+            assert value.const_value is not None
+            value.const_value = _external(value.const_value, location, offset, length)
+        yield
+
+
+def _external(tensor: ir.TensorProtocol, location: str, offset: int, length: int) -> ir.ExternalTensor:
+    """Return the same tensor, to be found in a data file."""
     return ir.ExternalTensor(
         location,
         offset,
-        data.tell() - offset,
+        length,
         tensor.dtype,
         shape=ir.Shape(tensor.shape.numpy()),
         name=tensor.name or "",

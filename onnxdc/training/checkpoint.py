@@ -11,7 +11,7 @@ from typing import Any, Final
 import torch
 
 from onnxdc.errors import TrainingError
-from onnxdc.model_io.files import replacing
+from onnxdc.model_io.atomic import check_replaceable, replacing
 
 CHECKPOINT_VERSION: Final = 1
 
@@ -51,6 +51,7 @@ def load_checkpoint(path: Path, run: dict[str, Any]) -> dict[str, Any]:
         TrainingError: There is no such file, it is no checkpoint, or one of another run; the error says what differs.
     """
     try:
+        check_replaceable(path)  # a FIFO would be waited for
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() is not None:  # torch does not look at the checksums
                 raise zipfile.BadZipFile

@@ -104,7 +104,7 @@ def test_external_data_is_mapped_not_read(external_file: Path):
 def test_external_data_of_a_model_that_fits_is_taken_into_the_file(external_file: Path, tmp_path: Path):
     target = tmp_path / "one.onnx"
     save(load(external_file), target)
-    assert not target.with_name("one.onnx.data").exists()
+    assert not list(tmp_path.glob("one.onnx.*"))
     assert onnx.load(target, load_external_data=False) == model_proto()
 
 
@@ -122,8 +122,9 @@ def test_data_that_protobuf_cannot_hold_is_written_beside_the_model(model_file: 
     target = tmp_path / "large.onnx"
     save(load(model_file), target)
     written = onnx.load(target, load_external_data=False)
+    (data,) = tmp_path.glob("large.onnx.*.data")
     assert {entry.key: entry.value for entry in written.graph.initializer[0].external_data} == {
-        "location": "large.onnx.data",
+        "location": data.name,
         "offset": "0",
         "length": str(64 * 48 * 4),
     }
@@ -135,9 +136,9 @@ def test_a_model_with_external_data_goes_through_encode_and_decode(external_file
     monkeypatch.setattr(files, "LARGE", 1000)
     monkeypatch.setattr(files, "PROTOBUF_LIMIT", 10_000)
     save(encode(load(external_file), force=True).model, tmp_path / "encoded.onnx")
-    assert not (tmp_path / "encoded.onnx.data").exists()
+    assert not list(tmp_path.glob("encoded.onnx.*"))
     save(decode(load(tmp_path / "encoded.onnx")).model, tmp_path / "decoded.onnx")
-    assert (tmp_path / "decoded.onnx.data").exists()
+    assert len(list(tmp_path.glob("decoded.onnx.*.data"))) == 1
     assert onnx.load(tmp_path / "decoded.onnx").graph.initializer[0].raw_data == weight(64, 48).tobytes()
 
 
@@ -336,19 +337,9 @@ def test_the_output_cannot_be_the_input(model_file: Path, tmp_path: Path):
     assert model_file.read_bytes() == content
 
 
-def test_the_output_cannot_overwrite_the_input_s_data(external_file: Path, tmp_path: Path):
-    (tmp_path / "external.data").rename(tmp_path / "out.onnx.data")
-    proto = onnx.load(external_file, load_external_data=False)
-    for tensor in proto.graph.initializer:
-        for entry in tensor.external_data:
-            entry.value = entry.value.replace("external.data", "out.onnx.data")
-    external_file.write_bytes(proto.SerializeToString())
-    assert "out.onnx.data, which it is made from" in refused(load(external_file), tmp_path / "out.onnx")
-
-
 def test_an_output_that_cannot_be_written_is_named(tmp_path: Path):
     model = load(model_proto())
-    assert refused(model, tmp_path) == f"{tmp_path}: cannot write: it is a directory"
+    assert refused(model, tmp_path) == f"{tmp_path}: cannot write: it is a directory, expected a regular file"
     missing = tmp_path / "none" / "out.onnx"
     assert refused(model, missing) == f"{missing}: cannot write: No such file or directory"
 
