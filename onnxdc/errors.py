@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from onnxdc.shown import MESSAGE_LENGTH, shown
+
 
 class OptionName(str):
     """The name of an option in a message: ``lr_schedule`` in Python, ``--lr-schedule`` on the command line."""
@@ -20,8 +22,9 @@ class Message:
     args: tuple[Any, ...]
 
     def message(self, spell: Callable[[OptionName], str] = str) -> str:
-        """Return the message as one text, with the names of options as ``spell`` spells them."""
-        return "".join(spell(part) if isinstance(part, OptionName) else str(part) for part in self.args)
+        """Return the message in one line, with the names of options as ``spell`` spells them."""
+        text = "".join(spell(part) if isinstance(part, OptionName) else str(part) for part in self.args)
+        return shown(text, MESSAGE_LENGTH)
 
     def __str__(self) -> str:
         return self.message()

@@ -14,6 +14,7 @@ ROOT = Path(onnxdc.__file__).parent
 
 # From the bottom to the top. Rooms of one floor do not know each other.
 FLOORS: Sequence[set[str]] = (
+    {"shown"},
     {"errors"},
     {"numeric", "graph"},
     {"domain", "recipe"},
@@ -25,7 +26,7 @@ FLOORS: Sequence[set[str]] = (
     {"training"},
     {"api"},
     {"cli"},
-    {"__init__", "__main__"},
+    {"__init__", "__main__", "native"},
 )
 # The same inside passes/.
 PASSES: Sequence[set[str]] = (

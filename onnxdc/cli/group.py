@@ -8,6 +8,7 @@ from typing import IO, Any, Final
 import click
 
 from onnxdc.errors import Interrupted, OnnxdcError, OptionError, OptionName
+from onnxdc.shown import MESSAGE_LENGTH, shown
 
 INTERRUPTED: Final = 130  # 128 + SIGINT, as in a shell
 
@@ -19,7 +20,7 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print ``onnxdc: error: ...``."""
-        click.echo(f"onnxdc: error: {' '.join(self.message.split())}", file=file, err=True)
+        click.echo(f"onnxdc: error: {shown(self.message, MESSAGE_LENGTH)}", file=file, err=True)
 
 
 class Group(click.Group):
@@ -33,6 +34,9 @@ class Group(click.Group):
             raise click.UsageError(error.message(_flag)) from error
         except OnnxdcError as error:
             raise Failure(error.message(_flag)) from error
+        except click.ClickException as error:
+            vars(error)["message"] = shown(error.message, MESSAGE_LENGTH)  # may quote an argument, a file's name
+            raise
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader has gone; click ends in silence
                 raise

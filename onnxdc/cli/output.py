@@ -13,9 +13,11 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from onnxdc.api import StageProgress
 from onnxdc.report import LEFT_ALIGNED, Printable, Report, aligned
+from onnxdc.shown import escaped, shown
 
 _SECONDS: Final = 10.0  # a choice: the time between two lines of progress of one stage in a pipe
 
@@ -23,7 +25,8 @@ _SECONDS: Final = 10.0  # a choice: the time between two lines of progress of on
 def show(printable: Printable, *, as_json: bool, quiet: bool = False) -> None:
     """Print what a command tells, as text or as JSON; nothing if quiet, unless JSON was asked for."""
     if as_json or not quiet:
-        click.echo(printable.to_json() if as_json else str(printable))
+        for line in (printable.to_json() if as_json else str(printable)).split("\n"):
+            click.echo(escaped(line))
 
 
 def print_report(report: Report, *, as_json: bool, quiet: bool = False, verbose: bool = False) -> None:
@@ -36,10 +39,10 @@ def print_report(report: Report, *, as_json: bool, quiet: bool = False, verbose:
         console = Console()
         console.print(_rich_table(report))
         for note in report.notes(verbose=verbose):
-            console.print(note, markup=False, highlight=False)
+            console.print(Text(note))  # a Text is shown as it is: no markup and no emojis in it
     else:
         for line in (*aligned(report.table()), *report.notes(verbose=verbose)):
-            click.echo(line)
+            click.echo(escaped(line))
 
 
 @contextmanager
@@ -53,8 +56,8 @@ def progress(*, quiet: bool) -> Iterator[StageProgress | None]:
 
             def advance(stage: str, weight: str, done: int, total: int) -> None:
                 if stage not in tasks:
-                    tasks[stage] = bar.add_task(stage, total=total, weight=weight)
-                bar.update(tasks[stage], completed=done, weight=weight)
+                    tasks[stage] = bar.add_task(stage, total=total, weight="")
+                bar.update(tasks[stage], completed=done, weight=shown(weight))
 
             yield advance
     else:
@@ -73,7 +76,7 @@ class _Lines:
         if done == total:
             click.echo(f"{stage} {done}/{total}", err=True)
         elif now - self._last >= _SECONDS:
-            click.echo(f"{stage} {done}/{total} {weight}", err=True)
+            click.echo(f"{stage} {done}/{total} {shown(weight)}", err=True)
         else:
             return
         self._last = now
@@ -100,5 +103,5 @@ def _rich_table(report: Report) -> Table:
     for name, footer in zip(header, total, strict=True):
         table.add_column(name, footer, justify="left" if name in LEFT_ALIGNED else "right")
     for row in weights:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     return table

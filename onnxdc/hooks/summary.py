@@ -14,6 +14,7 @@ from onnxdc.hooks.hook import TrainingHook
 from onnxdc.hooks.weight import HookedWeight
 from onnxdc.numeric.arrays import blocks
 from onnxdc.report.printable import Printable
+from onnxdc.shown import shown
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class WeightLine:
     moved: float | None = None
 
     def __str__(self) -> str:
-        text = f"{self.name}: {self.stage}, {'x'.join(map(str, self.shape)) or 'scalar'}"
+        text = f"{shown(self.name)}: {self.stage}, {shown('x'.join(map(str, self.shape))) or 'scalar'}"
         text += "" if self.stage in ("dense", "statistic") else f", {self.density:.1%} kept"
         text += "" if self.values is None else f", {self.values} values"
         return text + ("" if self.moved is None else f", moved by up to {self.moved:.3g}")

@@ -14,6 +14,7 @@ from onnxdc.passes.result import Folded
 from onnxdc.report.printable import Printable
 from onnxdc.report.row import HEADERS, WeightRow, any_encoded, ratio_text, total_row
 from onnxdc.report.text import aligned, first_names, grouped
+from onnxdc.shown import escaped, shown
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,12 +58,12 @@ class Report(Printable):
             verbose: Name everything that was folded or left as it is, instead of counting it.
         """
         dense = [row for row in self.rows if row.execution == "dense"]
-        lines = [f"{row.name}: dense: {row.reason}" if row.reason else f"{row.name}: dense" for row in dense]
-        lines += [f"folded: {fold.detail}" for fold in self.folds] if verbose else self._counted_folds()
+        lines = [f"{shown(row.name)}: dense{f': {row.reason}' if row.reason else ''}" for row in dense]
+        lines += [f"folded: {shown(fold.detail)}" for fold in self.folds] if verbose else self._counted_folds()
         skips = grouped((skip.name, skip.common_reason) for skip in self.skips)
         most = {} if not verbose else {"most": None}
         lines += [f"unchanged: {first_names(names, **most)}: {reason}" for reason, names in skips.items()]
-        return [*lines, *self._file_line()]
+        return [*map(escaped, lines), *self._file_line()]
 
     def _counted_folds(self) -> list[str]:
         counts = Counter(fold.summary for fold in self.folds)

@@ -15,6 +15,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Final
 
+from onnxdc.shown import shown
+
 HEADERS: Final = (
     *("weight", "kind", "shape", "density", "bits", "index bits"),
     *("dense", "pruned", "shared", "encoded", "ratio", "execution"),
@@ -76,9 +78,9 @@ class WeightRow:
     def cells(self) -> tuple[str, ...]:
         """Return the row as text, a cell for each of ``HEADERS``."""
         return (
-            self.name,
+            shown(self.name),
             self.kind,
-            "x".join(map(str, self.shape)),
+            shown("x".join(map(str, self.shape))),
             f"{self.density:.1%}",
             _number(self.bits),
             _number(self.index_bits),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from onnxdc.shown import shown
+
 LEFT_ALIGNED: Final = frozenset({"weight", "kind", "shape", "execution"})  # the other columns are numbers
 _NAMED: Final = 3  # names, a choice: a line has so many before it only counts
 
@@ -34,5 +36,5 @@ def grouped(reasons: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 def first_names(names: Sequence[str], most: int | None = _NAMED) -> str:
     """Return the first names of a list, and the number of the others; all of them if ``most`` is None."""
-    shown = ", ".join(names[:most])
-    return shown if most is None or len(names) <= most else f"{shown} and {len(names) - most} more"
+    listed = ", ".join(map(shown, names[:most]))
+    return listed if most is None or len(names) <= most else f"{listed} and {len(names) - most} more"

@@ -9,6 +9,7 @@ from typing import Any
 
 from onnxdc.report import aligned
 from onnxdc.report.printable import Printable
+from onnxdc.shown import shown
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class TrainingReport(Printable):
 
     def __str__(self) -> str:
         """Return a table of the weights, and the scores."""
-        rows = [(row.name, f"{row.size:,}", f"{row.before:.2%}", f"{row.after:.2%}") for row in self.weights]
+        rows = [(shown(row.name), f"{row.size:,}", f"{row.before:.2%}", f"{row.after:.2%}") for row in self.weights]
         total = ("total", f"{self._size:,}", f"{self.density_before:.2%}", f"{self.density_after:.2%}")
         return "\n".join(
             [
