@@ -4,32 +4,32 @@ Public are this module and ``onnxdc.hooks``, ``onnxdc.torch`` and ``onnxdc.error
 """
 
 import importlib
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from onnxdc.api import CompressionResult, compress, decode, encode, inspect, prune, share
-from onnxdc.errors import (
-    FormatError,
-    HookError,
-    MissingExtraError,
-    ModelError,
-    NativeError,
-    OnnxdcError,
-    OptionError,
-    RecipeError,
-    TrainingError,
-    WeightError,
-)
-from onnxdc.evaluate import verify
-from onnxdc.recipe import Options, Recipe, Rule, Settings
-from onnxdc.report import Report, WeightRow
-from onnxdc.report.verification import Verification
-from onnxdc.runtime import native, session
-from onnxdc.runtime.native import isa, library_path
-
 if TYPE_CHECKING:
+    from onnxdc import errors as errors
     from onnxdc import hooks as hooks
     from onnxdc import torch as torch
+    from onnxdc.api import CompressionResult, compress, decode, encode, inspect, prune, share
+    from onnxdc.errors import (
+        FormatError,
+        HookError,
+        MissingExtraError,
+        ModelError,
+        NativeError,
+        OnnxdcError,
+        OptionError,
+        RecipeError,
+        TrainingError,
+        WeightError,
+    )
+    from onnxdc.evaluate import verify
+    from onnxdc.recipe import Options, Recipe, Rule, Settings
+    from onnxdc.report import Report, WeightRow
+    from onnxdc.report.verification import Verification
+    from onnxdc.runtime import native as native
+    from onnxdc.runtime import session
+    from onnxdc.runtime.native import isa, library_path
     from onnxdc.training.train import finetune as finetune
 
     __version__: str
@@ -65,24 +65,41 @@ __all__ = [
     "verify",
 ]
 
-# Imported when they are asked for: they take their time, or need the packages of an extra.
-_SUBMODULES: Final = ("hooks", "torch")
-
-# ``import onnxdc.native`` is the short way to the library's own functions.
-sys.modules[f"{__name__}.native"] = native
+# Where each name comes from when somebody first asks for it. The command line starts at once that way, and can be
+# interrupted while the rest is loaded; and an extra's packages need not be there.
+_HOMES: Final = {
+    "api": ("CompressionResult", "compress", "decode", "encode", "inspect", "prune", "share"),
+    "errors": (
+        *("FormatError", "HookError", "MissingExtraError", "ModelError", "NativeError", "OnnxdcError"),
+        *("OptionError", "RecipeError", "TrainingError", "WeightError"),
+    ),
+    "evaluate": ("verify",),
+    "recipe": ("Options", "Recipe", "Rule", "Settings"),
+    "report": ("Report", "WeightRow"),
+    "report.verification": ("Verification",),
+    "runtime": ("native", "session"),
+    "runtime.native": ("isa", "library_path"),
+}
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
+_SUBMODULES: Final = ("errors", "hooks", "torch")
 
 
 def __getattr__(name: str) -> Any:
-    """Return ``finetune``, ``__version__`` or a submodule when somebody first asks for it."""
-    if name in _SUBMODULES:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name == "finetune":
+    """Return a public name or a submodule when somebody first asks for it."""
+    if name in _HOME_OF:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    elif name in _SUBMODULES:
+        value = importlib.import_module(f"{__name__}.{name}")
+    elif name == "finetune":
         importlib.import_module(f"{__name__}.torch")  # first, as it says so where PyTorch is missing
-        return importlib.import_module(f"{__name__}.training.train").finetune
-    if name == "__version__":
-        return importlib.import_module("importlib.metadata").version(__name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = importlib.import_module(f"{__name__}.training.train").finetune
+    elif name == "__version__":
+        value = importlib.import_module("importlib.metadata").version(__name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_SUBMODULES, "__version__", "finetune"})
+    return sorted({*globals(), *__all__, *_SUBMODULES, "__version__", "finetune"})

@@ -1,11 +1,38 @@
-"""The command line: it parses, calls the library and prints."""
+"""The command line: it parses, calls the library and prints.
 
-from onnxdc.cli.commands import cli
+What is imported here is imported before the process is ready for signals, and so is nothing but the supervisor.
+"""
+
+import io
+import sys
+from typing import TYPE_CHECKING, Any
+
+from onnxdc.cli.supervisor import supervise
+
+if TYPE_CHECKING:
+    from onnxdc.cli.commands import cli as cli
+
+__all__ = ["cli", "main"]
 
 
 def main() -> None:
     """Run the command line: the entry point of ``onnxdc`` and of ``python -m onnxdc``."""
+    sys.exit(supervise(_command_line))
+
+
+def _command_line() -> None:
+    from onnxdc.cli.commands import cli
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may lack a character, and a path its encoding
     cli(prog_name="onnxdc")
 
 
-__all__ = ["cli", "main"]
+def __getattr__(name: str) -> Any:
+    """Return the group of all commands when somebody asks for it."""
+    if name == "cli":
+        from onnxdc.cli.commands import cli
+
+        return cli
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
