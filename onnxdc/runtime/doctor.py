@@ -11,6 +11,7 @@ import onnxruntime
 from onnxdc.errors import NativeError
 from onnxdc.report import Printable
 from onnxdc.runtime import native
+from onnxdc.shown import MESSAGE_LENGTH, shown
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,7 +48,9 @@ class Diagnosis(Printable):
     def __str__(self) -> str:
         """Return a line for each fact."""
         facts = dataclasses.asdict(self)
-        return "\n".join(f"{name}: {value}" for name, value in facts.items() if value is not None)
+        return "\n".join(
+            f"{name}: {shown(value, MESSAGE_LENGTH)}" for name, value in facts.items() if value is not None
+        )
 
 
 def examine() -> Diagnosis:
@@ -63,5 +66,7 @@ def examine() -> Diagnosis:
     except NativeError as error:
         return dataclasses.replace(diagnosis, problem=str(error), advice=advice)
     except Exception as error:  # onnxruntime raises many types, which share no base
-        return dataclasses.replace(diagnosis, problem=" ".join(str(error).split()), advice=advice)
+        return dataclasses.replace(
+            diagnosis, problem=shown(" ".join(str(error).split()), MESSAGE_LENGTH), advice=advice
+        )
     return diagnosis

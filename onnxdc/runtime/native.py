@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 import onnxdc
 from onnxdc.errors import FormatError, NativeError
 from onnxdc.numeric.weight import CompressedWeight
+from onnxdc.runtime.elf import check_whole
 
 _FILE = "libonnxdc_ops.dylib" if sys.platform == "darwin" else "libonnxdc_ops.so"
 _INTERFACE = 2  # the version of custom_ops/c_api.cc that this file is written for
@@ -131,15 +132,20 @@ def _text(function: Callable[..., int]) -> str:
     """
     text = ctypes.create_string_buffer(_TEXT_BYTES)
     if function(text, _TEXT_BYTES) != _SUCCESS:
-        raise NativeError(text.value.decode())
-    return text.value.decode()
+        raise NativeError(_decoded(text))
+    return _decoded(text)
+
+
+def _decoded(text: ctypes.Array[ctypes.c_char]) -> str:
+    """Return a text of the library, which may quote bytes of the environment and is cut where it is too long."""
+    return text.value.decode(errors="backslashreplace")
 
 
 def _raise_for(result: int, text: ctypes.Array[ctypes.c_char]) -> None:
     if result < _SUCCESS:
-        raise NativeError(f"decoding failed: {text.value.decode()}")
+        raise NativeError(f"decoding failed: {_decoded(text)}")
     if result > _SUCCESS:
-        raise FormatError(_library().onnxdc_rule_name(result).decode(), text.value.decode())
+        raise FormatError(_library().onnxdc_rule_name(result).decode(), _decoded(text))
 
 
 @functools.cache
@@ -154,6 +160,7 @@ def _load(path: str) -> ctypes.CDLL:
         NativeError: It does not load, or was compiled from other sources than this file goes with.
     """
     try:
+        check_whole(path)
         library = ctypes.CDLL(path)
     except OSError as e:
         raise NativeError(f"{path} does not load: {e}") from e
@@ -166,7 +173,9 @@ def _load(path: str) -> ctypes.CDLL:
         ("onnxdc_isa", ctypes.c_int32, [text, size]),
         ("onnxdc_supported_isas", ctypes.c_int32, [text, size]),
     ):
-        function = getattr(library, name)
+        function = getattr(library, name, None)
+        if function is None:
+            raise _of_another_version(path, f"a function {name}, got none")
         function.restype = result
         function.argtypes = arguments
     return library
@@ -184,4 +193,8 @@ def _check_interface(library: ctypes.CDLL, path: str) -> None:
         difference = f"weight groups of {expected_nbytes} bytes, got {nbytes.value}"
     else:
         return
-    raise NativeError(f"{path} is the library of another version of onnxdc: expected {difference}: reinstall onnxdc")
+    raise _of_another_version(path, difference)
+
+
+def _of_another_version(path: str, difference: str) -> NativeError:
+    return NativeError(f"{path} is the library of another version of onnxdc: expected {difference}: reinstall onnxdc")

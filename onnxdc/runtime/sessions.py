@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import onnxruntime
@@ -18,6 +16,8 @@ from onnxdc.model_io import Source
 from onnxdc.numeric import decoding
 from onnxdc.passes.decode import Decoder, decode_dense_nodes
 from onnxdc.runtime import native as library
+from onnxdc.runtime.loan import on_loan
+from onnxdc.shown import MESSAGE_LENGTH, shown
 
 Native: TypeAlias = bool | Literal["auto"]
 Provider: TypeAlias = str | tuple[str, dict[str, Any]]
@@ -97,11 +97,9 @@ def session(
     if path is not None and not decoded:
         del loaded
         return create(path)
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory, "model.onnx")
-        model_io.save(loaded, file)
+    with on_loan(loaded) as file:
         del loaded
-        return create(str(file))
+        return create(file)
 
 
 def _register(options: onnxruntime.SessionOptions) -> None:
@@ -114,4 +112,4 @@ def _register(options: onnxruntime.SessionOptions) -> None:
 
 
 def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return shown(" ".join(str(error).split()), MESSAGE_LENGTH)
