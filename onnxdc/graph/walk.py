@@ -21,6 +21,17 @@ def node_name(node: ir.Node) -> str:
     return node.name or next((output.name for output in node.outputs if output.name), None) or node.op_type
 
 
+def operator_name(node: ir.Node) -> str:
+    """Return the operator of a node, with its domain unless that is ONNX's own: such as ``com.microsoft.FusedConv``."""
+    return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+
+
+def described(node: ir.Node) -> str:
+    """Return the operator of a node and what messages call the node: such as ``Conv conv1``."""
+    name = node_name(node)
+    return operator_name(node) if name == node.op_type else f"{operator_name(node)} {name}"
+
+
 def insert_at(graph: ir.Graph, insertions: Sequence[tuple[int, ir.Node]]) -> None:
     """Insert nodes, each at the index that it is to have among the nodes of the graph when all are in it.
 
@@ -29,8 +40,9 @@ def insert_at(graph: ir.Graph, insertions: Sequence[tuple[int, ir.Node]]) -> Non
     """
     nodes = list(graph)
     for earlier, (index, node) in enumerate(sorted(insertions, key=lambda insertion: insertion[0])):
-        if index - earlier < len(nodes):
-            graph.insert_before(nodes[max(0, index - earlier)], node)
+        before = max(0, index - earlier)
+        if before < len(nodes):
+            graph.insert_before(nodes[before], node)
         else:
             graph.append(node)
     order = {node: index for index, node in enumerate(graph)}

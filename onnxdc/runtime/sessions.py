@@ -11,10 +11,12 @@ from typing import Any, Literal, TypeAlias
 import onnxruntime
 
 from onnxdc import model_io
+from onnxdc.domain.limits import Limit
 from onnxdc.errors import FormatError, ModelError, NativeError
 from onnxdc.model_io import Source
+from onnxdc.model_io.budget import budget_of
 from onnxdc.numeric import decoding
-from onnxdc.passes.decode import Decoder, decode_dense_nodes
+from onnxdc.passes.decode import Decoder, charge_portable, decode_dense_nodes
 from onnxdc.runtime import native as library
 from onnxdc.runtime.loan import on_loan
 from onnxdc.shown import MESSAGE_LENGTH, shown
@@ -39,11 +41,13 @@ def best_decoder() -> Decoder:
 
 @contextmanager
 def naming(model: Source) -> Iterator[None]:
-    """Put the model's name before that of the weight in a FormatError."""
+    """Put the model's name into errors that do not have it: a FormatError, and a ModelError of a pass."""
     try:
         yield
     except FormatError as error:
         raise error.at(f"{model_io.name_of(model)}: {error.where}") from error
+    except ModelError as error:
+        raise ModelError(f"{model_io.name_of(model)}: ", *error.args) from error
 
 
 def session(
@@ -53,6 +57,7 @@ def session(
     sess_options: onnxruntime.SessionOptions | None = None,
     providers: Sequence[Provider] = ("CPUExecutionProvider",),
     provider_options: Sequence[Mapping[str, Any]] | None = None,
+    limit: Limit | None = None,
 ) -> onnxruntime.InferenceSession:
     """Create a session of onnxruntime for a model, compressed or not.
 
@@ -66,11 +71,14 @@ def session(
         sess_options: Your own options; the library is registered with them, so they serve one session.
         providers: The execution providers, as for ``onnxruntime.InferenceSession``.
         provider_options: Their options, as for ``onnxruntime.InferenceSession``.
+        limit: The bytes that the weights may take, as a number or as ``"4GB"``; without it 256 MB, and 1,000 bytes for
+            each byte of the model.
 
     Raises:
         NativeError: ``native`` is True and the library does not load.
         FormatError: A compressed weight breaks a rule of the format.
-        ModelError: The model cannot be read, or onnxruntime refuses it.
+        ModelError: The model cannot be read, its weights would take more than the limit, or onnxruntime refuses it.
+        OptionError: The limit is no size.
     """
     options = sess_options or onnxruntime.SessionOptions()
     reason = why_not_native() if native else None
@@ -81,10 +89,13 @@ def session(
     path = os.fspath(model) if isinstance(model, str | os.PathLike) else None
     loaded = model_io.load(model, upgrade=False)
     decoded = False
-    if native and not reason:
-        _register(options)
-        with naming(model):
-            decoded = bool(decode_dense_nodes(loaded, decoder=library.decode_weight).changes)
+    budget = budget_of(loaded, limit)
+    with naming(model):
+        if native and not reason:
+            _register(options)
+            decoded = bool(decode_dense_nodes(loaded, decoder=library.decode_weight, budget=budget).changes)
+        else:
+            charge_portable(loaded, budget)
 
     def create(file: str) -> onnxruntime.InferenceSession:
         try:
