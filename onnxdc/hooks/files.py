@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, cast, get_args
 
 import numpy as np
 import safetensors
@@ -15,13 +15,18 @@ import safetensors.numpy
 
 from onnxdc.errors import HookError
 from onnxdc.graph.slots import Statistic
-from onnxdc.hooks.weight import RULES, HookedWeight
+from onnxdc.hooks.weight import RULES, ConstantStage, HookedWeight
 from onnxdc.model_io.atomic import check_replaceable, replacing
+from onnxdc.model_io.external import open_regular, read_at
+from onnxdc.recipe.checks import told
+from onnxdc.shown import shown
 
 HOOK_FORMAT: Final = "onnxdc.hook"
 HOOK_VERSION: Final = 1
 MANIFEST_FILE: Final = "hook.json"
 TENSORS_FILE: Final = "hook.safetensors"
+MOST_JSON_BYTES: Final = 2**24  # of a manifest, and of a header of safetensors: ten thousand weights take a third
+_LENGTH_BYTES: Final = 8  # that say how long the header of a safetensors file is
 
 
 def save_hook(folder: str | os.PathLike[str], weights: Mapping[str, HookedWeight], digest: str) -> None:
@@ -52,16 +57,14 @@ def load_hook(folder: str | os.PathLike[str]) -> tuple[dict[str, HookedWeight], 
         HookError: A file is missing or damaged, or of a later version.
     """
     path = Path(folder) / MANIFEST_FILE
-    manifest = _read_manifest(path)
+    entries, digest = _read_manifest(path)
     tensors = read_tensors(Path(folder) / TENSORS_FILE)
-    try:
-        weights: dict[str, HookedWeight] = {}
-        for weight in (_weight(entry, tensors, path) for entry in manifest["weights"]):
-            if weights.setdefault(weight.name, weight) is not weight:
-                raise HookError(f"{path}: {weight.name}: expected one entry, got several")
-        return weights, str(manifest["model"]["sha256"])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise HookError(f"{path}: damaged: {type(error).__name__} {error}") from error
+    weights: dict[str, HookedWeight] = {}
+    for number, entry in enumerate(entries):
+        weight = _weight(entry, tensors, path, number)
+        if weights.setdefault(weight.name, weight) is not weight:
+            raise HookError(f"{path}: {shown(weight.name)}: expected one entry, got several")
+    return weights, digest
 
 
 @contextlib.contextmanager
@@ -97,15 +100,36 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     Raises:
         HookError: There is no such file, it is damaged, or numpy does not have the type of a tensor.
     """
+    where = os.fspath(path)
     try:
-        with open(path, "rb"):  # its errors say what is wrong, those of safetensors only that something is
-            return dict(safetensors.numpy.load_file(path))
+        _check_header(where)
+        return dict(safetensors.numpy.load_file(where))
     except OSError as error:
-        raise HookError(f"{os.fspath(path)}: cannot read: {error.strerror or error}") from error
+        raise HookError(f"{where}: cannot read: {error.strerror or error}") from error
     except (KeyError, AttributeError) as error:  # safetensors looks types up in numpy
-        raise HookError(f"{os.fspath(path)}: has a tensor of a type that numpy has not: {error}") from error
+        raise HookError(f"{where}: has a tensor of a type that numpy has not: {shown(error)}") from error
     except (safetensors.SafetensorError, ValueError) as error:
-        raise HookError(f"{os.fspath(path)}: not a safetensors file: {error}") from error
+        raise HookError(f"{where}: not a safetensors file: {shown(error)}") from error
+
+
+def _check_header(path: str) -> None:
+    """Check the length of the header of a safetensors file; the package checks each tensor against the file's size.
+
+    Raises:
+        OSError: The file cannot be read, or is no regular one.
+        ValueError: The header is longer than the file, or than any that names tensors.
+    """
+    descriptor = open_regular(path)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size < _LENGTH_BYTES:
+            raise ValueError(f"expected {_LENGTH_BYTES} bytes or more, got {size}")
+        length = int.from_bytes(read_at(descriptor, 0, _LENGTH_BYTES), "little")
+    finally:
+        os.close(descriptor)
+    most = min(size - _LENGTH_BYTES, MOST_JSON_BYTES)
+    if length > most:
+        raise ValueError(f"expected a header of at most {most} bytes, got {length}")
 
 
 class _TensorNames:
@@ -150,27 +174,65 @@ def _entry(weight: HookedWeight, named: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _weight(entry: Mapping[str, Any], tensors: Mapping[str, np.ndarray], path: Path) -> HookedWeight:
-    """Read the weight of an entry; KeyError or ValueError where it does not fit its tensors."""
-    named, name, stage = entry["tensors"], str(entry["name"]), entry["stage"]
-    if stage not in RULES:
-        raise HookError(f"{path}: {name}: expected a stage of {', '.join(RULES)}, got {stage!r}")
+def _weight(entry: Any, tensors: Mapping[str, np.ndarray], path: Path, number: int) -> HookedWeight:
+    """Read the weight of an entry of the manifest.
+
+    Raises:
+        HookError: A field of the entry is not what ``_entry`` writes, or does not fit its tensors.
+    """
+    where = f"{path}: weight {number}"
+    if not isinstance(entry, dict):
+        raise HookError(f"{where}: expected an object, got {told(entry)}")
+    name, stage = _text(entry, "name", where), _text(entry, "stage", where)
+    where = f"{path}: {shown(name)}"
+    if stage not in get_args(ConstantStage):
+        raise HookError(f"{where}: expected a stage of {', '.join(RULES)}, got {told(stage)}")
     statistic = entry.get("statistic")
     kinds = get_args(Statistic) if stage == "statistic" else (None,)
     if statistic not in kinds:
-        raise HookError(f"{path}: {name}: expected {' or '.join(map(str, kinds))} as statistic, got {statistic!r}")
-    values = tensors[named["values"]]
-    codes = tensors[named["codes"]] if stage == "shared" else None
-    codebook = tensors[named["codebook"]] if stage == "shared" else None
-    if list(values.shape) != entry["shape"] or str(values.dtype) != entry["dtype"]:
-        expected, got = f"{entry['dtype']}{entry['shape']}", f"{values.dtype}{list(values.shape)}"
-        raise HookError(f"{path}: {name}: expected {expected}, got {got} in {TENSORS_FILE}")
+        raise HookError(f"{where}: expected {' or '.join(map(str, kinds))} as statistic, got {told(statistic)}")
+    values = _tensor(entry, "values", tensors, where)
+    codes = _tensor(entry, "codes", tensors, where) if stage == "shared" else None
+    codebook = _tensor(entry, "codebook", tensors, where) if stage == "shared" else None
+    if list(values.shape) != entry.get("shape") or str(values.dtype) != entry.get("dtype"):
+        expected, got = f"{entry.get('dtype')}{told(entry.get('shape'))}", f"{values.dtype}{list(values.shape)}"
+        raise HookError(f"{where}: expected {shown(expected)}, got {got} in {TENSORS_FILE}")
     if codes is not None and codebook is not None and not _fits(values, codes, codebook):
-        raise HookError(f"{path}: {name}: its codes and its codebook do not give its values")
-    if stage == "pruned" and not np.array_equal(tensors[named["mask"]], values != 0):
-        raise HookError(f"{path}: {name}: its mask does not fit its values")
-    layout = {framework: tuple(axes) for framework, axes in entry["layout"].items()}
-    return HookedWeight(name, values, stage, codes, codebook, str(entry["operator"]), layout, statistic)
+        raise HookError(f"{where}: its codes and its codebook do not give its values")
+    if stage == "pruned" and not np.array_equal(_tensor(entry, "mask", tensors, where), values != 0):
+        raise HookError(f"{where}: its mask does not fit its values")
+    operator, layout = _text(entry, "operator", where), _layout(entry.get("layout"), values.ndim, where)
+    return HookedWeight(name, values, cast(ConstantStage, stage), codes, codebook, operator, layout, statistic)
+
+
+def _text(entry: Mapping[str, Any], key: str, where: str) -> str:
+    """Return a field that holds a text."""
+    text = entry.get(key)
+    if not isinstance(text, str):
+        raise HookError(f"{where}: {key}: expected a text, got {told(text)}")
+    return text
+
+
+def _tensor(entry: Mapping[str, Any], part: str, tensors: Mapping[str, np.ndarray], where: str) -> np.ndarray:
+    """Return the tensor that is a part of a weight."""
+    named = entry.get("tensors")
+    if not isinstance(named, dict):
+        raise HookError(f"{where}: tensors: expected an object, got {told(named)}")
+    name = _text(named, part, f"{where}: tensors")
+    if name not in tensors:
+        raise HookError(f"{where}: {part}: expected a tensor {shown(name)} in {TENSORS_FILE}, got none")
+    return tensors[name]
+
+
+def _layout(layout: Any, rank: int, where: str) -> dict[str, tuple[int, ...]]:
+    """Return the permutations of axes that a layout holds, by framework."""
+    if not isinstance(layout, dict) or not all(isinstance(axes, list) for axes in layout.values()):
+        raise HookError(f"{where}: layout: expected an object of lists, got {told(layout)}")
+    for framework, axes in layout.items():
+        if not all(type(axis) is int for axis in axes) or sorted(axes) != list(range(rank)):
+            got = f"{told(axes)} for {shown(framework)}"
+            raise HookError(f"{where}: layout: expected each axis of {rank} once, got {got}")
+    return {framework: tuple(axes) for framework, axes in layout.items()}
 
 
 def _fits(values: np.ndarray, codes: np.ndarray, codebook: np.ndarray) -> bool:
@@ -186,15 +248,32 @@ def _fits(values: np.ndarray, codes: np.ndarray, codebook: np.ndarray) -> bool:
     )
 
 
-def _read_manifest(path: Path) -> Any:
-    try:
-        manifest = json.loads(path.read_bytes())
-    except OSError as error:
-        raise HookError(f"{path}: cannot read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise HookError(f"{path}: not JSON: {error}") from error
+def _read_manifest(path: Path) -> tuple[list[Any], str]:
+    """Read the entries of the weights, and the digest of their model."""
+    manifest = _read_json(path)
     if not isinstance(manifest, dict) or manifest.get("format") != HOOK_FORMAT:
         raise HookError(f"{path}: not a training hook: expected format {HOOK_FORMAT!r}")
     if manifest.get("version") != HOOK_VERSION:
-        raise HookError(f"{path}: expected version {HOOK_VERSION}, got {manifest.get('version')!r}")
-    return manifest
+        raise HookError(f"{path}: expected version {HOOK_VERSION}, got {told(manifest.get('version'))}")
+    model, entries = manifest.get("model"), manifest.get("weights")
+    if not isinstance(model, dict):
+        raise HookError(f"{path}: model: expected an object, got {told(model)}")
+    if not isinstance(entries, list):
+        raise HookError(f"{path}: weights: expected a list, got {told(entries)}")
+    return entries, _text(model, "sha256", f"{path}: model")
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        descriptor = open_regular(path)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size > MOST_JSON_BYTES:
+                raise HookError(f"{path}: expected at most {MOST_JSON_BYTES} bytes, got {size}")
+            return json.loads(bytes(read_at(descriptor, 0, size)))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise HookError(f"{path}: cannot read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise HookError(f"{path}: not JSON: {shown(error)}") from error

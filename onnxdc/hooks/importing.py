@@ -23,6 +23,7 @@ from onnxdc.hooks.weight import ConstantStage, HookedWeight
 from onnxdc.model_io import Source
 from onnxdc.numeric.arrays import FLOAT_TYPES, require_finite
 from onnxdc.report.changed_model import ChangedModel
+from onnxdc.report.text import first_names
 
 TRAINED_FILE: Final = "trained.safetensors"
 MASK: Final = ".mask"
@@ -142,7 +143,7 @@ def _checked(hook: TrainingHook, arrays: Mapping[str, np.ndarray], project: bool
     known = {weight.name + part for weight in hook.weights.values() for part in _PARTS[weight.stage]}
     unknown = [name for name in parts if name not in known]
     if unknown:
-        raise HookError(f"{unknown[0]}: no such weight in the hook, expected {', '.join(hook.weights)}")
+        raise HookError(f"{unknown[0]}: no such weight in the hook, expected {first_names(list(hook.weights))}")
     return values
 
 
@@ -154,6 +155,8 @@ def _array(weight: HookedWeight, arrays: Mapping[str, np.ndarray], parts: Mappin
     array = arrays.get(weight.name)
     codebook = parts.get(weight.name + CODEBOOK) if weight.codes is not None else None
     if codebook is not None:
+        if codebook.dtype not in FLOAT_TYPES:
+            raise HookError(f"{weight.name}{CODEBOOK}: expected {weight.dtype}, got {codebook.dtype}")
         check_codebook(weight, codebook)
         expanded = weight.expand(codebook)
         if array is not None and not np.array_equal(array, expanded, equal_nan=True):
@@ -162,7 +165,7 @@ def _array(weight: HookedWeight, arrays: Mapping[str, np.ndarray], parts: Mappin
     if array is None and weight.stage == "statistic":
         return weight.values
     if array is None:
-        raise HookError(f"{weight.name}: missing, got {', '.join(arrays) or 'nothing'}")
+        raise HookError(f"{weight.name}: missing, got {first_names(list(arrays)) or 'nothing'}")
     return array
 
 

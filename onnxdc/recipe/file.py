@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from onnxdc.errors import RecipeError
+from onnxdc.recipe.checks import told
 from onnxdc.recipe.keys import RECIPE_KEYS, check_value
 from onnxdc.recipe.recipe import Recipe
 from onnxdc.recipe.rule import Options, Rule
 from onnxdc.recipe.toml_file import TomlFile
+from onnxdc.shown import shown
 
 
 def read_recipe(path: str | Path) -> Recipe:
@@ -21,7 +23,7 @@ def read_recipe(path: str | Path) -> Recipe:
     defaults = file.data.get("defaults", {})
     rules = file.data.get("rule", [])
     if not isinstance(defaults, dict):
-        raise RecipeError(f"{file.where(key='defaults')}: defaults: expected a table, got {defaults!r}")
+        raise RecipeError(f"{file.where(key='defaults')}: defaults: expected a table, got {told(defaults)}")
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise RecipeError(f"{file.where(key='rule')}: rule: expected tables, each headed [[rule]]")
     _check_table(file, file.data, (*RECIPE_KEYS, "defaults", "rule"))
@@ -58,8 +60,8 @@ def _check_table(
     for key, value in table.items():
         where = file.where(header, number, key)
         if key not in known:
-            nearest = difflib.get_close_matches(key, known, n=3) or sorted(known)
-            raise RecipeError(f"{where}: unknown key {key!r}, expected {' or '.join(nearest)}")
+            nearest = difflib.get_close_matches(shown(key), known, n=3) or sorted(known)
+            raise RecipeError(f"{where}: unknown key {told(key)}, expected {' or '.join(nearest)}")
         if key in ("defaults", "rule"):
             continue
         try:

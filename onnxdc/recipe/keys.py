@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 from onnxdc.errors import RecipeError
 from onnxdc.graph.slots import KINDS
 from onnxdc.numeric.kmeans import INITS
-from onnxdc.recipe.checks import SWITCH, TEXT, Check, integer, number, one_of
+from onnxdc.recipe.checks import SWITCH, TEXT, Check, integer, number, one_of, told
 
 Stage: TypeAlias = Literal["prune", "share", "encode", "train", "every"]
 
@@ -133,4 +133,4 @@ def check_value(key: str, value: Any) -> None:
     """
     accepts, words = _CHECKS[key]
     if not accepts(value):
-        raise RecipeError(f"{key}: expected {words}, got {value!r}")
+        raise RecipeError(f"{key}: expected {words}, got {told(value)}")

@@ -32,11 +32,13 @@ from typing import Any, Final
 from onnxdc.errors import RecipeError
 from onnxdc.graph.skips import Skip
 from onnxdc.graph.weights import Weight
+from onnxdc.recipe.checks import MOST_CHARACTERS
 from onnxdc.recipe.keys import DEFAULTS, PRUNING, RECIPE_KEYS, check_value
 from onnxdc.recipe.rule import Options, Rule, Settings
 
 _PAPER_BITS: Final = {"conv": 8}  # of codes and of gaps
 _PAPER_BITS_OTHERS: Final = 5
+_COMPARED: Final = 1000  # names, with one that matches nothing: each comparison takes up to a millisecond
 
 
 @dataclass(frozen=True)
@@ -132,5 +134,6 @@ def _why_none(rule: Rule, weights: Sequence[Weight], skips: Sequence[Skip]) -> s
     for skip in skips:
         if fnmatchcase(skip.name, rule.pattern):
             return f": {skip.name} is skipped: {skip.reason}"
-    nearest = difflib.get_close_matches(rule.pattern, [weight.name for weight in weights], n=1)
+    names = [weight.name for weight in weights[:_COMPARED] if len(weight.name) <= MOST_CHARACTERS]
+    nearest = difflib.get_close_matches(rule.pattern, names, n=1)
     return f", the nearest name is {nearest[0]!r}" if nearest else ""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import tomllib
 from pathlib import Path
 from typing import Any, Final
 
 from onnxdc.errors import RecipeError
+from onnxdc.shown import shown
 
-_HEADER: Final = re.compile(r"\s*\[{1,2}\s*([\w.\-\"' ]+?)\s*\]{1,2}\s*(#.*)?$")
+_MOST_BYTES: Final = 2**20  # a recipe for each of ten thousand weights takes less
+_MOST_DOTS: Final = 100  # in a line: what tomllib takes for a dotted key grows with the square of its dots
+_HEADER_NAME: Final = re.compile(r"[\w.\-\"' ]+")
 _KEY: Final = re.compile(r"\s*[\"']?([\w\-]+)[\"']?\s*[=.]")
 
 
@@ -26,18 +31,17 @@ class TomlFile:
 
     def __init__(self, path: str | Path) -> None:
         self.name = Path(path).name
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise RecipeError(f"{self.name}: cannot be read: {reason}") from error
+        text = _read(path, self.name)
+        for number, content in enumerate(text.split("\n"), start=1):
+            if content.count(".") > _MOST_DOTS:
+                raise RecipeError(f"{self.name}:{number}: expected at most {_MOST_DOTS} dots, got {content.count('.')}")
         try:
             self.data: dict[str, Any] = tomllib.loads(text)
         except (ValueError, RecursionError) as error:  # of TOML, of a number too long, of brackets too deep
             position = re.search(r" \(at line (\d+), column \d+\)| \(at end of document\)", str(error))
             line = position[1] if position and position[1] else len(text.splitlines())
             message = str(error).removesuffix(position[0] if position else "")
-            raise RecipeError(f"{self.name}:{line}: not TOML: {message}") from error
+            raise RecipeError(f"{self.name}:{line}: not TOML: {shown(message)}") from error
         self._lines = _find_lines(text)
 
     def where(self, table: str = "", number: int = 0, key: str = "") -> str:
@@ -54,6 +58,29 @@ class TomlFile:
         return self.name
 
 
+def _read(path: str | Path, name: str) -> str:
+    """Return the text of a file of bounded size."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise RecipeError(f"{name}: cannot be read: not a regular file")
+        with open(path, "rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise RecipeError(f"{name}: cannot be read: expected at most {_MOST_BYTES} bytes, got more")
+        return content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise RecipeError(f"{name}: cannot be read: {reason}") from error
+
+
+def _header(line: str) -> str | None:
+    """Return the name in a line that heads a table, None for any other line."""
+    text = line.partition("#")[0].strip()
+    name = text.strip("[]").strip()
+    is_header = text.startswith("[") and text.endswith("]") and _HEADER_NAME.fullmatch(name)
+    return name.strip("\"' ") if is_header else None
+
+
 def _find_lines(text: str) -> dict[tuple[str, int, str], int]:
     """Find the lines of keys: (table, number of the table, key) -> line, counted from 1.
 
@@ -63,8 +90,8 @@ def _find_lines(text: str) -> dict[tuple[str, int, str], int]:
     counts: dict[str, int] = {}
     table, number = "", 0
     for line, content in enumerate(text.splitlines(), start=1):
-        if header := _HEADER.match(content):
-            table = header[1].strip("\"' ")
+        if header := _header(content):
+            table = header
             number = counts.get(table, 0)
             counts[table] = number + 1
             lines[table, number, ""] = line

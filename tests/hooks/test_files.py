@@ -100,7 +100,7 @@ def damage(folder: Path, change: str) -> None:
         ("no JSON", "hook.json: not JSON: "),
         ("other format", "hook.json: not a training hook: expected format 'onnxdc.hook'"),
         ("later version", "hook.json: expected version 1, got 2"),
-        ("no weights", "hook.json: damaged: KeyError 'weights'"),
+        ("no weights", "hook.json: weights: expected a list, got None"),
         ("stage", "hook.json: fc1: expected a stage of dense, pruned, shared, statistic, got 'frozen'"),
         ("statistic", "hook.json: fc1: expected None as statistic, got 'mean'"),
         ("shape", "hook.json: fc1: expected float32[84, 40], got float32[40, 84] in hook.safetensors"),

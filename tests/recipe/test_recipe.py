@@ -215,7 +215,7 @@ def test_an_empty_file_is_the_empty_recipe(tmp_path: Path) -> None:
             "[[rule]]\nop = 'Conv'\ndensity = 0.1\nquality = 1\n",
             "my.toml:1: rule: expected one of density, ",
         ),
-        ("[[rule]]\nop = ''\n", "my.toml:2: op: expected a text that is not empty, got ''"),
+        ("[[rule]]\nop = ''\n", "my.toml:2: op: expected a text of 1 to 1000 characters, got ''"),
         ("rule = [{op = 'Conv', bits = 9}]\n", "my.toml:1: bits: expected an integer from 1 to 8, got 9"),
         ("[defaults]\ndensity = {a = 1}\n", "my.toml:2: density: expected a number from 0 to 1, got {'a': 1}"),
         ("defaults.bits = 9\n", "my.toml:1: bits: expected an integer from 1 to 8, got 9"),
