@@ -121,9 +121,13 @@ class Loop:
         }
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Go on from a state; any error of torch or of a lookup says that it is of another training."""
         self.network.module.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        for parameter, moments in self.optimizer.state.items():
+            tensors = [moment for moment in moments.values() if isinstance(moment, torch.Tensor) and moment.ndim]
+            if any(tensor.shape != parameter.shape for tensor in tensors):
+                raise ValueError("the optimizer has moments of another shape than the weight")
         torch.set_rng_state(state["random"])
         self.done = [_epoch(entry) for entry in state["done"]]
         best = state["best"]

@@ -16,7 +16,7 @@ from onnxdc.model_io import Source
 from onnxdc.recipe import Recipe
 from onnxdc.recipe.keys import keys_of
 from onnxdc.report.changed_model import ChangedModel
-from onnxdc.training.checkpoint import check_fresh, load_checkpoint, save_checkpoint
+from onnxdc.training.checkpoint import check_fresh, load_checkpoint, restoring, save_checkpoint
 from onnxdc.training.data import Arrays
 from onnxdc.training.environment import deterministic_torch, memory_errors_told
 from onnxdc.training.keywords import FinetuneOptions
@@ -111,7 +111,9 @@ def finetune(
         loop = task.loop
         before = loop.evaluate(loop.measured_on)
         if resume and file is not None:
-            loop.resume(load_checkpoint(file, task.run))
+            state = load_checkpoint(file, task.run)
+            with restoring(file):
+                loop.resume(state)
         _run(task, file, progress)
         return Finetuned(task.model, _finished(task, before), file)
 

@@ -146,6 +146,49 @@ def test_a_damaged_checkpoint_is_refused(model, data, checkpoint):
     assert error(finetune(model, data, "--resume")) == f"{checkpoint}: not a checkpoint of a training, version 1"
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("network", {}),
+        ("network", 3),
+        ("optimizer", {"state": {}, "param_groups": []}),
+        ("random", torch.zeros(3)),
+        ("done", [{"number": []}]),
+        ("done", None),
+        ("best", {"score": 1}),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused(key, value, model, data, checkpoint):
+    content = torch.load(checkpoint, weights_only=True)
+    content["state"][key] = value
+    torch.save(content, checkpoint)
+    assert error(finetune(model, data, "--resume")).startswith(f"{checkpoint}: damaged: its state does not fit: ")
+
+
+def test_moments_of_another_shape_are_refused(model, data, checkpoint):
+    content = torch.load(checkpoint, weights_only=True)
+    moments = next(iter(content["state"]["optimizer"]["state"].values()))
+    name = next(name for name, moment in moments.items() if isinstance(moment, torch.Tensor) and moment.ndim)
+    moments[name] = torch.zeros(7)
+    torch.save(content, checkpoint)
+    assert "damaged: its state does not fit: " in error(finetune(model, data, "--resume"))
+
+
+def test_tensors_in_place_of_options_are_refused(model, data, checkpoint):
+    content = torch.load(checkpoint, weights_only=True)
+    content["run"]["epochs"] = torch.zeros(2)
+    torch.save(content, checkpoint)
+    assert "cannot resume, it is of another training: " in error(finetune(model, data, "--resume"))
+    torch.save(content | {"version": torch.ones(2)}, checkpoint)
+    assert error(finetune(model, data, "--resume")) == f"{checkpoint}: not a checkpoint of a training, version 1"
+
+
+def test_an_archive_that_unpacks_to_more_than_its_size_is_refused(model, data, checkpoint):
+    with zipfile.ZipFile(checkpoint, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(10**7))
+    assert error(finetune(model, data, "--resume")) == f"{checkpoint}: not a checkpoint of a training"
+
+
 def test_a_flipped_bit_in_a_checkpoint_is_seen(model, data, checkpoint):
     content = bytearray(checkpoint.read_bytes())
     with zipfile.ZipFile(checkpoint) as archive:
