@@ -1,12 +1,52 @@
-"""What a verification tells: differences, accuracies, and whether they are accepted; as text and as JSON."""
+"""What a verification found: what outputs are like, how far they are apart, and whether that is accepted."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias
 
+from onnxdc.numeric.divergence import Measure
 from onnxdc.report.printable import Printable
+
+Verdict: TypeAlias = Literal["ok", "failed", "says nothing"]
+
+CONSTANT: Final = 1e-5  # an element that changes by less than this, of the largest value, does not change
+_CLEARLY: Final = 1e-3  # one that changes by more than this does
+_SATURATED: Final = 0.99  # share of the elements that lie at the bounds of a Sigmoid or the like
+
+
+@dataclass(frozen=True)
+class OutputState:
+    """What one output of one run is like, over all items.
+
+    Attributes:
+        finite: The share of its elements that are finite numbers.
+        variation: The largest change of an element between items, over the largest value; None if there is one item,
+            or if all items of the inputs are the same.
+        at_bounds: The share of its elements at the bounds of the Sigmoid or Tanh that they come from; None if they
+            come from another operator.
+    """
+
+    finite: float
+    variation: float | None
+    at_bounds: float | None = None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it does not depend on the input."""
+        return self.variation is not None and self.variation <= CONSTANT
+
+    @property
+    def is_saturated(self) -> bool:
+        """Whether it lies at its bounds, where large differences of what comes before do not show."""
+        return self.at_bounds is not None and self.at_bounds >= _SATURATED
+
+    @property
+    def says_something(self) -> bool:
+        """Whether a comparison with it can find a difference."""
+        return self.finite > 0 and not self.is_constant
 
 
 @dataclass(frozen=True)
@@ -17,11 +57,55 @@ class OutputDifference:
         name: The name of the output.
         absolute: The largest |a - b| of all elements; infinite if only one is NaN, or no numbers that differ.
         relative: The ``absolute`` over the largest finite |a| of the output; 0 if nothing differs.
+        measure: How the divergence is measured, see ``onnxdc/numeric/divergence.py``.
+        divergence: The divergence f.
+        limit: The largest divergence that is accepted; None if any is.
+        top1_agreement: The share of the items whose first class is the same; None if it has no classes.
+        least_agreement: The smallest ``top1_agreement`` that is accepted; None if any is.
+        other_shapes: The number of runs in which the shapes differed.
+        new_faults: The number of elements of B that are NaN or infinite where A has a number.
+        a, b: What the output is like in each run.
     """
 
     name: str
     absolute: float
     relative: float
+    measure: Measure
+    divergence: float
+    limit: float | None
+    top1_agreement: float | None
+    least_agreement: float | None
+    other_shapes: int
+    new_faults: int
+    a: OutputState
+    b: OutputState
+
+    def failures(self) -> Iterator[str]:
+        """Yield why it is not accepted, the tolerance aside."""
+        if self.limit is None:
+            return
+        if self.new_faults:
+            yield f"{self.name}: {self.new_faults} values are NaN or infinite that were numbers"
+        elif self.divergence > self.limit:
+            yield f"{self.name}: divergence {self.divergence:.3g} ({self.measure}), at most {self.limit:g} is accepted"
+        if self.least_agreement is not None and (self.top1_agreement or 0.0) < self.least_agreement:
+            shares = f"{self.top1_agreement or 0.0:.1%} of the items, at least {self.least_agreement:.0%} is accepted"
+            yield f"{self.name}: the first class is the same for {shares}"
+        if self.b.is_constant and self.a.variation is not None and self.a.variation > _CLEARLY:
+            yield f"{self.name}: it does not depend on the input any more"
+
+    def warnings(self) -> Iterator[str]:
+        """Yield why the comparison says little."""
+        if not self.a.finite:
+            yield f"{self.name}: NaN or infinite throughout, in A already: the comparison says nothing"
+        elif self.a.is_constant:
+            yield f"{self.name}: constant, the same for all items: the comparison says little"
+        elif self.a.finite < 1:
+            yield f"{self.name}: {1 - self.a.finite:.1%} of it are NaN or infinite in A already, and left out"
+        if self.a.finite and self.a.is_saturated:
+            yield f"{self.name}: saturated, {self.a.at_bounds:.1%} of it at its bounds: the comparison says little"
+        if self.other_shapes:
+            yield f"{self.name}: of another shape in {self.other_shapes} runs"
 
 
 @dataclass(frozen=True)
@@ -45,9 +129,65 @@ class Comparison:
         return max((output.relative for output in self.outputs), default=0.0)
 
     @property
+    def divergence(self) -> float:
+        """The divergence f of the model: the sum of those of its outputs."""
+        return sum((output.divergence for output in self.outputs), 0.0)
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether the difference is larger than the tolerance."""
+        return self.tolerance is not None and not self.relative <= self.tolerance
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Why the difference is not accepted, the tolerance aside."""
+        return tuple(line for output in self.outputs for line in output.failures())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the comparison says little."""
+        return tuple(line for output in self.outputs for line in output.warnings())
+
+    @property
     def passed(self) -> bool:
         """Whether the difference is accepted."""
-        return self.tolerance is None or self.relative <= self.tolerance
+        return not self.exceeded and not self.failures
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether it is accepted, and whether there was anything to find."""
+        if not self.passed:
+            return "failed"
+        telling = not self.outputs or any(output.a.says_something for output in self.outputs)
+        return "ok" if telling else "says nothing"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes and the properties."""
+        return dataclasses.asdict(self) | {
+            "passed": self.passed,
+            "verdict": self.verdict,
+            "divergence": self.divergence,
+            "failures": list(self.failures),
+            "warnings": list(self.warnings),
+        }
+
+    def lines(self) -> list[str]:
+        """Return a line with the verdict, one for each output, and one for each reason."""
+        verdict = "EXCEEDED" if self.exceeded else {"failed": "FAILED"}.get(self.verdict, self.verdict)
+        limit = "" if self.tolerance is None else f", tolerance {self.tolerance:.1e}"
+        return [
+            f"{self.a} and {self.b}{limit}: {verdict}",
+            *map(_line, self.outputs),
+            *(f"  failed: {line}" for line in self.failures),
+        ]
+
+
+def _line(output: OutputDifference) -> str:
+    top1 = "" if output.top1_agreement is None else f", top-1 agrees in {output.top1_agreement:.2%}"
+    return (
+        f"  {output.name}: largest difference {output.absolute:.3e}, relative {output.relative:.3e}, "
+        f"divergence {output.divergence:.3e} ({output.measure}){top1}"
+    )
 
 
 @dataclass(frozen=True)
@@ -66,6 +206,8 @@ class Verification(Printable):
     Attributes:
         inputs: What the inputs are: given or random.
         runs: The number of runs of each session.
+        items: The number of items in all runs.
+        alike: Whether there are inputs, and all items of them are the same.
         comparisons: B's runs against A's, and B's native run against its portable one.
         accuracies: How often each run was right, if labels were given.
         notes: What could not be run, and why.
@@ -73,6 +215,8 @@ class Verification(Printable):
 
     inputs: str
     runs: int
+    items: int
+    alike: bool
     comparisons: tuple[Comparison, ...]
     accuracies: tuple[Accuracy, ...] = ()
     notes: tuple[str, ...] = ()
@@ -82,27 +226,44 @@ class Verification(Printable):
         """Whether all differences are accepted."""
         return all(comparison.passed for comparison in self.comparisons)
 
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Why B is not accepted, each reason once."""
+        return tuple(dict.fromkeys(line for comparison in self.comparisons for line in comparison.failures))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the verification says little, each reason once."""
+        lines = dict.fromkeys(line for comparison in self.comparisons for line in comparison.warnings)
+        few = ("all items are the same, or there is one: nothing shows whether outputs depend on them",)
+        return (*(few if self.alike else ()), *lines)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on B: that of the comparison which is worst."""
+        found = {comparison.verdict for comparison in self.comparisons}
+        return "failed" if "failed" in found else "says nothing" if "says nothing" in found else "ok"
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the attributes, and what has passed."""
-        comparisons = [
-            dataclasses.asdict(comparison) | {"passed": comparison.passed} for comparison in self.comparisons
-        ]
-        return dataclasses.asdict(self) | {"comparisons": comparisons, "passed": self.passed}
+        """Return the attributes and the properties."""
+        return dataclasses.asdict(self) | {
+            "comparisons": [comparison.to_dict() for comparison in self.comparisons],
+            "passed": self.passed,
+            "verdict": self.verdict,
+            "failures": list(self.failures),
+            "warnings": list(self.warnings),
+        }
 
     def brief(self) -> str:
-        """Return the largest relative difference."""
-        return f"relative difference {max((pair.relative for pair in self.comparisons), default=0.0):.1e}"
+        """Return the verdict and the largest differences."""
+        relative = max((each.relative for each in self.comparisons), default=0.0)
+        divergence = max((each.divergence for each in self.comparisons), default=0.0)
+        return f"{self.verdict}, divergence {divergence:.1e}, relative difference {relative:.1e}"
 
     def __str__(self) -> str:
-        """Return a line for each output of each comparison, and for each accuracy."""
-        lines = [f"inputs: {self.inputs}, {self.runs} runs"]
+        """Return the lines of each comparison, one for each accuracy, and the warnings."""
+        lines = [f"inputs: {self.inputs}, {self.runs} runs, {self.items} items"]
         for comparison in self.comparisons:
-            limit = "" if comparison.tolerance is None else f", tolerance {comparison.tolerance:.1e}"
-            verdict = "" if comparison.tolerance is None else ": ok" if comparison.passed else ": EXCEEDED"
-            lines.append(f"{comparison.a} and {comparison.b}{limit}{verdict}")
-            lines += [
-                f"  {output.name}: largest difference {output.absolute:.3e}, relative {output.relative:.3e}"
-                for output in comparison.outputs
-            ]
-        lines += [f"{score.run}: top-1 {score.top1:.2%}, top-5 {score.top5:.2%}" for score in self.accuracies]
-        return "\n".join([*lines, *self.notes])
+            lines += comparison.lines()
+        lines += [f"{found.run}: top-1 {found.top1:.2%}, top-5 {found.top5:.2%}" for found in self.accuracies]
+        return "\n".join([*lines, *self.notes, *(f"warning: {line}" for line in self.warnings)])

@@ -9,7 +9,7 @@ import onnx_ir as ir
 import pytest
 
 import onnxdc
-from onnxdc import ModelError
+from onnxdc import ModelError, OptionError
 from onnxdc.evaluate import AGREEMENT
 from onnxdc.model_io.feeds import given_feeds, input_specs, random_feed
 from tests.helpers.small_models import DIGITS, LENET, dense
@@ -160,6 +160,13 @@ def test_a_missing_array_is_named():
         ([0], "a label for each item, got only 1"),
         ([0, 1, 2], "expected a label for each of 2 items, got 3"),
         ([0, 4], "expected labels from 0 to 3, got 0 to 4"),
+        ([], r"expected integers \[items\], got float64\[0\]"),
+        ([0.0, 1.0], r"expected integers \[items\], got float64\[2\]"),
+        ([True, False], r"expected integers \[items\], got bool\[2\]"),
+        ([[0], [1]], r"expected integers \[items\], got int64\[2, 1\]"),
+        (["a", "b"], r"expected integers \[items\], got <U1\[2\]"),
+        (1, r"expected integers \[items\], got int64\[\]"),
+        ([2**64 - 1] * 2, "expected labels from 0 to 3, got 18446744073709551615 to 18446744073709551615"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(labels, message):
@@ -167,16 +174,24 @@ def test_labels_that_do_not_fit_are_refused(labels, message):
         onnxdc.verify(shift(0.0), shift(0.0), X, np.array(labels))
 
 
+def test_no_items_are_refused():
+    with pytest.raises(ModelError, match="expected items, got none"):
+        onnxdc.verify(shift(0.0), shift(0.0), {"x": np.zeros((0, 4), np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("seed", -1), ("seed", 2**70), ("tolerance", np.nan), ("tolerance", -1), ("max_divergence", -1)],
+)
+def test_options_out_of_range_are_refused(option, value):
+    with pytest.raises(OptionError, match=f"{option}: expected"):
+        onnxdc.verify(shift(0.0), shift(0.0), **{option: value})
+
+
 def test_models_with_other_outputs_are_refused():
     other = build("g (float[N, 4] x) => (float[N, 4] z) { z = Identity(x) }")
     with pytest.raises(ModelError, match=r"expected outputs \['y'\] as model has, got \['z'\]"):
         onnxdc.verify(shift(0.0), other)
-
-
-def test_a_model_that_no_random_input_suits_asks_for_real_ones():
-    model = build("g (float[N, M] x) => (float[N, K] y) { y = MatMul(x, W) }", W=normal(37, 3))
-    with pytest.raises(ModelError, match="on random inputs; give it real ones"):
-        onnxdc.verify(model, model)
 
 
 def test_text_and_json_tell_the_same():
