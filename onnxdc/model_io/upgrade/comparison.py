@@ -17,7 +17,7 @@ from onnxdc.errors import ModelError
 from onnxdc.model_io.feeds import Feed, attempts, input_specs, random_feed
 from onnxdc.model_io.scopes import graphs_in, label
 from onnxdc.model_io.upgrade.convert import Upgraded
-from onnxdc.model_io.upgrade.running import CannotRunError, Runner
+from onnxdc.model_io.upgrade.running import CannotRunError, Runner, TooSlowError
 
 TOLERANCE: Final = 1e-4  # of the largest value
 _SCALES: Final = (1.0, 8.0)  # of the inputs: some within most bounds of Clip, and some beyond them
@@ -80,6 +80,8 @@ def _first_runs(runner: Runner, model: ir.Model, where: str) -> tuple[list[Feed]
             feed = random_feed(specs, attempt.first, attempt.others, rng)
             feeds = [_scaled(feed, scale) for scale in _SCALES]
             return feeds, [runner.run(each) for each in feeds]
+        except TooSlowError:
+            raise  # other sizes would take as long
         except (CannotRunError, ModelError) as error:
             failure = CannotRunError(str(error))
     raise failure

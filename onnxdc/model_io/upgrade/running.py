@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 import onnx
 
 from onnxdc.model_io.feeds import Feed
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 _SECONDS: Final = 60  # for a run; most take less than one
 _QUIET: Final = 4  # of onnxruntime's log: what it refuses comes back as an exception too
@@ -19,6 +16,10 @@ _QUIET: Final = 4  # of onnxruntime's log: what it refuses comes back as an exce
 
 class CannotRunError(Exception):
     """onnxruntime does not open a model, or does not run it; the message is the reason, in one line."""
+
+
+class TooSlowError(CannotRunError):
+    """A model takes too long to run."""
 
 
 class Runner:
@@ -51,27 +52,25 @@ class Runner:
         """Return the values for some inputs.
 
         Raises:
-            CannotRunError: onnxruntime refuses the inputs, or takes too long.
+            CannotRunError: onnxruntime refuses the inputs.
+            TooSlowError: It takes too long.
         """
         import onnxruntime
 
         options = onnxruntime.RunOptions()
         options.log_severity_level = _QUIET
-        timer = threading.Timer(_SECONDS, _terminate, [options])
-        timer.daemon = True
-        timer.start()
-        try:
-            values: list[Any] = self._session.run(self._names, feed, options)
-        except Exception as error:
-            reason = f"it takes more than {_SECONDS} s" if options.terminate else _in_one_line(error)
-            raise CannotRunError(reason) from error
-        finally:
-            timer.cancel()
+        # In a thread, so that a timeout and Ctrl-C come through; leaving the block waits for the node that runs.
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(self._session.run, self._names, feed, options)
+            try:
+                values: list[Any] = future.result(_SECONDS)
+            except TimeoutError as error:
+                raise TooSlowError(f"it takes more than {_SECONDS} s") from error
+            except Exception as error:  # onnxruntime raises many types, which share no base
+                raise CannotRunError(_in_one_line(error)) from error
+            finally:
+                options.terminate = True
         return values
-
-
-def _terminate(options: onnxruntime.RunOptions) -> None:
-    options.terminate = True
 
 
 def _with_outputs(proto: onnx.ModelProto, names: Sequence[str]) -> bytes:
