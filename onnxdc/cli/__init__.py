@@ -4,6 +4,7 @@ What is imported here is imported before the process is ready for signals, and s
 """
 
 import io
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ def main() -> None:
 def _command_line() -> None:
     from onnxdc.cli.commands import cli
 
+    sys.stdout = sys.stdout or os.fdopen(1, "w")  # one that is closed leads to nowhere by now
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may lack a character, and a path its encoding

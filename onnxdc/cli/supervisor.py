@@ -36,6 +36,7 @@ def supervise(command: Callable[[], None]) -> int:
     Args:
         command: What is run; it may raise SystemExit.
     """
+    _occupy_streams()
     heeded = {number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN}  # nohup wants it so
     if any(name in sys.modules for name in _THREADED):
         return _run(command, heeded, set())
@@ -51,6 +52,15 @@ def supervise(command: Callable[[], None]) -> int:
     if os.getpid() != parent:
         _die_with(parent)
     return _run(command, heeded, set(before))
+
+
+def _occupy_streams() -> None:
+    """Open what is closed of the standard streams: otherwise a model would get its number, and what is printed."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
 
 
 def _watch(child: int, heeded: set[signal.Signals]) -> int:

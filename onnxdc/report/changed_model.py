@@ -34,7 +34,7 @@ class ChangedModel(Generic[AnyReport]):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model, all of it or nothing.
 
-        External data, if the model needs it, goes to ``<path>.data``.
+        External data, if the model needs it, goes to ``<path>.<digest>.data`` next to it.
 
         Raises:
             ModelError: ``path`` cannot be written, or is a file that the model was read from.

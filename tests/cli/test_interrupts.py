@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import onnx
 import pytest
 
 from onnxdc.cli import supervisor
@@ -182,3 +183,20 @@ def test_a_terminal_that_lacks_a_character_gets_its_number(tmp_path, encoding):
         done = subprocess.run([*COMMAND, *command], capture_output=True, check=False, env=environment)
         assert b"Traceback" not in done.stderr
         assert done.stderr.count(b"error") == (command[-1] == tmp_path / "重")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_may_be_closed(tmp_path, closed):
+    path, out = saved(dense(), tmp_path / "model.onnx"), tmp_path / "out.onnx"
+    for command in (f"inspect {path}", f"prune {path} -o {out} --density 0.3"):
+        line = f"{sys.executable} -m onnxdc {command} {closed}"
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+        assert done.returncode == 0
+        assert "error" not in done.stderr
+    assert onnx.load(out).graph.initializer
+
+
+def test_a_reader_that_has_gone_is_no_news(tmp_path):
+    path = saved(dense(), tmp_path / "model.onnx")
+    line = f"{sys.executable} -m onnxdc inspect {path} | true"
+    assert subprocess.run(["sh", "-c", line], capture_output=True, check=False).stderr == b""
