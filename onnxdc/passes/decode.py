@@ -156,6 +156,9 @@ def _stored_weights(model: ir.Model) -> list[_StoredWeight]:
             weights.setdefault((graph, own, *values), _StoredWeight(graph, values)).nodes.append(node)
     if weights:
         group.check_version(model)
+    for function in model.functions.values():
+        if function.domain != DOMAIN and any(node.domain == DOMAIN for node in function.all_nodes()):
+            raise ModelError(f"function {function.name}: expected no node of the domain {DOMAIN} in it, got one")
     for stored in weights.values():
         stored.fused = group.fused_text(stored.nodes)
     return list(weights.values())
@@ -254,7 +257,7 @@ def _decode_weights(
 def _dense_weight(stored: _StoredWeight, known: _DecodedGroup, origin: Origin, groups: _Groups) -> _DenseWeight:
     """Return the dense weight as it goes into the graph."""
     node, compressed = stored.decoder_node, known.compressed
-    name = (node.outputs[0].name if node else origin.name) or stored.name
+    name = (node.outputs[0].name if node else origin.name) or stored.name or "weight"
     dtype, shape = ir.DataType.from_numpy(compressed.dtype), ir.Shape(compressed.shape.tolist())
     value = group.copied(node.outputs[0]) if node else restored_value(name, dtype, shape, origin)
     tensor_name = name if origin.node < 0 else origin.tensor
@@ -289,10 +292,11 @@ def _restore(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
         if weight.origin.node < 0:
             weight.value.const_value = weight.tensor
             initializers.setdefault(weight.stored.group[0], []).append(weight.value)
+    _check_new_names(graph, weights)
     used = {value for weight in weights for value in weight.stored.group}
     graph.initializers.clear()
     for value in (value for values in initializers.values() for value in values):
-        if value in used and not value.uses():
+        if value in used and not value.uses() and not value.is_graph_output():
             continue
         if value.name in graph.initializers:
             raise ModelError(f"{value.name}: two weights decode to this name")
@@ -301,6 +305,14 @@ def _restore(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
         if weight.origin.input >= 0:
             graph.inputs.insert(weight.origin.input, weight.value)
     _restore_constants(graph, [weight for weight in weights if weight.origin.node >= 0])
+
+
+def _check_new_names(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
+    """Raise ModelError if a weight is to have the name of a value that the graph makes or is given."""
+    taken = {value.name for node in graph for value in node.outputs} | {value.name for value in graph.inputs}
+    for weight in weights:
+        if weight.value.name in taken:
+            raise ModelError(f"{weight.value.name}: a weight decodes to this name, which another value has")
 
 
 def _restore_constants(graph: ir.Graph, weights: list[_DenseWeight]) -> None:

@@ -112,6 +112,42 @@ def test_a_group_that_two_nodes_take_is_decoded_for_both():
     assert [node.op_type for node in result.model.graph].count("Gemm") == 2
 
 
+def rename_the_group(model: ir.Model, old: str, new: str) -> None:
+    value = model.graph.initializers.pop(old)
+    value.name = new
+    model.graph.initializers.add(value)
+
+
+def test_a_group_without_a_name_is_decoded():
+    model = encoded("sparse")
+    rename_the_group(model, "W.codebook", ".codebook")
+    assert "weight" in decode(model).model.graph.initializers
+
+
+@pytest.mark.parametrize("name", ["A", "Y"])
+def test_a_weight_does_not_take_the_name_of_another_value(name):
+    model = encoded("sparse")
+    rename_the_group(model, "W.codebook", f"{name}.codebook")
+    with pytest.raises(ModelError, match=f"{name}: a weight decodes to this name, which another value has"):
+        decode(model)
+
+
+def test_a_tensor_of_a_group_that_is_an_output_stays():
+    model = encoded("sparse")
+    model.graph.outputs.append(model.graph.initializers["W.codebook"])
+    assert "W.codebook" in decode(model).model.graph.initializers
+
+
+@pytest.mark.parametrize("work", [decode, decode_dense_nodes])
+def test_a_node_of_the_domain_in_a_function_is_refused(work):
+    model = encoded("sparse")
+    node = ir.Node("onnxdc", "DecodeWeight", [ir.Value(name=f"i{number}") for number in range(7)])
+    inner = ir.Graph(node.inputs, node.outputs, nodes=[node], name="f", opset_imports={"onnxdc": 1})
+    model.functions["local", "f", ""] = ir.Function("local", "f", graph=inner, attributes=[])
+    with pytest.raises(ModelError, match="function f: expected no node of the domain onnxdc in it"):
+        work(model)
+
+
 @pytest.mark.parametrize(
     ("origin", "message"),
     [
