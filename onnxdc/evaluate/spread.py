@@ -44,6 +44,7 @@ class Spread:
             alike: Whether all items of the inputs are the same, so that outputs cannot be told to depend on them.
         """
         return OutputState(
+            elements=self._elements,
             finite=self._finite / self._elements if self._elements else 1.0,
             variation=None if alike or self._items < 2 or not self._elements else self._variation(),
             at_bounds=self._at_bounds / self._elements if self._bounds and self._elements else None,

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from onnxdc.numeric.divergence import Measure
 from onnxdc.report.printable import Printable
+from onnxdc.shown import escaped, shown
 
 Verdict: TypeAlias = Literal["ok", "failed", "says nothing"]
 
@@ -22,13 +23,15 @@ class OutputState:
     """What one output of one run is like, over all items.
 
     Attributes:
-        finite: The share of its elements that are finite numbers.
+        elements: The number of its elements.
+        finite: The share of its elements that are finite numbers; 1 if there is none.
         variation: The largest change of an element between items, over the largest value; None if there is one item,
             or if all items of the inputs are the same.
         at_bounds: The share of its elements at the bounds of the Sigmoid or Tanh that they come from; None if they
             come from another operator.
     """
 
+    elements: int
     finite: float
     variation: float | None
     at_bounds: float | None = None
@@ -46,7 +49,7 @@ class OutputState:
     @property
     def says_something(self) -> bool:
         """Whether a comparison with it can find a difference."""
-        return self.finite > 0 and not self.is_constant
+        return self.elements > 0 and self.finite > 0 and not self.is_constant
 
 
 @dataclass(frozen=True)
@@ -84,28 +87,32 @@ class OutputDifference:
         """Yield why it is not accepted, the tolerance aside."""
         if self.limit is None:
             return
+        name = shown(self.name)
         if self.new_faults:
-            yield f"{self.name}: {self.new_faults} values are NaN or infinite that were numbers"
+            yield f"{name}: {self.new_faults} values are NaN or infinite that were numbers"
         elif self.divergence > self.limit:
-            yield f"{self.name}: divergence {self.divergence:.3g} ({self.measure}), at most {self.limit:g} is accepted"
+            yield f"{name}: divergence {self.divergence:.3g} ({self.measure}), at most {self.limit:g} is accepted"
         if self.least_agreement is not None and (self.top1_agreement or 0.0) < self.least_agreement:
             shares = f"{self.top1_agreement or 0.0:.1%} of the items, at least {self.least_agreement:.0%} is accepted"
-            yield f"{self.name}: the first class is the same for {shares}"
+            yield f"{name}: the first class is the same for {shares}"
         if self.b.is_constant and self.a.variation is not None and self.a.variation > _CLEARLY:
-            yield f"{self.name}: it does not depend on the input any more"
+            yield f"{name}: it does not depend on the input any more"
 
     def warnings(self) -> Iterator[str]:
         """Yield why the comparison says little."""
-        if not self.a.finite:
-            yield f"{self.name}: NaN or infinite throughout, in A already: the comparison says nothing"
+        name = shown(self.name)
+        if not self.a.elements:
+            yield f"{name}: empty in A: the comparison says nothing"
+        elif not self.a.finite:
+            yield f"{name}: NaN or infinite throughout, in A already: the comparison says nothing"
         elif self.a.is_constant:
-            yield f"{self.name}: constant, the same for all items: the comparison says little"
+            yield f"{name}: constant, the same for all items: the comparison says little"
         elif self.a.finite < 1:
-            yield f"{self.name}: {1 - self.a.finite:.1%} of it are NaN or infinite in A already, and left out"
+            yield f"{name}: {1 - self.a.finite:.1%} of it are NaN or infinite in A already, and left out"
         if self.a.finite and self.a.is_saturated:
-            yield f"{self.name}: saturated, {self.a.at_bounds:.1%} of it at its bounds: the comparison says little"
+            yield f"{name}: saturated, {self.a.at_bounds:.1%} of it at its bounds: the comparison says little"
         if self.other_shapes:
-            yield f"{self.name}: of another shape in {self.other_shapes} runs"
+            yield f"{name}: of another shape in {self.other_shapes} runs"
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,7 @@ class Comparison:
 def _line(output: OutputDifference) -> str:
     top1 = "" if output.top1_agreement is None else f", top-1 agrees in {output.top1_agreement:.2%}"
     return (
-        f"  {output.name}: largest difference {output.absolute:.3e}, relative {output.relative:.3e}, "
+        f"  {shown(output.name)}: largest difference {output.absolute:.3e}, relative {output.relative:.3e}, "
         f"divergence {output.divergence:.3e} ({output.measure}){top1}"
     )
 
@@ -266,4 +273,4 @@ class Verification(Printable):
         for comparison in self.comparisons:
             lines += comparison.lines()
         lines += [f"{found.run}: top-1 {found.top1:.2%}, top-5 {found.top5:.2%}" for found in self.accuracies]
-        return "\n".join([*lines, *self.notes, *(f"warning: {line}" for line in self.warnings)])
+        return "\n".join(map(escaped, [*lines, *self.notes, *(f"warning: {line}" for line in self.warnings)]))

@@ -53,6 +53,13 @@ def test_constant_outputs_say_little():
     assert "saturated, 100.0% of it at its bounds" in verification.warnings[1]
 
 
+def test_empty_outputs_say_nothing():
+    empty = graph("y = Slice(x, s, e, k)", s=np.array([9]), e=np.array([9]), k=np.array([1]))
+    verification = onnxdc.verify(empty, empty, X)
+    assert verification.verdict == "says nothing"
+    assert verification.warnings == ("y: empty in A: the comparison says nothing",)
+
+
 def test_saturated_outputs_say_little_though_they_change():
     steep = scaled(1e6, "Tanh")
     assert any("saturated" in line for line in onnxdc.verify(steep, steep, X).warnings)
