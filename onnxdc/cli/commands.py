@@ -15,7 +15,7 @@ from onnxdc.cli.finetune import finetune
 from onnxdc.cli.group import Failure, Group
 from onnxdc.cli.hook import hook
 from onnxdc.cli.output import print_report, progress, show
-from onnxdc.evaluate import AGREEMENT, verify
+from onnxdc.evaluate import AGREEMENT, LIMITS, verify
 from onnxdc.model_io.feeds import load_arrays
 from onnxdc.recipe.keys import MIN_ELEMENTS
 from onnxdc.runtime import doctor
@@ -88,7 +88,21 @@ def inspect(model: Path, min_elements: int | None, as_json: bool, verbose: bool)
     help="Exit with 1 where A and B differ by more, relative to the largest output; without it any difference will do. "
     f"B's native and portable runs must agree to {AGREEMENT:g} in any case.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="The seed of random inputs.")
+@click.option(
+    "--max-divergence",
+    type=float,
+    help="Exit with 1 where the divergence of an output is larger.  [default: at most "
+    f"{', '.join(f'{limit:g} ({measure})' for measure, limit in LIMITS.items())}]",
+)
+@click.option(
+    "--custom-ops",
+    metavar="LIBRARY",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A library of your own operators that the models need; may be given several times.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The seed of made-up inputs.")
+@options.LIMIT
 @options.JSON
 @options.QUIET
 def verify_command(
@@ -96,23 +110,27 @@ def verify_command(
     b: Path,
     inputs: Path | None,
     labels: str | None,
-    tolerance: float | None,
-    seed: int,
     as_json: bool,
     quiet: bool,
+    **settings: Any,
 ) -> None:
-    """Run A and B in onnxruntime, B natively and portably, and compare their outputs.
+    """Run A and B in onnxruntime, B natively and portably, and say whether B can stand for A.
 
-    Inputs are random without --inputs. With --labels it tells how often each is right.
+    Inputs are made up without --inputs. With --labels it tells how often each is right. Exits with 1 where B has NaN
+    or infinities that A does not have, does not depend on the input any more, or is too far away.
     """
     if labels is not None and inputs is None:
         raise click.UsageError("--labels needs --inputs")
     arrays = None if inputs is None else load_arrays(inputs, labels)
     right = None if arrays is None or labels is None else arrays[labels]
-    verification = verify(a, b, arrays, right, tolerance=tolerance, seed=seed)
+    verification = verify(a, b, arrays, right, **settings)
     show(verification, as_json=as_json, quiet=quiet)
+    if quiet:
+        for warning in verification.warnings:
+            click.echo(f"onnxdc: warning: {warning}", err=True)
     if not verification.passed:
-        raise Failure("the outputs differ by more than the tolerance")
+        reasons = verification.failures or ["the outputs differ by more than the tolerance"]
+        raise Failure("; ".join(reasons))
 
 
 @cli.command("doctor")
