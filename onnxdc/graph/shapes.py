@@ -10,21 +10,25 @@ import onnx
 import onnx.shape_inference
 import onnx_ir as ir
 
-Shapes: TypeAlias = dict[str, tuple[int | str, ...]]
-"""Name of a value of the main graph -> its shape, with names for dimensions that are not fixed."""
+Dimension: TypeAlias = int | str | None
+"""A size of 1 or more, the name of one that is not fixed, or None where nothing is known."""
 
+Shapes: TypeAlias = dict[str, tuple[Dimension, ...]]
+"""Name of a value of the main graph -> its shape."""
+
+MAX_DIMENSION: Final = 2**31 - 1  # exporters write -1, 0 or nonsense for what is not fixed; runtimes ignore it
 _SMALL: Final = 64  # elements: pads have two for each of 32 axes; what is larger is no shape, and inference needs none
 
 
 def known_shapes(model: ir.Model) -> Shapes:
-    """Return the shapes of the main graph's values of which every dimension is known, if only by name.
+    """Return the shapes of the main graph's values, as far as they are known.
 
     Args:
         model: The model, which is not changed; no large tensor of it is loaded.
     """
     graph = model.graph
     values = [*graph.inputs, *graph.initializers.values(), *(value for node in graph for value in node.outputs)]
-    infos = {value.name: ir.serde.serialize_value(value) for value in values if value.name and value.type}
+    infos = {value.name: _sensible(ir.serde.serialize_value(value)) for value in values if value.name and value.type}
     small, large = [], []
     for name, value in graph.initializers.items():
         tensor = value.const_value
@@ -61,9 +65,23 @@ def _is_large_constant(node: ir.Node) -> bool:
     return value is not None and value.type is ir.AttributeType.TENSOR and value.as_tensor().size > _SMALL
 
 
-def _shape(info: onnx.ValueInfoProto) -> tuple[int | str, ...] | None:
+def _sensible(info: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
+    """Take sizes out of a value's shape that none can have."""
+    for dim in info.type.tensor_type.shape.dim if info.type.tensor_type.HasField("shape") else ():
+        if dim.HasField("dim_value") and known_size(dim.dim_value) is None:
+            dim.ClearField("dim_value")
+    return info
+
+
+def known_size(size: int) -> int | None:
+    """Return a declared size, None where it is one that stands for an unknown one: negative, zero or huge."""
+    return size if 0 < size <= MAX_DIMENSION else None
+
+
+def _shape(info: onnx.ValueInfoProto) -> tuple[Dimension, ...] | None:
     tensor = info.type.tensor_type
     if not tensor.HasField("shape"):
         return None
-    dims = tuple(dim.dim_value if dim.HasField("dim_value") else dim.dim_param for dim in tensor.shape.dim)
-    return None if "" in dims else dims
+    return tuple(
+        known_size(dim.dim_value) if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim
+    )

@@ -16,7 +16,16 @@ import onnx_ir as ir
 from onnxdc.graph import slots
 from onnxdc.graph.passing import CUTTING, RESHAPING, is_passing
 from onnxdc.graph.slots import KINDS, Kind
-from onnxdc.graph.walk import graphs
+from onnxdc.graph.walk import graphs, operator_name
+
+
+@dataclass(frozen=True)
+class Step:
+    """The last node of a way from a constant, with the way before it: ways that begin alike share their beginning."""
+
+    node: ir.Node
+    before: Step | None
+    length: int
 
 
 @dataclass(frozen=True)
@@ -26,13 +35,29 @@ class Use:
     Attributes:
         node: The node that consumes the constant.
         index: The number of the input of that node that takes it.
-        path: The nodes between the constant and the consumer, the constant's side first; empty when it feeds it
-            directly. A call of a model-local function counts as a node of the path.
+        way: The nodes between the constant and the consumer, the last one first; None when it feeds it directly.
     """
 
     node: ir.Node
     index: int
-    path: tuple[ir.Node, ...] = ()
+    way: Step | None = None
+
+    @property
+    def path(self) -> tuple[ir.Node, ...]:
+        """The nodes between the constant and the consumer, the constant's side first.
+
+        A call of a model-local function counts as a node of the path.
+        """
+        nodes, step = [], self.way
+        while step is not None:
+            nodes.append(step.node)
+            step = step.before
+        return tuple(reversed(nodes))
+
+    @property
+    def distance(self) -> int:
+        """The number of nodes between the constant and the consumer."""
+        return 0 if self.way is None else self.way.length
 
     @property
     def kind(self) -> Kind:
@@ -69,7 +94,7 @@ def joins_of_constants(model: ir.Model) -> set[ir.Node]:
             is_join = node.op_type == "Concat" and constants.issuperset(value for value in node.inputs if value)
             if is_join:
                 joins.add(node)
-            if is_join or node.op_type == "Constant" or (is_passing(node, 0) and node.inputs[0] in constants):
+            if is_join or node.op_type == "Constant" or (is_passing(node, 0) and node.inputs and node.inputs[0] in constants):
                 constants.update(node.outputs)
     return joins
 
@@ -84,9 +109,9 @@ def trace(value: ir.Value, model: ir.Model, joins: Set[ir.Node]) -> Trace:
     """
     traced = Trace()
     seen: set[int] = set()
-    pending: list[tuple[ir.Value, tuple[ir.Node, ...]]] = [(value, ())]
+    pending: list[tuple[ir.Value, Step | None]] = [(value, None)]
     while pending:
-        current, path = pending.pop()
+        current, way = pending.pop()
         if id(current) in seen:  # the input of a function that is called twice, or that calls itself
             continue
         seen.add(id(current))
@@ -94,17 +119,18 @@ def trace(value: ir.Value, model: ir.Model, joins: Set[ir.Node]) -> Trace:
             traced.others.append("graph output")
         for node, index in current.uses():
             function = model.functions.get(node.op_identifier())
+            further = Step(node, way, 1 if way is None else way.length + 1)
             if function is not None and index < len(function.inputs):
-                pending.append((function.inputs[index], (*path, node)))
+                pending.append((function.inputs[index], further))
             elif is_passing(node, index) or node in joins:
-                pending += [(output, (*path, node)) for output in node.outputs]
+                pending += [(output, further) for output in node.outputs]
             elif slots.weight_kind(node, index) is not None:
-                traced.uses.append(Use(node, index, path))
+                traced.uses.append(Use(node, index, way))
             elif slots.is_quantized_slot(node, index):
-                traced.quantized.append(node.op_type)
+                traced.quantized.append(operator_name(node))
             else:
-                traced.others.append(node.op_type)
-    traced.uses.sort(key=lambda use: (KINDS.index(use.kind), len(use.path)))
+                traced.others.append(operator_name(node))
+    traced.uses.sort(key=lambda use: (KINDS.index(use.kind), use.distance))
     return traced
 
 
@@ -137,7 +163,9 @@ def _shape_after(node: ir.Node, before: tuple[int, ...]) -> tuple[int, ...] | No
     if node.op_type not in RESHAPING:
         return before
     shape = node.outputs[0].shape
-    return tuple(shape.numpy()) if shape is not None and shape.is_static() else None
+    after = tuple(shape.numpy()) if shape is not None and shape.is_static() else None
+    # What the model declares may not be so.
+    return after if after is not None and math.prod(after) == math.prod(before) and min(after, default=1) > 0 else None
 
 
 def _axis_before(node: ir.Node, before: tuple[int, ...], after: tuple[int, ...], axis: int) -> int | None:

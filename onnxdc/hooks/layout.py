@@ -17,7 +17,7 @@ def framework_layouts(use: Use, rank: int) -> dict[str, tuple[int, ...]]:
     its operator changes its shape.
     """
     node = use.node
-    if use.path or node.domain != "":
+    if use.way is not None or node.domain != "":
         return {}
     same = tuple(range(rank))
     channels_last = (*range(2, rank), 1, 0)

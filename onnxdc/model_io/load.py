@@ -1,101 +1,111 @@
-"""Read a model from a file or take one from memory, its external data memory-mapped, and check it."""
+"""Read a model from a file or take one from memory, and check it; its external data are read when they are needed."""
 
 from __future__ import annotations
 
-import mmap
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-import google.protobuf.message
 import onnx
 import onnx_ir as ir
 
 from onnxdc.domain.group import MIN_OPSET
 from onnxdc.errors import ModelError
-from onnxdc.model_io.check import (
-    check_external,
-    check_supported,
-    default_opset,
-    proto_graphs,
-    root_cause,
-    why_not_parsed,
-)
+from onnxdc.graph.walk import graphs
+from onnxdc.model_io.check import check_model, root_cause
+from onnxdc.model_io.external import DataFile, DataTensor, open_data, open_tensor, with_data
 from onnxdc.model_io.files import FILES, inline
-from onnxdc.model_io.upgrade import upgraded
+from onnxdc.model_io.imports import with_one_default_domain
+from onnxdc.model_io.notes import add_note
+from onnxdc.model_io.parse import read_proto
+from onnxdc.model_io.scopes import graphs_in
+from onnxdc.model_io.upgrade import compare, upgraded
 
 Source: TypeAlias = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
 
 def load(source: Source, *, upgrade: bool = True) -> ir.Model:
-    """Read a model, its external data memory-mapped, and check what would otherwise fail later without a name.
+    """Read a model and check what would otherwise fail later without a name; external data are read when needed.
 
     Args:
-        source: a path, or a model in memory, which is left as it is. The external data of a ``ModelProto`` is looked
+        source: A path, or a model in memory, which is left as it is. The external data of a ``ModelProto`` is looked
             for in the current directory.
-        upgrade: convert a model whose operator set is older than 11, the oldest that a compressed model can have. An
-            ``ir.Model`` is taken as it is.
+        upgrade: Whether to convert a model whose operator set is older than 11, the oldest that a compressed model can
+            have. An ``ir.Model`` is taken as it is.
 
     Raises:
-        ModelError: there is no such file, it is empty, truncated or not ONNX, external data is missing or too short,
+        ModelError: There is no such file, it is empty, truncated or not ONNX, external data is missing or too short,
             the operator set is unknown or cannot be converted, or the model has something that would get lost.
     """
     if isinstance(source, ir.Model):
-        model = source.clone()
-        _prepare_tensors(model, "model")
-        model.meta[FILES] |= source.meta.get(FILES, set())
-        return model
+        return _cloned(source)
     if isinstance(source, onnx.ModelProto):
-        return _from_proto(source, "model", "", upgrade)
-    path = Path(source)
-    model = _from_proto(_read(path), str(path), str(path.parent), upgrade)
-    model.meta[FILES].add(path)
+        return _from_proto(source, "model", None, upgrade)
+    path = os.fspath(source)
+    model = _from_proto(read_proto(path), path, path, upgrade)
+    model.meta[FILES].add(Path(path))
     return model
 
 
 def name_of(source: Source) -> str:
-    """What to call a model in messages: its path, or ``model``."""
+    """Return what to call a model in messages: its path, or ``model``."""
     return os.fspath(source) if isinstance(source, str | os.PathLike) else "model"
 
 
 def file_bytes(model: ir.Model) -> int | None:
-    """The size of the files that a loaded model was read from, external data included; None for one from memory."""
+    """Return the size of the files that a model was read from, external data included; None for one from memory."""
     files = model.meta.get(FILES)
     return sum(Path(file).stat().st_size for file in files) if files else None
 
 
-def _read(path: Path) -> onnx.ModelProto:
-    """Parse a file, or say why it is no model."""
-    proto = onnx.ModelProto()
+def _cloned(source: ir.Model) -> ir.Model:
+    """Return a copy of a model in memory, its nodes sorted and its external data opened."""
+    model = source.clone()
+    files: dict[str, DataFile] = {}
+
+    def opened(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
+        if isinstance(tensor, ir.ExternalTensor) and not isinstance(tensor, DataTensor):
+            return open_tensor(tensor, files)
+        return _with_texts_once(tensor)
+
+    _prepare_tensors(model, opened)
+    model.meta[FILES] = source.meta.get(FILES, set()) | {Path(file.path) for file in files.values()}
+    _sort(model)
+    return model
+
+
+def _sort(model: ir.Model) -> None:
+    """Bring the nodes of all graphs into an order in which each comes after those that it needs."""
     try:
-        with open(path, "rb") as file:
-            if not os.fstat(file.fileno()).st_size:
-                raise ModelError(f"{path}: expected an ONNX model, got an empty file")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content, memoryview(content) as view:
-                try:
-                    proto.ParseFromString(view)
-                except google.protobuf.message.DecodeError as error:
-                    raise ModelError(f"{path}: {why_not_parsed(view)}") from error
-    except OSError as error:
-        raise ModelError(f"{path}: cannot read: {error.strerror or error}") from error
-    if not proto.HasField("graph"):
-        raise ModelError(f"{path}: not an ONNX model: it holds no graph")
-    return proto
+        model.graph.sort()
+        for function in model.functions.values():
+            function.sort()
+    except ValueError as error:
+        raise ModelError(f"model: not valid ONNX: {root_cause(error)}") from error
 
 
-def _from_proto(proto: onnx.ModelProto, where: str, base_dir: str, upgrade: bool) -> ir.Model:
+def _from_proto(proto: onnx.ModelProto, where: str, path: str | None, upgrade: bool) -> ir.Model:
     """Check a parsed model and hand it to onnx_ir."""
-    check_supported(proto, where)
-    opset = default_opset(proto, where)
-    if upgrade and opset < MIN_OPSET:
-        proto = upgraded(proto, where, base_dir, opset)
+    proto = with_one_default_domain(proto, where)
+    checked = check_model(proto, where)
+    files = open_data(checked.scopes, where, path)
+    after = None
+    if upgrade and checked.opset < MIN_OPSET:
+        after = upgraded(with_data(proto, files), where, checked.opset)
+        proto, files = after.proto, {}
     try:
         model = ir.from_proto(proto)
-    except ir.serde.SerdeError as error:
+    except (ir.serde.SerdeError, RecursionError) as error:
         raise ModelError(f"{where}: not valid ONNX: {root_cause(error)}") from error
-    ir.external_data.set_base_dir(model.graph, base_dir)
-    _prepare_tensors(model, where)
+    if not checked.is_sorted:
+        _sort(model)
+    _prepare_tensors(model, lambda tensor: _from_file(tensor, files))
+    model.meta[FILES] = {Path(file.path) for file in files.values()}
     _forget_implied_types(model, proto.graph)
+    reason = compare(after, model, where) if after else None
+    if reason:
+        add_note(model, f"operator set {checked.opset} was converted to {MIN_OPSET}, not checked: {reason}")
     return model
 
 
@@ -104,39 +114,51 @@ def _forget_implied_types(model: ir.Model, graph: onnx.GraphProto) -> None:
 
     onnx_ir gives every initializer the type and shape of its tensor, and writes a value_info for whatever has a type.
     """
-    declared = {info.name for inner in proto_graphs(graph) for info in inner.value_info}
+    declared = {info.name for inner in graphs_in(graph) for info in inner.value_info}
     for owner in model.graphs():
         for value in owner.initializers.values():
             if value.name not in declared and not (value.is_graph_input() or value.is_graph_output()):
                 value.type = value.shape = None
 
 
-def _prepare_tensors(model: ir.Model, where: str) -> None:
-    """Check all external data, and make the tensors such that they are written as they were read."""
-    files = set()
+def _from_file(tensor: ir.TensorProtocol, files: Mapping[str, DataFile]) -> ir.TensorProtocol:
+    """Return a tensor that reads from its open file if it is external, and is written as it was read."""
+    if isinstance(tensor, ir.ExternalTensor):
+        return DataTensor(tensor, files[os.fspath(tensor.location)])
+    return _with_texts_once(tensor)
 
-    def prepared(tensor: ir.TensorProtocol, name: str | None, *, external: bool) -> ir.TensorProtocol:
-        if not isinstance(tensor, ir.ExternalTensor):
-            return _with_texts_once(tensor)
-        check_external(tensor, f"{where}: {name}")
-        files.add(Path(tensor.path))
-        return tensor if external else inline(tensor)
 
-    for graph in model.graphs():
-        for value, tensor in ((value, value.const_value) for value in graph.initializers.values()):
-            if tensor is not None:
-                value.const_value = prepared(tensor, value.name, external=True)
+def _prepare_tensors(model: ir.Model, prepared: Callable[[ir.TensorProtocol], ir.TensorProtocol]) -> None:
+    """Replace every tensor of a model, in whatever graph or attribute."""
+    for _, graph in graphs(model):
+        for value in graph.initializers.values():
+            if value.const_value is not None:
+                value.const_value = prepared(value.const_value)
         for node in graph:
             for attribute in list(node.attributes.values()):
-                if attribute.type is ir.AttributeType.TENSOR and not attribute.is_ref():
-                    tensor = prepared(attribute.as_tensor(), node.outputs[0].name, external=False)
-                    if tensor is not attribute.value:
-                        node.attributes.add(ir.AttrTensor(attribute.name, tensor, doc_string=attribute.doc_string))
-    model.meta[FILES] = files
+                changed = _prepared_attribute(attribute, prepared)
+                if changed is not None:
+                    node.attributes.add(changed)
+
+
+def _prepared_attribute(
+    attribute: ir.Attr, prepared: Callable[[ir.TensorProtocol], ir.TensorProtocol]
+) -> ir.Attr | None:
+    """An attribute with its tensors prepared, to be written inside the model; None where nothing changes."""
+    if attribute.is_ref() or attribute.type not in (ir.AttributeType.TENSOR, ir.AttributeType.TENSORS):
+        return None
+    many = attribute.type is ir.AttributeType.TENSORS
+    before = list(attribute.as_tensors() if many else [attribute.as_tensor()])
+    after = [prepared(tensor) for tensor in before]
+    if all(new is old for new, old in zip(after, before, strict=True)):
+        return None
+    values = [inline(tensor) if isinstance(tensor, ir.ExternalTensor) else tensor for tensor in after]
+    value = values if many else values[0]
+    return ir.Attr(attribute.name, attribute.type, value, doc_string=attribute.doc_string)
 
 
 def _with_texts_once(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
-    """The tensor, without its metadata_props in the proto behind it: onnx_ir would write them twice."""
+    """Return the tensor, without its metadata_props in the proto that it wraps: onnx_ir would write them twice."""
     if not isinstance(tensor, ir.TensorProtoTensor) or not tensor.metadata_props:
         return tensor
     proto = onnx.TensorProto()

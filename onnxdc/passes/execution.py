@@ -13,12 +13,13 @@ from typing import Final
 import onnx_ir as ir
 
 from onnxdc.domain.operators import SPARSE
-from onnxdc.graph.shapes import Shapes
+from onnxdc.graph.shapes import Dimension, Shapes
 from onnxdc.graph.weights import Weight
 from onnxdc.passes import cost
 
 MAX_OUTPUTS: Final = 1 << 22  # as custom_ops/ops/weight_input.cc has it
 _TRANSPOSES: Final = ("transA", "transB")
+_PASSED: Final = 8  # nodes that a reason names
 _RANKS: Final = {"Gemm": (2,), "MatMul": (2,), "Conv": (3, 4, 5)}
 
 
@@ -110,7 +111,7 @@ def _layer(weight: Weight, shapes: Shapes) -> cost.Layer:
     return cost.Layer(outputs, inputs, positions=rows)
 
 
-def _product(shape: tuple[int | str, ...] | None, axes: slice) -> int:
+def _product(shape: tuple[Dimension, ...] | None, axes: slice) -> int:
     """Return the product of some dimensions; 0 if not all of them are known."""
     dims = [dim for dim in shape[axes] if isinstance(dim, int)] if shape is not None else []
     return prod(dims) if shape is not None and len(dims) == len(shape[axes]) else 0
@@ -125,8 +126,10 @@ def _obstacle(weight: Weight) -> str:
         operator = SPARSE.get(use.node.op_type)
         if operator is None or use.node.domain != "":
             return f"no sparse operator for {use.node.op_type}"
-        if use.path:
-            return f"passes through {', '.join(node.op_type for node in use.path)}"
+        if use.way is not None:
+            passed = [node.op_type for node in use.path]
+            more = f" and {len(passed) - _PASSED} more" if len(passed) > _PASSED else ""
+            return f"passes through {', '.join(passed[:_PASSED])}{more}"
         if use.index != operator.first or [*use.node.inputs].count(weight.value) > 1:
             return f"is input {use.index} of {use.node.op_type}"
         if use.node.graph is not weight.graph:

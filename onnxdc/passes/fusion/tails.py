@@ -107,5 +107,6 @@ def _addition(node: ir.Node, other: ir.Value, weight_shape: tuple[int, ...], sha
         return "Bias" if bias is not None and bias.shape.numpy() == weight_shape[-1:] else ""
     if node.op_type == "Conv":
         own = shapes.get(node.outputs[0].name or "")
-        return "Add" if own is not None and own == shapes.get(other.name or "") else ""
+        known = own is not None and None not in own
+        return "Add" if known and own == shapes.get(other.name or "") else ""
     return ""
