@@ -7,6 +7,8 @@ from typing import Final, TypeAlias
 
 import onnx_ir as ir
 
+from onnxdc.graph.constants import constant_tensor
+
 Sizes: TypeAlias = dict[int, int]
 """Axis -> its size."""
 
@@ -66,7 +68,7 @@ def _asked(node: ir.Node, index: int, rank: int) -> Sizes:
 def _shape(node: ir.Node, index: int) -> tuple[int, ...] | None:
     """Return the shape of a constant input of the node."""
     value = node.inputs[index] if index < len(node.inputs) else None
-    tensor = ir.convenience.get_const_tensor(value) if value is not None else None
+    tensor = constant_tensor(value) if value is not None else None
     return None if tensor is None else tuple(map(int, tensor.shape.numpy()))
 
 

@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from onnxdc.domain.operators import DOMAIN
 from onnxdc.errors import ModelError
+from onnxdc.graph.constants import constant_tensor
 from onnxdc.graph.passing import CUTTING, PASSING
 from onnxdc.model_io.feeds.implied import implied_sizes
 
@@ -86,7 +87,7 @@ def _limits(value: ir.Value) -> Iterator[int]:
             if node.op_type in PASSING | CUTTING and index == 0:
                 found += node.outputs
             elif node.op_type == "Gather" and index == 1:
-                table = ir.convenience.get_const_tensor(node.inputs[0]) if node.inputs[0] else None
+                table = constant_tensor(node.inputs[0]) if node.inputs[0] else None
                 if table is not None:
                     yield int(table.shape.numpy()[node.attributes.get_int("axis", 0)])
             elif node.op_type == "SparseQuantGather" and node.domain == DOMAIN and index == len(node.inputs) - 1:
@@ -97,6 +98,6 @@ def _limits(value: ir.Value) -> Iterator[int]:
 
 def _constant(value: ir.Value | None, index: int) -> Iterator[int]:
     """Yield element ``index`` of a constant, if it is one."""
-    tensor = ir.convenience.get_const_tensor(value) if value is not None else None
+    tensor = constant_tensor(value) if value is not None else None
     if tensor is not None:
         yield int(tensor.numpy().reshape(-1)[index])
