@@ -67,10 +67,12 @@ def test_a_weight_of_the_wrong_type(tmp_path, proto):
     (weight,) = [tensor for tensor in proto.graph.initializer if tensor.name == "fc1"]
     weight.CopyFrom(onnx.numpy_helper.from_array(np.zeros((40, 84), np.int32), "fc1"))
     del proto.graph.initializer[1:]
+    del proto.graph.node[1:]
     proto.graph.node[0].input.pop()
+    proto.graph.node[0].output[0] = proto.graph.output[0].name
     (tmp_path / "int.onnx").write_bytes(proto.SerializeToString())
     line = refused("compress", tmp_path / "int.onnx", "-o", tmp_path / "out.onnx", "-q")
-    assert line == f"{tmp_path}/int.onnx: no weight to compress"
+    assert line == f"{tmp_path}/int.onnx: no weight to compress (fc1: int32, feeds Gemm)"
 
 
 def test_inputs_of_the_wrong_type(tmp_path, model):
