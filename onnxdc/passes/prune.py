@@ -11,6 +11,7 @@ from onnxdc.graph.skips import Skip, SkipCode
 from onnxdc.graph.weights import Weight, WeightInfo
 from onnxdc.numeric import pruning
 from onnxdc.numeric.arrays import require_finite
+from onnxdc.numeric.energy import energy_lost
 from onnxdc.passes.plan import Outcome, Plan, PlannedWeight, replace_values, work_on_each
 from onnxdc.passes.result import Figures, Progress, Pruned, Result
 from onnxdc.recipe import Settings
@@ -50,7 +51,7 @@ def prune_weight(array: np.ndarray, settings: Settings, weight: WeightInfo) -> O
     if after == before:
         reason = f"{criterion} {value:.4g} removes nothing, density is {before.density:.4g} already"
         return Skip(weight.name, SkipCode.NOTHING_TO_DO, reason)
-    return Outcome(Pruned(weight, before, after, criterion, value), pruned)
+    return Outcome(Pruned(weight, before, after, criterion, value, energy_lost(array, pruned)), pruned)
 
 
 def _rank_together(plan: Plan, density: float) -> Plan:

@@ -102,12 +102,14 @@ class Pruned(WeightChange):
         after: Its figures after.
         criterion: What it was pruned by: ``"density"``, ``"threshold"`` or ``"quality"``.
         value: The number that the criterion was given.
+        energy_lost: The share of its sum of squares that is gone.
     """
 
     before: Figures
     after: Figures
     criterion: str
     value: float
+    energy_lost: float
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ class Shared(WeightChange):
         bits: The bits of a code: each codebook has at most ``2 ** bits`` entries, zero being one.
         init: How k-means started.
         groups: The number of its codebooks.
+        energy_lost: The sum of the squared changes of its elements over its sum of squares.
     """
 
     before: Figures
@@ -127,6 +130,7 @@ class Shared(WeightChange):
     bits: int
     init: Init
     groups: int
+    energy_lost: float
 
 
 @dataclass(frozen=True)

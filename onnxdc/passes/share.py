@@ -10,6 +10,7 @@ from onnxdc.graph.skips import Skip, SkipCode
 from onnxdc.graph.weights import WeightInfo
 from onnxdc.numeric.arrays import bit_patterns, distinct_nonzero
 from onnxdc.numeric.codebook import share as share_array
+from onnxdc.numeric.energy import energy_lost
 from onnxdc.passes.plan import Outcome, Plan, replace_values, work_on_each
 from onnxdc.passes.result import Figures, Progress, Result, Shared
 from onnxdc.recipe import Settings
@@ -55,4 +56,5 @@ def share_weight(
         reason = f"shared already: {values.size} values besides zero fit {settings.bits} bits"
         return Skip(weight.name, SkipCode.NOTHING_TO_DO, reason)
     before, after = Figures.of(array), Figures.of(shared, distinct=values.size)
-    return Outcome(Shared(weight, before, after, settings.bits, settings.init, settings.groups), shared)
+    lost = energy_lost(array, shared)
+    return Outcome(Shared(weight, before, after, settings.bits, settings.init, settings.groups, lost), shared)
