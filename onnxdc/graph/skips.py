@@ -38,12 +38,16 @@ class Skip:
         code: The kind of reason, for programs.
         reason: The reason in words.
         summary: The reason without what it says of this one alone; empty if that is the whole reason.
+        node: The first node that uses the constant, as ``walk.described`` has it; empty if nobody looked for it.
+        size: The number of elements of the constant; 0 if nobody counted.
     """
 
     name: str
     code: SkipCode
     reason: str
     summary: str = ""
+    node: str = ""
+    size: int = 0
 
     @property
     def common_reason(self) -> str:

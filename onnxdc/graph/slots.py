@@ -90,6 +90,11 @@ def is_quantized_slot(node: ir.Node, index: int) -> bool:
     return index in _QUANTIZED_SLOTS.get(node.op_type, ())
 
 
+def is_quantized_operator(node: ir.Node) -> bool:
+    """Tell whether the node computes with quantized numbers, or makes or unmakes them."""
+    return node.op_type in _QUANTIZED_SLOTS
+
+
 def is_affine_slot(node: ir.Node, index: int) -> bool:
     """Tell whether input ``index`` of the node takes a bias, a scale or a shift of channels, if a vector feeds it."""
     return node.domain == "" and index in _AFFINE_SLOTS.get(node.op_type, ())

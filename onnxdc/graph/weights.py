@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from onnxdc.graph.constants import constant_tensor, read_constant, replace_const
 from onnxdc.graph.skips import Skip, SkipCode
 from onnxdc.graph.slots import Kind
 from onnxdc.graph.trace import Trace, Use, joins_of_constants, source_axis, trace
-from onnxdc.graph.walk import graphs
+from onnxdc.graph.walk import described, graphs
 
 
 class NamedConstant(NamedTuple):
@@ -100,6 +100,11 @@ class Weight:
         return self.uses[0].node.op_type
 
     @property
+    def node(self) -> str:
+        """The node of the first use: such as ``"Conv conv1"``."""
+        return described(self.uses[0].node)
+
+    @property
     def info(self) -> WeightInfo:
         """What can be known of it without its model."""
         return WeightInfo(self.name, self.kind, self.shape, self.channel_axis)
@@ -138,7 +143,7 @@ def find_weights(model: ir.Model, min_elements: int) -> tuple[list[Weight], list
         traced = trace(constant.value, model, joins)
         skip = _why_not(constant, traced, min_elements)
         if skip is not None:
-            skips.append(skip)
+            skips.append(_completed(skip, constant, traced))
         elif _is_float(constant):
             weights.append(_weight(constant, traced))
     return weights, skips
@@ -159,6 +164,14 @@ def _weight(constant: NamedConstant, traced: Trace) -> Weight:
     weight = Weight(*constant, tuple(traced.uses), traced.uses[0].kind, None, tuple(traced.others))
     weight.channel_axis = source_axis(traced.uses[0], weight.shape)
     return weight
+
+
+def _completed(skip: Skip, constant: NamedConstant, traced: Trace) -> Skip:
+    """Return a skip with what is known of any constant."""
+    users = [use.node for use in traced.uses] or list(constant.value.consumers())
+    tensor = constant_tensor(constant.value)
+    node = described(users[0]) if users else ""
+    return replace(skip, node=node, size=0 if tensor is None else tensor.size)
 
 
 def _why_not(constant: NamedConstant, traced: Trace, min_elements: int) -> Skip | None:

@@ -15,6 +15,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Final
 
+from onnxdc.report.names import label
 from onnxdc.shown import shown
 
 HEADERS: Final = (
@@ -43,6 +44,7 @@ class WeightRow:
         execution: ``"sparse"`` or ``"dense"`` for an encoded weight, else ``""``.
         fused: What is fused into its sparse operators, such as ``"Relu"`` or ``"Add+Relu"``; ``""`` for nothing.
         reason: Why it is executed so, or why it is not encoded; may be empty.
+        node: The operator and the name of the node that uses it first, such as ``"Conv conv1"``; empty for the totals.
     """
 
     name: str
@@ -60,11 +62,17 @@ class WeightRow:
     execution: str = ""
     fused: str = ""
     reason: str = ""
+    node: str = ""
 
     @property
     def density(self) -> float:
         """The nnz over the size; 0 for an empty weight."""
         return self.nnz / self.size if self.size else 0.0
+
+    @property
+    def label(self) -> str:
+        """What texts call it: its name, and the node if the name says nothing."""
+        return label(self.name, self.node)
 
     @property
     def stored_bytes(self) -> int:
@@ -78,7 +86,7 @@ class WeightRow:
     def cells(self) -> tuple[str, ...]:
         """Return the row as text, a cell for each of ``HEADERS``."""
         return (
-            shown(self.name),
+            shown(self.label),
             self.kind,
             shown("x".join(map(str, self.shape))),
             f"{self.density:.1%}",

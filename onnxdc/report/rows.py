@@ -95,6 +95,7 @@ def encoded_row(change: Encoded | Decoded, weight: Weight) -> WeightRow:
         execution="sparse" if sparse else "dense",
         fused=change.fused,
         reason=change.execution.reason if isinstance(change, Encoded) else "",
+        node=weight.node,
     )
 
 
@@ -131,6 +132,7 @@ def dense_row(weight: Weight, index_bits: int, reason: str = "") -> WeightRow:
         pruned_bytes=_pruned_bytes(entries, array.size, array.nbytes, gaps),
         shared_bytes=None if bits is None else shared_bytes(entries, bits, gaps, codebook_bytes),
         reason=reason,
+        node=weight.node,
     )
 
 

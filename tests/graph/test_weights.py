@@ -302,8 +302,8 @@ def test_quantized_weights_are_skipped_and_said_so() -> None:
         "q": "already quantized (int8, feeds DequantizeLinear)",
         "s": "1 elements, fewer than 16",
         "w": "already quantized (float, feeds QuantizeLinear)",
-        "packed": "already quantized (uint8, feeds MatMulNBits)",
-        "scales": "not a weight, feeds MatMulNBits",
+        "packed": "already quantized (uint8, feeds com.microsoft.MatMulNBits)",
+        "scales": "not a weight, feeds com.microsoft.MatMulNBits",
         "i": "already quantized (uint8, feeds MatMulInteger)",
     }
 
