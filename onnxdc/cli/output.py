@@ -34,7 +34,8 @@ def print_report(report: Report, *, as_json: bool, quiet: bool = False, verbose:
     if as_json:
         show(report, as_json=True)
     elif quiet:
-        return
+        for warning in report.warnings:
+            click.echo(f"onnxdc: warning: {escaped(warning)}", err=True)
     elif sys.stdout.isatty():
         console = Console()
         console.print(_rich_table(report))

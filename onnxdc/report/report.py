@@ -11,6 +11,8 @@ from typing import Any
 
 from onnxdc.graph.skips import Skip
 from onnxdc.passes.result import Folded
+from onnxdc.report.losses import Loss, warnings_of
+from onnxdc.report.names import label
 from onnxdc.report.printable import Printable
 from onnxdc.report.row import HEADERS, WeightRow, any_encoded, ratio_text, total_row
 from onnxdc.report.text import aligned, first_names, grouped
@@ -28,6 +30,8 @@ class Report(Printable):
         folds: The nodes that were folded or removed.
         file_before: The bytes of the file that was read, external data included; None for a model from memory.
         file_after: The bytes of the file that was written, likewise; None before it is.
+        remarks: What else is to be told, such as what could not be checked, a sentence each.
+        losses: The weights that pruning or sharing took too much of for the model to be trusted.
     """
 
     rows: tuple[WeightRow, ...] = ()
@@ -35,11 +39,18 @@ class Report(Printable):
     folds: tuple[Folded, ...] = ()
     file_before: int | None = None
     file_after: int | None = None
+    remarks: tuple[str, ...] = ()
+    losses: tuple[Loss, ...] = ()
 
     @property
     def total(self) -> WeightRow:
         """The sums over all weights; one that is not shared counts as pruned there, one not encoded as dense."""
         return total_row(self.rows)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the model may be worth less than before, a sentence each."""
+        return warnings_of(self.losses)
 
     @property
     def is_encoded(self) -> bool:
@@ -58,12 +69,15 @@ class Report(Printable):
             verbose: Name everything that was folded or left as it is, instead of counting it.
         """
         dense = [row for row in self.rows if row.execution == "dense"]
-        lines = [f"{shown(row.name)}: dense{f': {row.reason}' if row.reason else ''}" for row in dense]
+        lines = [f"{shown(row.label)}: dense{f': {row.reason}' if row.reason else ''}" for row in dense]
         lines += [f"folded: {shown(fold.detail)}" for fold in self.folds] if verbose else self._counted_folds()
-        skips = grouped((skip.name, skip.common_reason) for skip in self.skips)
+        nodes = {row.name: row.node for row in self.rows}
+        labels = [label(skip.name, skip.node or nodes.get(skip.name, "")) for skip in self.skips]
+        skips = grouped(zip(labels, (skip.common_reason for skip in self.skips), strict=True))
         most = {} if not verbose else {"most": None}
         lines += [f"unchanged: {first_names(names, **most)}: {reason}" for reason, names in skips.items()]
-        return [*map(escaped, lines), *self._file_line()]
+        warnings = (f"warning: {line}" for line in self.warnings)
+        return [*map(escaped, (*lines, *self.remarks)), *self._file_line(), *warnings]
 
     def _counted_folds(self) -> list[str]:
         counts = Counter(fold.summary for fold in self.folds)
@@ -88,12 +102,14 @@ class Report(Printable):
         return f"{len(self.rows)} weights, {total.dense_bytes:,}{after} bytes"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return ``weights``, ``total``, ``skips``, ``folds``, ``file_before`` and ``file_after``."""
+        """Return the attributes, ``rows`` as ``weights`` and ``losses`` as ``warnings``, and ``total``."""
         return {
             "weights": [row.to_dict() for row in self.rows],
             "total": self.total.to_dict(),
-            "skips": [{"name": skip.name, "reason": skip.reason} for skip in self.skips],
+            "skips": [{"name": skip.name, "reason": skip.reason, "node": skip.node} for skip in self.skips],
             "folds": [{"name": fold.name, "action": fold.action, "detail": fold.detail} for fold in self.folds],
             "file_before": self.file_before,
             "file_after": self.file_after,
+            "remarks": list(self.remarks),
+            "warnings": [loss.to_dict() for loss in self.losses],
         }
