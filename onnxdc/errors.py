@@ -38,6 +38,10 @@ class ModelError(OnnxdcError):
     """The model cannot be read, is not valid ONNX, or does not have what the call needs."""
 
 
+class LimitError(ModelError):
+    """The model would take more memory than a file of its size may; the caller can allow more."""
+
+
 class FormatError(OnnxdcError):
     """A compressed weight breaks a rule of docs/format.md section 6.
 

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 import onnx_ir as ir
 
-from onnxdc.errors import ModelError, OptionError, OptionName
+from onnxdc.errors import LimitError, OptionError, OptionName
 from onnxdc.numeric.weight import CompressedWeight
 
 BASE: Final = 256 * 10**6  # bytes that any model may take
@@ -70,11 +70,11 @@ class Budget:
             what: Whose they are, for the message.
 
         Raises:
-            ModelError: All that was charged is more than the limit; the error names it, and the option that raises it.
+            LimitError: All that was charged is more than the limit; the error names it, and the option that raises it.
         """
         self.spent += nbytes
         if self.spent > self.limit:
-            raise ModelError(
+            raise LimitError(
                 f"{what}: expected the model to take at most {self.limit:,} bytes when it is decoded{self.rule}, "
                 f"got {self.spent:,} up to here; ",
                 OptionName("limit"),

@@ -132,7 +132,9 @@ class _Pair:
 
 
 def _notes(runs: Sequence[Runner]) -> tuple[str, ...]:
-    """Say why the compressed model did not run natively."""
+    """Say why the compressed model did not run natively, or portably."""
     reason = why_not_native()
-    portable = any(runner.name.endswith("(portable)") for runner in runs)
-    return (f"no native run: {reason}",) if portable and reason else ()
+    ways = [way for way in ("(native)", "(portable)") if any(runner.name.endswith(way) for runner in runs)]
+    if ways == ["(native)"]:
+        return ("no portable run: it would take more than the limit",)
+    return (f"no native run: {reason}",) if ways and reason else ()

@@ -15,6 +15,7 @@ from onnxdc.errors import ModelError
 from onnxdc.model_io.check_functions import check_functions
 from onnxdc.model_io.check_nodes import check_nodes
 from onnxdc.model_io.check_tensors import check_tensors
+from onnxdc.model_io.check_texts import check_texts
 from onnxdc.model_io.check_values import check_values
 from onnxdc.model_io.scopes import Scope, scopes
 
@@ -44,6 +45,7 @@ def check_model(proto: onnx.ModelProto, where: str) -> Checked:
     opset = default_opset(proto, where)
     found = []
     for scope in scopes(proto):
+        check_texts(scope, where)
         _check_initializers(scope, where)
         found.append(scope)
     for scope in found:

@@ -126,11 +126,14 @@ class DataTensor(ir.ExternalTensor):
         """Copy the bytes to the end of an open file, a block at a time."""
         start, end = self.offset or 0, (self.offset or 0) + self.nbytes
         for offset in range(start, end, _BLOCK):
-            file.write(self.file.read(offset, min(_BLOCK, end - offset)))
+            file.write(self._read(offset, min(_BLOCK, end - offset)))
 
     def _content(self) -> bytearray:
+        return self._read(self.offset or 0, self.nbytes)
+
+    def _read(self, offset: int, count: int) -> bytearray:
         try:
-            return self.file.read(self.offset or 0, self.nbytes)
+            return self.file.read(offset, count)
         except OSError as error:
             raise ModelError(f"{self.name}: external data {self.file.path}: {error.strerror or error}") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import onnx
 
@@ -36,12 +36,12 @@ class Scope:
     @property
     def inputs(self) -> list[str]:
         """The names of its inputs."""
-        return [value if isinstance(value, str) else value.name for value in self.body.input]
+        return _names(self.body, self.body.input)
 
     @property
     def outputs(self) -> list[str]:
         """The names of its outputs."""
-        return [value if isinstance(value, str) else value.name for value in self.body.output]
+        return _names(self.body, self.body.output)
 
 
 def scopes(proto: onnx.ModelProto) -> Iterator[Scope]:
@@ -106,6 +106,11 @@ def _attributes(scope: Scope) -> Iterator[tuple[onnx.NodeProto, onnx.AttributePr
         holder = onnx.NodeProto(op_type=scope.body.name)
         for attribute in scope.body.attribute_proto:
             yield holder, attribute
+
+
+def _names(body: Body, values: Iterable[Any]) -> list[str]:
+    """The names of inputs or outputs: a function has no more of them."""
+    return [value.name for value in values] if isinstance(body, onnx.GraphProto) else list(values)
 
 
 def _opsets(imports: Iterable[onnx.OperatorSetIdProto]) -> dict[str, int]:

@@ -245,3 +245,13 @@ def test_what_only_looks_like_protobuf_is_refused_at_once(tmp_path: Path) -> Non
     (tmp_path / "m.onnx").write_bytes(b"\x08\x08" * 5_000_000 + b"\x3a\x7f")
     with pytest.raises(ModelError, match=r"not an ONNX model|truncated"):
         load(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"MatMul", b"Mat\xfful"), (b"\x01h", b"\x01\xff"), (b"\x01w", b"\x01\xfe"), (b"\x01y", b"\x01\xfd")],
+)
+def test_names_are_texts(tmp_path: Path, old: bytes, new: bytes) -> None:
+    (tmp_path / "m.onnx").write_bytes(proto().SerializeToString().replace(old, new))
+    with pytest.raises(ModelError, match="expected names in UTF-8"):
+        load(tmp_path / "m.onnx")
