@@ -47,7 +47,7 @@ def naming(model: Source) -> Iterator[None]:
     except FormatError as error:
         raise error.at(f"{model_io.name_of(model)}: {error.where}") from error
     except ModelError as error:
-        raise ModelError(f"{model_io.name_of(model)}: ", *error.args) from error
+        raise type(error)(f"{model_io.name_of(model)}: ", *error.args) from error
 
 
 def session(
