@@ -13,19 +13,23 @@ from onnxdc import model_io
 from onnxdc.domain.compressed import is_compressed
 from onnxdc.domain.limits import Limit
 from onnxdc.errors import ModelError, RecipeError
+from onnxdc.evaluate.self_check import check_encoded
 from onnxdc.graph.skips import Skip
 from onnxdc.model_io import Source
 from onnxdc.model_io.budget import budget_of
+from onnxdc.model_io.notes import notes_of
 from onnxdc.passes.encode import encode as encode_pass
 from onnxdc.passes.fold import fold as fold_pass
 from onnxdc.passes.plan import Plan, plan_weights
 from onnxdc.passes.prune import prune as prune_pass
-from onnxdc.passes.result import Progress
+from onnxdc.passes.result import Progress, Pruned, Result, Shared
 from onnxdc.passes.share import share as share_pass
 from onnxdc.recipe import PRUNING, Recipe
 from onnxdc.recipe.keys import Stage, keys_of
 from onnxdc.recipe.keywords import CompressOptions, EncodeOptions, EveryOption, PruneOptions, ShareOptions
 from onnxdc.report import ChangedModel, Report
+from onnxdc.report.losses import find_losses
+from onnxdc.report.nothing import no_weight, nothing_to_do
 from onnxdc.report.rows import inspect_weights, weight_rows
 from onnxdc.runtime import best_decoder, naming
 
@@ -45,7 +49,7 @@ class CompressionResult(ChangedModel[Report]):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model, all of it or nothing, and note the size of the file in the report.
 
-        External data, if the model needs it, goes to ``<path>.data``.
+        External data, if the model needs it, goes to ``<path>.<digest>.data`` next to it.
 
         Raises:
             ModelError: ``path`` cannot be written, or is a file that the model was read from.
@@ -58,6 +62,8 @@ def compress(
     recipe: Recipe | None = None,
     *,
     fold: bool = True,
+    check: bool = True,
+    custom_ops: Sequence[str | os.PathLike[str]] = (),
     progress: StageProgress | None = None,
     **options: Unpack[CompressOptions],
 ) -> CompressionResult:
@@ -70,25 +76,31 @@ def compress(
         model: A path, or a model in memory.
         recipe: What to do to which weight.
         fold: Whether to fold BatchNormalization into the weights before it, and remove Identity and Dropout, first.
+        check: Whether to run the result, natively and portably, against the pruned and shared model.
+        custom_ops: Libraries of somebody's own operators that the model needs to run.
         progress: Called after each weight of each stage.
         options: Change the defaults of the recipe: those of ``prune``, ``share`` and ``encode``.
 
     Raises:
-        ModelError: The model cannot be read, is compressed already, or has no weight to compress.
+        ModelError: The model cannot be read, is compressed already, has no weight to compress, or the result does not
+            compute what it should.
         RecipeError: An option is out of range, or a rule matches no weight.
     """
     recipe = _recipe(recipe, options, "prune", "share", "encode")
     loaded, before = _load(model)
     folds = tuple(fold_pass(loaded).changes) if fold else ()
     plan = _plan(loaded, recipe, model)
-    prune_pass(plan, progress=_stage("prune", progress))
+    pruned = prune_pass(plan, progress=_stage("prune", progress))
     shared = share_pass(plan, progress=_stage("share", progress))
+    original = loaded.clone() if check else None
     encoded = encode_pass(plan, progress=_stage("encode", progress))
     skips = _with_earlier_reasons(encoded.skips, shared.skips)
     rows = weight_rows(plan, encoded.changes, skips)
     if not encoded.changes:
-        raise ModelError(f"{model_io.name_of(model)}: nothing to compress: {rows[0].name}: {rows[0].reason}")
-    return CompressionResult(loaded, Report(rows, tuple(skips), folds, before))
+        raise ModelError(f"{model_io.name_of(model)}: {nothing_to_do('compress', plan, rows)}")
+    remarks = _remarks(model, original, loaded, custom_ops)
+    losses = find_losses(plan, [*pruned.changes, *shared.changes])
+    return CompressionResult(loaded, Report(rows, tuple(skips), folds, before, remarks=remarks, losses=losses))
 
 
 def prune(
@@ -114,8 +126,7 @@ def prune(
     plan, before = _planned(model, recipe, options, "prune")
     if plan.recipe.global_density is None and not any(planned.settings.prunes for planned in plan.weights):
         raise RecipeError(f"nothing says how to prune: expected one of {', '.join(PRUNING)} or global_density")
-    skips = prune_pass(plan, progress=_stage("prune", progress)).skips
-    return _dense_result(plan, skips, before)
+    return _dense_result(plan, prune_pass(plan, progress=_stage("prune", progress)), before)
 
 
 def share(
@@ -138,8 +149,7 @@ def share(
         RecipeError: An option is out of range, or a rule matches no weight.
     """
     plan, before = _planned(model, recipe, options, "share")
-    skips = share_pass(plan, progress=_stage("share", progress)).skips
-    return _dense_result(plan, skips, before)
+    return _dense_result(plan, share_pass(plan, progress=_stage("share", progress)), before)
 
 
 def encode(
@@ -147,6 +157,8 @@ def encode(
     recipe: Recipe | None = None,
     *,
     force: bool = False,
+    check: bool = True,
+    custom_ops: Sequence[str | os.PathLike[str]] = (),
     progress: StageProgress | None = None,
     **options: Unpack[EncodeOptions],
 ) -> CompressionResult:
@@ -156,19 +168,24 @@ def encode(
         model: A path, or a model in memory.
         recipe: What to do to which weight.
         force: Encode even what does not get smaller, for its speed.
+        check: Whether to run the result, natively and portably, against the model.
+        custom_ops: Libraries of somebody's own operators that the model needs to run.
         progress: Called after each weight.
         options: Change the defaults of the recipe: ``index_bits``, ``execution``, ``fuse`` and ``min_elements``.
 
     Raises:
-        ModelError: The model cannot be read, is compressed already, or has no weight to encode.
+        ModelError: The model cannot be read, is compressed already, has no weight to encode, or the result does not
+            compute what it should.
         RecipeError: An option is out of range, or a rule matches no weight.
     """
     plan, before = _planned(model, recipe, options, "encode")
+    original = plan.model.clone() if check else None
     encoded = encode_pass(plan, force=force, progress=_stage("encode", progress))
     rows = weight_rows(plan, encoded.changes, encoded.skips)
     if not encoded.changes:
-        raise ModelError(f"{model_io.name_of(model)}: nothing to encode: {rows[0].name}: {rows[0].reason}")
-    return CompressionResult(plan.model, Report(rows, tuple(encoded.skips), file_before=before))
+        raise ModelError(f"{model_io.name_of(model)}: {nothing_to_do('encode', plan, rows)}")
+    remarks = _remarks(model, original, plan.model, custom_ops)
+    return CompressionResult(plan.model, Report(rows, tuple(encoded.skips), file_before=before, remarks=remarks))
 
 
 def decode(model: Source, *, limit: Limit | None = None, progress: StageProgress | None = None) -> CompressionResult:
@@ -227,6 +244,16 @@ def _recipe(recipe: Recipe | None, options: Mapping[str, Any], *stages: Stage) -
     return (recipe or Recipe()).with_options(**options)
 
 
+def _remarks(
+    source: Source, original: ir.Model | None, encoded: ir.Model, custom_ops: Sequence[str | os.PathLike[str]]
+) -> tuple[str, ...]:
+    """Run an encoded model against the original, if there is one, and return what is to be told of it."""
+    if original is None:
+        return (*notes_of(encoded), "not checked: left out")
+    with naming(source):
+        return (*notes_of(encoded), *check_encoded(original, encoded, custom_ops))
+
+
 def _load(model: Source, *, upgrade: bool = True) -> tuple[ir.Model, int | None]:
     """Return a model of our own, and the bytes of its files."""
     loaded = model_io.load(model, upgrade=upgrade)
@@ -249,14 +276,16 @@ def _plan(loaded: ir.Model, recipe: Recipe, source: Source) -> Plan:
         raise ModelError(f"{where}: already compressed, expected a model that is not")
     plan = plan_weights(loaded, recipe)
     if not plan.weights:
-        reasons = f" ({plan.skips[0].name}: {plan.skips[0].reason})" if plan.skips else ""
-        raise ModelError(f"{where}: no weight to compress{reasons}")
+        raise ModelError(f"{where}: {no_weight(plan)}")
     return plan
 
 
-def _dense_result(plan: Plan, skips: Sequence[Skip], file_before: int | None) -> CompressionResult:
+def _dense_result(plan: Plan, result: Result[Pruned] | Result[Shared], file_before: int | None) -> CompressionResult:
     """Return the result of a stage that leaves weights dense."""
-    return CompressionResult(plan.model, Report(weight_rows(plan, skips=skips), tuple(skips), file_before=file_before))
+    rows, losses = weight_rows(plan, skips=result.skips), find_losses(plan, result.changes)
+    remarks = notes_of(plan.model)
+    report = Report(rows, tuple(result.skips), file_before=file_before, remarks=remarks, losses=losses)
+    return CompressionResult(plan.model, report)
 
 
 def _with_earlier_reasons(skips: list[Skip], earlier: list[Skip]) -> list[Skip]:

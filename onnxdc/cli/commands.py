@@ -30,6 +30,8 @@ def cli() -> None:
 @cli.command()
 @options.writes_model("prune", "share", "encode")
 @click.option("--fold/--no-fold", default=True, show_default=True, help="Fold BatchNormalization into weights first.")
+@options.CHECK
+@options.CUSTOM_OPS
 def compress(**arguments: Any) -> None:
     """Fold, prune, share and encode the model IN.
 
@@ -55,6 +57,8 @@ def share(**arguments: Any) -> None:
 @cli.command()
 @options.writes_model("encode")
 @click.option("--force", is_flag=True, help="Encode even what does not get smaller, for its speed.")
+@options.CHECK
+@options.CUSTOM_OPS
 def encode(**arguments: Any) -> None:
     """Huffman-code the weights that have few distinct values, without loss."""
     _write(api.encode, **arguments)
@@ -62,6 +66,7 @@ def encode(**arguments: Any) -> None:
 
 @cli.command()
 @options.writes_model()
+@options.LIMIT
 def decode(**arguments: Any) -> None:
     """Give back the model that was encoded, bit for bit."""
     _write(api.decode, **arguments)
@@ -70,11 +75,12 @@ def decode(**arguments: Any) -> None:
 @cli.command()
 @click.argument("model", metavar="FILE", type=click.Path(path_type=Path))
 @options.key_option(MIN_ELEMENTS)
+@options.LIMIT
 @options.JSON
 @options.VERBOSE
-def inspect(model: Path, min_elements: int | None, as_json: bool, verbose: bool) -> None:
+def inspect(model: Path, min_elements: int | None, limit: str | None, as_json: bool, verbose: bool) -> None:
     """Show the weights of any model, and check them if it is compressed."""
-    print_report(api.inspect(model, min_elements=min_elements), as_json=as_json, verbose=verbose)
+    print_report(api.inspect(model, limit=limit, min_elements=min_elements), as_json=as_json, verbose=verbose)
 
 
 @cli.command("verify")
@@ -94,13 +100,7 @@ def inspect(model: Path, min_elements: int | None, as_json: bool, verbose: bool)
     help="Exit with 1 where the divergence of an output is larger.  [default: at most "
     f"{', '.join(f'{limit:g} ({measure})' for measure, limit in LIMITS.items())}]",
 )
-@click.option(
-    "--custom-ops",
-    metavar="LIBRARY",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    help="A library of your own operators that the models need; may be given several times.",
-)
+@options.CUSTOM_OPS
 @click.option("--seed", type=int, default=0, show_default=True, help="The seed of made-up inputs.")
 @options.LIMIT
 @options.JSON

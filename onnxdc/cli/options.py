@@ -23,6 +23,16 @@ QUIET: Final = click.option("-q", "--quiet", is_flag=True, help="Print errors on
 VERBOSE: Final = click.option(
     "-v", "--verbose", is_flag=True, help="Name everything that was folded or left as it is, instead of counting it."
 )
+CHECK: Final = click.option(
+    "--check/--no-check", default=True, show_default=True, help="Run the result against the model before it is written."
+)
+CUSTOM_OPS: Final = click.option(
+    "--custom-ops",
+    metavar="LIBRARY",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A library of your own operators that the models need; may be given several times.",
+)
 LIMIT: Final = click.option(
     "--limit",
     metavar="SIZE",

@@ -1,0 +1,118 @@
+"""Run what was encoded against what it was encoded from, before anybody says that it is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime
+
+from onnxdc.domain.limits import Budget
+from onnxdc.errors import ModelError
+from onnxdc.evaluate.inputs import made_up_feeds
+from onnxdc.evaluate.runner import Runner, session_options
+from onnxdc.model_io.feeds import Feed, input_specs
+from onnxdc.passes.decode import charge_portable
+from onnxdc.runtime import session, why_not_native
+
+_CLOSE: Final = 1e-4  # relative to the largest output: sums in another order, as between native and portable runs
+_SENSITIVE: Final = 10  # times the difference that onnxruntime's own optimisations make in the original
+_PORTABLE_BYTES: Final = 2 * 10**9  # what opening the portable bodies may take
+_SEED: Final = 0
+
+
+def check_encoded(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | os.PathLike[str]] = ()) -> list[str]:
+    """Run an encoded model natively and portably, and the model that it was encoded from, on made-up inputs.
+
+    Args:
+        before: The model before it was encoded.
+        after: The encoded model.
+        custom_ops: Libraries of somebody's own operators that the models need.
+
+    Returns:
+        What could not be run and why, a sentence each; empty if both ways were run and agree.
+
+    Raises:
+        ModelError: onnxruntime takes the original and not what became of it, or the two differ by more than rounding.
+    """
+    try:
+        reference = _runner("the original", before, custom_ops)
+        feeds = made_up_feeds(input_specs(before, "the original"), reference, _SEED)[:1]
+        expected = _outputs(reference, feeds)
+        del reference
+    except ModelError as error:
+        return [f"not checked: {error}"]
+    tolerance = None
+    left_out = []
+    for name, native in (("natively", True), ("portably", False)):
+        reason = _why_not(after, native)
+        if reason is not None:
+            left_out.append(f"not checked {name}: {reason}")
+            continue
+        found = _outputs(_runner(f"encoded, {name}", after, custom_ops, native=native), feeds)
+        difference = _difference(expected, found)
+        if difference > _CLOSE:
+            tolerance = _own_difference(before, custom_ops, feeds, expected) if tolerance is None else tolerance
+            if difference > _SENSITIVE * tolerance:
+                raise ModelError(
+                    f"what was encoded differs, run {name}: expected outputs within {_CLOSE:g} of the largest, "
+                    f"got {difference:.1e}; please report it"
+                )
+    return left_out
+
+
+def _runner(
+    name: str,
+    model: ir.Model,
+    custom_ops: Sequence[str | os.PathLike[str]],
+    *,
+    native: bool = False,
+    optimised: bool = True,
+) -> Runner:
+    """A session of a model; its memory is bounded by what the caller has built already."""
+    options = session_options(custom_ops)
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return Runner(name, session(model, native=native, sess_options=options, limit=2**62))
+
+
+def _outputs(runner: Runner, feeds: Sequence[Feed]) -> list[np.ndarray]:
+    return [output for feed in feeds for output in runner.run(feed)]
+
+
+def _why_not(model: ir.Model, native: bool) -> str | None:
+    """Why a way of running is left out, None if it is not."""
+    if native:
+        return why_not_native()
+    try:
+        charge_portable(model, Budget(_PORTABLE_BYTES))
+    except ModelError:
+        return f"onnxruntime alone would take more than {_PORTABLE_BYTES / 1e9:.0f} GB to open it"
+    return None
+
+
+def _difference(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> float:
+    """The largest difference of all outputs, relative to the largest finite value; infinite for other shapes."""
+    return max((_relative(a, b) for a, b in zip(expected, found, strict=True)), default=0.0)
+
+
+def _relative(a: np.ndarray, b: np.ndarray) -> float:
+    if a.shape != b.shape or a.dtype.kind in "OSU":
+        return 0.0 if np.array_equal(a, b) else np.inf
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    with np.errstate(invalid="ignore"):
+        distance = np.where(same, 0.0, np.abs(a - b))
+    largest = float(np.abs(a[np.isfinite(a)]).max(initial=0.0))
+    worst = float(np.nan_to_num(distance, nan=np.inf).max(initial=0.0))
+    return worst / largest if largest and np.isfinite(worst) else worst
+
+
+def _own_difference(
+    model: ir.Model, custom_ops: Sequence[str | os.PathLike[str]], feeds: Sequence[Feed], expected: Sequence[np.ndarray]
+) -> float:
+    """How far the original is from itself if nothing is optimised: rounding alone may move what is chosen."""
+    return _difference(expected, _outputs(_runner("the original", model, custom_ops, optimised=False), feeds))
