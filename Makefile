@@ -55,10 +55,13 @@ lint: $(VENV)/tested
 clean:
 	rm -rf $(VENV) build
 
-# The package with its native library, editable: Python changes need no reinstall, C++ changes do (and get one).
-$(VENV)/installed: pyproject.toml $(shell find custom_ops -name '*.cc' -o -name '*.h' -o -name 'CMakeLists.txt')
+# The package with its native library, editable: Python changes need no reinstall; C++ changes do (and get one), and so do
+# Python files that come or go, which change their folder.
+$(VENV)/installed: pyproject.toml $(shell find custom_ops -name '*.cc' -o -name '*.h' -o -name 'CMakeLists.txt') \
+                   $(shell find onnxdc -type d -not -name __pycache__)
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m compileall -q onnxdc  # makes the folders of compiled files, before they would count as a change
 	touch $@
 
 $(VENV)/tested: $(VENV)/installed
