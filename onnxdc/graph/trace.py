@@ -94,7 +94,11 @@ def joins_of_constants(model: ir.Model) -> set[ir.Node]:
             is_join = node.op_type == "Concat" and constants.issuperset(value for value in node.inputs if value)
             if is_join:
                 joins.add(node)
-            if is_join or node.op_type == "Constant" or (is_passing(node, 0) and node.inputs and node.inputs[0] in constants):
+            if (
+                is_join
+                or node.op_type == "Constant"
+                or (is_passing(node, 0) and node.inputs and node.inputs[0] in constants)
+            ):
                 constants.update(node.outputs)
     return joins
 

@@ -90,9 +90,7 @@ def unpack(stream: np.ndarray, lengths: np.ndarray, offsets: np.ndarray, counts:
         FormatError: The rule ``truncated``, ``bad-code`` or ``trailing-bits`` is broken. Nothing larger than the stream
             is allocated before it is known that ``counts`` can fit in it.
     """
-    sizes = np.diff(offsets)
-    _reject("truncated", counts > 8 * sizes, "needs more bits than it has")
-    _reject("trailing-bits", 8 * sizes >= MAX_LENGTH * counts + 8, "has more bytes than its codewords can fill")
+    check_sizes(offsets, counts)
     symbols, window_lengths = decoding_table(lengths)
     out = np.empty(int(counts.sum()), dtype=np.uint8)
     chunk, done = 0, 0
@@ -106,6 +104,21 @@ def unpack(stream: np.ndarray, lengths: np.ndarray, offsets: np.ndarray, counts:
         out[done : done + decoded.size] = decoded
         chunk, done = stop, done + decoded.size
     return out
+
+
+def check_sizes(offsets: np.ndarray, counts: np.ndarray) -> None:
+    """Check that each chunk has room for its symbols, and no more than they can fill, whatever the codewords are.
+
+    Args:
+        offsets: The byte at which each chunk starts, int64 ``[C+1]``, never decreasing.
+        counts: The number of symbols of each chunk, int64 ``[C]``; untrusted.
+
+    Raises:
+        FormatError: The rule ``truncated`` or ``trailing-bits`` is broken.
+    """
+    sizes = np.diff(offsets)
+    _reject("truncated", counts > 8 * sizes, "needs more bits than it has")
+    _reject("trailing-bits", 8 * sizes >= MAX_LENGTH * counts + 8, "has more bytes than its codewords can fill")
 
 
 def _unpack_block(
