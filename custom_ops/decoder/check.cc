@@ -12,7 +12,7 @@ namespace {
 
 // The limits of docs/format.md section 5.
 constexpr int64_t kMaxRank = 32;
-constexpr int64_t kMaxElements = (int64_t{1} << 31) - 1;
+constexpr int64_t kMaxElements = (int64_t{1} << 31) - 1;  // of the weight, and of its codebook
 
 bool is_weight_type(int64_t type) { return type == kFloat || type == kFloat16 || type == kDouble || type == kBfloat16; }
 
@@ -34,6 +34,10 @@ Verdict check_codebook(const WeightGroup& group, CheckedGroup* checked) {
     checked->codes_per_group = codebook.dims[1];
     if (checked->groups < 1 || checked->codes_per_group < 1 || checked->codes_per_group > 256) {
         return violation(Rule::codebook_shape, "codebook is [%" PRId64 ", %" PRId64 "], expected [1.., 1..256]",
+                         checked->groups, checked->codes_per_group);
+    }
+    if (checked->groups > kMaxElements / checked->codes_per_group) {
+        return violation(Rule::codebook_shape, "codebook is [%" PRId64 ", %" PRId64 "], 2^31 elements or more",
                          checked->groups, checked->codes_per_group);
     }
     const size_t row_bytes = static_cast<size_t>(checked->codes_per_group) * element_size(codebook.type);

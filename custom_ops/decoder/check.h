@@ -25,8 +25,8 @@ struct CheckedGroup {
 
     TensorView codebook;  // [groups, codes_per_group], of type codebook.type
     int64_t groups = 1;
-    int64_t codes_per_group = 1;
-    int64_t group_axis = 0;  // lies inside the rank unless groups is 1
+    int64_t codes_per_group = 1;  // 1..256; times groups below 2^31
+    int64_t group_axis = 0;       // lies inside the rank unless groups is 1
     int32_t dtype = kFloat;
 
     std::vector<uint8_t> code_lengths;  // one for each symbol

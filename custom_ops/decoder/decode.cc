@@ -69,6 +69,10 @@ void move_down(std::vector<T>* values, size_t from, size_t count, size_t to) {
 
 std::vector<float> float_codebook(const CheckedGroup& group) {
     std::vector<float> codebook(static_cast<size_t>(group.groups * group.codes_per_group));
+    if (group.codebook.type == kFloat) {  // as it is: a conversion would change the bits of some NaNs
+        std::memcpy(codebook.data(), group.codebook.data, codebook.size() * sizeof(float));
+        return codebook;
+    }
     for (size_t i = 0; i < codebook.size(); ++i) {
         codebook[i] = static_cast<float>(load_float(group.codebook.data, group.codebook.type, static_cast<int64_t>(i)));
     }

@@ -21,8 +21,8 @@ struct SparseWeight {
     std::vector<uint32_t> position;  // [nnz], rising strictly, below the number of elements
     std::vector<uint8_t> code;       // [nnz], 1..codes_per_group-1: never 0
     std::vector<float> codebook;     // [groups, codes_per_group], entry 0 of each group is +0.0
-    int64_t groups = 1;              // divides shape[group_axis]
-    int64_t codes_per_group = 1;     // 1..256
+    int64_t groups = 1;              // divides shape[group_axis], which may be 0
+    int64_t codes_per_group = 1;     // 1..256; times groups below 2^31
     int64_t group_axis = 0;
 
     // The number of nonzeros.
@@ -44,14 +44,14 @@ public:
         const auto axis = static_cast<size_t>(group_axis);
         for (size_t i = axis + 1; i < shape.size(); ++i) inner_ *= static_cast<uint32_t>(shape[i]);
         dim_ = static_cast<uint32_t>(shape[axis]);
-        dim_per_group_ = dim_ / static_cast<uint32_t>(groups);
+        dim_per_group_ = static_cast<uint32_t>(shape[axis] / groups);  // 0 of an axis that is 0 long
     }
 
     size_t operator()(uint32_t position) const { return dim_ == 0 ? 0 : position / inner_ % dim_ / dim_per_group_; }
 
 private:
     uint32_t inner_ = 1;  // so many elements lie between one index of the group axis and the next
-    uint32_t dim_ = 0;    // the length of the group axis; 0 stands for a single group
+    uint32_t dim_ = 0;    // the length of the group axis; 0 also stands for a single group
     uint32_t dim_per_group_ = 1;
 };
 

@@ -122,6 +122,24 @@ void test_stream_size() {
     CHECK(broken && broken->rule == Rule::stream_size);
 }
 
+// A codebook of 2^31 elements is refused for its size, before anything reads it: with 2^32 groups, which divide an axis
+// of length 0, and with so many codes in all that their numbers would not fit in 32 bits.
+void test_codebook_size() {
+    TestGroup test = small_group();
+    test.set_shape({0, 5});
+    WeightGroup group = test.view();
+    constexpr int64_t kSizes[][2] = {{int64_t{1} << 32, 1}, {int64_t{1} << 31, 1}, {1 << 23, 256}, {INT64_MAX, 256}};
+    for (const auto& size : kSizes) {
+        group.codebook.dims = size;
+        CheckedGroup checked;
+        const Verdict broken = check_group(group, &checked);
+        CHECK(broken && broken->rule == Rule::codebook_shape);
+    }
+    // No position asks for the group of an element of an empty weight, but the question has an answer.
+    CHECK(GroupOfPosition({0, 4}, int64_t{1} << 32, 0)(0) == 0);
+    CHECK(GroupOfPosition({0, 4}, 2, 0)(3) == 0);
+}
+
 // Every single bit of the streams flipped, with a checksum that was made to match: an error or another weight, but
 // never an access outside the arrays.
 void test_flipped_bits() {
@@ -185,6 +203,7 @@ void test_flipped_bits_in_every_part() {
 int main() {
     test_each_rule();
     test_stream_size();
+    test_codebook_size();
     test_flipped_bits();
     test_damage_in_every_part();
     test_flipped_bits_in_every_part();

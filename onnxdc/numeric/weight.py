@@ -16,7 +16,7 @@ DEFAULT_CHUNK_SIZE = 4096
 DEFAULT_INDEX_BITS = 8
 MAX_CODES = 256  # a code takes a byte
 MAX_RANK = 32
-MAX_ELEMENTS = 1 << 31  # exclusive, as is the next: positions fit in int32
+MAX_ELEMENTS = 1 << 31  # of a weight and of a codebook; exclusive, as is the next: positions fit in int32
 MAX_STREAM_BYTES = (1 << 28) - 16  # so that the address of a bit fits in int32
 
 

@@ -61,6 +61,7 @@ def check_types(weight: CompressedWeight) -> None:
     expect(codebook.dtype in TYPES and weight.dtype in TYPES, "codebook-type")
     expect(codebook.dtype == weight.dtype or codebook.dtype.itemsize < weight.dtype.itemsize, "codebook-type")
     expect(codebook.ndim == 2 and codebook.shape[0] > 0 and 1 <= codebook.shape[1] <= 256, "codebook-shape")
+    expect(codebook.size < 2**31, "codebook-shape")
     for row in codebook:
         expect(not any(row[0].tobytes()), "codebook-zero")
     for name, (dtype, rank) in TENSORS.items():
