@@ -34,7 +34,8 @@ struct ConvolutionRun {
     int64_t batch = 0;
     Spatial in_size{1, 1, 1};
     Spatial out_size{1, 1, 1};
-    Spatial pads{0, 0, 0};  // at the beginning of each axis, 0 or more; those at the end follow from out_size
+    // At the beginning of each axis, negative where the input is cropped; those at the end follow from out_size.
+    Spatial pads{0, 0, 0};
     Epilogue epilogue{};
 };
 

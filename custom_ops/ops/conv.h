@@ -5,6 +5,7 @@
 
 #include "abi/ort.h"
 #include "kernels/convolution.h"
+#include "ops/broadcast.h"
 #include "ops/conv_shape.h"
 #include "ops/epilogue_input.h"
 #include "ops/session.h"
@@ -27,7 +28,12 @@ public:
 private:
     ConvKernel(const ort::KernelInfo& info, const Fusion& fusion, const WeightInput& weight);
 
+    void convolve(const ort::Context& context, const ConvolutionRun& run) const;
+    void add_residual(const ort::Context& context, const Dims& product_dims, ConvolutionRun run,
+                      Epilogue epilogue) const;
+
     ConvAttributes attributes_;
+    bool adds_residual_;
     EpilogueInput epilogue_;
     std::unique_ptr<SparseConvolution> convolution_;
     mutable SessionThreads threads_;

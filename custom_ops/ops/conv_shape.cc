@@ -34,7 +34,7 @@ ConvAttributes::Padding padding_of(const std::string& auto_pad) {
     reject(kOrtInvalidGraph, "auto_pad is " + auto_pad + ", expected NOTSET, VALID, SAME_UPPER or SAME_LOWER");
 }
 
-// The zeros before an axis, and those before and after it together.
+// The zeros before an axis, and those before and after it together; negative for inputs that are left out.
 struct AxisPads {
     int64_t begin;
     int64_t total;
@@ -48,9 +48,12 @@ AxisPads axis_pads(const ConvAttributes& attributes, size_t axis, int64_t in, in
         return {begin, begin + attributes.pads[attributes.kernel.size() + axis]};
     }
     // As many outputs as strides fit in the input. An odd total has its larger half at the end, or at the beginning.
+    // Where a stride is longer than the span, the total may be negative: the input is cropped rather than padded. The
+    // specification leaves open where; onnxruntime crops one element less than the total, in halves rounded to 0.
     const int64_t stride = attributes.strides[axis];
-    const int64_t total = std::max<int64_t>(0, ((in + stride - 1) / stride - 1) * stride + span - in);
-    return {attributes.padding == ConvAttributes::Padding::same_upper ? total / 2 : total - total / 2, total};
+    const int64_t needed = ((in + stride - 1) / stride - 1) * stride + span - in;
+    const int64_t total = needed < 0 ? needed + 1 : needed;
+    return {attributes.padding == ConvAttributes::Padding::same_upper ? total / 2 : (total + 1) / 2, total};
 }
 
 }  // namespace

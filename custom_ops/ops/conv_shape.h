@@ -36,7 +36,7 @@ struct ConvShape {
     int64_t batch = 0;
     std::vector<int64_t> in;  // spatial dimensions
     std::vector<int64_t> out;
-    std::vector<int64_t> pads_begin;  // the zeros after the end follow from `out`
+    std::vector<int64_t> pads_begin;  // negative to crop; what comes after the end follows from `out`
 
     // [batch, out_channels, out...]
     std::vector<int64_t> output_dims;

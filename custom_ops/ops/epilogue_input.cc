@@ -10,28 +10,18 @@ constexpr float kMaxFloat = std::numeric_limits<float>::max();
 
 }  // namespace
 
-EpilogueInput::EpilogueInput(const ort::KernelInfo& info, const Fusion& fusion, size_t first, bool adds_residual)
+EpilogueInput::EpilogueInput(const ort::KernelInfo& info, const Fusion& fusion, size_t first_bound)
     : activation_(fusion.activation),
       slope_(fusion.activation == Activation::leaky_relu ? info.attribute("slope", 0.01f) : 0.0f),
-      first_(first),
-      adds_residual_(adds_residual) {}
+      first_bound_(first_bound) {}
 
-Epilogue EpilogueInput::read(const ort::Context& context, const std::vector<int64_t>& output_dims) const {
+Epilogue EpilogueInput::read(const ort::Context& context) const {
     Epilogue epilogue;
     epilogue.activation = activation_;
     epilogue.a = slope_;
-    size_t next = first_;
-    if (adds_residual_) {
-        const ort::Tensor residual = context.input(next++);
-        if (residual.dims != output_dims) {
-            throw ort::Error(kOrtInvalidArgument, "the residual has shape " + ort::shape_text(residual.dims) +
-                                                      ", the output " + ort::shape_text(output_dims));
-        }
-        epilogue.residual = static_cast<const float*>(residual.data);
-    }
     if (activation_ == Activation::clip) {
-        epilogue.a = bound(context, next, -kMaxFloat);
-        epilogue.b = bound(context, next + 1, kMaxFloat);
+        epilogue.a = bound(context, first_bound_, -kMaxFloat);
+        epilogue.b = bound(context, first_bound_ + 1, kMaxFloat);
     }
     return epilogue;
 }

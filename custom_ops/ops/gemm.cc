@@ -41,7 +41,7 @@ GemmKernel::GemmKernel(const ort::KernelInfo& info, const Fusion& fusion)
       beta_(info.attribute("beta", 1.0f)),
       matrix_(read_matrix(info, kWeightInput, info.attribute("transB", int64_t{0}) != 0,
                           expected_rows(info.input_dims(kA), transpose_a_))),
-      epilogue_(info, fusion, kInputs, false) {}
+      epilogue_(info, fusion, kInputs) {}
 
 void GemmKernel::compute(const ort::Context& context) const {
     const ort::Tensor a = context.input(kA);
@@ -61,7 +61,7 @@ void GemmKernel::compute(const ort::Context& context) const {
 
     BroadcastC c{};
     if (context.has_input(kC) && beta_ != 0.0f) c = broadcast(context.input(kC), run.m, n);
-    run.epilogue = epilogue_.read(context, {run.m, n});
+    run.epilogue = epilogue_.read(context);
     run.y = static_cast<float*>(context.output({run.m, n}));
 
     // A C of one row goes into the product as its bias; one with a row for each of A's is added like a residual.

@@ -21,7 +21,7 @@ int64_t expected_rows(const std::vector<int64_t>& a_dims) {
 MatMulKernel::MatMulKernel(const ort::KernelInfo& info, const Fusion& fusion)
     : matrix_(read_matrix(info, kWeightInput, false, expected_rows(info.input_dims(kA)))),
       has_bias_(*fusion.added),
-      epilogue_(info, fusion, kInputs + fusion.added_inputs(), false) {}
+      epilogue_(info, fusion, kInputs + fusion.added_inputs()) {}
 
 // All axes of A but the last are rows of one product. A vector is one row, whose axis the output does not have.
 void MatMulKernel::compute(const ort::Context& context) const {
@@ -47,7 +47,7 @@ void MatMulKernel::compute(const ort::Context& context) const {
         }
         run.bias = static_cast<const float*>(bias.data);
     }
-    run.epilogue = epilogue_.read(context, dims);
+    run.epilogue = epilogue_.read(context);
     run.y = static_cast<float*>(context.output(dims));
     run_matrix(*matrix_, run, context, threads_);
 }

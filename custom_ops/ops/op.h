@@ -61,12 +61,15 @@ private:
     size_t first_bound() const { return Kernel::kInputs + fusion_.added_inputs(); }
 
     // Runs `body`; what it throws becomes a status that says where, as `where` is by then. Memory may have run out, so
-    // the message takes none.
+    // the message takes none. It is one line: names and texts of the model are in it, which may hold anything.
     template <class Body>
     static OrtStatus* guarded(const OrtApi& api, const std::string& where, Body body) {
         const auto status = [&](int code, const char* what) {
             char message[1024];
             std::snprintf(message, sizeof message, "%s: %s", where.c_str(), what);
+            for (char* c = message; *c; ++c) {
+                if (static_cast<unsigned char>(*c) < ' ' || *c == 127) *c = '?';
+            }
             return api.CreateStatus(code, message);
         };
         try {

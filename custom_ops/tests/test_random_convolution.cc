@@ -20,8 +20,8 @@ void draw_axis(Draw& draw, ConvolutionCase* c, size_t d) {
     c->kernel[d] = draw.percent(30) ? 1 : draw.percent(90) ? draw.any(2, 5) : draw.any(6, 12);
     c->params.strides[d] = draw.percent(50) ? 1 : draw.any(2, 4);
     c->params.dilations[d] = draw.percent(70) ? 1 : draw.any(2, 4);
-    c->pads[d] = draw.percent(40) ? 0 : draw.any(0, 5);
-    c->end_pads[d] = draw.percent(50) ? c->pads[d] : draw.any(0, 5);
+    c->pads[d] = draw.percent(40) ? 0 : draw.percent(90) ? draw.any(0, 5) : draw.any(-5, -1);
+    c->end_pads[d] = draw.percent(50) ? c->pads[d] : draw.percent(90) ? draw.any(0, 5) : draw.any(-5, -1);
 }
 
 // The products of a naive convolution, and elements of the input: both take time.

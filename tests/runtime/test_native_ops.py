@@ -93,6 +93,20 @@ CONVOLUTIONS = {
     "3-D dilated in groups": ((6, 2, 2, 2, 2), (1, 4, 6, 7, 8), {"group": 2, "dilations": [3, 1, 2]}),
     "SAME_UPPER": ((8, 3, 4, 3), (1, 3, 13, 14), {"auto_pad": "SAME_UPPER", "strides": [2, 3]}),
     "SAME_LOWER": ((8, 3, 4, 2), (1, 3, 13, 14), {"auto_pad": "SAME_LOWER", "strides": [2, 1]}),
+    **{
+        f"{auto_pad} cropped, {size} by {stride}": (
+            (6, 2, 3, 1),
+            (2, 2, 6, size),
+            {"auto_pad": auto_pad, "strides": [4, stride]},
+        )
+        for auto_pad in ("SAME_UPPER", "SAME_LOWER")
+        for size, stride in ((4, 4), (9, 5), (10, 5), (6, 6), (21, 7))
+    },
+    "SAME_UPPER cropped in 3-D": (
+        (6, 1, 3, 2, 1),
+        (2, 3, 6, 9, 12),
+        {"auto_pad": "SAME_UPPER", "strides": [6, 5, 4], "group": 3},
+    ),
     "VALID": ((8, 3, 4, 3), (1, 3, 13, 14), {"auto_pad": "VALID", "strides": [2, 3]}),
     "kernel as large as the input": ((8, 3, 5, 6), (3, 3, 5, 6), {}),
     "no batch": ((8, 3, 3, 3), (0, 3, 12, 13), {}),

@@ -1,0 +1,66 @@
+"""Random graphs of the operators that can be fused run alike as they are, natively and in the portable body.
+
+They draw every attribute, and shapes of every kind. A case alone: ``pytest -k "[7]"``, 7 being its seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from onnxdc import native
+from tests.helpers.native_models import session
+from tests.helpers.random_graphs import Graph, draw_graph, residual
+
+SEEDS = range(160)
+ISAS = native.supported_isas()
+EXACT = ("", "Relu", "Clip", "LeakyRelu")  # activations after which a sum of exact terms is still exact, or nearly
+
+
+def portable(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def output(opened: onnxruntime.InferenceSession, graph: Graph) -> np.ndarray:
+    (found,) = opened.run(None, graph.feeds)
+    return found
+
+
+def complete(seed: int) -> Graph:
+    """The graph of a seed, with a residual where its operator adds one."""
+    graph = draw_graph(seed)
+    if graph.operator.added != "Add":
+        return graph
+    product = replace(graph, operator=replace(graph.operator, added="", activation=""))
+    try:
+        shape = output(portable(product.dense), product).shape
+    except Exception:  # onnxruntime refuses the product, with whatever residual
+        shape = graph.inputs["X"].shape
+    return replace(graph, inputs={**graph.inputs, "add": residual(np.random.default_rng(seed), shape)})
+
+
+def assert_same(found: np.ndarray, expected: np.ndarray, graph: Graph) -> None:
+    assert (found.dtype, found.shape) == (expected.dtype, expected.shape), graph
+    scale = np.abs(expected).max(initial=0)
+    tolerance = 1e-6 if graph.operator.activation in EXACT else 1e-5
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * scale, err_msg=str(graph))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_graph(seed, monkeypatch):
+    graph = complete(seed)
+    try:
+        expected = output(portable(graph.dense), graph)
+    except Exception:
+        pytest.skip(f"onnxruntime refuses {graph}")
+    assert_same(output(portable(graph.compressed), graph), expected, graph)
+    for isa in ISAS:
+        monkeypatch.setenv("ONNXDC_ISA", isa)
+        assert_same(output(session(graph.compressed), graph), expected, graph)
