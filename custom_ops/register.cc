@@ -1,6 +1,7 @@
 // The entry point that onnxruntime calls: it hands over the operators of the domain `onnxdc`, and does nothing else.
 #include <cstdio>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,8 @@
 namespace onnxdc {
 namespace {
 
-using Ops = std::vector<const OrtCustomOp*>;
+// Shared pointers delete what they were made of, whose type the list does not know.
+using Ops = std::vector<std::shared_ptr<const OrtCustomOp>>;
 
 // The operator of Kernel, and those that add something, or nothing, and apply each of the activations after it.
 template <class Kernel>
@@ -23,20 +25,25 @@ void add_with_fusions(std::initializer_list<const char*> additions, Ops* ops) {
     for (const char* added : additions) {
         for (Fusion fusion : kActivations) {
             fusion.added = added;
-            ops->push_back(new Op<Kernel>(fusion));
+            ops->push_back(std::make_shared<Op<Kernel>>(fusion));
         }
     }
 }
 
-// The operators and their domain must outlive every session, so they are never destroyed.
-OrtStatus* make_domain(const OrtApi& api, OrtCustomOpDomain** domain) {
-    Ops ops{new Op<GatherKernel>};
+Ops make_ops() {
+    Ops ops{std::make_shared<Op<GatherKernel>>()};
     add_with_fusions<GemmKernel>({""}, &ops);
     add_with_fusions<MatMulKernel>({"", "Bias"}, &ops);
     add_with_fusions<ConvKernel>({"", "Add"}, &ops);
+    return ops;
+}
+
+// The operators and their domain must outlive every session, so they are never destroyed.
+OrtStatus* make_domain(const OrtApi& api, OrtCustomOpDomain** domain) {
+    static const Ops& ops = *new Ops(make_ops());
     OrtStatus* status = api.CreateCustomOpDomain("onnxdc", domain);
-    for (const OrtCustomOp* op : ops) {
-        if (!status) status = api.CustomOpDomain_Add(*domain, op);
+    for (const auto& op : ops) {
+        if (!status) status = api.CustomOpDomain_Add(*domain, op.get());
     }
     return status;
 }

@@ -5,23 +5,26 @@
 namespace onnxdc::ort {
 namespace {
 
-std::vector<int64_t> read_dims(const OrtApi& api, const OrtTensorTypeAndShapeInfo* info, OrtStatus** status) {
+// What the runtime hands over to be released, whatever is thrown meanwhile: memory may run out anywhere.
+template <class T>
+using Owned = std::unique_ptr<T, void (*)(T*)>;
+
+std::vector<int64_t> read_dims(const OrtApi& api, const OrtTensorTypeAndShapeInfo* info) {
     size_t rank = 0;
-    *status = api.GetDimensionsCount(info, &rank);
+    check(api, api.GetDimensionsCount(info, &rank));
     std::vector<int64_t> dims(rank);
-    if (!*status) *status = api.GetDimensions(info, dims.data(), rank);
+    check(api, api.GetDimensions(info, dims.data(), rank));
     return dims;
 }
 
 Tensor read_tensor(const OrtApi& api, const OrtValue* value) {
     Tensor tensor;
-    OrtTensorTypeAndShapeInfo* info = nullptr;
-    check(api, api.GetTensorTypeAndShape(value, &info));
+    OrtTensorTypeAndShapeInfo* answer = nullptr;
+    check(api, api.GetTensorTypeAndShape(value, &answer));
+    const Owned<OrtTensorTypeAndShapeInfo> info(answer, api.ReleaseTensorTypeAndShapeInfo);
     int type = 0;
-    OrtStatus* status = api.GetTensorElementType(info, &type);
-    if (!status) tensor.dims = read_dims(api, info, &status);
-    api.ReleaseTensorTypeAndShapeInfo(info);
-    check(api, status);
+    check(api, api.GetTensorElementType(info.get(), &type));
+    tensor.dims = read_dims(api, info.get());
     tensor.type = type;
     void* data = nullptr;
     // The runtime has one getter for reading and writing; a const input is only read.
@@ -50,9 +53,8 @@ bool succeeds(const OrtApi& api, OrtStatus* status) {
 
 void check(const OrtApi& api, OrtStatus* status) {
     if (!status) return;
-    const std::string message = api.GetErrorMessage(status);
-    api.ReleaseStatus(status);
-    throw Error(kOrtRuntimeException, message);
+    const Owned<OrtStatus> owned(status, api.ReleaseStatus);
+    throw Error(kOrtRuntimeException, api.GetErrorMessage(status));
 }
 
 int64_t Tensor::numel() const {
@@ -79,15 +81,12 @@ std::string KernelInfo::input_name(size_t index) const {
 }
 
 std::vector<int64_t> KernelInfo::input_dims(size_t index) const {
-    OrtTypeInfo* type = nullptr;
+    OrtTypeInfo* answer = nullptr;
+    if (!succeeds(api_.KernelInfo_GetInputTypeInfo(info_, index, &answer))) return {};
+    const Owned<OrtTypeInfo> type(answer, api_.ReleaseTypeInfo);
     const OrtTensorTypeAndShapeInfo* info = nullptr;
-    if (!succeeds(api_.KernelInfo_GetInputTypeInfo(info_, index, &type))) return {};
-    OrtStatus* status = api_.CastTypeInfoToTensorInfo(type, &info);
-    std::vector<int64_t> dims;
-    if (!status && info) dims = read_dims(api_, info, &status);
-    api_.ReleaseTypeInfo(type);
-    check(api_, status);
-    return dims;
+    check(api_, api_.CastTypeInfoToTensorInfo(type.get(), &info));
+    return info ? read_dims(api_, info) : std::vector<int64_t>{};
 }
 
 Tensor KernelInfo::constant_input(size_t index) const {

@@ -1,0 +1,95 @@
+// Memory that runs out while a kernel is created or runs: an error, and everything of the runtime is given back. Each
+// allocation of ours fails in turn.
+#include <new>
+
+#include "check.h"
+#include "op_case.h"
+
+using namespace onnxdc;
+
+namespace {
+
+// So many allocations of this thread succeed before one fails; negative for no limit.
+thread_local long allocations_left = -1;
+
+// Not inlined, so that the compiler takes no pair of them for a mismatch.
+[[gnu::noinline]] void* take(size_t nbytes, size_t alignment) {
+    void* memory = nullptr;
+    const bool failed = posix_memalign(&memory, std::max(alignment, sizeof(void*)), std::max<size_t>(nbytes, 1)) != 0;
+    return failed ? nullptr : memory;
+}
+
+void* take_or_throw(size_t nbytes, size_t alignment) {
+    if (fake::depth == 0 && allocations_left >= 0 && allocations_left-- == 0) throw std::bad_alloc();
+    void* memory = take(nbytes, alignment);
+    if (!memory) throw std::bad_alloc();
+    return memory;
+}
+
+[[gnu::noinline]] void release(void* memory) { std::free(memory); }
+
+}  // namespace
+
+void* operator new(size_t nbytes) { return take_or_throw(nbytes, 16); }
+void* operator new(size_t nbytes, std::align_val_t alignment) {
+    return take_or_throw(nbytes, static_cast<size_t>(alignment));
+}
+// Where it is asked for, the caller does without: std::stable_sort.
+void* operator new(size_t nbytes, const std::nothrow_t&) noexcept { return take(nbytes, 16); }
+void operator delete(void* memory) noexcept { release(memory); }
+void operator delete(void* memory, size_t) noexcept { release(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { release(memory); }
+void operator delete(void* memory, size_t, std::align_val_t) noexcept { release(memory); }
+
+namespace {
+
+// Lets the allocations of `step` fail one after the other, until it needs no more of them. Answers how many made it
+// fail: some it can do without, such as those that only give back what is left over.
+template <class Step>
+long fail_each(const Step& step) {
+    long failures = 0;
+    for (long count = 0;; ++count) {
+        const long held = fake::held;
+        allocations_left = count;
+        const bool succeeded = step();
+        const bool all_used = allocations_left < 0;
+        allocations_left = -1;
+        CHECK(fake::held == held);
+        failures += !succeeded;
+        if (all_used) continue;
+        CHECK(succeeded);
+        return failures;
+    }
+}
+
+void test_registration() {
+    CHECK(fail_each([] { return !fake::registered_ops().empty(); }) > 20);
+}
+
+void test_case(const OpCase& c) {
+    Random random(1);
+    OpCase::Node node;
+    c.fill(&node, random);
+    const OrtCustomOp* op = fake::find_op(c.op);
+    CHECK(op);
+    if (!op) return;
+    CHECK(fail_each([&] { return static_cast<bool>(fake::Kernel(op, node.info)); }) > 20);
+
+    const fake::Kernel kernel(op, node.info);
+    const std::vector<OrtValue> values = c.random_inputs(random);
+    OrtKernelContext context = c.context(node, values);
+    std::string message;
+    const bool runs = kernel.run(&context, &message);
+    CHECK(runs);
+    if (!runs) std::fprintf(stderr, "  %s: %s\n", c.op.c_str(), message.c_str());
+    CHECK(fail_each([&] { return kernel.run(&context); }) >= 1);
+}
+
+}  // namespace
+
+int main() {
+    test_registration();
+    for (const OpCase& c : op_cases()) test_case(c);
+    CHECK(fake::held == 0);
+    return check::finish();
+}
