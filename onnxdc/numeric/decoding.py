@@ -55,7 +55,7 @@ def decode_weight(weight: CompressedWeight) -> np.ndarray:
 
 
 def check_weight(weight: CompressedWeight) -> None:
-    """Check every rule that shows without decoding the streams: all up to ``checksum``.
+    """Check all that shows without decoding the streams: every rule up to ``checksum``, and that chunks have room.
 
     Raises:
         FormatError: The first rule of the format's table that is broken.
@@ -66,6 +66,11 @@ def check_weight(weight: CompressedWeight) -> None:
     _check_chunks(weight)
     checksum = crc32(weight.tensors)
     _require(checksum == weight.checksum, "checksum", f"expected {weight.checksum}, got {checksum}")
+    chunks = weight.chunks.astype(np.int64)
+    counts = np.diff(chunks[:, 0])
+    bitstream.check_sizes(chunks[:, 1], counts)
+    if weight.gaps.size:
+        bitstream.check_sizes(chunks[:, 2], counts)
 
 
 def _require(condition: bool, rule: str, detail: str) -> None:
@@ -81,6 +86,7 @@ def _check_types(weight: CompressedWeight) -> None:
     _require(fits, "codebook-type", f"a codebook of {codebook.dtype} for a weight of {dtype}")
     legal = codebook.ndim == 2 and codebook.shape[0] >= 1 and 1 <= codebook.shape[1] <= MAX_CODES
     _require(legal, "codebook-shape", f"expected [groups, 1..{MAX_CODES}], got {list(codebook.shape)}")
+    _require(codebook.size < MAX_ELEMENTS, "codebook-shape", f"a codebook of {codebook.size} elements")
     zeros = np.asarray(codebook[:, 0], order="C").view(f"u{codebook.itemsize}")
     _require(not zeros.any(), "codebook-zero", "entry 0 of a codebook is not +0.0")
     for name, (kind, rank) in _TENSOR_TYPES.items():
