@@ -13,20 +13,23 @@ namespace {
 // Of kernels with more places than these, to describe the inputs of each would take more time and memory than it saves.
 // The kernels of networks have at most some hundreds.
 constexpr int64_t kMaxTaps = 4096;
+// Each group takes a layout of its own, some 200 bytes though it be empty, which a file of a few bytes can ask for.
+constexpr int64_t kMaxGroups = 65536;
 
 // Panels hold the padding as zeros, which an infinity must not meet, and bring all columns together, used or not.
-bool suits_panels(const SparseWeight& weight) {
+bool suits_panels(const SparseWeight& weight, const ConvolutionParams& params) {
     int64_t taps = 1;
     for (size_t axis = 2; axis < weight.shape.size(); ++axis) taps *= weight.shape[axis];
     const auto is_finite = [](float value) { return std::isfinite(value); };
-    return taps <= kMaxTaps && std::all_of(weight.codebook.begin(), weight.codebook.end(), is_finite);
+    return taps <= kMaxTaps && params.groups <= kMaxGroups &&
+           std::all_of(weight.codebook.begin(), weight.codebook.end(), is_finite);
 }
 
 }  // namespace
 
 std::unique_ptr<SparseConvolution> SparseConvolution::create(SparseWeight weight, const ConvolutionParams& params,
                                                              Isa isa) {
-    const bool is_scalar = weight.numel() == 0 || !suits_panels(weight);
+    const bool is_scalar = weight.numel() == 0 || !suits_panels(weight, params);
     Spatial kernel{1, 1, 1};
     const size_t spatial_rank = weight.shape.size() - 2;
     for (size_t d = 0; d < spatial_rank; ++d) kernel[3 - spatial_rank + d] = weight.shape[2 + d];

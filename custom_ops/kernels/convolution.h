@@ -55,7 +55,7 @@ public:
     virtual int64_t outputs() const = 0;  // channels of y
 
     // Whose kernels run: what was asked for, or kScalar for a weight without elements, with one that is infinite or
-    // NaN, or with thousands of taps.
+    // NaN, with thousands of taps, or with more groups than 65536.
     virtual Isa isa() const = 0;
 
     // Bytes of scratch memory, aligned to 64, that run() needs for these sizes with such an executor.

@@ -1,45 +1,10 @@
 // Memory that runs out while a kernel is created or runs: an error, and everything of the runtime is given back. Each
 // allocation of ours fails in turn.
-#include <new>
-
 #include "check.h"
 #include "op_case.h"
+#include "watched_memory.h"
 
 using namespace onnxdc;
-
-namespace {
-
-// So many allocations of this thread succeed before one fails; negative for no limit.
-thread_local long allocations_left = -1;
-
-// Not inlined, so that the compiler takes no pair of them for a mismatch.
-[[gnu::noinline]] void* take(size_t nbytes, size_t alignment) {
-    void* memory = nullptr;
-    const bool failed = posix_memalign(&memory, std::max(alignment, sizeof(void*)), std::max<size_t>(nbytes, 1)) != 0;
-    return failed ? nullptr : memory;
-}
-
-void* take_or_throw(size_t nbytes, size_t alignment) {
-    if (fake::depth == 0 && allocations_left >= 0 && allocations_left-- == 0) throw std::bad_alloc();
-    void* memory = take(nbytes, alignment);
-    if (!memory) throw std::bad_alloc();
-    return memory;
-}
-
-[[gnu::noinline]] void release(void* memory) { std::free(memory); }
-
-}  // namespace
-
-void* operator new(size_t nbytes) { return take_or_throw(nbytes, 16); }
-void* operator new(size_t nbytes, std::align_val_t alignment) {
-    return take_or_throw(nbytes, static_cast<size_t>(alignment));
-}
-// Where it is asked for, the caller does without: std::stable_sort.
-void* operator new(size_t nbytes, const std::nothrow_t&) noexcept { return take(nbytes, 16); }
-void operator delete(void* memory) noexcept { release(memory); }
-void operator delete(void* memory, size_t) noexcept { release(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { release(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { release(memory); }
 
 namespace {
 
