@@ -6,9 +6,13 @@ CHECKS := build/checks
 CLANG := build/clang
 NEON := build/neon
 VALGRIND := build/valgrind
+TSAN := build/tsan
+FUZZ := build/fuzz
+# How long `make fuzz` runs, all targets together.
+SECONDS ?= 60
 CONFIGURE = $(BIN)/cmake -S custom_ops -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) -DONNXDC_TESTS=ON
 
-.PHONY: demo test check-all clang test-neon valgrind lint clean
+.PHONY: demo test check-all clang fuzz test-neon tsan valgrind lint clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -20,7 +24,7 @@ test: $(VENV)/tested $(CHECKS)/CMakeCache.txt lint
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 # What takes longer than `make test`.
-check-all: test clang valgrind test-neon
+check-all: test clang tsan valgrind test-neon fuzz
 
 # The C++ unit tests as users get the code: of clang, under valgrind, which knows AVX2 and scalar code, and for AArch64 in
 # qemu-user.
@@ -31,6 +35,21 @@ clang: $(VENV)/tested
 	$(CONFIGURE) -B $(CLANG) -DCMAKE_CXX_COMPILER=clang++ -DONNXDC_SANITIZERS=OFF -DONNXDC_RANDOM_CASES=1000
 	$(BIN)/cmake --build $(CLANG)
 	$(BIN)/ctest --test-dir $(CLANG) --output-on-failure
+
+# The tests of threads under ThreadSanitizer.
+tsan: $(VENV)/tested
+	$(CONFIGURE) -B $(TSAN) -DONNXDC_TSAN=ON
+	$(BIN)/cmake --build $(TSAN)
+	$(BIN)/ctest --test-dir $(TSAN) --output-on-failure
+
+# What docs/fuzzing.md says: four targets in C++, then damaged models for the Python side.
+fuzz: $(VENV)/tested
+	$(call needs,clang++,clang)
+	$(CONFIGURE) -B $(FUZZ) -DCMAKE_CXX_COMPILER=clang++ -DONNXDC_TESTS=OFF -DONNXDC_FUZZ=ON
+	$(BIN)/cmake --build $(FUZZ)
+	$(BIN)/python -m tests.fuzz.seeds $(FUZZ)/seeds
+	custom_ops/fuzz/run.sh $(FUZZ) $(FUZZ)/seeds $$(($(SECONDS) * 4 / 5))
+	$(BIN)/python -m tests.fuzz.run --seconds $$(($(SECONDS) / 5)) --out $(FUZZ)/python
 
 valgrind: $(VENV)/tested
 	$(call needs,valgrind,valgrind)

@@ -20,6 +20,7 @@ FLOORS = (
     {"ops"},
     {"."},
     {"bench", "tests"},
+    {"fuzz"},
 )
 FLOOR = {folder: number for number, folders in enumerate(FLOORS) for folder in folders}
 FILES = sorted(path.relative_to(SOURCES) for suffix in ("*.h", "*.cc") for path in SOURCES.rglob(suffix))
