@@ -24,7 +24,7 @@ _REASON: Final = 300  # characters that are shown of it
 
 @dataclass(frozen=True)
 class Runner:
-    """A session with a name for people."""
+    """A session, and what messages call it."""
 
     name: str
     session: onnxruntime.InferenceSession

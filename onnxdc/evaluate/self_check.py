@@ -72,7 +72,7 @@ def _runner(
     native: bool = False,
     optimised: bool = True,
 ) -> Runner:
-    """A session of a model; its memory is bounded by what the caller has built already."""
+    """Create a session of a model; its memory is bounded by what the caller has built already."""
     options = session_options(custom_ops)
     if not optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -95,7 +95,7 @@ def _why_not(model: ir.Model, native: bool) -> str | None:
 
 
 def _difference(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> float:
-    """The largest difference of all outputs, relative to the largest finite value; infinite for other shapes."""
+    """Return the largest difference of all outputs, relative to the largest finite value; inf for other shapes."""
     return max((_relative(a, b) for a, b in zip(expected, found, strict=True)), default=0.0)
 
 

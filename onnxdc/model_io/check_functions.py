@@ -51,7 +51,7 @@ def check_functions(proto: onnx.ModelProto, where: str) -> None:
 
 
 def _calls(body: Body, bodies: dict[_Name, onnx.FunctionProto]) -> list[_Name]:
-    """The functions that the nodes of a body call, one entry a call."""
+    """List the functions that the nodes of a body call, one entry a call."""
     calls = []
     for node in _nodes(body):
         name = (node.domain, node.op_type, node.overload)
@@ -61,7 +61,7 @@ def _calls(body: Body, bodies: dict[_Name, onnx.FunctionProto]) -> list[_Name]:
 
 
 def _nodes(body: Body) -> list[onnx.NodeProto]:
-    """The nodes of a body, those of the graphs in it included."""
+    """List the nodes of a body, those of the graphs in it included."""
     inner = [graph for node in body.node for graph in subgraphs(node)]
     return [*body.node, *(node for graph in inner for within in graphs_in(graph) for node in within.node)]
 

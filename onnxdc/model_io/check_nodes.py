@@ -53,7 +53,7 @@ def check_nodes(scope: Scope, where: str) -> None:
 
 
 def _function_attributes(scope: Scope) -> set[str] | None:
-    """The attributes that nodes may refer to; None outside of functions."""
+    """Return the attributes that nodes may refer to; None outside of functions."""
     if scope.function is None:
         return None
     return {*scope.function.attribute, *(attribute.name for attribute in scope.function.attribute_proto)}
@@ -90,7 +90,7 @@ def _check_schema(node: NodeProto, domain: str, version: int, where: str) -> Non
 
 
 def _type_of(expected: onnx.defs.OpSchema.Attribute) -> int:
-    """The type of an attribute, whose name is ``AttrType.INT`` and so on."""
+    """Return the type of an attribute, whose name is ``AttrType.INT`` and so on."""
     return int(AttributeProto.AttributeType.Value(str(expected.type).rpartition(".")[2]))
 
 

@@ -41,7 +41,7 @@ def check_values(scopes: Iterable[Scope], where: str) -> bool:
 
 
 def _made(scope: Scope, where: str) -> set[str]:
-    """The names that a scope defines."""
+    """Return the names that a scope defines."""
     names: set[str] = set()
     initializers = {tensor.name for tensor in scope.initializers}
     for name in scope.inputs:
@@ -59,7 +59,7 @@ def _made(scope: Scope, where: str) -> set[str]:
 
 
 def _uses(node: onnx.NodeProto, free: dict[int, set[str]]) -> set[str]:
-    """The names that a node takes, those that its subgraphs take from outside included."""
+    """Return the names that a node takes, those that its subgraphs take from outside included."""
     names = {name for name in node.input if name}
     return names.union(*(free[id(graph)] for graph in subgraphs(node)))
 

@@ -144,7 +144,7 @@ def _prepare_tensors(model: ir.Model, prepared: Callable[[ir.TensorProtocol], ir
 def _prepared_attribute(
     attribute: ir.Attr, prepared: Callable[[ir.TensorProtocol], ir.TensorProtocol]
 ) -> ir.Attr | None:
-    """An attribute with its tensors prepared, to be written inside the model; None where nothing changes."""
+    """Return an attribute with its tensors prepared, to be written inside the model; None where nothing changes."""
     if attribute.is_ref() or attribute.type not in (ir.AttributeType.TENSOR, ir.AttributeType.TENSORS):
         return None
     many = attribute.type is ir.AttributeType.TENSORS

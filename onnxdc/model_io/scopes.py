@@ -109,7 +109,7 @@ def _attributes(scope: Scope) -> Iterator[tuple[onnx.NodeProto, onnx.AttributePr
 
 
 def _names(body: Body, values: Iterable[Any]) -> list[str]:
-    """The names of inputs or outputs: a function has no more of them."""
+    """Return the names of inputs or outputs: a function has no more of them."""
     return [value.name for value in values] if isinstance(body, onnx.GraphProto) else list(values)
 
 

@@ -15,7 +15,7 @@ from onnxdc.model_io.upgrade.surroundings import Surroundings, UnconvertibleErro
 
 
 def _broadcasting(node: onnx.NodeProto, around: Surroundings) -> list[onnx.NodeProto]:
-    """The axes of the second input lay along those of the first one from ``axis`` on, and along the last without it."""
+    """Align the second input, whose axes lay along those of the first one from ``axis`` on, or else along the last."""
     axis, _ = take(node, "axis", "broadcast")
     if axis is None:
         return [node]
@@ -49,7 +49,7 @@ def _shape(name: str, around: Surroundings) -> list[int]:
 
 
 def _inference(node: onnx.NodeProto, _: Surroundings) -> list[onnx.NodeProto]:
-    """It said whether it runs as in training, which was the default."""
+    """Refuse a node that runs as in training, which was the default."""
     (is_test,) = take(node, "is_test")
     if not is_test:
         raise UnconvertibleError("it runs as in training, expected is_test=1")
@@ -78,7 +78,7 @@ def _with_defaults(**attributes: float) -> Convert:
 
 
 def _cast(node: onnx.NodeProto, _: Surroundings) -> list[onnx.NodeProto]:
-    """The type was a text."""
+    """Give the type as a number, where it was a text."""
     (to,) = take(node, "to")
     name = to.decode(errors="replace").upper() if isinstance(to, bytes) else str(to)
     if name not in list(onnx.TensorProto.DataType.keys()):
@@ -88,7 +88,7 @@ def _cast(node: onnx.NodeProto, _: Surroundings) -> list[onnx.NodeProto]:
 
 
 def _lp_pool(node: onnx.NodeProto, _: Surroundings) -> list[onnx.NodeProto]:
-    """The norm was a float."""
+    """Give the norm as an integer, where it was a float."""
     (p,) = take(node, "p")
     if p is not None and int(p) != p:
         raise UnconvertibleError(f"expected an integer for p, got {p:g}")
@@ -97,7 +97,7 @@ def _lp_pool(node: onnx.NodeProto, _: Surroundings) -> list[onnx.NodeProto]:
 
 
 def _pad(node: onnx.NodeProto, _: Surroundings) -> list[onnx.NodeProto]:
-    """Pads had another name."""
+    """Give the pads their name of today."""
     (pads,) = take(node, "paddings")
     if pads is not None:
         set_attributes(node, pads=pads)
@@ -105,7 +105,7 @@ def _pad(node: onnx.NodeProto, _: Surroundings) -> list[onnx.NodeProto]:
 
 
 def _reshape(node: onnx.NodeProto, around: Surroundings) -> list[onnx.NodeProto]:
-    """The shape was an attribute."""
+    """Make the shape an input, where it was an attribute."""
     (shape,) = take(node, "shape")
     if shape is None:
         raise UnconvertibleError("expected an attribute shape")
@@ -113,7 +113,7 @@ def _reshape(node: onnx.NodeProto, around: Surroundings) -> list[onnx.NodeProto]
 
 
 def _split(node: onnx.NodeProto, around: Surroundings) -> list[onnx.NodeProto]:
-    """The sizes could be an input."""
+    """Make the sizes an attribute, where they could be an input."""
     if len(node.input) > 1:
         sizes = _constant(node.input[1], around)
         del node.input[1:]
@@ -142,7 +142,7 @@ def _constant(name: str, around: Surroundings) -> np.ndarray:
 
 
 def _upsample(node: onnx.NodeProto, _: Surroundings) -> list[onnx.NodeProto]:
-    """It was for images."""
+    """Take it for images, as it was."""
     scales = take(node, "height_scale", "width_scale")
     if None in scales:
         raise UnconvertibleError("expected attributes height_scale and width_scale")

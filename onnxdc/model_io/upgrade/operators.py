@@ -32,7 +32,7 @@ def _clip(node: onnx.NodeProto, around: Surroundings) -> list[onnx.NodeProto]:
 
 
 def _pad(node: onnx.NodeProto, around: Surroundings) -> list[onnx.NodeProto]:
-    """Pads and the value became inputs."""
+    """Make inputs of the pads and the value."""
     pads, value = take(node, "pads", "value")
     if pads is None:
         raise UnconvertibleError("expected an attribute pads")
@@ -43,7 +43,7 @@ def _pad(node: onnx.NodeProto, around: Surroundings) -> list[onnx.NodeProto]:
 
 
 def _slice(node: onnx.NodeProto, around: Surroundings) -> list[onnx.NodeProto]:
-    """Starts, ends and axes became inputs."""
+    """Make inputs of starts, ends and axes."""
     bounds = dict(zip(("starts", "ends", "axes"), take(node, "starts", "ends", "axes"), strict=True))
     if bounds["starts"] is None or bounds["ends"] is None:
         raise UnconvertibleError("expected attributes starts and ends")
@@ -69,7 +69,7 @@ def _batch_normalization(node: onnx.NodeProto, _: Surroundings) -> list[onnx.Nod
 
 
 def _dropout(node: onnx.NodeProto, around: Surroundings) -> list[onnx.NodeProto]:
-    """The mask became bool."""
+    """Give the mask as bool."""
     if len(node.output) < 2 or not around.uses(node.output[1]):
         del node.output[1:]
         return [node]
@@ -80,7 +80,7 @@ def _dropout(node: onnx.NodeProto, around: Surroundings) -> list[onnx.NodeProto]
 
 
 def _scatter(node: onnx.NodeProto, _: Surroundings) -> list[onnx.NodeProto]:
-    """It has another name."""
+    """Give the operator its name of today."""
     node.op_type = "ScatterElements"
     return [node]
 
