@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, Unpack
+from typing import Any, TypeAlias, TypeVar, Unpack
 
 import onnx_ir as ir
 
@@ -22,7 +22,7 @@ from onnxdc.passes.encode import encode as encode_pass
 from onnxdc.passes.fold import fold as fold_pass
 from onnxdc.passes.plan import Plan, plan_weights
 from onnxdc.passes.prune import prune as prune_pass
-from onnxdc.passes.result import Progress, Pruned, Result, Shared
+from onnxdc.passes.result import Progress, Result, WeightChange
 from onnxdc.passes.share import share as share_pass
 from onnxdc.recipe import PRUNING, Recipe
 from onnxdc.recipe.keys import Stage, keys_of
@@ -32,6 +32,8 @@ from onnxdc.report.losses import find_losses
 from onnxdc.report.nothing import no_weight, nothing_to_do
 from onnxdc.report.rows import inspect_weights, weight_rows
 from onnxdc.runtime import best_decoder, naming
+
+AnyChange = TypeVar("AnyChange", bound=WeightChange)
 
 StageProgress: TypeAlias = Callable[[str, str, int, int], None]
 """Called as ``progress(stage, weight, done, total)`` after each weight of each stage."""
@@ -249,7 +251,7 @@ def _remarks(
 ) -> tuple[str, ...]:
     """Run an encoded model against the original, if there is one, and return what is to be told of it."""
     if original is None:
-        return (*notes_of(encoded), "not checked: left out")
+        return (*notes_of(encoded), "not checked, as asked")
     with naming(source):
         return (*notes_of(encoded), *check_encoded(original, encoded, custom_ops))
 
@@ -280,7 +282,7 @@ def _plan(loaded: ir.Model, recipe: Recipe, source: Source) -> Plan:
     return plan
 
 
-def _dense_result(plan: Plan, result: Result[Pruned] | Result[Shared], file_before: int | None) -> CompressionResult:
+def _dense_result(plan: Plan, result: Result[AnyChange], file_before: int | None) -> CompressionResult:
     """Return the result of a stage that leaves weights dense."""
     rows, losses = weight_rows(plan, skips=result.skips), find_losses(plan, result.changes)
     remarks = notes_of(plan.model)

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from onnxdc.passes.plan import Plan
-from onnxdc.passes.result import Pruned, Shared
+from onnxdc.passes.result import Pruned, Shared, WeightChange
 from onnxdc.report.names import label
 from onnxdc.shown import shown
 
 LossyStage: TypeAlias = Literal["prune", "share"]
 
-LIMITS: Final[dict[LossyStage, float]] = {"prune": 0.03, "share": 0.01}  # measured, see docs/accuracy.md
+ENERGY_LIMITS: Final[dict[LossyStage, float]] = {"prune": 0.03, "share": 0.01}  # measured, see docs/accuracy.md
 _DOING: Final[dict[LossyStage, str]] = {"prune": "pruning", "share": "sharing"}
 
 
@@ -44,20 +44,22 @@ class Loss:
         return asdict(self)
 
 
-def find_losses(plan: Plan, changes: Iterable[Pruned | Shared]) -> tuple[Loss, ...]:
-    """Find the weights that have lost too much, in the order of the changes."""
+def find_losses(plan: Plan, changes: Iterable[WeightChange]) -> tuple[Loss, ...]:
+    """Find the weights that have lost too much, in the order of the changes; other changes lose nothing."""
     nodes = {planned.weight.name: planned.weight.node for planned in plan.weights}
     found = []
     for change in changes:
+        if not isinstance(change, Pruned | Shared):
+            continue
         stage: LossyStage = "prune" if isinstance(change, Pruned) else "share"
-        if change.energy_lost > LIMITS[stage]:
-            found.append(Loss(change.name, nodes[change.name], stage, change.energy_lost, LIMITS[stage]))
+        if change.energy_lost > ENERGY_LIMITS[stage]:
+            found.append(Loss(change.name, nodes[change.name], stage, change.energy_lost, ENERGY_LIMITS[stage]))
     return tuple(found)
 
 
 def warnings_of(losses: Sequence[Loss]) -> tuple[str, ...]:
     """Return one sentence for all losses; none if there are none."""
-    clauses = [_clause(stage, [loss for loss in losses if loss.stage == stage]) for stage in LIMITS]
+    clauses = [_clause(stage, [loss for loss in losses if loss.stage == stage]) for stage in ENERGY_LIMITS]
     taken = " and ".join(filter(None, clauses))
     advice = "such models have lost accuracy: look with `onnxdc verify`, train again with `onnxdc finetune`"
     return (f"{taken}; {advice}",) if taken else ()

@@ -1,4 +1,4 @@
-"""Sparse products with what exporters write behind them, and the operator that each becomes."""
+"""Sparse products with what exporters write after them, and the operator that each becomes."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _kind(product: str) -> str:
 
 
 def model(product: str, tail: Tail, opset: int = 17) -> ir.Model:
-    """A product, by its name in ``PRODUCTS``, and what is behind it."""
+    """A product, by its name in ``PRODUCTS``, and what comes after it."""
     text, shape = PRODUCTS[product][0], _SHAPES[_kind(product)]
     arrays = {"W": weight(*shape[1], density=0.3)} | {
         name: np.array(value, np.float32) for name, value in tail.constants.items() if name in tail.text

@@ -14,7 +14,7 @@ import onnxdc
 from onnxdc import Recipe, Rule
 from onnxdc.numeric import energy
 from onnxdc.numeric.energy import energy_lost
-from onnxdc.report.losses import LIMITS
+from onnxdc.report.losses import ENERGY_LIMITS
 from tests.helpers.small_models import CNN, LENET, dense, report_of, saved
 from tests.helpers.small_models import onnxdc as command
 from tests.helpers.text_models import build, normal
@@ -52,7 +52,7 @@ def test_pruning_beyond_the_limit_is_one_warning_that_names_the_worst_weight_and
     (warning,) = report.warnings
     lost = {loss.name: loss.energy_lost for loss in report.losses}
     assert list(lost) == ["fc1", "fc2"]
-    assert lost["fc2"] > lost["fc1"] > LIMITS["prune"]
+    assert lost["fc2"] > lost["fc1"] > ENERGY_LIMITS["prune"]
     assert f"pruning took more than 3 % of the energy of 2 weights, most of fc2, {100 * lost['fc2']:.0f} %" in warning
     assert "`onnxdc verify`" in warning
     assert "`onnxdc finetune`" in warning
