@@ -30,15 +30,14 @@ def show(printable: Printable, *, as_json: bool, quiet: bool = False) -> None:
 
 
 def print_report(report: Report, *, as_json: bool, quiet: bool = False, verbose: bool = False) -> None:
-    """Print a report as ``show`` does, its table with rules on a terminal, and all names if verbose."""
+    """Print a report as ``show`` does, its table with rules on a terminal it fits, and all names if verbose."""
     if as_json:
         show(report, as_json=True)
     elif quiet:
         for warning in report.warnings:
             click.echo(f"onnxdc: warning: {escaped(warning)}", err=True)
-    elif sys.stdout.isatty():
-        console = Console()
-        console.print(_rich_table(report))
+    elif sys.stdout.isatty() and _fits(table := _rich_table(report), console := Console()):
+        console.print(table)
         for note in report.notes(verbose=verbose):
             console.print(Text(note))  # a Text is shown as it is: no markup and no emojis in it
     else:
@@ -92,6 +91,12 @@ def _bar() -> Progress:
         console=Console(stderr=True),
         transient=True,
     )
+
+
+def _fits(table: Table, console: Console) -> bool:
+    """Whether a table can be shown whole: rich cuts names and numbers off where it cannot."""
+    unbounded = console.options.update(max_width=sys.maxsize)
+    return console.measure(table, options=unbounded).maximum <= console.width
 
 
 def _rich_table(report: Report) -> Table:

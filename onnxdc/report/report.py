@@ -69,7 +69,7 @@ class Report(Printable):
             verbose: Name everything that was folded or left as it is, instead of counting it.
         """
         dense = [row for row in self.rows if row.execution == "dense" and row.reason]
-        lines = [f"{shown(row.label)}: dense{f': {row.reason}' if row.reason else ''}" for row in dense]
+        lines = [f"{shown(row.label)}: dense: {row.reason}" for row in dense]
         lines += [f"folded: {shown(fold.detail)}" for fold in self.folds] if verbose else self._counted_folds()
         nodes = {row.name: row.node for row in self.rows}
         labels = [label(skip.name, skip.node or nodes.get(skip.name, "")) for skip in self.skips]
