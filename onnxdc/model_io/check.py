@@ -14,7 +14,7 @@ import onnx.defs
 from onnxdc.errors import ModelError
 from onnxdc.model_io.check_functions import check_functions
 from onnxdc.model_io.check_nodes import check_nodes
-from onnxdc.model_io.check_tensors import check_tensors
+from onnxdc.model_io.check_tensors import check_tensors, check_types
 from onnxdc.model_io.check_texts import check_texts
 from onnxdc.model_io.check_values import check_values
 from onnxdc.model_io.scopes import Scope, scopes
@@ -50,6 +50,7 @@ def check_model(proto: onnx.ModelProto, where: str) -> Checked:
         found.append(scope)
     for scope in found:
         check_tensors(scope, where)
+        check_types(scope, where)
         check_nodes(scope, where)
     is_sorted = check_values(found, where)
     check_functions(proto, where)

@@ -30,6 +30,7 @@ _MESSAGES: Final = frozenset(
 )
 _GROUP_ATTRIBUTES: Final = ("checksum", "index_bits", "chunk_size", "group_axis", "dtype")
 _MANY: Final = 2**31 - 1  # what a schema says where any number is allowed
+_NEWEST: Final = 2**31 - 2  # the highest version that onnx looks up
 
 
 def check_nodes(scope: Scope, where: str) -> None:
@@ -37,7 +38,8 @@ def check_nodes(scope: Scope, where: str) -> None:
 
     Raises:
         ModelError: A node has too few or too many inputs or outputs, or an attribute is missing, has no value, or has
-            one of another type; the error names the node.
+            one of another type, its operator set has an impossible version, or it is for a device without a name;
+            the error names the node.
     """
     references = _function_attributes(scope)
     for node in scope.body.node:
@@ -45,6 +47,10 @@ def check_nodes(scope: Scope, where: str) -> None:
         domain = "" if node.domain == "ai.onnx" else node.domain
         if domain not in scope.opsets:
             raise ModelError(f"{where_node}: imports no operator set of the domain {domain or 'ai.onnx'}")
+        if not 0 <= scope.opsets[domain] <= _NEWEST:
+            raise ModelError(f"{where_node}: unknown operator set {scope.opsets[domain]}, expected 0 to {_NEWEST}")
+        if not all(each.configuration_id for each in node.device_configurations):
+            raise ModelError(f"{where_node}: a device configuration has no name")
         _check_attributes(node, references, where_node)
         if domain == DOMAIN:
             _check_own(node, where_node)

@@ -1,4 +1,7 @@
-"""Check tensors: known types, possible shapes, and as much data as the shape says, in the field of its type."""
+"""Check tensors: known types, possible shapes, and as much data as the shape says, in the field of its type.
+
+What a model says of the types of its values is checked here too.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import math
 from typing import Final
 
 import onnx_ir as ir
-from onnx import TensorProto
+from onnx import GraphProto, TensorProto, TypeProto
 
 from onnxdc.errors import ModelError
 from onnxdc.model_io.scopes import Scope, tensors
@@ -38,6 +41,34 @@ def check_tensors(scope: Scope, where: str) -> None:
     """
     for name, tensor in tensors(scope):
         _check_tensor(tensor, f"{where}: not valid ONNX: tensor {name!r}")
+
+
+def check_types(scope: Scope, where: str) -> None:
+    """Refuse values that are declared to have elements of an unknown type; not to say it is fine.
+
+    Raises:
+        ModelError: There is such a value; the error names it.
+    """
+    body = scope.body
+    declared = [*body.input, *body.output] if isinstance(body, GraphProto) else []
+    for info in [*declared, *body.value_info]:
+        elem_type = _element_type(info.type)
+        if elem_type not in TensorProto.DataType.values():
+            raise ModelError(f"{where}: not valid ONNX: value {info.name!r}: unknown element type {elem_type}")
+
+
+def _element_type(declared: TypeProto) -> int:
+    """Return the type of the elements of tensors, or of tensors in sequences, maps and optionals."""
+    while True:
+        kind = declared.WhichOneof("value")
+        if kind in ("tensor_type", "sparse_tensor_type"):
+            return int(getattr(declared, kind).elem_type)
+        if kind == "map_type":
+            declared = declared.map_type.value_type
+        elif kind in ("sequence_type", "optional_type"):
+            declared = getattr(declared, kind).elem_type
+        else:
+            return TensorProto.UNDEFINED
 
 
 def nbytes_of(tensor: TensorProto) -> int:

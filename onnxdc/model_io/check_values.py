@@ -11,7 +11,7 @@ from onnxdc.model_io.scopes import Scope, label, subgraphs
 
 
 def check_values(scopes: Iterable[Scope], where: str) -> bool:
-    """Refuse names that are made twice or by nothing, and cycles.
+    """Refuse names that are made twice or by nothing, subgraphs that hand out what is not theirs, and cycles.
 
     Args:
         scopes: The scopes of a model, each before those inside it.
@@ -34,6 +34,9 @@ def check_values(scopes: Iterable[Scope], where: str) -> bool:
         own = made[id(scope.body)]
         uses = [_uses(node, free) for node in scope.body.node]
         free[id(scope.body)] = {name for names in (*uses, scope.outputs) for name in names} - own
+        lent = [name for name in scope.outputs if name not in own]
+        if scope.outer is not None and lent:
+            raise ModelError(f"{where}: the output {lent[0]!r} of a subgraph is made by nothing in it")
         if scope.outer is None and free[id(scope.body)]:
             raise ModelError(f"{where}: {_user(scope, uses, free[id(scope.body)])}")
         is_sorted &= _check_order(scope, uses, where)

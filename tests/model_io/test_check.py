@@ -85,6 +85,11 @@ def doubling(model: onnx.ModelProto) -> None:
     model.graph.node.append(helper.make_node("F0", ["x"], ["z"], domain="f"))
 
 
+def lending() -> onnx.GraphProto:
+    """A branch that only returns a value of the graph around it, which onnxruntime refuses too."""
+    return helper.make_graph([], "branch", [], [helper.make_empty_tensor_value_info("w")])
+
+
 BAD: dict[str, tuple[Change, str]] = {
     "too few inputs": (node("Transpose", [], ["q"]), "Transpose 'q': expected 1 inputs, got 0"),
     "too many inputs": (node("Relu", ["x", "x"], ["q"]), "Relu 'q': expected 1 inputs, got 2"),
@@ -106,6 +111,28 @@ BAD: dict[str, tuple[Change, str]] = {
     "an unknown type": (weight(data_type=99), "tensor 'w': unknown element type 99"),
     "no type": (weight(data_type=TensorProto.UNDEFINED), "tensor 'w': unknown element type 0"),
     "data of another type": (in_another_field, "tensor 'w': FLOAT data lie in int32_data, expected float_data"),
+    "an input of an unknown type": (
+        lambda model: setattr(model.graph.input[0].type.tensor_type, "elem_type", -(2**31)),
+        "value 'x': unknown element type -2147483648",
+    ),
+    "an impossible operator set": (
+        lambda model: [
+            node("Foo", ["x"], ["q"], domain="foo")(model),
+            model.opset_import.add(domain="foo", version=2**31),
+        ],
+        "Foo 'q': unknown operator set 2147483648, expected 0 to 2147483646",
+    ),
+    "a device without a name": (
+        lambda model: model.graph.node[0].device_configurations.add(),
+        "MatMul 'h': a device configuration has no name",
+    ),
+    "a subgraph that hands out what is not its own": (
+        lambda model: [
+            model.graph.input.append(helper.make_tensor_value_info("c", TensorProto.BOOL, [])),
+            node("If", ["c"], ["q"], then_branch=lending(), else_branch=lending())(model),
+        ],
+        "the output 'w' of a subgraph is made by nothing in it",
+    ),
     "a value of nobody": (node("Relu", ["nothing"], ["q"]), "Relu 'q' takes 'nothing', which nothing makes"),
     "a value made twice": (node("Relu", ["x"], ["h"]), "Relu 'h' makes 'h', which is made already"),
     "a cycle": (

@@ -215,6 +215,7 @@ def test_a_mask_that_nothing_uses_goes():
         ("y = Affine <alpha=2.0> (x)", 9, "Affine 'y': operator set 11 has no such operator"),
         ("y = ConstantFill (x)", 7, "ConstantFill 'y': operator set 11 has no such operator"),
         ("y = MeanVarianceNormalization (x)", 8, "MeanVarianceNormalization 'y': it was experimental"),
+        ("i = Cast <to=2> (x)  y = Clip (i)", 9, "Clip 'y': expected an input of floats, got uint8"),
     ],
 )
 def test_an_operator_that_is_gone_is_refused(text: str, opset: int, message: str):

@@ -19,6 +19,8 @@ from onnxdc.model_io.upgrade.surroundings import Surroundings, UnconvertibleErro
 def _clip(node: onnx.NodeProto, around: Surroundings) -> list[onnx.NodeProto]:
     """Bounds became inputs. Without one the largest float was meant, which an infinity is cut to."""
     dtype = around.dtype(node.input[0])
+    if not np.issubdtype(dtype, np.floating):
+        raise UnconvertibleError(f"expected an input of floats, got {dtype}")
     largest = float(np.finfo(dtype).max)
     low, high = take(node, "min", "max")
     bounds = {"min": -largest if low is None else low, "max": largest if high is None else high}
