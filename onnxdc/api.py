@@ -12,7 +12,7 @@ import onnx_ir as ir
 from onnxdc import model_io
 from onnxdc.domain.compressed import is_compressed
 from onnxdc.domain.limits import Limit
-from onnxdc.errors import ModelError, RecipeError
+from onnxdc.errors import ModelError, RecipeError, option_names
 from onnxdc.evaluate.self_check import check_encoded
 from onnxdc.graph.skips import Skip
 from onnxdc.model_io import Source
@@ -127,7 +127,9 @@ def prune(
     """
     plan, before = _planned(model, recipe, options, "prune")
     if plan.recipe.global_density is None and not any(planned.settings.prunes for planned in plan.weights):
-        raise RecipeError(f"nothing says how to prune: expected one of {', '.join(PRUNING)} or global_density")
+        raise RecipeError(
+            "nothing says how to prune: expected one of ", *option_names([*PRUNING, "global_density"], ", ")
+        )
     return _dense_result(plan, prune_pass(plan, progress=_stage("prune", progress)), before)
 
 

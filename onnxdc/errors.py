@@ -1,6 +1,6 @@
 """The errors that onnxdc raises for what a user can cause. Each message is one line: where, what, expected, got."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from onnxdc.shown import MESSAGE_LENGTH, shown
@@ -10,6 +10,11 @@ class OptionName(str):
     """The name of an option in a message: ``lr_schedule`` in Python, ``--lr-schedule`` on the command line."""
 
     __slots__ = ()
+
+
+def option_names(names: Sequence[str], between: str) -> list[str]:
+    """Return the parts of a message that list options: their names, with ``between`` between them."""
+    return [part for name in names for part in (between, OptionName(name))][1:]
 
 
 class Message:

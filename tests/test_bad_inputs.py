@@ -146,12 +146,12 @@ def test_a_recipe_that_is_not_there(model):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        (["--density", "1.5"], "density: expected a number from 0 to 1, got 1.5"),
-        (["--bits", "9"], "bits: expected an integer from 1 to 8, got 9"),
-        (["--index-bits", "0"], "index_bits: expected an integer from 1 to 8, got 0"),
-        (["--init", "kmeans"], 'init: expected "linear" or "density" or "random", got \'kmeans\''),
-        (["--execution", "fast"], 'execution: expected "auto" or "sparse" or "dense", got \'fast\''),
-        (["--density", "0.1", "--quality", "1"], "expected one of density, threshold, quality"),
+        (["--density", "1.5"], "--density: expected a number from 0 to 1, got 1.5"),
+        (["--bits", "9"], "--bits: expected an integer from 1 to 8, got 9"),
+        (["--index-bits", "0"], "--index-bits: expected an integer from 1 to 8, got 0"),
+        (["--init", "kmeans"], '--init: expected "linear" or "density" or "random", got \'kmeans\''),
+        (["--execution", "fast"], '--execution: expected "auto" or "sparse" or "dense", got \'fast\''),
+        (["--density", "0.1", "--quality", "1"], "expected one of --density, --threshold, --quality"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from onnxdc.errors import RecipeError
+from onnxdc.errors import OptionName, RecipeError
 from onnxdc.graph.slots import KINDS
 from onnxdc.numeric.kmeans import INITS
 from onnxdc.recipe.checks import SWITCH, TEXT, Check, integer, number, one_of, told
@@ -133,4 +133,4 @@ def check_value(key: str, value: Any) -> None:
     """
     accepts, words = _CHECKS[key]
     if not accepts(value):
-        raise RecipeError(f"{key}: expected {words}, got {told(value)}")
+        raise RecipeError(OptionName(key), f": expected {words}, got {told(value)}")

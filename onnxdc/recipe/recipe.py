@@ -29,7 +29,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
-from onnxdc.errors import RecipeError
+from onnxdc.errors import RecipeError, option_names
 from onnxdc.graph.skips import Skip
 from onnxdc.graph.weights import Weight
 from onnxdc.recipe.checks import MOST_CHARACTERS
@@ -71,7 +71,8 @@ class Recipe:
                 check_value(key, getattr(self, key))
         pruning = [key for key in PRUNING if getattr(self.defaults, key) is not None]
         if self.global_density is not None and pruning:
-            raise RecipeError(f"expected one way to prune by default, got global_density and {pruning[0]}")
+            both = option_names(["global_density", pruning[0]], " and ")
+            raise RecipeError("expected one way to prune by default, got ", *both)
 
     @staticmethod
     def from_toml(path: str | Path) -> Recipe:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from onnxdc.errors import RecipeError
+from onnxdc.errors import RecipeError, option_names
 from onnxdc.graph.weights import Weight
 from onnxdc.numeric.kmeans import Init
 from onnxdc.recipe.keys import CONDITIONS, DEFAULTS, PRUNING, check_value
@@ -75,7 +75,9 @@ class Options:
             check_value(key, value)
         pruning = [key for key in PRUNING if key in said]
         if len(pruning) > 1:
-            raise RecipeError(f"expected one of {', '.join(PRUNING)}, got {' and '.join(pruning)}")
+            raise RecipeError(
+                "expected one of ", *option_names(PRUNING, ", "), ", got ", *option_names(pruning, " and ")
+            )
 
     def said(self) -> dict[str, Any]:
         """Return the options that are given, by name."""

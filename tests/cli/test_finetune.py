@@ -115,7 +115,7 @@ def test_dropout_for_no_layer_is_wrong_usage(data, tmp_path):
 
 
 def test_a_density_out_of_range(model, data):
-    assert error(finetune(model, data, "--density", "2")) == "density: expected a number from 0 to 1, got 2.0"
+    assert error(finetune(model, data, "--density", "2")) == "--density: expected a number from 0 to 1, got 2.0"
 
 
 def test_a_quality_that_gives_no_threshold_names_the_weight(data, tmp_path):
