@@ -8,8 +8,10 @@ NEON := build/neon
 VALGRIND := build/valgrind
 TSAN := build/tsan
 FUZZ := build/fuzz
-# How long `make fuzz` runs, all targets together.
+# How long `make fuzz` runs, all targets together, and what its random numbers start from.
 SECONDS ?= 60
+SEED ?= $(NOW)
+NOW := $(shell date +%s)
 CONFIGURE = $(BIN)/cmake -S custom_ops -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) -DONNXDC_TESTS=ON
 
 .PHONY: demo test check-all clang fuzz test-neon tsan valgrind lint clean
@@ -48,8 +50,8 @@ fuzz: $(VENV)/tested
 	$(CONFIGURE) -B $(FUZZ) -DCMAKE_CXX_COMPILER=clang++ -DONNXDC_TESTS=OFF -DONNXDC_FUZZ=ON
 	$(BIN)/cmake --build $(FUZZ)
 	$(BIN)/python -m tests.fuzz.seeds $(FUZZ)/seeds
-	custom_ops/fuzz/run.sh $(FUZZ) $(FUZZ)/seeds $$(($(SECONDS) * 4 / 5))
-	$(BIN)/python -m tests.fuzz.run --seconds $$(($(SECONDS) / 5)) --out $(FUZZ)/python
+	custom_ops/fuzz/run.sh $(FUZZ) $(FUZZ)/seeds $$(($(SECONDS) * 4 / 5)) $(SEED)
+	$(BIN)/python -m tests.fuzz.run --seconds $$(($(SECONDS) / 5)) --seed $(SEED) --out $(FUZZ)/python
 
 valgrind: $(VENV)/tested
 	$(call needs,valgrind,valgrind)
