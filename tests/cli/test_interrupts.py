@@ -146,7 +146,7 @@ def test_a_process_with_threads_runs_the_command_itself(tmp_path):
 def test_a_command_can_be_ended_at_any_time(tmp_path, whole_run, part, number):
     path = saved(dense(), tmp_path / "model.onnx")
     (tmp_path / "out.onnx").write_bytes(b"old")
-    process = start([*COMMAND, "prune", path, "-o", "out.onnx", "--density", "0.3", "-q"], tmp_path)
+    process = start([*COMMAND, "prune", path, "-o", "out.onnx", "--density", "0.9", "-q"], tmp_path)
     time.sleep(part * whole_run[0])
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
@@ -162,7 +162,7 @@ def whole_run(tmp_path_factory) -> tuple[float, bytes]:
     folder = tmp_path_factory.mktemp("whole")
     path = saved(dense(), folder / "model.onnx")
     begin = time.monotonic()
-    command = [*COMMAND, "prune", path, "-o", folder / "out.onnx", "--density", "0.3", "-q"]
+    command = [*COMMAND, "prune", path, "-o", folder / "out.onnx", "--density", "0.9", "-q"]
     subprocess.run(command, check=True)
     return time.monotonic() - begin, (folder / "out.onnx").read_bytes()
 

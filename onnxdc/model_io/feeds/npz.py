@@ -62,7 +62,9 @@ class NpzFile(Mapping[str, np.ndarray]):
         except (ModelError, MemoryError):
             raise
         except Exception as error:  # a damaged archive makes zipfile raise whatever its parts do
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "not an .npz file of arrays"
+            reason = (
+                error.strerror if isinstance(error, OSError) and error.strerror else "not an .npz file of plain arrays"
+            )
             raise ModelError(f"{path}: cannot read: {reason}") from error
 
     def __getitem__(self, name: str) -> np.ndarray:
