@@ -1,7 +1,7 @@
 #!/bin/bash -eu
 # Builds the fuzz targets as OSS-Fuzz wants them: from $SRC/onnxdc with $CXX, $CXXFLAGS and $LIB_FUZZING_ENGINE into
 # $OUT, each with an archive of its corpus. Anywhere else, for example:
-#   CXX=clang++ CXXFLAGS="-O1 -fsanitize=address,fuzzer-no-link" LIB_FUZZING_ENGINE=-fsanitize=fuzzer OUT=/tmp/out \
+#   CXX=clang++ CXXFLAGS="-O1 -fsanitize=address,fuzzer-no-link" LIB_FUZZING_ENGINE=-fsanitize=fuzzer OUT="$PWD/out" \
 #     custom_ops/fuzz/oss_fuzz_build.sh
 here=$(cd "$(dirname "$0")" && pwd)
 build=${WORK:-$(mktemp -d)}/onnxdc_fuzz
