@@ -10,68 +10,84 @@ import numpy as np
 
 from onnxdc.numeric.arrays import bit_patterns
 
-TENSORS = ("codebook", "code_lengths", "codes", "gap_lengths", "gaps", "chunks", "shape")
-# Defaults and limits of the format: docs/format.md, sections 2 and 5.
-DEFAULT_CHUNK_SIZE = 4096
+TENSORS = ("codebook", "step", "code_table", "codes", "low_bits", "gap_table", "gaps", "extent")
+# Defaults and limits of the format: docs/format.md, sections 2 and 6.
+DEFAULT_PACKET = 32
 DEFAULT_INDEX_BITS = 8
+PACKETS = (8, 16, 32, 64)  # bytes that a packet may have
 MAX_CODES = 256  # a code takes a byte
 MAX_RANK = 32
 MAX_ELEMENTS = 1 << 31  # of a weight and of a codebook; exclusive, as is the next: positions fit in int32
-MAX_STREAM_BYTES = (1 << 28) - 16  # so that the address of a bit fits in int32
+MAX_STREAM_BYTES = 1 << 31
 
 
 @dataclass(frozen=True)
 class CompressedWeight:
-    """A weight group: seven tensors, in the order of the format, and what its attributes say.
+    """A weight group: eight tensors, in the order of the format, and what its attributes say.
 
     Attributes:
-        codebook: The values of each group, float16, bfloat16 (ml_dtypes), float32 or float64 ``[G, K]``; entry 0 of
-            each is +0.0.
-        code_lengths: The code lengths of the codes, uint8 ``[ceil(K/2)]``, two a byte.
-        codes: The bitstream of the codes, uint8 ``[n]``.
-        gap_lengths: The code lengths of the gaps, uint8 ``[ceil(A/2)]``; empty when every position is an entry.
-        gaps: The bitstream of the gaps, uint8 ``[m]``; empty when every position is an entry.
-        chunks: The start of each chunk, int32 ``[C+1, 4]``: entry, byte in codes, byte in gaps, position.
-        shape: The shape of the weight, int64 ``[rank]``.
+        codebook: The values of each group, ``[R, K]`` of a type that the format gives the weight's; or, with a step,
+            the integers of a grid, int8 or int16 ``[1, K]``.
+        step: The step of each group's grid, float32 ``[G, 1]``; empty ``[0]`` if the codebook holds values.
+        code_table: The Huffman code of the codes, uint8 ``[12 + A]``.
+        codes: The packets of the codes, uint8 ``[n * packet]``.
+        low_bits: The four lower bits of each code, uint8 ``[ceil(entries/2)]``; empty if codewords stand for codes.
+        gap_table: The Huffman code of the gaps, uint8 ``[12 + A]``; empty when every position is an entry.
+        gaps: The packets of the gaps, uint8 ``[m * packet]``; empty when every position is an entry.
+        extent: The number of entries, the code of zero, then the shape of the weight: int64 ``[2 + rank]``.
         dtype: The type of the decoded weight.
-        index_bits: The bits of a stored gap before Huffman coding, 1..8.
-        chunk_size: The number of entries in each chunk but the last.
-        group_axis: The axis along which codebooks change.
-        checksum: CRC-32 over the seven tensors.
+        packet: The bytes of a packet.
+        group_axis: The axis along which groups change.
+        checksum: CRC-32 over the eight tensors.
     """
 
     codebook: np.ndarray
-    code_lengths: np.ndarray
+    step: np.ndarray
+    code_table: np.ndarray
     codes: np.ndarray
-    gap_lengths: np.ndarray
+    low_bits: np.ndarray
+    gap_table: np.ndarray
     gaps: np.ndarray
-    chunks: np.ndarray
-    shape: np.ndarray
+    extent: np.ndarray
     dtype: np.dtype
-    index_bits: int = DEFAULT_INDEX_BITS
-    chunk_size: int = DEFAULT_CHUNK_SIZE
+    packet: int = DEFAULT_PACKET
     group_axis: int = 0
     checksum: int = 0
 
     @property
     def tensors(self) -> tuple[np.ndarray, ...]:
-        """The seven tensors in the order of the format."""
+        """The eight tensors in the order of the format."""
         return tuple(getattr(self, name) for name in TENSORS)
 
     @property
     def entries(self) -> int:
         """Entries: true nonzeros, filler zeros, and zeros that are stored because no gaps are."""
-        return int(self.chunks[-1, 0])
+        return int(self.extent[0])
+
+    @property
+    def zero(self) -> int:
+        """The code of zero; it means nothing in the dense form."""
+        return int(self.extent[1])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the weight."""
+        return tuple(int(dim) for dim in self.extent[2:])
+
+    @property
+    def groups(self) -> int:
+        """How many parts along the group axis have values of their own: the rows of the step, else of the codebook."""
+        return int(self.step.shape[0] or self.codebook.shape[0])
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the weight is of the dense form, in which every position is an entry; one without entries is not."""
+        return self.gaps.size == 0 and self.entries > 0
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all seven tensors: everything that is needed to rebuild the weight."""
+        """Bytes of all eight tensors: everything that is needed to rebuild the weight."""
         return sum(t.nbytes for t in self.tensors)
-
-
-def is_chunk_size(chunk_size: int) -> bool:
-    """Tell whether a chunk size is a power of two in 64..65536."""
-    return 64 <= chunk_size <= 65536 and chunk_size.bit_count() == 1
 
 
 def crc32(tensors: Iterable[np.ndarray]) -> int:
