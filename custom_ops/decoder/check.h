@@ -1,45 +1,39 @@
-// Everything that can be checked of a weight group without decoding it: docs/format.md section 6.
+// Everything that can be checked of a weight group without decoding it: docs/format.md section 7.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "decoder/huffman.h"
+#include "decoder/packets.h"
 #include "decoder/rules.h"
 #include "decoder/weight_group.h"
 
 namespace onnxdc {
 
-// A row of the `chunks` tensor: where a chunk begins. The last row is where the last chunk ends.
-struct ChunkStart {
-    int32_t entry;
-    int32_t code_byte;
-    int32_t gap_byte;
-    int32_t position;
-};
-
-// A weight group that passed. The two streams and the codebook still belong to the model; the small tensors are copies.
+// A weight group that passed. The large tensors still belong to the model; the small ones are copies.
 struct CheckedGroup {
     std::vector<int64_t> shape;
-    int64_t numel = 0;  // below 2^31
+    int64_t numel = 0;    // below 2^31
+    int64_t entries = 0;  // 0..numel
+    int32_t dtype = kFloat;
 
-    TensorView codebook;  // [groups, codes_per_group], of type codebook.type
+    // The value of code c in group g: codebook[g][c], or, with a step, codebook[0][c] * step[g].
+    TensorView codebook;
+    TensorView step;  // float32 [groups, 1], or without elements
     int64_t groups = 1;
     int64_t codes_per_group = 1;  // 1..256; times groups below 2^31
     int64_t group_axis = 0;       // lies inside the rank unless groups is 1
-    int32_t dtype = kFloat;
+    int64_t zero_code = 0;        // its value is zero in the gap form; means nothing in the dense form
 
-    std::vector<uint8_t> code_lengths;  // one for each symbol
-    std::vector<uint8_t> gap_lengths;
-    BitStream codes;
-    BitStream gaps;  // where it is empty every gap is 0
+    HuffmanCode code_code;  // what the codewords of `codes` stand for
+    HuffmanCode gap_code;
+    Packets codes;
+    Packets gaps;                       // none in the dense form, where entry i lies at position i
+    const uint8_t* low_bits = nullptr;  // [ceil(entries / 2)], or null: the codes have none
 
-    int64_t chunk_size = 4096;
-    std::vector<ChunkStart> chunks;  // has two rows at least; columns rise from 0, positions to numel at most
-
-    int64_t entries() const { return chunks.back().entry; }
-    size_t chunk_count() const { return chunks.size() - 1; }
-    bool has_gaps() const { return gaps.nbytes > 0; }
+    bool has_step() const { return step.numel() > 0; }
+    bool has_gaps() const { return gaps.count > 0; }
 };
 
 // Fills `checked`, or names the first rule of the format's table that the group breaks. The rules that only decoding

@@ -6,14 +6,14 @@
 
 namespace onnxdc {
 
-// The codebook [groups, codes_per_group] as float32. The weight's dtype must be float32.
+// The value of each code in each group, [groups, codes_per_group], as float32. The weight's dtype must be float32.
 std::vector<float> float_codebook(const CheckedGroup& group);
 
-// Decodes a float32 weight to its nonzeros. Fails where a bitstream breaks a rule.
+// Decodes a float32 weight to its nonzeros. Fails where a stream breaks a rule.
 Verdict decode_sparse(const CheckedGroup& group, SparseWeight* weight);
 
-// Decodes a weight of any type into `dense`: numel elements of group.dtype, all zero before the call. What they hold
-// after a failure is undefined.
+// Decodes a weight of any type into `dense`: numel elements of group.dtype, each of element_size(group.dtype) bytes,
+// all zero before the call. What they hold after a failure is undefined.
 Verdict decode_dense(const CheckedGroup& group, void* dense);
 
 }  // namespace onnxdc

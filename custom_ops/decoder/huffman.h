@@ -1,47 +1,57 @@
-// Canonical Huffman decoding by table: docs/format.md section 4.
-//
-// Why it is fast: codewords have at most 12 bits, so one lookup in a table of 4096 entries (8 KB, L1-resident) yields
-// the symbol and its length; one 64-bit load holds four codewords (7 + 4 * 12 <= 64); and since each symbol's position
-// depends on the length of the one before, a single stream is bound by latency, which four streams in flight hide.
+// Huffman codes and the tables that decode them: docs/format.md section 4.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 namespace onnxdc {
 
-constexpr int kMaxCodeLength = 12;
-constexpr int kLanes = 4;
+constexpr size_t kMaxCodeLength = 12;
 
-// Bytes to read bits from, the most significant bit of each byte first. Reading beyond the end yields zeros, never
-// memory.
-struct BitStream {
-    const uint8_t* data = nullptr;
-    size_t nbytes = 0;
+// Codewords by rising length: the first is all zeros, each next one the previous plus one, shifted left by the growth
+// in length.
+struct HuffmanCode {
+    std::array<uint8_t, kMaxCodeLength> counts{};  // how many there are of each length from 1 on
+    std::vector<uint8_t> symbols;                  // what they stand for, one each in that order
+
+    // Whether there are 2 to 256 codewords, which leave no bits without meaning.
+    bool is_complete() const;
 };
 
-// Whether the lengths form a complete code: the Kraft sum is 1. Lengths above kMaxCodeLength must not occur.
-bool is_complete_code(const std::vector<uint8_t>& lengths);
-
+// What the next 12 bits of a stream begin with. A whole codeword always does, as the code is complete and none is
+// longer.
 class HuffmanTable {
 public:
+    static constexpr size_t kSize = size_t{1} << kMaxCodeLength;
+
+    // The most symbols that several() answers.
+    static constexpr size_t kSeveral = 3;
+
     HuffmanTable() = default;
 
-    // `lengths[symbol]` is 0 for an unused symbol. The lengths must form a complete code, or use at most one symbol, of
-    // length 1: that symbol then stands for either bit, which the caller tells apart.
-    explicit HuffmanTable(const std::vector<uint8_t>& lengths);
+    // A table that is `deep` takes longer to make and less time for each symbol. The code must be complete.
+    HuffmanTable(const HuffmanCode& code, bool deep);
 
-    // Decodes `count` symbols from bit address `bit` of the stream; returns the bit address after the last one, which
-    // may lie beyond the end of the stream.
-    uint64_t decode(BitStream stream, uint64_t bit, size_t count, uint8_t* symbols) const;
+    // The first symbol in the lowest byte, the length of its codeword in the next.
+    const uint16_t* one() const { return one_.data(); }
 
-    // The same for kLanes runs of one stream at once. `bit` is advanced.
-    void decode_lanes(BitStream stream, uint64_t* bit, const size_t* count, uint8_t* const* symbols) const;
+    // One to kSeveral symbols in the lowest bytes; from kLengthBit on, the length of their codewords together, at most
+    // 12; from kCountBit on, how many they are. Only the first, unless the table is deep.
+    const uint32_t* several() const { return several_.data(); }
+    static constexpr unsigned kLengthBit = 24;
+    static constexpr unsigned kCountBit = 30;
+
+    // The length of the shortest codeword.
+    size_t shortest() const { return shortest_; }
 
 private:
-    // For each value of the next 12 bits: the symbol, and its length in the high byte.
-    std::vector<uint16_t> entries_;
+    uint32_t several_from(size_t bits) const;
+
+    std::vector<uint16_t> one_;
+    std::vector<uint32_t> several_;
+    size_t shortest_ = 1;
 };
 
 }  // namespace onnxdc

@@ -9,24 +9,20 @@ const char* rule_name(Rule rule) {
     switch (rule) {
         case Rule::codebook_type: return "codebook-type";
         case Rule::codebook_shape: return "codebook-shape";
-        case Rule::codebook_zero: return "codebook-zero";
+        case Rule::step: return "step";
         case Rule::tensor_type: return "tensor-type";
-        case Rule::shape: return "shape";
+        case Rule::extent: return "extent";
         case Rule::groups: return "groups";
-        case Rule::index_bits: return "index-bits";
-        case Rule::chunk_size: return "chunk-size";
-        case Rule::stream_size: return "stream-size";
-        case Rule::length_count: return "length-count";
-        case Rule::length_range: return "length-range";
+        case Rule::packet_size: return "packet-size";
+        case Rule::form: return "form";
+        case Rule::zero: return "zero";
+        case Rule::table_size: return "table-size";
         case Rule::kraft: return "kraft";
-        case Rule::chunk_count: return "chunk-count";
-        case Rule::chunk_order: return "chunk-order";
-        case Rule::chunk_end: return "chunk-end";
-        case Rule::no_gaps: return "no-gaps";
+        case Rule::low_bits: return "low-bits";
         case Rule::checksum: return "checksum";
         case Rule::truncated: return "truncated";
-        case Rule::bad_code: return "bad-code";
-        case Rule::trailing_bits: return "trailing-bits";
+        case Rule::packet_fill: return "packet-fill";
+        case Rule::code: return "code";
         case Rule::position: return "position";
     }
     return "unknown";

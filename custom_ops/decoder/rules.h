@@ -1,4 +1,4 @@
-// The rules of docs/format.md section 6, and what is said when one is broken.
+// The rules of docs/format.md section 7, and what is said when one is broken.
 #pragma once
 
 #include <optional>
@@ -10,24 +10,20 @@ namespace onnxdc {
 enum class Rule : int {
     codebook_type,
     codebook_shape,
-    codebook_zero,
+    step,
     tensor_type,
-    shape,
+    extent,
     groups,
-    index_bits,
-    chunk_size,
-    stream_size,
-    length_count,
-    length_range,
+    packet_size,
+    form,
+    zero,
+    table_size,
     kraft,
-    chunk_count,
-    chunk_order,
-    chunk_end,
-    no_gaps,
+    low_bits,
     checksum,
     truncated,
-    bad_code,
-    trailing_bits,
+    packet_fill,
+    code,
     position,
 };
 

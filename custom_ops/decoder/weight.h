@@ -7,8 +7,8 @@
 
 namespace onnxdc {
 
-// A float32 weight as the list of its nonzeros (docs/format.md section 2 and 3, filler zeros and entries of code 0
-// dropped).
+// A float32 weight as the list of its nonzeros. What is zero in every group is dropped: filler zeros, and the zeros of
+// the dense form. So is its code, and those above it are one lower than in the file.
 //
 // Nonzero i lies at position[i], an index into the row-major order of `shape`; positions rise strictly. Its value is
 //   codebook[group * codes_per_group + code[i]]
@@ -19,10 +19,10 @@ namespace onnxdc {
 struct SparseWeight {
     std::vector<int64_t> shape;      // all dimensions >= 0, product < 2^31
     std::vector<uint32_t> position;  // [nnz], rising strictly, below the number of elements
-    std::vector<uint8_t> code;       // [nnz], 1..codes_per_group-1: never 0
-    std::vector<float> codebook;     // [groups, codes_per_group], entry 0 of each group is +0.0
+    std::vector<uint8_t> code;       // [nnz], below codes_per_group
+    std::vector<float> codebook;     // [groups, codes_per_group]
     int64_t groups = 1;              // divides shape[group_axis], which may be 0
-    int64_t codes_per_group = 1;     // 1..256; times groups below 2^31
+    int64_t codes_per_group = 0;     // 0..256; times groups below 2^31
     int64_t group_axis = 0;
 
     // The number of nonzeros.

@@ -10,17 +10,26 @@ namespace onnxdc {
 enum ElementType : int32_t {
     kFloat = 1,
     kUint8 = 2,
+    kInt8 = 3,
+    kInt16 = 5,
     kInt32 = 6,
     kInt64 = 7,
     kFloat16 = 10,
     kDouble = 11,
-    kBfloat16 = 16
+    kBfloat16 = 16,
+    kUint4 = 21,
+    kInt4 = 22,
 };
 
-// The bytes of an element, 0 for a type that occurs nowhere in a weight group.
+// The bytes of an element, 0 for a type that occurs nowhere in a weight group or a decoded weight. A decoded element of
+// four bits has a byte of its own, as in numpy; two of them share one in an ONNX tensor only.
 constexpr size_t element_size(int64_t type) {
     switch (type) {
-        case kUint8: return 1;
+        case kUint8:
+        case kInt8:
+        case kUint4:
+        case kInt4: return 1;
+        case kInt16:
         case kFloat16:
         case kBfloat16: return 2;
         case kFloat:
@@ -48,21 +57,21 @@ struct TensorView {
 };
 
 // How many tensors a group has.
-constexpr size_t kGroupTensors = 7;
+constexpr size_t kGroupTensors = 8;
 
-// The seven tensors in the order of the format, and the attributes. onnxdc/runtime/native.py declares the same
+// The eight tensors in the order of the format, and the attributes. onnxdc/runtime/native.py declares the same
 // structure.
 struct WeightGroup {
     TensorView codebook;
-    TensorView code_lengths;
+    TensorView step;
+    TensorView code_table;
     TensorView codes;
-    TensorView gap_lengths;
+    TensorView low_bits;
+    TensorView gap_table;
     TensorView gaps;
-    TensorView chunks;
-    TensorView shape;
+    TensorView extent;
     int64_t checksum = 0;
-    int64_t index_bits = 8;
-    int64_t chunk_size = 4096;
+    int64_t packet = 32;
     int64_t group_axis = 0;
     int64_t dtype = kFloat;
 };
