@@ -1,4 +1,4 @@
-"""A weight group in a graph: seven initializers, and the attributes of the nodes that consume them (docs/format.md)."""
+"""A weight group in a graph: eight initializers, and the attributes of the nodes that consume them (docs/format.md)."""
 
 from __future__ import annotations
 
@@ -8,55 +8,83 @@ from typing import Final
 import numpy as np
 import onnx_ir as ir
 
-from onnxdc.domain.operators import DECODE_WEIGHT, DOMAIN, FLOAT, INT, OPERATORS, SLOPE, SPARSE
+from onnxdc.domain.operators import (
+    DECODERS,
+    DOMAIN,
+    FLOAT,
+    GRID,
+    GROUP_INPUTS,
+    INT,
+    INTEGER,
+    OPERATORS,
+    SLOPE,
+    SPARSE,
+    VALUES,
+    is_symbols,
+)
 from onnxdc.errors import FormatError, ModelError
 from onnxdc.graph.names import Names
 from onnxdc.graph.walk import node_name
-from onnxdc.numeric.weight import DEFAULT_CHUNK_SIZE, DEFAULT_INDEX_BITS, TENSORS, CompressedWeight
+from onnxdc.numeric.arrays import FLOAT_TYPES
+from onnxdc.numeric.weight import DEFAULT_PACKET, TENSORS, CompressedWeight
 
 VERSION: Final = 1
 MIN_OPSET: Final = 11  # the first version of the standard operators that has all that the portable bodies use
-EMPTY: Final = "onnxdc.empty"  # the tensor that stands for every empty one
+EMPTY: Final = "none"  # the tensor that stands for every empty one
+ATTRIBUTES: Final = ("checksum", "packet", "group_axis", "dtype")
 
-_DEFAULTS: Final = {
-    "index_bits": DEFAULT_INDEX_BITS,
-    "chunk_size": DEFAULT_CHUNK_SIZE,
-    "group_axis": 0,
-    "dtype": ir.DataType.FLOAT.value,
-}
+_DEFAULTS: Final = {"packet": DEFAULT_PACKET, "group_axis": 0, "dtype": ir.DataType.FLOAT.value}
+_SYMBOLS: Final = (".c", ".g")  # what the names of symbol inputs end with
+_SHARED: Final = ("step", "code_table", "gap_table", "extent")  # tensors that weights may have together
+
+
+def decoder_of(weight: CompressedWeight) -> str:
+    """Return the operator that decodes a weight to a dense one."""
+    form = "Dense" if weight.is_dense else ""
+    kind = GRID if weight.step.size else VALUES if weight.dtype in FLOAT_TYPES else INTEGER
+    return f"Decode{form}{kind}"
 
 
 def take_names(names: Names, weight: str) -> list[str]:
-    """Take names for the seven tensors: ``<weight>.codebook``, the others with a number instead of the weight's name.
+    """Take names for the tensors: ``<weight>.codebook``, the others with a number instead of the weight's name.
 
     Each name is written at least twice, so long ones would be a notable part of a small file.
+
+    Returns:
+        The names of the eight tensors and of the two symbol inputs.
     """
     codebook, *others = (f".{tensor}" for tensor in TENSORS)
+    others += _SYMBOLS
     number = names.take_number(others)
     return [names.take(weight, [codebook]) + codebook, *(number + other for other in others)]
 
 
 class Tensors:
-    """The initializers of one graph that hold groups: equal small tensors, such as shapes and empty ones, only once."""
+    """The initializers of one graph that hold groups: equal small tensors, such as extents and empty ones, only once."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._small: dict[tuple[str, bytes], ir.Value] = {}
+        self._small: dict[tuple[object, ...], ir.Value] = {}
 
     def values(self, weight: CompressedWeight, names: Sequence[str]) -> list[ir.Value]:
-        """Return the seven tensors of a weight as values that are to become initializers."""
+        """Return the eight tensors of a weight as values that are to become initializers."""
         values = []
-        for kind, name, array in zip(TENSORS, names, weight.tensors, strict=True):
-            if array.size == 0 and array.dtype == np.uint8:
-                values.append(self._stored_once(EMPTY, array))
-            elif kind == "shape":
+        for kind, name, array in zip(TENSORS, names, weight.tensors, strict=False):
+            if array.size == 0:
+                values.append(self._stored_once(EMPTY, np.empty(0, np.uint8)))
+            elif kind in _SHARED:
                 values.append(self._stored_once(name, array))
             else:
                 values.append(_constant(name, array))
         return values
 
+    @property
+    def empty(self) -> ir.Value:
+        """The tensor that stands for every empty one."""
+        return self._stored_once(EMPTY, np.empty(0, np.uint8))
+
     def _stored_once(self, name: str, array: np.ndarray) -> ir.Value:
-        key = (array.dtype.str, array.tobytes())
+        key = (array.dtype, array.shape, array.tobytes())
         if key not in self._small:
             self._small[key] = _constant(self._names.take(name) if name == EMPTY else name, array)
         return self._small[key]
@@ -67,13 +95,18 @@ def _constant(name: str, array: np.ndarray) -> ir.Value:
     return ir.Value(name=name, const_value=ir.Tensor(array, name=name))
 
 
+def symbol_inputs(group: Sequence[ir.Value], outputs: Sequence[ir.Value]) -> list[ir.Value]:
+    """Return the symbol inputs that belong to a group: what is yielded for its codes and gaps, or what is empty."""
+    streams = (group[TENSORS.index(name)] for name in ("codes", "gaps"))
+    return [stream if stream.name == EMPTY else output for stream, output in zip(streams, outputs, strict=True)]
+
+
 def group_attributes(weight: CompressedWeight, required: Collection[str] = ()) -> list[ir.Attr]:
     """Return the attributes of every node that consumes the group: those ``required`` or not at their default."""
     values = {
         "checksum": weight.checksum,
-        "index_bits": weight.index_bits,
-        "chunk_size": weight.chunk_size,
-        "group_axis": weight.group_axis if weight.codebook.shape[0] > 1 else 0,
+        "packet": weight.packet,
+        "group_axis": weight.group_axis if weight.groups > 1 else 0,
         "dtype": ir.DataType.from_numpy(weight.dtype).value,
     }
     return [
@@ -82,7 +115,13 @@ def group_attributes(weight: CompressedWeight, required: Collection[str] = ()) -
 
 
 def make_sparse(node: ir.Node, group: Sequence[ir.Value], attributes: Iterable[ir.Attr]) -> None:
-    """Turn a standard node into the operator of the domain that computes the same."""
+    """Turn a standard node into the operator of the domain that computes the same.
+
+    Args:
+        node: The node, which is changed.
+        group: The tensors of the weight and the two symbol inputs.
+        attributes: Those of the group.
+    """
     operator = SPARSE[node.op_type]
     node.op_type, node.domain = operator.name, DOMAIN
     after = node.inputs[operator.first + 1 :]
@@ -97,19 +136,40 @@ def make_standard(node: ir.Node, weight: ir.Value) -> None:
     """Turn a node of the domain, with nothing fused, back into the standard one with a dense weight."""
     operator = OPERATORS[node.op_type]
     node.op_type, node.domain = operator.standard, ""
-    set_inputs(node, [*node.inputs[: operator.first], weight, *node.inputs[operator.first + len(TENSORS) :]])
+    set_inputs(node, [*node.inputs[: operator.first], weight, *node.inputs[operator.first + len(GROUP_INPUTS) :]])
     if node.inputs[-1] is None:
         node.resize_inputs(len(node.inputs) - 1)
-    for name in ("checksum", *_DEFAULTS):
+    for name in ATTRIBUTES:
         node.attributes.pop(name, None)
 
 
-def decode_into(weight: ir.Value, graph: ir.Graph, group: Sequence[ir.Value], attributes: Iterable[ir.Attr]) -> None:
-    """Let a DecodeWeight node yield what a constant yielded: before its Constant node, else at the graph's start."""
+def decode_into(
+    weight: ir.Value, graph: ir.Graph, decoder: str, group: Sequence[ir.Value], attributes: Iterable[ir.Attr]
+) -> None:
+    """Let a node yield what a constant yielded: before its Constant node, else at the graph's start.
+
+    Args:
+        weight: The constant.
+        graph: The graph that it is in.
+        decoder: The operator of the node.
+        group: The tensors of the weight and the two symbol inputs.
+        attributes: Those of the group.
+    """
     output = copied(weight)
-    node = ir.Node(DOMAIN, DECODE_WEIGHT, group, attributes, outputs=[output], name="")
+    node = ir.Node(DOMAIN, decoder, group, attributes, outputs=[output], name="")
     graph.insert_before(weight.producer() or graph[0], node)
     weight.replace_all_uses_with(output, replace_graph_outputs=True)
+
+
+def drop_symbols(model: ir.Model) -> None:
+    """Remove the nodes that yield symbols, which only portable bodies read."""
+    for graph in model.graphs():
+        nodes = [node for node in graph if node.domain == DOMAIN and is_symbols(node.op_type)]
+        for node in nodes:
+            for output in node.outputs:
+                for use in tuple(output.uses()):
+                    use.node.replace_input_with(use.idx, None)
+        graph.remove(nodes, safe=True)
 
 
 def copied(value: ir.Value) -> ir.Value:
@@ -145,7 +205,7 @@ def fused_text(nodes: Iterable[ir.Node]) -> str:
 
 
 def group_of(node: ir.Node) -> tuple[ir.Value, ...]:
-    """Return the seven values that a node of the domain takes its weight from.
+    """Return the eight values that a node of the domain takes its weight from.
 
     Raises:
         FormatError: One of the values is missing, or is not constant.
@@ -188,7 +248,7 @@ def read_group(node: ir.Node) -> CompressedWeight:
 
 def group_integers(node: ir.Node) -> dict[str, int]:
     """Return what the attributes of a node, which was checked, say of its group, defaults included."""
-    given = {name: node.attributes[name].as_int() for name in ("checksum", *_DEFAULTS) if name in node.attributes}
+    given = {name: node.attributes[name].as_int() for name in ATTRIBUTES if name in node.attributes}
     return _DEFAULTS | given
 
 
@@ -201,15 +261,17 @@ def check_node(node: ir.Node) -> None:
     """
     where = f"node {node_name(node)!r}"
     operator = OPERATORS.get(node.op_type)
-    if operator is None and node.op_type != DECODE_WEIGHT:
+    if is_symbols(node.op_type):
+        return
+    if operator is None and node.op_type not in DECODERS:
         raise ModelError(f"{where}: unknown operator {DOMAIN}.{node.op_type}")
-    most = len(TENSORS) if operator is None else operator.inputs + len(operator.fused_inputs)
+    most = len(GROUP_INPUTS) if operator is None else operator.inputs + len(operator.fused_inputs)
     if len(node.inputs) > most:
         raise ModelError(f"{where}: expected at most {most} inputs of {node.op_type}, got {len(node.inputs)}")
     if len(node.outputs) != 1 or not node.outputs[0].name:
         raise ModelError(f"{where}: expected one output of {node.op_type}, got {len(node.outputs)}")
     types = (
-        dict.fromkeys(("checksum", *_DEFAULTS), INT) | dict(operator.attributes if operator else {}) | {SLOPE: FLOAT}
+        dict.fromkeys(ATTRIBUTES, INT) | dict(operator.attributes if operator else {}) | {SLOPE: FLOAT}
     )
     for name, attribute in node.attributes.items():
         if name in types and (attribute.is_ref() or attribute.type != types[name]):

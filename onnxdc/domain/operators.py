@@ -11,7 +11,17 @@ from onnx import AttributeProto
 from onnxdc.numeric.weight import TENSORS
 
 DOMAIN: Final = "onnxdc"
-DECODE_WEIGHT: Final = "DecodeWeight"  # yields the dense weight for an operator that has no sparse one
+
+# Operators that yield the dense weight for one that has no sparse form: by what its codebook holds, and by its form.
+VALUES, GRID, INTEGER = "Weight", "Grid", "Integer"
+DECODERS: Final = tuple(f"Decode{form}{kind}" for kind in (VALUES, GRID, INTEGER) for form in ("", "Dense"))
+# Nodes that yield the symbols of groups for the portable bodies of Decode... and of SparseQuant... nodes. The native
+# library has a kernel for the second one and SPARSE_SYMBOLS_MOST - 1 more of them, whose names end with a number from 2.
+SYMBOLS: Final = "Symbols"
+SPARSE_SYMBOLS: Final = "SparseSymbols"
+SPARSE_SYMBOLS_MOST: Final = 16
+SYMBOL_INPUTS: Final = ("code_symbols", "gap_symbols")
+GROUP_INPUTS: Final = (*TENSORS, *SYMBOL_INPUTS)
 
 # What an operator may apply to its output, as its name says.
 ACTIVATIONS: Final = ("", "Relu", "Clip", "LeakyRelu", "Silu", "HardSwish", "Gelu", "GeluTanh")
@@ -54,7 +64,7 @@ class Operator:
     @property
     def inputs(self) -> int:
         """How many inputs come before those of what is fused into it."""
-        return len(self.before) + len(TENSORS) + len(self.after)
+        return len(self.before) + len(GROUP_INPUTS) + len(self.after)
 
     @property
     def fused_inputs(self) -> tuple[str, ...]:
@@ -79,6 +89,11 @@ _PRODUCTS: Final = (
     (Operator("Gather", (), ("indices",), attributes={"axis": INT}), ("",), ("",)),
 )
 
+def is_symbols(op_type: str) -> bool:
+    """Tell whether an operator of the domain yields the symbols of groups."""
+    return op_type.rstrip("0123456789") in (SYMBOLS, SPARSE_SYMBOLS)
+
+
 SPARSE: Final = {operator.standard: operator for operator, _, _ in _PRODUCTS}
 """Standard operator -> the operator of the domain that takes its place."""
 
@@ -87,4 +102,4 @@ OPERATORS: Final = {
     for product, additions, activations in _PRODUCTS
     for operator in (replace(product, added=added, activation=name) for added in additions for name in activations)
 }
-"""Name of an operator of the domain -> the operator; ``DecodeWeight`` is none of them."""
+"""Name of an operator of the domain -> the operator; those that decode, and those that yield symbols, are none of them."""

@@ -7,10 +7,12 @@ checked, without recursion, in time that is bounded by the size of the file. Wha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import onnx
 import onnx.defs
 
+from onnxdc.domain.operators import DOMAIN
 from onnxdc.errors import ModelError
 from onnxdc.model_io.check_functions import check_functions
 from onnxdc.model_io.check_nodes import check_nodes
@@ -18,6 +20,8 @@ from onnxdc.model_io.check_tensors import check_tensors, check_types
 from onnxdc.model_io.check_texts import check_texts
 from onnxdc.model_io.check_values import check_values
 from onnxdc.model_io.scopes import Scope, scopes
+
+_UNRELEASED: Final = "Segment"  # a function that models of development versions before 0.1.0 carry, and no others
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ def check_supported(proto: onnx.ModelProto, where: str) -> None:
         raise ModelError(f"{where}: unknown IR version {proto.ir_version}, expected 1 to {onnx.IR_VERSION}")
     if proto.training_info:
         raise ModelError(f"{where}: has training_info, which is not supported")
+    if any((function.domain, function.name) == (DOMAIN, _UNRELEASED) for function in proto.functions):
+        raise ModelError(f"{where}: made by an unreleased onnxdc: compress the original model again")
 
 
 def _check_initializers(scope: Scope, where: str) -> None:

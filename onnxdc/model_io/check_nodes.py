@@ -10,7 +10,8 @@ import onnx
 import onnx.defs
 from onnx import AttributeProto, NodeProto
 
-from onnxdc.domain.operators import DECODE_WEIGHT, DOMAIN, OPERATORS, SLOPE
+from onnxdc.domain.group import ATTRIBUTES
+from onnxdc.domain.operators import DECODERS, DOMAIN, GROUP_INPUTS, OPERATORS, SLOPE
 from onnxdc.errors import ModelError
 from onnxdc.model_io.scopes import Scope, label
 from onnxdc.numeric.weight import TENSORS
@@ -28,7 +29,6 @@ _FIELDS: Final = {
 _MESSAGES: Final = frozenset(
     {AttributeProto.TENSOR, AttributeProto.GRAPH, AttributeProto.SPARSE_TENSOR, AttributeProto.TYPE_PROTO}
 )
-_GROUP_ATTRIBUTES: Final = ("checksum", "index_bits", "chunk_size", "group_axis", "dtype")
 _MANY: Final = 2**31 - 1  # what a schema says where any number is allowed
 _NEWEST: Final = 2**31 - 2  # the highest version that onnx looks up
 
@@ -111,17 +111,17 @@ def _schema(op_type: str, version: int, domain: str) -> onnx.defs.OpSchema | Non
 def _check_own(node: NodeProto, where: str) -> None:
     """Check a node of our domain by the table of its operators."""
     operator = OPERATORS.get(node.op_type)
-    if operator is None and node.op_type != DECODE_WEIGHT:
-        return  # a function that the portable bodies call, or unknown: decoding says so
+    if operator is None and node.op_type not in DECODERS:
+        return  # yields symbols, is a function that the portable bodies call, or unknown: decoding says so
     types: Mapping[str, int] = {} if operator is None else {**operator.attributes, SLOPE: AttributeProto.FLOAT}
     least = len(TENSORS) if operator is None else operator.first + len(TENSORS)
-    most = len(TENSORS) if operator is None else operator.inputs + len(operator.fused_inputs)
+    most = len(GROUP_INPUTS) if operator is None else operator.inputs + len(operator.fused_inputs)
     _check_count(where, "inputs", len(node.input), least, most)
     _check_count(where, "outputs", len(node.output), 1, 1)
     for attribute in node.attribute:
-        if attribute.name in _GROUP_ATTRIBUTES and attribute.ref_attr_name:
+        if attribute.name in ATTRIBUTES and attribute.ref_attr_name:
             raise ModelError(f"{where}: attribute {attribute.name!r} is a reference, expected an integer")
-        expected = AttributeProto.INT if attribute.name in _GROUP_ATTRIBUTES else types.get(attribute.name)
+        expected = AttributeProto.INT if attribute.name in ATTRIBUTES else types.get(attribute.name)
         if expected is not None:
             _check_type(attribute, expected, where)
 

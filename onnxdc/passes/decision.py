@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import onnx
 import onnx_ir as ir
 
-from onnxdc.domain.operators import DECODE_WEIGHT, SPARSE
+from onnxdc.domain.group import decoder_of
+from onnxdc.domain.operators import SPARSE
 from onnxdc.domain.portable import portable_functions
+from onnxdc.domain.symbols import SymbolsNode, symbols_nodes
 from onnxdc.graph.shapes import Shapes
 from onnxdc.graph.weights import Weight
+from onnxdc.numeric.arrays import NIBBLE_TYPES
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes.execution import Execution
 from onnxdc.passes.fusion.fuse import record_tails
 from onnxdc.passes.fusion.tails import Tail, find_tails
 from onnxdc.passes.plan import Plan
 from onnxdc.passes.result import Figures
+from onnxdc.passes.tables import share_tables
 
 # Bytes of protobuf that a group takes besides its data, for names, types and attributes: in models of one to eight
 # layers each MatMul was measured to take 266, and the model 56.
@@ -54,9 +58,29 @@ class CodedWeight:
         return 0 if self.execution.sparse else 2 * len(self.weight.name.encode())
 
     @property
+    def decoder(self) -> str:
+        """The operator that decodes it to a dense weight."""
+        return decoder_of(self.compressed)
+
+    @property
     def nodes(self) -> list[ir.Node]:
         """The nodes that become sparse operators."""
         return [use.node for use in self.weight.uses] if self.execution.sparse else []
+
+
+@dataclass(frozen=True)
+class GraphSymbols:
+    """The nodes that yield the symbols of some weights of one graph.
+
+    Attributes:
+        graph: The graph.
+        coded: The weights.
+        nodes: The nodes, whose parts count through the weights.
+    """
+
+    graph: ir.Graph
+    coded: Sequence[CodedWeight]
+    nodes: Sequence[SymbolsNode]
 
 
 @dataclass(frozen=True)
@@ -69,6 +93,7 @@ class Decision:
         record_bytes: The bytes that the record of what is fused takes beyond the nodes that go.
         attributes: The attributes that nodes of the domain have, or that tell of their groups.
         functions: The portable bodies of all operators.
+        symbols: The nodes that yield the symbols of the weights of a graph, those for sparse operators apart.
     """
 
     coded: Sequence[CodedWeight]
@@ -76,6 +101,7 @@ class Decision:
     record_bytes: int
     attributes: Collection[str]
     functions: Sequence[onnx.FunctionProto]
+    symbols: Sequence[GraphSymbols]
 
     @property
     def saved_bytes(self) -> int:
@@ -90,22 +116,43 @@ class Decision:
 
 
 def decide(plan: Plan, coded_weights: Sequence[CodedWeight], shapes: Shapes, opset: int) -> Decision:
-    """Decide what is fused, and write the portable bodies that the operators take."""
+    """Decide what is fused and which weights share tables, and write the portable bodies that the operators take."""
+    tables = share_tables([coded.compressed for coded in coded_weights])
+    coded_weights = [replace(coded, compressed=weight) for coded, weight in zip(coded_weights, tables, strict=True)]
     products = {node: coded.weight.shape for coded in coded_weights for node in coded.nodes}
     tails = find_tails(plan.model.graph, products, shapes) if plan.recipe.fuse else {}
     op_types = {(tails[node].operator if node in tails else SPARSE[node.op_type]).name for node in products}
-    if not all(coded.execution.sparse for coded in coded_weights):
-        op_types.add(DECODE_WEIGHT)
+    op_types |= {coded.decoder for coded in coded_weights if not coded.execution.sparse}
     attributes = set().union(*(_attributes(coded) for coded in coded_weights))
-    longest = max(max(coded.compressed.codes.size, coded.compressed.gaps.size) for coded in coded_weights)
-    functions = portable_functions(op_types, opset, attributes=attributes, stream_bytes=longest)
+    symbols = _graph_symbols(coded_weights)
+    functions = portable_functions(
+        op_types,
+        opset,
+        [node.layout for each in symbols for node in each.nodes],
+        decoders={coded.decoder for coded in coded_weights if coded.execution.sparse},
+        attributes=attributes,
+        nibbles=any(coded.compressed.dtype in NIBBLE_TYPES for coded in coded_weights),
+    )
     record_bytes = record_tails(plan.model.graph, tails).nbytes
     record_bytes -= sum(ir.serde.serialize_node(node).ByteSize() for tail in tails.values() for node in tail.nodes)
-    return Decision(coded_weights, tails, record_bytes, attributes, functions)
+    return Decision(coded_weights, tails, record_bytes, attributes, functions, symbols)
+
+
+def _graph_symbols(coded_weights: Sequence[CodedWeight]) -> list[GraphSymbols]:
+    """Plan the nodes that yield symbols, for each graph, and for sparse operators apart from the others."""
+    planned: list[GraphSymbols] = []
+    for sparse in (False, True):
+        number = 0
+        for graph in dict.fromkeys(coded.weight.graph for coded in coded_weights):
+            coded = [each for each in coded_weights if each.weight.graph is graph and each.execution.sparse is sparse]
+            nodes = symbols_nodes([each.compressed for each in coded], sparse=sparse, first=number)
+            planned.append(GraphSymbols(graph, coded, nodes))
+            number += len(nodes)
+    return planned
 
 
 def _attributes(coded: CodedWeight) -> set[str]:
     """Return the attributes that count for the portable bodies of a weight's operators."""
-    grouped = {"group_axis"} if coded.compressed.codebook.shape[0] > 1 else set()
+    grouped = {"group_axis"} if coded.compressed.groups > 1 else set()
     typed = {"dtype"} if coded.compressed.dtype != np.float32 else set()
     return grouped.union(typed, *(node.attributes for node in coded.nodes))

@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from onnxdc.domain import group
 from onnxdc.domain.limits import Budget, dense_bytes, portable_bytes, stored_bytes
-from onnxdc.domain.operators import DECODE_WEIGHT, DOMAIN
+from onnxdc.domain.operators import DECODERS, DOMAIN, is_symbols
 from onnxdc.domain.origin import Origin, Origins
 from onnxdc.domain.weight_origin import restored_constant, restored_tensor, restored_value
 from onnxdc.errors import FormatError, ModelError
@@ -34,7 +34,7 @@ class _StoredWeight:
 
     Attributes:
         graph: The graph that holds it.
-        group: Its seven values.
+        group: Its eight values.
         nodes: The nodes that it feeds.
         fused: What is fused into them, in words.
     """
@@ -51,8 +51,8 @@ class _StoredWeight:
 
     @property
     def decoder_node(self) -> ir.Node | None:
-        """The DecodeWeight node that the group feeds, None if it feeds sparse operators."""
-        return self.nodes[0] if self.nodes[0].op_type == DECODE_WEIGHT else None
+        """The node that decodes the group, None if it feeds sparse operators."""
+        return self.nodes[0] if self.nodes[0].op_type in DECODERS else None
 
 
 @dataclass
@@ -101,6 +101,7 @@ def decode(
         raise ModelError("nothing to decode: the model has no compressed weight")
     origins = Origins.take(model)
     unfuse(model, origins.fused)
+    group.drop_symbols(model)
     changes = _decode_weights(weights, origins, _Groups(decoder, budget, keep=keep), progress)
     for identifier in [key for key in model.functions if key[0] == DOMAIN]:
         del model.functions[identifier]
@@ -116,7 +117,7 @@ def decode_dense_nodes(
     progress: Progress | None = None,
     budget: Budget | None = None,
 ) -> Result[Decoded]:
-    """Decode only the weights that DecodeWeight nodes yield: what is left runs compressed.
+    """Decode only the weights that have nodes to decode them: what is left runs compressed, and yields no symbols.
 
     The result is for running, not for keeping: the weights become plain initializers whatever they were before.
 
@@ -128,6 +129,7 @@ def decode_dense_nodes(
     for stored in weights:
         if stored.decoder_node is None:
             budget.charge(dense_bytes(_read(stored)) * len(stored.nodes), stored.name)
+    group.drop_symbols(model)
     dense = [stored for stored in weights if stored.decoder_node]
     return Result(model, _decode_weights(dense, Origins(), _Groups(decoder, budget), progress))
 
@@ -144,15 +146,17 @@ def charge_portable(model: ir.Model, budget: Budget) -> None:
 
 
 def _stored_weights(model: ir.Model) -> list[_StoredWeight]:
-    """Find the weight groups of a model. Each DecodeWeight node counts for itself: it names the weight."""
+    """Find the weight groups of a model. Each node that decodes one counts for itself: it names the weight."""
     weights: dict[tuple[object, ...], _StoredWeight] = {}
     for graph in model.graphs():
         for node in graph:
             if node.domain != DOMAIN:
                 continue
             group.check_node(node)
+            if is_symbols(node.op_type):
+                continue
             values = group.group_of(node)
-            own = node if node.op_type == DECODE_WEIGHT else None
+            own = node if node.op_type in DECODERS else None
             weights.setdefault((graph, own, *values), _StoredWeight(graph, values)).nodes.append(node)
     if weights:
         group.check_version(model)
@@ -284,7 +288,7 @@ def _restore(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
     initializers = {value: [value] for value in graph.initializers.values()}
     for weight in weights:
         for node in weight.stored.nodes:
-            if node.op_type == DECODE_WEIGHT:
+            if node.op_type in DECODERS:
                 node.outputs[0].replace_all_uses_with(weight.value, replace_graph_outputs=True)
                 graph.remove(node, safe=True)
             else:

@@ -26,7 +26,7 @@ from onnxdc.graph.skips import Skip, SkipCode
 from onnxdc.graph.weights import Weight, WeightInfo
 from onnxdc.numeric.encoding import encode_weight, without_bfloat16
 from onnxdc.numeric.weight import CompressedWeight
-from onnxdc.passes.decision import CodedWeight, Decision, decide, saved_bytes
+from onnxdc.passes.decision import CodedWeight, Decision, GraphSymbols, decide, saved_bytes
 from onnxdc.passes.execution import choose
 from onnxdc.passes.fusion.fuse import fuse
 from onnxdc.passes.plan import Outcome, Plan, PlannedWeight, work_on_each
@@ -144,9 +144,9 @@ def _apply(model: ir.Model, decision: Decision) -> None:
     if model.ir_version < MIN_IR_VERSION:
         origins.ir_version, model.ir_version = model.ir_version, MIN_IR_VERSION
     for graph in list(model.graphs()):
-        coded_weights = [coded for coded in decision.coded if coded.weight.graph is graph]
-        if coded_weights:
-            _apply_to_graph(graph, coded_weights, names, origins, decision.attributes)
+        symbols = [each for each in decision.symbols if each.graph is graph]
+        if symbols:
+            _apply_to_graph(graph, symbols, names, origins, decision.attributes)
     origins.fused = fuse(model.graph, decision.tails)
     model.opset_imports[DOMAIN] = group.VERSION
     for function in decision.functions:
@@ -157,7 +157,7 @@ def _apply(model: ir.Model, decision: Decision) -> None:
 
 def _apply_to_graph(
     graph: ir.Graph,
-    coded_weights: Sequence[CodedWeight],
+    symbols: Sequence[GraphSymbols],
     names: Names,
     origins: Origins,
     required: Collection[str],
@@ -168,26 +168,34 @@ def _apply_to_graph(
     nodes = {node: index for index, node in enumerate(graph)}
     inputs = {value: index for index, value in enumerate(graph.inputs)}
     initializers: dict[ir.Value, list[ir.Value]] = {value: [value] for value in graph.initializers.values()}
-    for coded in coded_weights:
-        value, producer = coded.weight.value, coded.weight.value.producer()
-        values = tensors.values(coded.compressed, group.take_names(names, coded.weight.name))
-        stem = group.stem_of(values)
-        record = describe(value, coded.weight.tensor, stem)
-        record.input = inputs.get(value, -1)
-        record.node = nodes[producer] if producer else -1
-        attributes = group.group_attributes(coded.compressed, required)
-        if coded.execution.sparse:
-            for node in value.consumers():
-                group.make_sparse(node, values, attributes)
-        else:
-            record.info = ""  # the dense weight is still in the graph, with its value_info
-            group.decode_into(value, graph, values, attributes)
-        origins.weights[stem] = record
-        initializers[value] = values
-        if producer is not None:
-            graph.remove(producer)
-        elif value.is_graph_input():
-            graph.inputs.remove(value)
+    for each in symbols:
+        groups: dict[int, list[ir.Value]] = {}
+        outputs: dict[int, list[ir.Value]] = {}
+        for index, coded in enumerate(each.coded):
+            value, producer = coded.weight.value, coded.weight.value.producer()
+            taken = group.take_names(names, coded.weight.name)
+            values = groups[index] = tensors.values(coded.compressed, taken)
+            outputs[index] = [ir.Value(name=name) for name in taken[len(values) :]]
+            symbol_inputs = group.symbol_inputs(values, outputs[index])
+            stem = group.stem_of(values)
+            record = describe(value, coded.weight.tensor, stem)
+            record.input = inputs.get(value, -1)
+            record.node = nodes[producer] if producer else -1
+            attributes = group.group_attributes(coded.compressed, required)
+            if coded.execution.sparse:
+                for node in value.consumers():
+                    group.make_sparse(node, [*values, *symbol_inputs], attributes)
+            else:
+                record.info = ""  # the dense weight is still in the graph, with its value_info
+                group.decode_into(value, graph, coded.decoder, [*values, *symbol_inputs], attributes)
+            origins.weights[stem] = record
+            initializers[value] = values
+            if producer is not None:
+                graph.remove(producer)
+            elif value.is_graph_input():
+                graph.inputs.remove(value)
+        for planned in each.nodes:
+            graph.insert_before(graph[0], planned.make(groups, outputs))
     graph.initializers.clear()
     for value in dict.fromkeys(value for values in initializers.values() for value in values):
         graph.initializers.add(value)

@@ -12,6 +12,7 @@ import onnx_ir as ir
 from onnxdc.graph.skips import Skip
 from onnxdc.graph.weights import WeightInfo
 from onnxdc.numeric.arrays import bit_patterns
+from onnxdc.numeric.huffman import MAX_LENGTH
 from onnxdc.numeric.kmeans import Init
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes.execution import Execution
@@ -54,9 +55,9 @@ class GroupFigures:
     Attributes:
         entries: The number of its entries: nonzeros and filler zeros, or all elements if no gaps are stored.
         bits: The bits of a code before Huffman coding.
-        index_bits: The bits of a gap before Huffman coding; None if no gaps are stored.
-        codebook_bytes: The bytes of its codebook.
-        nbytes: The bytes of all seven tensors.
+        index_bits: The bits of the widest gap of its table, before Huffman coding; None if no gaps are stored.
+        codebook_bytes: The bytes of its codebook, and of its steps.
+        nbytes: The bytes of all eight tensors.
     """
 
     entries: int
@@ -71,10 +72,17 @@ class GroupFigures:
         return cls(
             entries=group.entries,
             bits=max(1, (group.codebook.shape[1] - 1).bit_length()),
-            index_bits=group.index_bits if group.gaps.size else None,
-            codebook_bytes=group.codebook.nbytes,
+            index_bits=_index_bits(group.gap_table) if group.gaps.size else None,
+            codebook_bytes=group.codebook.nbytes + group.step.nbytes,
             nbytes=group.nbytes,
         )
+
+
+def _index_bits(gap_table: np.ndarray) -> int:
+    """Return the bits that the widest gap of a table takes, stored minus one as in the paper."""
+    counts, gaps = gap_table[:MAX_LENGTH], gap_table[MAX_LENGTH:]
+    widest = int(gaps.max()) if gaps.size else int(counts.sum(dtype=np.int64)) - 1
+    return max(1, (widest - 1).bit_length())
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 import onnxruntime
 
 from onnxdc import model_io
+from onnxdc.domain.compressed import is_compressed
 from onnxdc.domain.limits import Limit
 from onnxdc.errors import FormatError, ModelError, NativeError
 from onnxdc.model_io import Source
@@ -88,12 +89,13 @@ def session(
         warnings.warn(f"running the portable bodies: {reason}", RuntimeWarning, stacklevel=2)
     path = os.fspath(model) if isinstance(model, str | os.PathLike) else None
     loaded = model_io.load(model, upgrade=False)
-    decoded = False
+    changed = False
     budget = budget_of(loaded, limit)
     with naming(model):
         if native and not reason:
             _register(options)
-            decoded = bool(decode_dense_nodes(loaded, decoder=library.decode_weight, budget=budget).changes)
+            changed = is_compressed(loaded)
+            decode_dense_nodes(loaded, decoder=library.decode_weight, budget=budget)
         else:
             charge_portable(loaded, budget)
 
@@ -105,7 +107,7 @@ def session(
 
     # Our copy of the model goes before onnxruntime makes its own. For the same reason the model does not go there as
     # bytes, which a session keeps for as long as it lives.
-    if path is not None and not decoded:
+    if path is not None and not changed:
         del loaded
         return create(path)
     with on_loan(loaded) as file:

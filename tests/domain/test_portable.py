@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import collections
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
+from onnxdc.domain.group import decoder_of
+from onnxdc.domain.operators import DECODERS
 from onnxdc.domain.portable import portable_functions
+from onnxdc.domain.portable.symbols import Stream, SymbolsLayout, Table
 from onnxdc.numeric.encoding import encode_weight
 from tests.helpers.portable_models import NEWEST_OPSET, Node, compressed_model, model_of, run, run_in_reference, sparse
 
 OPSETS = range(11, NEWEST_OPSET + 1)
 OPERATORS = ["DecodeWeight", "SparseQuantConv", "SparseQuantGather", "SparseQuantGemm", "SparseQuantMatMul"]
-BYTES_ALLOWED = 8000
+BYTES_ALLOWED = 9500
 RNG = np.random.default_rng(7)
 
 
@@ -91,7 +95,7 @@ def test_decode_weight_yields_the_weight_in_every_opset(groups, axis, opset):
     group = encode_weight(weight, group_axis=axis)
     assert len(group.codebook) == groups
     attributes = {"group_axis": axis} if groups > 1 else {}
-    model = compressed_model("DecodeWeight", group, Node(3, attributes=attributes), opset)
+    model = compressed_model(decoder_of(group), group, Node(3, attributes=attributes), opset)
     onnx.checker.check_model(model, full_check=True)
     np.testing.assert_array_equal(run(model), weight)
     np.testing.assert_array_equal(run_in_reference(model), weight)
@@ -108,25 +112,98 @@ def test_fused_operator_hands_its_group_axis_on(axis):
     )
 
 
-@pytest.mark.parametrize("chunk_size", [64, 256, 4096, 65536])
-def test_any_chunk_size(chunk_size):
-    weight = sparse((90, 100), 0.5)
-    group = encode_weight(weight, chunk_size=chunk_size)
-    model = compressed_model("DecodeWeight", group, Node(2, attributes={"chunk_size": chunk_size}), 17)
-    np.testing.assert_array_equal(run(model), weight)
-
-
-@pytest.mark.parametrize("entries", [0, 1, 64, 65, 64 * 7 + 3])
-@pytest.mark.parametrize("stream_bytes", [0, 1_000_000, 10**9])
-def test_segments_with_fewer_or_more_chunks_than_there_are(stream_bytes, entries):
-    weight = np.zeros(1000, np.float32)
-    weight[1 : 2 * entries : 2] = np.resize(np.arange(1, 12, dtype=np.float32), entries)
-    group = encode_weight(weight, chunk_size=64)
-    model = compressed_model("DecodeWeight", group, Node(1, attributes={"chunk_size": 64}), 17)
-    del model.functions[:]
-    model.functions.extend(portable_functions(["DecodeWeight"], 17, 64, [], stream_bytes))
+@pytest.mark.parametrize("packet", [8, 16, 32, 64])
+@pytest.mark.parametrize("density", [0.5, 1.0])
+def test_any_packet_size(packet, density):
+    weight = sparse((90, 100), density)
+    group = encode_weight(weight, packet=packet)
+    model = compressed_model(decoder_of(group), group, Node(2, attributes={"packet": packet}), 17)
     np.testing.assert_array_equal(run(model), weight)
     np.testing.assert_array_equal(run_in_reference(model), weight)
+
+
+@pytest.mark.parametrize("opset", [11, 15, 17, NEWEST_OPSET])
+@pytest.mark.parametrize("density", [0.2, 1.0])
+@pytest.mark.parametrize("values", [1, 2, 3, 15, 100, 255])
+def test_codes_of_any_number_of_values(values, density, opset):
+    weight = sparse((60, 70), density, values=values)
+    group = encode_weight(weight)
+    model = compressed_model(decoder_of(group), group, Node(2), opset)
+    np.testing.assert_array_equal(run(model), weight)
+    np.testing.assert_array_equal(run_in_reference(model), weight)
+
+
+@pytest.mark.parametrize("entries", [0, 1, 2, 7, 64, 65, 455])
+@pytest.mark.parametrize("values", [1, 11, 60])
+def test_few_entries(values, entries):
+    weight = np.zeros(1000, np.float32)
+    weight[1 : 2 * entries : 2] = np.resize(np.arange(1, values + 1, dtype=np.float32) / 7, entries)
+    group = encode_weight(weight)
+    model = compressed_model(decoder_of(group), group, Node(1), 17)
+    np.testing.assert_array_equal(run(model), weight)
+    np.testing.assert_array_equal(run_in_reference(model), weight)
+
+
+@pytest.mark.parametrize("opset", [13, 17, NEWEST_OPSET])
+@pytest.mark.parametrize("density", [0.2, 1.0])
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int8", "uint8"])
+def test_other_element_types(dtype, density, opset):
+    rng = np.random.default_rng(3)
+    weight = rng.integers(-7, 8, (40, 50)) if dtype != "uint8" else rng.integers(0, 16, (40, 50))
+    weight = (weight * (rng.random((40, 50)) < density)).astype(dtype)
+    group = encode_weight(weight)
+    kind = helper.np_dtype_to_tensor_dtype(weight.dtype)
+    model = compressed_model(decoder_of(group), group, Node(2, attributes={"dtype": kind}, kind=kind), opset)
+    result = run(model)
+    assert result.dtype == weight.dtype
+    np.testing.assert_array_equal(result, weight)
+    np.testing.assert_array_equal(run_in_reference(model), weight)
+
+
+@pytest.mark.parametrize("density", [0.2, 1.0])
+@pytest.mark.parametrize("dtype", ["int4", "uint4"])
+def test_integers_of_four_bits(dtype, density):
+    rng = np.random.default_rng(3)
+    weight = (rng.integers(0, 8, (40, 50)) * (rng.random((40, 50)) < density)).astype(getattr(ml_dtypes, dtype))
+    group = encode_weight(weight)
+    kind = helper.np_dtype_to_tensor_dtype(weight.dtype)
+    model = compressed_model(decoder_of(group), group, Node(2, attributes={"dtype": kind}, kind=kind), 21)
+    cast = helper.make_node("Cast", ["Y"], ["Z"], to=TensorProto.INT32)  # Python cannot take what is packed
+    model.graph.node.append(cast)
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("Z", TensorProto.INT32, [40, 50]))
+    np.testing.assert_array_equal(run(model), weight.astype(np.int32))
+
+
+@pytest.mark.parametrize("opset", [11, 17, NEWEST_OPSET])
+@pytest.mark.parametrize("density", [0.2, 1.0])
+@pytest.mark.parametrize("operator", ["", "SparseQuantGather"])
+def test_weights_on_a_grid(operator, density, opset):
+    rng = np.random.default_rng(3)
+    weight = np.float32(0.0625 * 1.375) * rng.integers(-60, 61, (40, 50)) * (rng.random((40, 50)) < density)
+    weight = (weight + np.float32(0)).astype(np.float32)
+    group = encode_weight(weight)
+    assert group.step.size == 1
+    node = Node(3, {}, {"indices": INDICES}) if operator else Node(2)
+    model = compressed_model(operator or decoder_of(group), group, node, opset)
+    expected = weight[INDICES] if operator else weight
+    np.testing.assert_array_equal(run(model, node.feeds), expected)
+    np.testing.assert_array_equal(run_in_reference(model, node.feeds), expected)
+
+
+@pytest.mark.parametrize("opset", [11, 17, NEWEST_OPSET])
+@pytest.mark.parametrize("density", [0.2, 1.0])
+@pytest.mark.parametrize("is_grid", [False, True])
+def test_one_body_decodes_weights_of_each_kind_and_form(is_grid, density, opset):
+    rng = np.random.default_rng(5)
+    weight = (rng.integers(-30, 31, (40, 50)) * (rng.random((40, 50)) < density)).astype(np.float32)
+    weight *= np.float32(0.375) if is_grid else np.float32(1 / 3)
+    group = encode_weight(weight + np.float32(0))
+    node = Node(3, {}, {"indices": INDICES})
+    model = compressed_model("SparseQuantGather", group, node, opset, decoders=DECODERS)
+    assert "DecodeAny" in {function.name for function in model.functions}
+    np.testing.assert_array_equal(run(model, node.feeds), weight[INDICES])
+    np.testing.assert_array_equal(run_in_reference(model, node.feeds), weight[INDICES])
 
 
 @pytest.mark.parametrize("opset", OPSETS)
@@ -151,7 +228,9 @@ def test_shape_inference_goes_through_the_bodies(opset):
 
 @pytest.mark.parametrize("opset", OPSETS)
 def test_all_bodies_together_are_small(opset):
-    functions = portable_functions(OPERATORS, opset, stream_bytes=2**28)
+    table = Table(values=16, low=False, shortest=2)
+    layout = SymbolsLayout("SparseSymbols", 32, (table,), (Stream(0, 10, 100), Stream(0, 10, 100)))
+    functions = portable_functions(OPERATORS, opset, [layout], decoders=["DecodeWeight"], attributes=[])
     model = helper.make_model(helper.make_graph([], "g", [], []))
     empty = model.ByteSize()
     model.functions.extend(functions)
@@ -166,8 +245,10 @@ def test_functions_import_the_given_version_and_their_own_domain_where_they_call
 
 
 def test_only_what_is_asked_for_travels():
+    names = [function.name for function in portable_functions(["SparseQuantConv"], 17, decoders=["DecodeGrid"])]
+    assert names == ["DecodeGrid", "SparseQuantConv"]
     names = [function.name for function in portable_functions(["SparseQuantConv"], 17)]
-    assert names == ["Segment", "Symbols", "DecodeWeight", "SparseQuantConv"]
+    assert names == ["DecodeAny", "SparseQuantConv"]
     assert portable_functions([], 17) == []
 
 

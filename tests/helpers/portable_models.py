@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import onnx
 import onnx.inliner
+import onnx_ir as ir
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from onnxdc.domain.group import decoder_of
+from onnxdc.domain.operators import OPERATORS, SYMBOL_INPUTS
 from onnxdc.domain.portable import portable_functions
+from onnxdc.domain.symbols import symbols_nodes
 from onnxdc.numeric.encoding import encode_weight
 from onnxdc.numeric.weight import TENSORS, CompressedWeight
 
@@ -29,6 +33,7 @@ class Node:
     before: dict[str, np.ndarray] = field(default_factory=dict)
     after: dict[str, np.ndarray] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
+    kind: int = TensorProto.FLOAT
 
     @property
     def feeds(self) -> dict[str, np.ndarray]:
@@ -51,23 +56,47 @@ def model_of(
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
         for name, value in named.items()
     ]
-    output = helper.make_tensor_value_info("Y", TensorProto.FLOAT, [None] * node.rank)
     call = helper.make_node(
         op_type, [*node.before, *tensors, *node.after], ["Y"], domain=domain, **node.attributes, **attributes
     )
     initializers = [numpy_helper.from_array(tensor, name) for name, tensor in tensors.items()]
+    output = helper.make_tensor_value_info("Y", node.kind, [None] * node.rank)
     graph = helper.make_graph([call], "g", inputs, [output], initializers)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR_VERSION)
 
 
-def compressed_model(op_type: str, weight: np.ndarray | CompressedWeight, node: Node, opset: int) -> onnx.ModelProto:
+def compressed_model(
+    op_type: str,
+    weight: np.ndarray | CompressedWeight,
+    node: Node,
+    opset: int,
+    decoders: Collection[str] = (),
+) -> onnx.ModelProto:
     """The model of an operator of the domain, with its portable body."""
     group = weight if isinstance(weight, CompressedWeight) else encode_weight(weight)
     tensors = dict(zip(TENSORS, group.tensors, strict=True))
     model = model_of(op_type, tensors, node, opset, "onnxdc", checksum=group.checksum)
     model.opset_import.add(domain="onnxdc", version=1)
-    longest = max(group.codes.size, group.gaps.size)
-    functions = portable_functions([op_type], opset, group.chunk_size, list(node.attributes), longest)
+    call = model.graph.node[0]
+    values = [ir.Value(name=name) for name in TENSORS]
+    outputs = [ir.Value(name=name) for name in SYMBOL_INPUTS]
+    nodes = symbols_nodes([group], sparse=op_type in OPERATORS)
+    made = [ir.serde.serialize_node(node.make({0: values}, {0: outputs})) for node in nodes]
+    yielded = {name for each in made for name in each.output}
+    before, after = list(call.input), len(node.before) + len(TENSORS)
+    symbols = [name if name in yielded else TENSORS[3 + 3 * n] for n, name in enumerate(SYMBOL_INPUTS)]
+    del call.input[:]
+    call.input.extend([*before[:after], *symbols, *before[after:]])
+    for each in reversed(made):
+        model.graph.node.insert(0, each)
+    functions = portable_functions(
+        [op_type],
+        opset,
+        [node.layout for node in nodes],
+        decoders=decoders or {decoder_of(group)},
+        attributes=list(node.attributes),
+        nibbles=group.dtype.itemsize == 1,
+    )
     model.functions.extend(functions)
     return model
 

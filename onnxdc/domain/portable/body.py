@@ -37,11 +37,15 @@ class Body:
         self._inputs = list(inputs)
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[tuple[object, ...], str] = {}
+        self._known: dict[tuple[object, ...], str] = {}
         self._names = (name for name in map(_letters, count()) if name not in self._inputs)
 
     def op(self, op_type: str, *inputs: str, **attributes: Any) -> str:
-        """Append a standard operator; return the name of its output."""
-        return self._node("", op_type, inputs, 1, attributes)[0]
+        """Append a standard operator, or take the same one that is there; return the name of its output."""
+        key = (op_type, inputs, *((name, str(value)) for name, value in attributes.items()))
+        if key not in self._known:
+            self._known[key] = self._node("", op_type, inputs, 1, attributes)[0]
+        return self._known[key]
 
     def outputs(self, count: int, op_type: str, *inputs: str, **attributes: Any) -> list[str]:
         """Append a standard operator; return the names of its first ``count`` outputs."""
@@ -50,6 +54,10 @@ class Body:
     def call(self, function: str, *inputs: str, **attributes: Any) -> str:
         """Append a call of another function of the domain; return the name of its output."""
         return self._node(DOMAIN, function, inputs, 1, attributes)[0]
+
+    def calls(self, count: int, function: str, *inputs: str) -> list[str]:
+        """Append a call of another function of the domain; return the names of its ``count`` outputs."""
+        return self._node(DOMAIN, function, inputs, count, {})
 
     def _node(
         self, domain: str, op_type: str, inputs: Sequence[str], outputs: int, attributes: dict[str, Any]
@@ -80,21 +88,43 @@ class Body:
         """Return the name of a constant of int64, the type of shapes."""
         return self.constant(values, TensorProto.INT64)
 
-    def zeros(self, size: int, kind: int) -> str:
-        """Append ``size`` zeros, [size]; return their name."""
-        return self.op("ConstantOfShape", self.int64([size]), value=zero_tensor(kind))
+    def filled(self, size: str, kind: int, value: int = 0) -> str:
+        """Append ``size``, int64 [1], elements of one value; return their name."""
+        return self.op("ConstantOfShape", size, value=_nameless(helper.make_tensor("", kind, [1], [value])))
 
-    def function(self, output: str) -> onnx.FunctionProto:
+    def unsqueeze(self, data: str, axis: int) -> str:
+        """Append an axis of size 1; return the name of the result."""
+        if self.opset >= 13:
+            return self.op("Unsqueeze", data, self.int64([axis]))
+        return self.op("Unsqueeze", data, axes=[axis])
+
+    def reduce_sum(self, data: str, axis: int) -> str:
+        """Append the sum over an axis, which goes; return its name."""
+        if self.opset >= 13:
+            return self.op("ReduceSum", data, self.int64([axis]), keepdims=0)
+        return self.op("ReduceSum", data, axes=[axis], keepdims=0)
+
+    def split(self, data: str, sizes: Sequence[int]) -> list[str]:
+        """Cut a tensor along its first axis; return the names of the parts."""
+        if self.opset >= 13:
+            return self.outputs(len(sizes), "Split", data, self.int64(sizes), axis=0)
+        return self.outputs(len(sizes), "Split", data, axis=0, split=list(sizes))
+
+    def columns(self, data: str, count: int) -> list[str]:
+        """Cut a matrix of ``count`` columns into them; return their names."""
+        number = {"num_outputs": count} if self.opset >= 18 else {}
+        return self.outputs(count, "Split", data, axis=1, **number)
+
+    def concat(self, *parts: str, axis: int = 0) -> str:
+        """Join parts; return the name of the result, which is the part itself if there is one."""
+        return parts[0] if len(parts) == 1 else self.op("Concat", *parts, axis=axis)
+
+    def function(self, *outputs: str) -> onnx.FunctionProto:
         """Return the finished function. It declares the attributes that its body refers to, and no others."""
         nested = any(node.domain == DOMAIN for node in self._nodes)
         imports = [helper.make_opsetid("", self.opset), *([helper.make_opsetid(DOMAIN, 1)] if nested else [])]
         references = {a.ref_attr_name for node in self._nodes for a in node.attribute if a.ref_attr_name}
-        return helper.make_function(DOMAIN, self.name, self._inputs, [output], self._nodes, imports, sorted(references))
-
-
-def zero_tensor(kind: int) -> TensorProto:
-    """Return the tensor of one zero that ConstantOfShape repeats."""
-    return _nameless(helper.make_tensor("", kind, [1], [0]))
+        return helper.make_function(DOMAIN, self.name, self._inputs, outputs, self._nodes, imports, sorted(references))
 
 
 def _nameless(tensor: TensorProto) -> TensorProto:

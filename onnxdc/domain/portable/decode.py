@@ -1,4 +1,4 @@
-"""The function DecodeWeight: sections 2 and 3 of docs/format.md in standard ONNX operators."""
+"""The functions that decode a weight: sections 2 and 3 of docs/format.md in standard ONNX operators."""
 
 from __future__ import annotations
 
@@ -7,62 +7,144 @@ from typing import Final
 import onnx
 from onnx import AttributeProto, TensorProto
 
-from onnxdc.domain.operators import DECODE_WEIGHT
-from onnxdc.domain.portable.body import Body, Reference, zero_tensor
+from onnxdc.domain.operators import GRID, GROUP_INPUTS, INTEGER, SYMBOL_INPUTS, VALUES
+from onnxdc.domain.portable.automaton import END
+from onnxdc.domain.portable.body import Body, Reference
 from onnxdc.numeric.weight import TENSORS
 
-END: Final = 2**31 - 1  # the end of any axis
+ANY: Final = "DecodeAny"  # for sparse operators whose weights differ in kind or form
+_CODEBOOK, _STEP, *_, _GAPS, _EXTENT = TENSORS
+_CODES, _DISTANCES = SYMBOL_INPUTS
 
 
-def decode_function(opset: int, *, grouped: bool, typed: bool) -> onnx.FunctionProto:
-    """Write DecodeWeight: entries become positions and values, and these go into a tensor of zeros.
+def decode_function(
+    name: str, opset: int, *, grouped: bool = False, typed: bool = False, nibbles: bool = False
+) -> onnx.FunctionProto:
+    """Write one of ``DECODERS``: entries become positions and codes, and dense codes become values.
+
+    Codes are bytes: only the last step makes the dense weight.
+
+    Args:
+        name: The name of the operator.
+        opset: The version of the default domain.
+        grouped: Whether some weight has several groups, so that group_axis counts.
+        typed: Whether some weight is not float32, so that dtype counts.
+        nibbles: Whether some weight has integers of four bits.
+    """
+    body = Body(name, GROUP_INPUTS, opset)
+    kind = name.removeprefix("Decode").removeprefix("Dense")
+    codes = _dense(body) if "Dense" in name else _scattered(body, _taken(body, _DISTANCES))
+    dtype = Reference("dtype", AttributeProto.INT) if typed else TensorProto.FLOAT
+    values = {VALUES: _values, GRID: _products, INTEGER: lambda body, dtype: _CODEBOOK}[kind](body, dtype)
+    weight = _looked_up(body, values, codes, grouped=grouped)
+    if kind == INTEGER and nibbles:  # few operators take them
+        weight = body.op("Cast", weight, to=dtype)
+    return body.function(weight)
+
+
+def decode_any_function(opset: int, *, grouped: bool) -> onnx.FunctionProto:
+    """Write ``DecodeAny``, which decodes float32 weights of each kind and form, with a few nodes more.
 
     Args:
         opset: The version of the default domain.
-        grouped: Whether some weight has several codebooks, so that group_axis counts.
-        typed: Whether some weight is not float32, so that dtype counts.
+        grouped: Whether some weight has several groups, so that group_axis counts.
     """
-    body = Body(DECODE_WEIGHT, TENSORS, opset)
-    op, int32, int64 = body.op, body.int32, body.int64
-    codebook, code_lengths, codes, gap_lengths, gaps, chunks, shape = TENSORS
-    dtype = Reference("dtype", AttributeProto.INT) if typed else TensorProto.FLOAT
-    flat = int64([-1])
-    entries = op("Reshape", op("Slice", chunks, int32([-1, 0]), int32([END, 1])), flat)
-    code, gap = (
-        op("Cast", body.call("Symbols", lengths, stream, _column(body, column), entries), to=TensorProto.INT32)
-        for lengths, stream, column in ((code_lengths, codes, 1), (gap_lengths, gaps, 2))
-    )
-    positions = op("Sub", op("CumSum", op("Add", gap, int32(1)), int32(0)), int32(1))
-    # A last dimension of size 1 changes no address, and gives a scalar one to multiply.
-    row = op("Reshape", op("Concat", shape, int64([1]), axis=0), int64([1, -1]))
-    index = op("Add", code, _codebook_rows(body, row, positions)) if grouped else code
-    values = op("Gather", op("Reshape", op("Cast", codebook, to=dtype), flat), index)
-    numel = op("Reshape", op("ReduceProd", row, keepdims=0), flat)
-    zeros = op("ConstantOfShape", numel, value=zero_tensor(TensorProto.UINT8 if typed else TensorProto.FLOAT))
-    zeros = op("Cast", zeros, to=dtype) if typed else zeros
-    dense = op("ScatterElements", zeros, positions, values)
+    body = Body(ANY, GROUP_INPUTS, opset)
+    op, int64 = body.op, body.int64
+    entries = _entries(body)
+    # In the dense form the first gap is 0 and the others are 1.
+    implied = op("Mul", entries, _is_empty(body, _GAPS))
+    first = op("Cast", op("Cast", implied, to=TensorProto.BOOL), to=TensorProto.INT64)
+    ones = body.filled(op("Sub", implied, first), TensorProto.UINT8, 1)
+    gaps = body.concat(_taken(body, _DISTANCES), body.filled(first, TensorProto.UINT8), ones)
+    codes = _scattered(body, gaps)
+    # Without a step the codebook holds the values.
+    no_grid = op("Cast", _is_empty(body, _STEP), to=TensorProto.BOOL)
+    ones = body.filled(op("Concat", _is_empty(body, _STEP), int64([1]), axis=0), TensorProto.FLOAT, 1)
+    step = op("Concat", op("Reshape", op("Cast", _STEP, to=TensorProto.FLOAT), int64([-1, 1])), ones, axis=0)
+    plain = op("Cast", _CODEBOOK, to=TensorProto.FLOAT)
+    values = op("Where", no_grid, plain, op("Mul", plain, step))
+    return body.function(_looked_up(body, values, codes, grouped=grouped))
+
+
+def _is_empty(body: Body, tensor: str) -> str:
+    """Append whether a tensor has no element, 1 or 0, int64 [1]."""
+    size = body.op("Reshape", body.op("Size", tensor), body.int64([1]))
+    return body.op("Cast", body.op("Equal", size, body.int64([0])), to=TensorProto.INT64)
+
+
+def _entries(body: Body) -> str:
+    return body.op("Slice", _EXTENT, body.int64([0]), body.int64([1]))
+
+
+def _shape(body: Body) -> str:
+    return body.op("Slice", _EXTENT, body.int64([2]), body.int64([END]))
+
+
+def _numel(body: Body) -> str:
+    """Append the number of elements, int64 [1]."""
+    dims = body.op("Concat", _shape(body), body.int64([1]), axis=0)
+    return body.op("Reshape", body.op("ReduceProd", dims, keepdims=0), body.int64([-1]))
+
+
+def _taken(body: Body, symbols: str) -> str:
+    """Append the symbols of the entries, without fill symbols."""
+    return body.op("Slice", symbols, body.int64([0]), _entries(body))
+
+
+def _dense(body: Body) -> str:
+    """Append the codes of all elements in the dense form, uint8 in the shape of the weight."""
+    return _reshaped(body, body.op("Slice", _CODES, body.int64([0]), _numel(body)), _shape(body))
+
+
+def _scattered(body: Body, gaps: str) -> str:
+    """Append the codes of all elements in the gap form, uint8 in the shape of the weight."""
+    op = body.op
+    positions = op("CumSum", op("Cast", gaps, to=TensorProto.INT32), body.int32(0))
+    zero = op("Cast", op("Slice", _EXTENT, body.int64([1]), body.int64([2])), to=TensorProto.UINT8)
+    zeros = op("Expand", zero, _numel(body))
+    return _reshaped(body, op("ScatterElements", zeros, positions, _taken(body, _CODES)), _shape(body))
+
+
+def _reshaped(body: Body, data: str, shape: str) -> str:
     # Before version 14 Reshape takes a 0 for the size of its input on the same axis: only the first can be 0.
-    exact = {"allowzero": 1} if opset >= 14 else {}
-    return body.function(op("Reshape", dense, shape, **exact))
+    exact = {"allowzero": 1} if body.opset >= 14 else {}
+    return body.op("Reshape", data, shape, **exact)
 
 
-def _column(body: Body, column: int) -> str:
-    """Append a column of ``chunks``, int32 [C + 1, 1]; return its name."""
-    return body.op("Slice", "chunks", body.int32([0, column]), body.int32([END, column + 1]))
+def _values(body: Body, dtype: int | Reference) -> str:
+    return body.op("Cast", _CODEBOOK, to=dtype)
 
 
-def _codebook_rows(body: Body, row: str, positions: str) -> str:
-    """Append where the codebook of each entry's group starts in the flat codebook; return the name of these indices.
+def _products(body: Body, dtype: int | Reference) -> str:
+    """Append the values of a grid, [G, K]: the products are exact in float32."""
+    products = body.op("Mul", body.op("Cast", _CODEBOOK, to=TensorProto.FLOAT), _STEP)
+    return body.op("Cast", products, to=dtype) if isinstance(dtype, Reference) else products
 
-    The group of a position is ``position // inner % G`` with ``inner`` the product of the dimensions from group_axis
-    on, over G. Only an attribute says which axis that is: EyeLike's puts a single 1 there, and CumSum ones after it.
+
+def _looked_up(body: Body, values: str, codes: str, *, grouped: bool) -> str:
+    """Append the values, [G, K], that codes stand for."""
+    op = body.op
+    index = op("Cast", codes, to=TensorProto.INT32)
+    if grouped:
+        index = op("Add", index, _rows(body, values))
+    return op("Gather", op("Reshape", values, body.int64([-1])), index)
+
+
+def _rows(body: Body, values: str) -> str:
+    """Append where the values of each element's group start in the flat values, for all shapes to be broadcast.
+
+    Only an attribute says which axis the group changes along: EyeLike's puts a single 1 there.
     """
     op, int32, int64 = body.op, body.int32, body.int64
-    first = op("EyeLike", row, k=Reference("group_axis", AttributeProto.INT))
-    within = op("Cast", op("Mul", op("CumSum", first, int32(1)), row), to=TensorProto.BOOL)
-    product = op("ReduceProd", op("Where", within, row, int64(1)), keepdims=0)
-    sizes = op("Cast", op("Shape", "codebook"), to=TensorProto.INT32)
-    groups, values = (op("Gather", sizes, int64(axis)) for axis in (0, 1))
-    last = op("Div", op("Sub", op("Cast", product, to=TensorProto.INT32), int32(1)), groups)
-    inner = op("Add", last, int32(1))  # at least 1, whatever the shape
-    return op("Mul", op("Mod", op("Div", positions, inner), groups), values)
+    dims = op("Reshape", op("Concat", _shape(body), int64([1]), axis=0), int64([1, -1]))
+    axis = op("Cast", op("EyeLike", dims, k=Reference("group_axis", AttributeProto.INT)), to=TensorProto.BOOL)
+    along = op("Where", axis, dims, int64(1))
+    length = op("Cast", op("ReduceProd", along, keepdims=0), to=TensorProto.INT32)
+    sizes = op("Cast", op("Shape", values), to=TensorProto.INT32)
+    groups, width = (op("Gather", sizes, int64(n)) for n in (0, 1))
+    part = op("Add", op("Div", op("Sub", length, int32(1)), groups), int32(1))  # at least 1, whatever the shape
+    starts = op("Mul", op("Div", op("Range", int32(0), length, int32(1)), part), width)
+    # The last of the dimensions was added so that a scalar has one, too.
+    shape = op("Slice", op("Reshape", along, int64([-1])), int64([0]), int64([-1]))
+    return _reshaped(body, starts, shape)

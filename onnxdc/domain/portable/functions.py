@@ -1,63 +1,71 @@
 """The portable body: every operator of the domain as a model-local function of standard ONNX operators.
 
-A runtime without the native library inlines these functions. Their inputs are constant, so onnxruntime folds the whole
-decoder when it creates the session, and what runs is the dense model.
+A runtime without the native library inlines these functions. What decoding takes is constant, so onnxruntime folds the
+whole decoder when it creates the session, and what runs is the dense model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import onnx
 from onnx import TensorProto
 
-from onnxdc.domain.operators import DECODE_WEIGHT, INT, OPERATORS
+from onnxdc.domain.operators import DECODERS, GROUP_INPUTS, INT, OPERATORS
 from onnxdc.domain.portable.body import Body, Reference
-from onnxdc.domain.portable.decode import decode_function
+from onnxdc.domain.portable.decode import ANY, decode_any_function, decode_function
 from onnxdc.domain.portable.epilogue import epilogue
-from onnxdc.domain.portable.symbols import symbols_functions
-from onnxdc.numeric.weight import DEFAULT_CHUNK_SIZE, TENSORS
+from onnxdc.domain.portable.symbols import SymbolsLayout, symbols_functions
 
 
 def portable_functions(
     op_types: Iterable[str],
     opset: int,
-    chunk_size: int = DEFAULT_CHUNK_SIZE,
+    layouts: Sequence[SymbolsLayout] = (),
+    *,
+    decoders: Collection[str] = DECODERS,
     attributes: Collection[str] | None = None,
-    stream_bytes: int = 0,
+    nibbles: bool = True,
 ) -> list[onnx.FunctionProto]:
     """Write the functions that a model with nodes of ``op_types`` must carry, those that they call included.
 
     Args:
-        op_types: The names of operators of the domain ``onnxdc``.
+        op_types: The names of operators of the domain ``onnxdc``, except those that yield symbols.
         opset: The version of the default domain that the model imports, 11 or later.
-        chunk_size: The largest chunk size of the model's weights, a power of two.
-        attributes: The attributes that the model's nodes have, with group_axis if some weight has several codebooks and
+        layouts: The inputs of each node that yields symbols.
+        decoders: Which of ``DECODERS`` decode the weights of sparse operators.
+        attributes: The attributes that the model's nodes have, with group_axis if some weight has several groups and
             dtype if some weight is not float32; the bodies refer to no others, which keeps them small. onnx.reference
             wants every attribute that a body refers to on the node; onnxruntime takes defaults. All by default.
-        stream_bytes: The length of the longest stream of the model's weights: the bodies are laid out to load it fast.
+        nibbles: Whether some weight has integers of four bits.
 
     Raises:
         ValueError: The domain does not have an operator.
     """
     wanted = sorted(set(op_types))
-    unknown = set(wanted) - {DECODE_WEIGHT, *OPERATORS}
+    unknown = set(wanted) - {*DECODERS, *OPERATORS}
     if unknown:
         raise ValueError(f"no such operator in the domain onnxdc: {', '.join(sorted(unknown))}")
-    if not wanted:
-        return []
     grouped, typed = (attributes is None or name in attributes for name in ("group_axis", "dtype"))
-    sparse = [_sparse(name, opset, attributes, grouped=grouped) for name in wanted if name in OPERATORS]
-    symbols = symbols_functions(opset, chunk_size, stream_bytes)
-    return [*symbols, decode_function(opset, grouped=grouped, typed=typed), *sparse]
+    sparse = [name for name in wanted if name in OPERATORS]
+    inner = next(iter(decoders)) if len(decoders) == 1 else ANY
+    functions = symbols_functions(opset, layouts)
+    for name in sorted({*wanted, *([inner] if sparse else [])} & set(DECODERS)):
+        functions.append(decode_function(name, opset, grouped=grouped, typed=typed, nibbles=nibbles))
+    if sparse and inner == ANY:
+        functions.append(decode_any_function(opset, grouped=grouped))
+    return [*functions, *(_sparse(name, inner, opset, attributes, grouped=grouped, typed=typed) for name in sparse)]
 
 
-def _sparse(name: str, opset: int, attributes: Collection[str] | None, *, grouped: bool) -> onnx.FunctionProto:
-    """Write the operator ``name``: DecodeWeight, the standard operator with its attributes, and what is fused."""
+def _sparse(
+    name: str, decoder: str, opset: int, attributes: Collection[str] | None, *, grouped: bool, typed: bool
+) -> onnx.FunctionProto:
+    """Write the operator ``name``: the dense weight, the standard operator with its attributes, and what is fused."""
     operator = OPERATORS[name]
-    body = Body(name, [*operator.before, *TENSORS, *operator.after, *operator.fused_inputs], opset)
-    group_axis = {"group_axis": Reference("group_axis", INT)} if grouped else {}
-    weight = body.call(DECODE_WEIGHT, *TENSORS, **group_axis, dtype=TensorProto.FLOAT)
+    body = Body(name, [*operator.before, *GROUP_INPUTS, *operator.after, *operator.fused_inputs], opset)
+    group = {"group_axis": Reference("group_axis", INT)} if grouped else {}
+    dtype = {"dtype": TensorProto.FLOAT} if typed and decoder != ANY else {}
+    weight = body.call(decoder, *GROUP_INPUTS, **group, **dtype)
     references = {
         key: Reference(key, kind)
         for key, kind in operator.attributes.items()

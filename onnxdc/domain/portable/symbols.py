@@ -1,149 +1,234 @@
-"""The function Symbols: section 4 of docs/format.md, a bitstream to its symbols, in standard ONNX operators.
+"""The functions Symbols and SparseSymbols: many streams at once (docs/format.md sections 4 and 5) in standard operators.
 
-Nothing in it may stop onnxruntime from folding it when the session is created: no Loop, Scan or If, and no operator
-like NonZero whose output has a size that only its data tell.
-
-Every bit of the stream is taken for the start of a codeword, and the bit after that codeword is looked up:
-``jump[bit]`` is one symbol further. Gathering ``jump`` by itself goes two symbols further, then four, eight and so on,
-while the list of known starts in every chunk doubles. After ``ROUNDS`` rounds the rest of a chunk follows in strides
-of that many symbols: to fold a node onnxruntime copies its inputs, so a stride costs a copy of ``jump``, a round four.
-
-Each copy above a size (32 MB with glibc) lies in fresh pages, zeroed one by one, which takes longer than all the rest:
-a long stream is cut into a few segments of whole chunks.
+All packets are read in lockstep: each step takes the next byte of every packet through the automaton of its table. What
+a step completes is then put where it belongs, one codeword of each byte at a time.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby
 from typing import Final
 
 import onnx
 from onnx import TensorProto
 
+from onnxdc.domain.portable.automaton import END, SYMBOLS, automaton_functions
 from onnxdc.domain.portable.body import Body
 from onnxdc.numeric.huffman import MAX_LENGTH
 
-SLOTS: Final = 1 << MAX_LENGTH  # windows of the longest codeword
-SYMBOLS: Final = 256
-# Measured on chunks of 4096 entries: a weight of 9 million elements at density 0.1 loads in 1.8 s on Zen 4 with 8
-# rounds, in 1.9 s with 7 and in 2.0 s with 9.
-ROUNDS: Final = 8
-SEGMENT_BYTES: Final = 900_000  # of a stream: ``jump``, an int32 for each bit, has 28.8 MB, below those 32
-MAX_SEGMENTS: Final = 3  # a choice: a session is created in more than linear time in the number of nodes
-ROW: Final = 4  # bits in a row of the tables
-WIDE: Final = 1 << MAX_LENGTH + ROW  # windows in which a codeword fits that starts anywhere in a row
-TAIL: Final = 4  # rows after the stream: their 16 bits are longer than any codeword
+ADDING_OPSET: Final = 16  # the first whose ScatterElements can add
+_STEPS: Final = 8  # that one function takes, so that the text of a walk stays short
+_LOW: Final = 16  # low bits are below
+_SPARE: Final = 8  # places after the last symbol, as many as a byte has bits
 
 
-def symbols_functions(opset: int, chunk_size: int, stream_bytes: int) -> list[onnx.FunctionProto]:
-    """Write Symbols and the function Segment that it calls, for chunks of at most ``chunk_size`` entries.
+@dataclass(frozen=True)
+class Table:
+    """What the body knows of a table.
 
-    Symbols has as inputs code lengths uint8 [a], two a byte; the stream uint8 [n]; the byte at which each chunk starts,
-    and the last one ends, int32 [C + 1, 1]; the number of entries, int32 [1]. Its output is uint8 [entries].
-    ``stream_bytes`` is the length of the longest stream that should load fast; longer ones do load.
+    Attributes:
+        values: How many codewords it says the meaning of; 0 if it says only how many there are of each length.
+        low: Whether low bits come with its codewords.
+        shortest: The length of its shortest codeword.
     """
-    segments = min(MAX_SEGMENTS, max(1, -(-stream_bytes // SEGMENT_BYTES)))
-    return [_segment_function(opset, chunk_size), _symbols_function(opset, segments)]
+
+    values: int
+    low: bool
+    shortest: int
 
 
-def _symbols_function(opset: int, segments: int) -> onnx.FunctionProto:
-    body = Body("Symbols", ["lengths", "stream", "bounds", "entries"], opset)
+@dataclass(frozen=True)
+class Stream:
+    """What the body knows of a stream.
+
+    Attributes:
+        table: The index of its table.
+        packets: Its packets.
+        symbols: Its codewords, fill symbols included.
+        low: The entries that have low bits; 0 if none has.
+    """
+
+    table: int
+    packets: int
+    symbols: int
+    low: int = 0
+
+
+@dataclass(frozen=True)
+class SymbolsLayout:
+    """What a node Symbols or SparseSymbols has as inputs, after which its body is written.
+
+    Attributes:
+        name: The name of its function.
+        packet: The bytes of a packet.
+        tables: Its tables.
+        streams: Its streams; those with low bits first.
+    """
+
+    name: str
+    packet: int
+    tables: tuple[Table, ...]
+    streams: tuple[Stream, ...]
+
+    @property
+    def slots(self) -> int:
+        """How many codewords a byte completes at most."""
+        return -(-8 // min(table.shortest for table in self.tables))
+
+    @property
+    def runs(self) -> list[tuple[int, int]]:
+        """Where each run of packets with one table begins, and its table."""
+        first = accumulate((stream.packets for stream in self.streams), initial=0)
+        starts = ((stream.table, start) for stream, start in zip(self.streams, first, strict=False))
+        return [(next(run)[1], table) for table, run in groupby(starts, key=lambda pair: pair[0])]
+
+
+def symbols_functions(opset: int, layouts: Sequence[SymbolsLayout]) -> list[onnx.FunctionProto]:
+    """Write a function for each layout, and the functions that they call; all have packets of one size."""
+    if not layouts:
+        return []
+    slots = max(layout.slots for layout in layouts)
+    shared = [*automaton_functions(opset, slots), *_walk_functions(opset, layouts[0].packet), _slot(opset)]
+    return [*shared, *(_symbols(opset, layout, slots) for layout in layouts)]
+
+
+def _symbols(opset: int, layout: SymbolsLayout, slots: int) -> onnx.FunctionProto:
+    tables, streams, lows = ([f"{kind}{n}" for n in range(len(items))] for kind, items in _inputs(layout))
+    body = Body(layout.name, [*tables, *streams, *lows], opset)
+    op, int32, int64 = body.op, body.int32, body.int64
+    states, roots, numbers, symbols = body.calls(4, "Automaton", *_tables(body, layout, tables))
+    read = body.call("Walk", states, body.concat(*streams), op("Gather", roots, _table_of_packet(body, layout)))
+    ends = op("CumSum", op("Gather", numbers, read), int32(0))
+    total = sum(stream.symbols for stream in layout.streams)
+    low = _low_bits(body, layout, lows)
+    # Before the first symbol there is a place for what is no symbol; what is before that, counts from the end.
+    if opset >= ADDING_OPSET:
+        rest = int64([total - sum(stream.symbols for stream in layout.streams if stream.low) + _SPARE])
+        data = body.concat(body.filled(int64([1]), TensorProto.UINT8), *low, body.filled(rest, TensorProto.UINT8))
+        for _ in range(slots):
+            data, ends, symbols = body.calls(3, "Slot", data, ends, read, symbols)
+    else:
+        data = body.filled(int64([1 + total + _SPARE]), TensorProto.UINT8)
+        for _ in range(slots):
+            data, ends, symbols, numbers = body.calls(4, "Slot", data, ends, read, symbols, numbers)
+        data = _with_low_bits(body, data, low)
+    return body.function(*body.split(data, [1, *(stream.symbols for stream in layout.streams), _SPARE])[1:-1])
+
+
+def _inputs(layout: SymbolsLayout) -> list[tuple[str, Sequence[object]]]:
+    """Return the kinds of inputs, with what there is of each."""
+    lows = [stream for stream in layout.streams if stream.low]
+    return [("t", layout.tables), ("s", layout.streams), ("l", lows)]
+
+
+def _tables(body: Body, layout: SymbolsLayout, names: Sequence[str]) -> tuple[str, str, str]:
+    """Append the inputs of Automaton: numbers of codewords, what they stand for, where each table has that."""
     op, int32 = body.op, body.int32
-    tables = _row_tables(body, *_slot_tables(body))
-    chunks = op("Sub", op("Cast", op("Size", "bounds"), to=TensorProto.INT32), int32([1]))
-    between = [op("Div", op("Mul", chunks, int32([n])), int32([segments])) for n in range(1, segments)]
-    edges = pairwise([int32([0]), *between, chunks])
-    parts = [body.call("Segment", *tables, "stream", "bounds", *pair) for pair in edges]
-    return body.function(op("Slice", op("Concat", *parts, axis=0), int32([0]), "entries"))
+    said = [name for name, table in zip(names, layout.tables, strict=True) if table.values]
+    sizes = [size for table in layout.tables if table.values for size in (MAX_LENGTH, table.values)]
+    parts = body.split(body.concat(*said), sizes) if said else []
+    heads, tails = iter(parts[::2]), parts[1::2]
+    counts = [next(heads) if table.values else name for name, table in zip(names, layout.tables, strict=True)]
+    ramp = op("Range", int32(0), int32(SYMBOLS), int32(1))
+    multiples = op("Range", int32(0), int32(SYMBOLS), int32(_LOW))
+    ramps = op("Cast", op("Concat", ramp, multiples, axis=0), to=TensorProto.UINT8)
+    starts, end = [], SYMBOLS + SYMBOLS // _LOW
+    for table in layout.tables:
+        starts.append(end if table.values else SYMBOLS * table.low)
+        end += table.values
+    shaped = op("Reshape", body.concat(*counts), body.int64([-1, MAX_LENGTH]))
+    return shaped, body.concat(ramps, *tails), int32(starts)
 
 
-def _segment_function(opset: int, chunk_size: int) -> onnx.FunctionProto:
-    """Write Segment: the symbols of the chunks from ``first`` to before ``last``.
-
-    A short chunk is filled up with any symbols.
-    """
-    body = Body("Segment", ["advance", "symbol", "stream", "bounds", "first", "last"], opset)
-    op, flat = body.op, body.int64([-1])
-    start, end = (op("Reshape", op("Gather", "bounds", edge), flat) for edge in ("first", "last"))
-    rows = _rows(body, op("Slice", "stream", start, end))
-    starts = op("Mul", op("Sub", op("Slice", "bounds", "first", "last"), start), body.int32(8))
-    bits = _starts(body, _jumps(body, rows), starts, chunk_size)
-    return body.function(op("Gather", op("Reshape", op("Gather", "symbol", rows), flat), bits))
-
-
-def _slot_tables(body: Body) -> tuple[str, str]:
-    """Append two tables over the ``SLOTS`` windows: length less one, int32, and symbol, uint8, of the first codeword.
-
-    The codeword is the one that a window begins with. In the canonical order each codeword takes the next
-    2^(12 - length) windows. Unused symbols come last and take none.
-    """
-    op, int32, zero = body.op, body.int32, body.int32(0)
-    packed = op("Concat", "lengths", body.zeros(SYMBOLS // 2, TensorProto.UINT8), axis=0)
-    packed = op("Slice", packed, int32([0]), int32([SYMBOLS // 2]))
-    packed = op("Reshape", op("Cast", packed, to=TensorProto.INT32), body.int64([-1, 1]))
-    lengths = op("Mod", op("Div", packed, int32([1, 16])), int32(16))
-    lengths = op(
-        "Mod", op("Add", lengths, int32(MAX_LENGTH)), int32(MAX_LENGTH + 1)
-    )  # 1, 2, ... 12, 0 to 0, 1, ... 11, 12
-    keys = op("Mul", op("Reshape", lengths, body.int64([-1])), int32(SYMBOLS))
-    keys = op("Add", keys, op("Range", zero, int32(SYMBOLS), int32(1)))
-    keys, symbols = body.outputs(2, "TopK", keys, body.int64([SYMBOLS]), largest=0)
-    lengths = op("Div", keys, int32(SYMBOLS))
-    sizes = op("Gather", int32([SLOTS >> n for n in range(1, MAX_LENGTH + 1)] + [0]), lengths)
-    ends = op("CumSum", sizes, zero)
-    # The rank of a window's codeword is how many start at or before it, less one; unused symbols all start at the end.
-    ones = op("Expand", int32(1), body.int64([SYMBOLS]))
-    starts = op("ScatterElements", body.zeros(SLOTS + 1, TensorProto.INT32), op("Sub", ends, sizes), ones)
-    rank = op("Sub", op("CumSum", starts, zero), int32(1))
-    return op("Gather", lengths, rank), op("Cast", op("Gather", symbols, rank), to=TensorProto.UINT8)
-
-
-def _row_tables(body: Body, lengths: str, symbols: str) -> tuple[str, str]:
-    """Append two tables over the 16 bits that begin with a row, with a column for a codeword at each of its 4 bits.
-
-    The tables hold the end of each codeword, int32, counted from the start of the row, and its symbol, uint8. One more
-    row serves the tail: its bits lead to themselves.
-    """
+def _table_of_packet(body: Body, layout: SymbolsLayout) -> str:
+    """Append the table of each packet, int32 [packets, 1]."""
     op, int32 = body.op, body.int32
-    windows = op("Reshape", op("Range", int32(0), int32(WIDE), int32(1)), body.int64([-1, 1]))
-    windows = op("Mod", op("Div", windows, int32([1 << ROW - bit for bit in range(ROW)])), int32(SLOTS))
-    advance = op("Add", op("Gather", lengths, windows), int32([bit + 1 for bit in range(ROW)]))
-    advance = op("Concat", advance, int32([list(range(ROW))]), axis=0)
-    tail = body.constant([[0] * ROW], TensorProto.UINT8)
-    return advance, op("Concat", op("Gather", symbols, windows), tail, axis=0)
+    packets = sum(stream.packets for stream in layout.streams)
+    runs = layout.runs
+    marks = body.filled(body.int64([packets]), TensorProto.INT32)
+    later = [start for start, _ in runs[1:]]
+    if later:
+        # What is added up over the packets is by how much the number of the table changes where a run begins.
+        steps = [table - before for (_, table), (_, before) in zip(runs[1:], runs, strict=False)]
+        marks = op("ScatterElements", marks, int32(later), int32(steps))
+    table = op("Add", op("CumSum", marks, int32(0)), int32(runs[0][1]))
+    return op("Reshape", table, body.int64([-1, 1]))
 
 
-def _rows(body: Body, stream: str) -> str:
-    """Append the 16 bits that begin with each row of the stream, two rows a byte, then the tail; int32 [2 n + 4]."""
-    op, int32 = body.op, body.int32
-    padded = op("Concat", stream, body.zeros(2, TensorProto.UINT8), axis=0)
-    padded = op("Reshape", op("Cast", padded, to=TensorProto.INT32), body.int64([-1, 1]))
-    first, second = (op("Slice", padded, int32([n]), int32([n - 2])) for n in (0, 1))
-    third = op("Slice", padded, int32([2]), int32([2**31 - 1]))
-    window = op("Add", op("Mul", op("Add", op("Mul", first, int32(256)), second), int32(256)), third)
-    window = op("Mod", op("Div", window, int32([256, 16])), int32(WIDE))
-    return op("Concat", op("Reshape", window, body.int64([-1])), int32([WIDE] * TAIL), axis=0)
-
-
-def _jumps(body: Body, rows: str) -> str:
-    """Append for every bit the bit after the codeword that starts there, int32 [8 n + 16]."""
-    op, int32 = body.op, body.int32
-    bits = op("Mul", op("Cast", op("Size", rows), to=TensorProto.INT32), int32(ROW))
-    row_starts = op("Reshape", op("Range", int32(0), bits, int32(ROW)), body.int64([-1, 1]))
-    return op("Reshape", op("Add", op("Gather", "advance", rows), row_starts), body.int64([-1]))
-
-
-def _starts(body: Body, jump: str, starts: str, chunk_size: int) -> str:
-    """Append the bit at which each codeword starts, int32 [C * chunk_size].
-
-    ``starts`` is known for the first codeword of each chunk, [C, 1].
-    """
+def _low_bits(body: Body, layout: SymbolsLayout, names: Sequence[str]) -> list[str]:
+    """Append the low bits of the streams that have them, uint8, zeros for fill symbols; return the names of the parts."""
+    streams = [stream for stream in layout.streams if stream.low]
+    if not streams:
+        return []
     op = body.op
-    rounds = min(ROUNDS, chunk_size.bit_length() - 1)
-    for _ in range(rounds):
-        starts = op("Concat", starts, op("Gather", jump, starts), axis=1)
-        jump = op("Gather", jump, jump)
-    strides = [starts]
-    for _ in range((chunk_size >> rounds) - 1):
-        strides.append(op("Gather", jump, strides[-1]))
-    return op("Reshape", op("Concat", *strides, axis=1), body.int64([-1]))
+    packed = body.concat(*names)
+    low = op("Mod", packed, body.constant(_LOW, TensorProto.UINT8))
+    high = op("BitShift", packed, body.constant(4, TensorProto.UINT8), direction="RIGHT")
+    lower = body.split(low, [(stream.low + 1) // 2 for stream in streams])
+    # Where the number of entries is odd, a nibble belongs to none.
+    upper = body.split(high, [size for stream in streams for size in (stream.low // 2, stream.low % 2)])[::2]
+    parts = []
+    for stream, first, second in zip(streams, lower, upper, strict=True):
+        parts += [first, second, body.filled(body.int64([stream.symbols - stream.low]), TensorProto.UINT8)]
+    return parts
+
+
+def _with_low_bits(body: Body, data: str, low: Sequence[str]) -> str:
+    """Append the sum of the symbols, which start at 1, and the low bits of the first of them."""
+    if not low:
+        return data
+    op, int64 = body.op, body.int64
+    low_bits = body.concat(*low)
+    end = op("Add", op("Shape", low_bits), int64([1]))
+    upper = op("Cast", op("Slice", data, int64([1]), end), to=TensorProto.INT32)
+    mixed = op("Cast", op("Add", upper, op("Cast", low_bits, to=TensorProto.INT32)), to=TensorProto.UINT8)
+    return body.concat(op("Slice", data, int64([0]), int64([1])), mixed, op("Slice", data, end, int64([END])))
+
+
+def _walk_functions(opset: int, packet: int) -> list[onnx.FunctionProto]:
+    """Write Walk, and the function Steps that it calls.
+
+    Walk has as inputs the states after each byte, int32 [S * 256], the packets, uint8 [n * packet], and the roots of
+    their codes, int32 [n, 1]; states and roots are times 256. For each byte its output is the place of its step among
+    the states, int32 [n * packet].
+    """
+    steps = Body("Steps", ["t", "s", *(f"c{n}" for n in range(_STEPS))], opset)
+    state, places = "s", []
+    for n in range(_STEPS):
+        places.append(steps.op("Add", state, f"c{n}"))
+        state = steps.op("Gather", "t", places[-1])
+    walk = Body("Walk", ["t", "stream", "start"], opset)
+    rows = walk.op("Reshape", "stream", walk.int64([-1, packet]))
+    columns = walk.columns(walk.op("Cast", rows, to=TensorProto.INT32), packet)
+    at, read = "start", []
+    for n in range(0, packet, _STEPS):
+        at, *more = walk.calls(_STEPS + 1, "Steps", "t", at, *columns[n : n + _STEPS])
+        read += more
+    flat = walk.op("Reshape", walk.op("Concat", *read, axis=1), walk.int64([-1]))
+    return [steps.function(state, *places), walk.function(flat)]
+
+
+def _slot(opset: int) -> onnx.FunctionProto:
+    """Write Slot: put the lowest symbol that each byte completes where it belongs.
+
+    Its inputs are the data, uint8, all zero where symbols are to come; for each byte where the last of the symbols that
+    are left belongs, int32, and the place of its step, int32; for each step its symbols, int64. Where ScatterElements
+    cannot add, one more: how many are left for each step. A byte that completes none adds zero to some place, or
+    writes to place 0.
+    """
+    adds = opset >= ADDING_OPSET
+    body = Body("Slot", ["data", "ends", "read", "symbols", *([] if adds else ["left"])], opset)
+    op, one = body.op, body.int32(1)
+    size = body.int64(SYMBOLS)
+    lowest = op("Mod", "symbols", size)
+    updates = op("Gather", op("Cast", lowest, to=TensorProto.UINT8), "read")
+    # The lowest is subtracted first: eight symbols overflow into the sign.
+    rest = op("Div", op("Sub", "symbols", lowest), size)
+    ends = op("Sub", "ends", one)
+    if adds:
+        return body.function(op("ScatterElements", "data", "ends", updates, reduction="add"), ends, rest)
+    some = op("Cast", op("Cast", "left", to=TensorProto.BOOL), to=TensorProto.INT32)
+    data = op("ScatterElements", "data", op("Mul", "ends", op("Gather", some, "read")), updates)
+    return body.function(data, ends, rest, op("Sub", "left", some))

@@ -1,0 +1,117 @@
+"""Automata that read Huffman codes a byte a step, made from tables (docs/format.md section 4) in standard operators.
+
+A state is an inner node of a code tree. Reading a byte leads to another state, and completes up to eight codewords on
+the way. The automata of all tables stand one after the other: their states are counted through.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import onnx
+from onnx import TensorProto
+
+from onnxdc.domain.portable.body import Body
+from onnxdc.numeric.huffman import MAX_LENGTH
+
+END: Final = 2**31 - 1  # the end of any axis
+SYMBOLS: Final = 256  # what a code may have at most, and a byte can be
+
+
+def automaton_functions(opset: int, slots: int) -> list[onnx.FunctionProto]:
+    """Write Automaton, and the function Twice that it calls.
+
+    Automaton has as inputs how many codewords of each length each of G codes has, uint8 [G, 12]; what codewords stand
+    for, uint8 [V]; where those of each code begin there, int32 [G]. For S states its outputs are the states after each
+    of 256 bytes, times 256, int32 [S * 256]; the roots, times 256, int32 [G]; how many codewords a byte completes in
+    each state, int32 [S * 256]; and what they stand for, a byte each, the last in the lowest, int64 [S * 256].
+
+    Args:
+        opset: The version of the default domain.
+        slots: How many codewords a byte may complete, 1..8.
+    """
+    return [_twice(opset), _automaton(opset, slots)]
+
+
+def _twice(opset: int) -> onnx.FunctionProto:
+    """Write Twice: from steps over n bits to steps over 2 n bits.
+
+    Inputs and outputs are the next states, int32 [S, 2^n], and what is read on the way, int64 [S, 2^n, 2, 2].
+    """
+    body = Body("Twice", ["t", "x"], opset)
+    op, int64 = body.op, body.int64
+    states = op("Reshape", op("Gather", "t", "t"), int64([0, -1]))
+    read = op("MatMul", body.unsqueeze("x", 2), op("Gather", "x", "t"))
+    return body.function(states, op("Reshape", read, int64([0, -1, 2, 2])))
+
+
+def _automaton(opset: int, slots: int) -> onnx.FunctionProto:
+    body = Body("Automaton", ["counts", "values", "starts"], opset)
+    op, int32, int64, zero, one = body.op, body.int32, body.int64, body.int32(0), body.int32(1)
+    ends = _ends(body)
+    # The nodes of each tree but its root, breadth first, at each depth leaves first: node 2 s and 2 s + 1 are below s.
+    size = op("Gather", ends, int32(2 * MAX_LENGTH - 1), axis=1)
+    first = op("CumSum", size, zero, exclusive=1)
+    root = op("Div", first, int32(2))
+    node = op("Range", zero, op("ReduceMax", op("Add", first, size), keepdims=0), one)
+    group = _runs(body, op("Mul", node, zero), first)
+    within = op("Sub", node, op("Gather", first, group))
+    later = op("Cast", op("Less", body.unsqueeze(within, 1), op("Gather", ends, group)), to=TensorProto.INT32)
+    is_inner = op("Mod", body.reduce_sum(later, 1), int32(2))
+    is_leaf = op("Sub", one, is_inner)
+    state = op("Add", op("CumSum", is_inner, zero), group)
+    own_root = op("Gather", root, group)
+    rank = op("Mul", op("Sub", within, op("Sub", state, own_root)), is_leaf)
+    value = op("Gather", "values", op("Add", rank, op("Gather", "starts", group)))
+    value = op("Mul", op("Cast", value, to=TensorProto.INT32), is_leaf)
+    states = op("Add", op("Mul", is_inner, state), op("Mul", is_leaf, own_root))
+    states, read = op("Reshape", states, int64([-1, 2])), _read(body, is_leaf, value)
+    for _ in range(3):  # from one bit to two, four, eight
+        states, read = body.calls(2, "Twice", states, read)
+    read = op("Reshape", read, int64([-1, 4]))
+    power, symbols = (op("Gather", read, int64(column), axis=1) for column in (0, 2))
+    bytes_ = int32(SYMBOLS)
+    states = op("Mul", op("Reshape", states, int64([-1])), bytes_)
+    return body.function(states, op("Mul", root, bytes_), _logarithm(body, power, slots), symbols)
+
+
+def _ends(body: Body) -> str:
+    """Append how many nodes there are up to each depth, int32 [G, 24]: its leaves, then its inner nodes as well."""
+    op, int32 = body.op, body.int32
+    span = int32([[1 << MAX_LENGTH - 1 - depth] for depth in range(MAX_LENGTH)])
+    leaves = body.unsqueeze(op("Cast", "counts", to=TensorProto.INT32), 2)
+    taken = op("CumSum", op("Mul", leaves, span), int32(1))
+    inner = op("Div", op("Sub", int32(1 << MAX_LENGTH), taken), span)
+    nodes = op("Reshape", op("Concat", leaves, inner, axis=2), body.int64([0, 2 * MAX_LENGTH]))
+    return op("CumSum", nodes, int32(1))
+
+
+def _runs(body: Body, zeros: str, first: str) -> str:
+    """Append the number of the run that each element is in; ``first`` is where each run begins, the first at 0."""
+    op, int32 = body.op, body.int32
+    later = op("Slice", first, body.int64([1]), body.int64([END]))
+    ones = op("Add", op("Mul", later, int32(0)), int32(1))
+    return op("CumSum", op("ScatterElements", zeros, later, ones), int32(0))
+
+
+def _read(body: Body, is_leaf: str, value: str) -> str:
+    """Append what a bit that leads to a node completes, int64 [S, 2, 2, 2], so that products join what is read.
+
+    A leaf gives [[256, 0], [value, 1]], an inner node [[1, 0], [0, 1]].
+    """
+    op, int64 = body.op, body.int64
+    pairs = op("Concat", body.unsqueeze(is_leaf, 1), body.unsqueeze(value, 1), axis=1)
+    pairs = op("Cast", pairs, to=TensorProto.INT64)
+    placed = op("MatMul", pairs, int64([[SYMBOLS - 1, 0, 0, 0], [0, 0, 1, 0]]))
+    return op("Reshape", op("Add", placed, int64([1, 0, 0, 1])), int64([-1, 2, 2, 2]))
+
+
+def _logarithm(body: Body, power: str, slots: int) -> str:
+    """Append the logarithm to the base 256, int32; 256^8 is 0 in 64 bits."""
+    op, int64 = body.op, body.int64
+    least = int64([[SYMBOLS**n - 1] for n in range(1, min(slots, 7) + 1)])
+    number = body.reduce_sum(op("Cast", op("Less", least, power), to=TensorProto.INT32), 0)
+    if slots < 8:
+        return number
+    overflown = op("Cast", op("Equal", power, int64(0)), to=TensorProto.INT32)
+    return op("Add", number, op("Mul", overflown, body.int32(8)))
