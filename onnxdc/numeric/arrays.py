@@ -1,4 +1,4 @@
-"""Weights as bit patterns, in blocks and in groups: the four element types of the format, treated alike."""
+"""Weights as bit patterns, in blocks and in groups: the eight element types of the format, treated alike."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ from onnxdc.errors import OptionError, WeightError
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 FLOAT_TYPES = (np.dtype(np.float16), BFLOAT16, np.dtype(np.float32), np.dtype(np.float64))
+# The integer types, each with the type that its values are stored in: 4 bits take a byte, in numpy as in a codebook.
+INTEGER_TYPES = {
+    np.dtype(np.int8): np.dtype(np.int8),
+    np.dtype(np.uint8): np.dtype(np.uint8),
+    np.dtype(ml_dtypes.int4): np.dtype(np.int8),
+    np.dtype(ml_dtypes.uint4): np.dtype(np.uint8),
+}
 BLOCK = 1 << 20  # elements that one numpy step works on: a temporary of 8 bytes an element takes 8 MB at most
 CACHED = 1 << 16  # elements, of 256 kB in float32: they stay in a second-level cache while every bound is compared
 FIRST_LOOK = 1 << 12  # elements, 16 times as many as a codebook has entries: enough to see that nothing was shared
@@ -24,9 +31,29 @@ def require_float(array: np.ndarray) -> np.ndarray:
         WeightError: Its type is not one of FLOAT_TYPES.
     """
     array = np.asarray(array, order="C")
-    if array.dtype.newbyteorder("=") not in FLOAT_TYPES:
+    if not is_float(array.dtype):
         raise WeightError(f"weights must be float16, bfloat16, float32 or float64, got {array.dtype}")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def require_weight(array: np.ndarray) -> np.ndarray:
+    """Return ``array`` in row-major order and native byte order, integers in the type that their values are stored in.
+
+    Raises:
+        WeightError: Its type is not one of FLOAT_TYPES or INTEGER_TYPES.
+    """
+    array = np.asarray(array, order="C")
+    if array.dtype in INTEGER_TYPES:
+        return array.astype(INTEGER_TYPES[array.dtype], copy=False)
+    if not is_float(array.dtype):
+        types = ", ".join(str(dtype) for dtype in (*FLOAT_TYPES, *INTEGER_TYPES))
+        raise WeightError(f"weights must be of one of the types {types}, got {array.dtype}")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def is_float(dtype: np.dtype) -> bool:
+    """Tell whether a type is one of FLOAT_TYPES, in any byte order."""
+    return dtype.newbyteorder("=") in FLOAT_TYPES
 
 
 def bit_patterns(array: np.ndarray) -> np.ndarray:

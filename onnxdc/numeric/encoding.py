@@ -1,4 +1,4 @@
-"""From a dense weight with few distinct values to a weight group (docs/format.md sections 2 to 5)."""
+"""From a dense weight with few distinct values to a weight group (docs/format.md sections 2 to 6)."""
 
 from __future__ import annotations
 
@@ -8,155 +8,201 @@ from dataclasses import replace
 import numpy as np
 
 from onnxdc.errors import OptionError, WeightError
-from onnxdc.numeric import bitstream, huffman, relative_index
-from onnxdc.numeric.arrays import (
-    BFLOAT16,
-    FLOAT_TYPES,
-    bit_patterns,
-    histogram,
-    normalized_axis,
-    require_float,
-)
-from onnxdc.numeric.grouping import tabulate
+from onnxdc.numeric import packets
+from onnxdc.numeric.alphabet import Alphabet, find_alphabet
+from onnxdc.numeric.arrays import BFLOAT16, histogram, normalized_axis, require_weight
+from onnxdc.numeric.entries import Entries, counts_by_rank, dense_entries, gap_entries, no_entries
+from onnxdc.numeric.huffman import LOW_CODES, SYMBOLS, Code, make_code, read_table
+from onnxdc.numeric.low_bits import split_low_bits
+from onnxdc.numeric.streams import Streams, choose_streams
 from onnxdc.numeric.weight import (
-    DEFAULT_CHUNK_SIZE,
     DEFAULT_INDEX_BITS,
+    DEFAULT_PACKET,
     MAX_ELEMENTS,
     MAX_RANK,
     MAX_STREAM_BYTES,
+    PACKETS,
     CompressedWeight,
     crc32,
-    is_chunk_size,
 )
+
+CLEAR = 1.02  # an estimate of the bytes of packets, off by a few packets and less than 2 %, tells which form is smaller
+FEW_PACKETS = 4
 
 
 def encode_weight(
     array: np.ndarray,
     *,
     index_bits: int = DEFAULT_INDEX_BITS,
-    chunk_size: int = DEFAULT_CHUNK_SIZE,
     group_axis: int = 0,
+    packet: int = DEFAULT_PACKET,
 ) -> CompressedWeight:
     """Encode a weight without loss: `decode_weight` gives back every bit of it.
 
     Distinct values are distinct bit patterns, and only +0.0 is zero: -0.0 and each NaN are values. There is one
-    codebook if 255 values besides zero suffice, else one for each of the smallest number of groups along ``group_axis``
-    for which they do; or more, if that makes the weight clearly smaller. Gaps are stored if that is smaller than
-    storing every zero.
+    codebook if 256 values suffice, else one for each of the smallest number of groups along ``group_axis`` for which
+    they do; or more, if that makes the weight clearly smaller. Values that are all integers times a step, one or one
+    for each group, are stored as such if that is not larger. Gaps are stored if that is smaller than storing every
+    zero. Codewords of one bit, which portable bodies are slow on, are avoided where a weight grows by less than 0.3 %.
 
     Args:
-        array: The weight: float16, bfloat16, float32 or float64 of any shape.
-        index_bits: The width of a gap before Huffman coding, 1..8.
-        chunk_size: The number of entries in a chunk, a power of two in 64..65536.
-        group_axis: The axis along which codebooks may change; counts from the end if negative.
+        array: The weight, of any shape: float16, bfloat16, float32, float64, int8, uint8, int4 or uint4.
+        index_bits: The largest gap is ``2 ** index_bits``, or 255; 1..8.
+        group_axis: The axis along which groups may change; counts from the end if negative.
+        packet: The bytes of a packet: 8, 16, 32 or 64.
 
     Raises:
-        OptionError: ``index_bits``, ``chunk_size`` or ``group_axis`` is out of range.
+        OptionError: ``index_bits``, ``group_axis`` or ``packet`` is out of range.
         WeightError: The type or the size is not supported, or there are too many distinct values.
     """
     if not 1 <= index_bits <= 8:
         raise OptionError(f"index_bits must be 1..8, got {index_bits}")
-    if not is_chunk_size(chunk_size):
-        raise OptionError(f"chunk_size must be a power of two in 64..65536, got {chunk_size}")
+    if packet not in PACKETS:
+        raise OptionError(f"packet must be one of {', '.join(map(str, PACKETS))}, got {packet}")
     shape = np.shape(array)
     if len(shape) > MAX_RANK or math.prod(dim for dim in shape if dim) >= MAX_ELEMENTS:
         raise WeightError(
             f"a weight must have a rank of at most {MAX_RANK} and fewer than 2^31 elements, got {list(shape)}"
         )
-    array = require_float(array)
+    stored = require_weight(array)
     axis = normalized_axis(group_axis, len(shape))
-    tables, codes = tabulate(array, axis)
-    weight = CompressedWeight(
-        codebook=_codebook(tables, array.dtype),
-        code_lengths=np.empty(0, np.uint8),
-        codes=np.empty(0, np.uint8),
-        gap_lengths=np.empty(0, np.uint8),
-        gaps=np.empty(0, np.uint8),
-        chunks=np.zeros((2, 4), np.int32),
-        shape=np.array(shape, dtype=np.int64),
-        dtype=array.dtype,
-        index_bits=index_bits,
-        chunk_size=chunk_size,
-        group_axis=axis,
-    )
-    weight = _smaller_streams(weight, codes)
-    return replace(weight, checksum=crc32(weight.tensors))
+    alphabet = find_alphabet(stored, axis)
+    dtype = np.asarray(array).dtype.newbyteorder("=")
+    return _sealed(replace(_smallest_form(alphabet, index_bits, packet), dtype=dtype))
 
 
 def without_bfloat16(weight: CompressedWeight) -> CompressedWeight:
     """Return ``weight`` with a bfloat16 codebook widened to float32 unless ``dtype`` has 16 bits."""
     if weight.codebook.dtype != BFLOAT16 or weight.dtype.itemsize == 2:
         return weight
-    wide = replace(weight, codebook=weight.codebook.astype(np.float32))
-    return replace(wide, checksum=crc32(wide.tensors))
+    return _sealed(replace(weight, codebook=weight.codebook.astype(np.float32)))
 
 
-def _codebook(tables: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
-    """Return the codebook ``[G, K]`` in the smallest type that holds all its values bit for bit."""
-    entries = 1 + max((table.size for table in tables), default=0)
-    bits = np.zeros((len(tables), entries), dtype=f"u{dtype.itemsize}")
-    for row, table in zip(bits, tables, strict=True):
-        row[1 : 1 + table.size] = table
-    exact = bits.view(dtype)
-    if dtype.itemsize == 2 or np.isnan(exact).any():  # conversions may change the bits of a NaN
-        return exact
-    for narrow in FLOAT_TYPES:
-        with np.errstate(over="ignore", invalid="ignore"):
-            stored = exact.astype(narrow)
-            if np.array_equal(bit_patterns(stored.astype(dtype)), bit_patterns(exact)):
-                return stored
-    raise AssertionError("a type holds its own values")
+def with_tables(weight: CompressedWeight, code_table: np.ndarray, gap_table: np.ndarray) -> CompressedWeight:
+    """Return the same weight with other Huffman codes, which it may share with other weights.
 
-
-def _smaller_streams(weight: CompressedWeight, codes: np.ndarray) -> CompressedWeight:
-    """Return ``weight`` with its streams: with gaps or, if that is no larger, with every position as an entry."""
-    counts = histogram(codes, weight.codebook.shape[1])
-    if counts[0] == codes.size:
-        return _with_streams(weight, codes[:0], None)
-    if counts[0] == 0:
-        return _with_streams(weight, codes, None)
-    gaps, entry_codes = relative_index.to_gaps(codes, weight.index_bits)
-    sparse = _with_streams(weight, entry_codes, gaps)
-    # Every codeword takes a bit or more: this spares writing out streams that cannot be smaller.
-    if int((counts * huffman.code_lengths(counts)).sum()) // 8 > sparse.nbytes:
-        return sparse
-    return min(_with_streams(weight, codes, None), sparse, key=lambda candidate: candidate.nbytes)
-
-
-def _with_streams(weight: CompressedWeight, codes: np.ndarray, gaps: np.ndarray | None) -> CompressedWeight:
-    """Return ``weight`` with the streams of these entries.
-
-    ``gaps`` is None if every position is an entry, or none is.
+    Args:
+        weight: A weight as `encode_weight` returns it.
+        code_table: A table, uint8 ``[12]`` or ``[12 + A]``, with a codeword for everything that occurs in its codes.
+        gap_table: One for its gaps; anything if it has none.
     """
-    chunk_size = weight.chunk_size
-    rows = max(1, -(-codes.size // chunk_size))
-    chunks = np.zeros((rows + 1, 4), dtype=np.int64)
-    chunks[:, 0] = np.minimum(np.arange(rows + 1) * chunk_size, codes.size)
-    code_lengths = huffman.code_lengths(histogram(codes, weight.codebook.shape[1]))
-    packed_codes, chunks[:, 1] = _packed(codes, code_lengths, chunk_size)
-    if gaps is None:
-        gap_lengths, packed_gaps = np.empty(0, np.uint8), np.empty(0, np.uint8)
-        chunks[:, 3] = chunks[:, 0]
-    else:
-        gap_lengths = huffman.code_lengths(histogram(gaps, int(gaps.max()) + 1))
-        packed_gaps, chunks[:, 2] = _packed(gaps, gap_lengths, chunk_size)
-        advances = np.add.reduceat(gaps, np.arange(0, gaps.size, chunk_size), dtype=np.int64) + np.diff(chunks[:, 0])
-        chunks[1:, 3] = np.cumsum(advances)
-    return replace(
-        weight,
-        code_lengths=huffman.pack_lengths(code_lengths),
-        codes=packed_codes,
-        gap_lengths=huffman.pack_lengths(gap_lengths),
-        gaps=packed_gaps,
-        chunks=chunks.astype(np.int32),
+    if not weight.entries:
+        return weight
+    scale = LOW_CODES if weight.low_bits.size else 1
+    codes = packets.pack(_code_symbols(weight), read_table(code_table, scale), weight.packet)
+    changed = replace(weight, code_table=code_table, codes=codes)
+    if weight.gaps.size:
+        gaps = packets.pack(_gap_symbols(weight), read_table(gap_table), weight.packet)
+        changed = replace(changed, gap_table=gap_table, gaps=gaps)
+    return _sealed(changed)
+
+
+def code_histogram(weight: CompressedWeight) -> np.ndarray:
+    """Return how often each code of a sound weight occurs, or with low bits their four upper bits: int64 ``[256]``."""
+    symbols = _code_symbols(weight)
+    return histogram(symbols // LOW_CODES if weight.low_bits.size else symbols, SYMBOLS)
+
+
+def gap_histogram(weight: CompressedWeight) -> np.ndarray:
+    """Return how often each gap of a sound weight occurs: int64 ``[256]``."""
+    return histogram(_gap_symbols(weight), SYMBOLS)
+
+
+def table_of(histogram: np.ndarray, *, is_gap: bool, shortest: int = 1) -> np.ndarray:
+    """Return the table of the best Huffman code: uint8 ``[12]`` or ``[12 + A]``.
+
+    Args:
+        histogram: How often each code or gap occurs, as `code_histogram` or `gap_histogram` say it of one weight, or
+            their sum for several weights.
+        is_gap: Whether these are gaps, only those of which that occur get a codeword. Codes are numbered by falling
+            frequency, and so are sums of them, so that codeword ``i`` stands for code ``i``, or ``16 * i``.
+        shortest: The length that every codeword has at least, 1 or 2.
+    """
+    return make_code(histogram, in_order=not is_gap, shortest=shortest).table()
+
+
+def _code_symbols(weight: CompressedWeight) -> np.ndarray:
+    """Return what the codewords of each entry's code stand for: uint8 ``[entries]``."""
+    if not weight.entries:
+        return weight.codes
+    return packets.unpack(weight.codes, packets.code_of(weight), weight.packet, weight.entries)
+
+
+def _gap_symbols(weight: CompressedWeight) -> np.ndarray:
+    """Return the gap of each entry, uint8 ``[entries]``; none in the dense form."""
+    if not weight.gaps.size:
+        return weight.gaps
+    return packets.unpack(weight.gaps, read_table(weight.gap_table), weight.packet, weight.entries)
+
+
+def _sealed(weight: CompressedWeight) -> CompressedWeight:
+    """Return ``weight`` with the checksum of its tensors."""
+    return replace(weight, checksum=crc32(weight.tensors))
+
+
+def _smallest_form(alphabet: Alphabet, index_bits: int, packet: int) -> CompressedWeight:
+    """Return the gap form or, if that is no larger, the dense form of a weight, without its checksum.
+
+    The form is written out only if estimates do not tell that the other one is smaller.
+    """
+
+    def streams(code_counts: np.ndarray, gap_counts: np.ndarray | None = None) -> Streams:
+        return choose_streams(code_counts, gap_counts, packet, alphabet.nbytes)
+
+    def clearly_more(size: int, other: int) -> bool:
+        return size > CLEAR * other + FEW_PACKETS * packet
+
+    nonzeros = alphabet.nonzero_counts
+    if not nonzeros.any():
+        return _written(alphabet, no_entries(alphabet), None, packet)
+    dense = streams(counts_by_rank(alphabet.counts))
+    # In the gap form each nonzero takes at least its code and a gap of one bit.
+    least = streams(counts_by_rank(nonzeros)).nbytes + int(nonzeros.sum()) // 8
+    if not alphabet.has_zero or clearly_more(least, dense.nbytes):
+        return _written(alphabet, dense_entries(alphabet), dense, packet)
+    entries = gap_entries(alphabet, index_bits)
+    sparse = streams(entries.code_counts, entries.gap_counts)
+    forms = []
+    if not clearly_more(dense.nbytes, sparse.nbytes):
+        forms.append(_written(alphabet, dense_entries(alphabet), dense, packet))
+    if not clearly_more(sparse.nbytes, dense.nbytes):
+        forms.append(_written(alphabet, entries, sparse, packet))
+    return min(forms, key=lambda form: form.nbytes)
+
+
+def _written(alphabet: Alphabet, entries: Entries, streams: Streams | None, packet: int) -> CompressedWeight:
+    """Return entries as a weight of the codebook's type, without its checksum; ``streams`` is None without entries."""
+    nothing = np.empty(0, np.uint8)
+    weight = CompressedWeight(
+        codebook=entries.codebook,
+        step=alphabet.step if streams else nothing,
+        code_table=nothing,
+        codes=nothing,
+        low_bits=nothing,
+        gap_table=nothing,
+        gaps=nothing,
+        extent=np.array([entries.codes.size, entries.zero, *alphabet.shape], dtype=np.int64),
+        dtype=entries.codebook.dtype,
+        packet=packet,
+        group_axis=alphabet.axis,
     )
+    if streams is None:
+        return weight
+    codes, low_bits = split_low_bits(entries.codes) if streams.has_low_bits else (entries.codes, nothing)
+    weight = replace(
+        weight,
+        code_table=streams.codes.table(),
+        codes=_packed(codes, streams.codes, packet),
+        low_bits=low_bits,
+    )
+    if entries.gaps is None or streams.gaps is None:
+        return weight
+    return replace(weight, gap_table=streams.gaps.table(), gaps=_packed(entries.gaps, streams.gaps, packet))
 
 
-def _packed(symbols: np.ndarray, lengths: np.ndarray, chunk_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a bitstream and the byte at which each of its chunks starts, the end included."""
-    if symbols.size == 0:
-        return np.empty(0, np.uint8), np.zeros(2, np.int64)
-    offsets = np.append(0, np.cumsum(bitstream.chunk_bytes(symbols, lengths, chunk_size)))
-    if offsets[-1] >= MAX_STREAM_BYTES:
-        raise WeightError(f"a stream must be shorter than {MAX_STREAM_BYTES} bytes, got {offsets[-1]}")
-    return bitstream.pack(symbols, lengths, chunk_size), offsets
+def _packed(symbols: np.ndarray, code: Code, packet: int) -> np.ndarray:
+    """Return the packets of symbols."""
+    stream = packets.pack(symbols, code, packet)
+    if stream.size >= MAX_STREAM_BYTES:
+        raise WeightError(f"a stream must be shorter than 2^31 bytes, got {stream.size}")
+    return stream

@@ -8,6 +8,17 @@ import numpy as np
 
 from onnxdc.numeric.arrays import BLOCK
 
+MAX_GAP = 255  # a gap takes a byte
+
+
+def largest_gap(index_bits: int) -> int:
+    """Return the largest gap that an encoder uses: ``2 ** index_bits``, or 255.
+
+    >>> largest_gap(5), largest_gap(8)
+    (32, 255)
+    """
+    return min(1 << index_bits, MAX_GAP)
+
 
 def to_gaps(codes: np.ndarray, index_bits: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the entries of a row-major weight, as the gaps before them and their codes.
@@ -17,18 +28,20 @@ def to_gaps(codes: np.ndarray, index_bits: int) -> tuple[np.ndarray, np.ndarray]
         index_bits: The bits of a gap, 1..8.
 
     Returns:
-        The gaps, uint8 ``[entries]``, each below ``2 ** index_bits``, and the entry codes, uint8 ``[entries]``, 0 for a
-        filler zero. Zeros after the last nonzero need no entry.
+        The gaps, uint8 ``[entries]``: the position of the first entry, then distances, none above `largest_gap`; and
+        the entry codes, uint8 ``[entries]``, 0 for a filler zero. Zeros after the last nonzero need no entry.
 
     >>> gaps, entry_codes = to_gaps(np.array([0, 0, 5, 0, 0, 0, 0, 0, 7], dtype=np.uint8), index_bits=2)
     >>> gaps.tolist(), entry_codes.tolist()
-    ([2, 3, 1], [5, 0, 7])
+    ([2, 4, 2], [5, 0, 7])
     """
+    reach = largest_gap(index_bits)
     gaps, entry_codes = [np.empty(0, np.uint8)], [np.empty(0, np.uint8)]
     for block, inside, distance in _nonzeros(codes):
-        last = np.cumsum((distance >> index_bits) + 1) - 1  # the entry of each nonzero, after its fillers
-        block_gaps = np.full(last[-1] + 1, (1 << index_bits) - 1, dtype=np.uint8)
-        block_gaps[last] = distance & ((1 << index_bits) - 1)
+        fillers = _fillers(distance, reach)
+        last = np.cumsum(fillers + 1) - 1  # the entry of each nonzero, after its fillers
+        block_gaps = np.full(last[-1] + 1, reach, dtype=np.uint8)
+        block_gaps[last] = distance - fillers * reach
         block_codes = np.zeros(last[-1] + 1, dtype=np.uint8)
         block_codes[last] = block[inside]
         gaps.append(block_gaps)
@@ -42,30 +55,40 @@ def count_entries(elements: np.ndarray, index_bits: int) -> int:
     >>> count_entries(np.array([0, 0, 5, 0, 0, 0, 0, 0, 7], dtype=np.uint8), index_bits=2)
     3
     """
-    return sum(inside.size + int((distance >> index_bits).sum()) for _, inside, distance in _nonzeros(elements))
+    reach = largest_gap(index_bits)
+    return sum(inside.size + int(_fillers(distance, reach).sum()) for _, inside, distance in _nonzeros(elements))
+
+
+def _fillers(distance: np.ndarray, reach: int) -> np.ndarray:
+    """Return how many filler zeros bridge each distance; that to an entry at position 0 is 0."""
+    fillers: np.ndarray = np.maximum(distance - 1, 0) // reach
+    return fillers
 
 
 def _nonzeros(elements: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield each block that has nonzeros, their indices in it, and the number of zeros right before each."""
-    previous = -1
+    """Yield each block that has nonzeros, their indices in it, and the distance of each from the one before.
+
+    That of the first nonzero is its position.
+    """
+    previous = 0
     for start in range(0, elements.size, BLOCK):
         block = elements[start : start + BLOCK]
         inside = np.flatnonzero(block)
         if inside.size:
-            yield block, inside, np.diff(inside, prepend=previous - start) - 1
+            yield block, inside, np.diff(inside, prepend=previous - start)
             previous = start + int(inside[-1])
 
 
-def to_positions(gaps: np.ndarray, start: int = 0) -> np.ndarray:
+def to_positions(gaps: np.ndarray, previous: int = 0) -> np.ndarray:
     """Return the positions of consecutive entries: int64 ``[entries]``.
 
     Args:
         gaps: The gaps, uint8 ``[entries]``.
-        start: The position from which the first gap counts: 1 + the position of the entry before.
+        previous: The position of the entry before them, 0 if there is none.
 
-    >>> to_positions(np.array([2, 3, 1], dtype=np.uint8)).tolist()
+    >>> to_positions(np.array([2, 4, 2], dtype=np.uint8)).tolist()
     [2, 6, 8]
     """
     positions = np.cumsum(gaps, dtype=np.int64)
-    positions += np.arange(start, start + gaps.size)
+    positions += previous
     return positions

@@ -1,0 +1,162 @@
+"""What the elements of a weight can be, and which of it each one is: the codebook before its codes are numbered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from onnxdc.errors import WeightError
+from onnxdc.numeric import grids
+from onnxdc.numeric.arrays import FLOAT_TYPES, bit_patterns, is_float, split_groups, tiles
+from onnxdc.numeric.grouping import element_codes, estimated_bytes, group_counts, refined, smallest_tables
+from onnxdc.numeric.weight import MAX_CODES
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """The values of a weight, or its integers, with a code for each that is not final.
+
+    Attributes:
+        rows: What each group has besides zero, ``[0..256]`` each, all of the type of the codebook.
+        step: The step of each group's grid, float32 ``[G, 1]``; empty ``[0]`` if the rows hold values.
+        codes: The code of every element, uint8 ``[numel]``: 0 for zero, if there is any, then the index in its row.
+        has_zero: Whether code 0 is zero, and the first of a row is 1.
+        shape: The shape of the weight.
+        axis: The axis along which groups change.
+    """
+
+    rows: list[np.ndarray]
+    step: np.ndarray
+    codes: np.ndarray
+    has_zero: bool
+    shape: tuple[int, ...]
+    axis: int
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """How often each code occurs with each row: int64 ``[R, 256]``."""
+        return group_counts(self.codes, self.shape, self.axis, len(self.rows))
+
+    @property
+    def nonzero_counts(self) -> np.ndarray:
+        """How often each code that is not that of zero occurs with each row, 0 for that of zero."""
+        counts = self.counts.copy()
+        counts[:, : int(self.has_zero)] = 0
+        return counts
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the codebook and the steps, with a code for each value."""
+        size = max(row.size for row in self.rows) + self.has_zero
+        return len(self.rows) * size * self.rows[0].itemsize + self.step.nbytes
+
+    def renumbered(self, new_codes: np.ndarray) -> np.ndarray:
+        """Return the codes of all elements after another numbering, uint8 ``[R, 256]`` for each code of each row."""
+        codes = np.empty_like(self.codes)
+        old = split_groups(self.codes, self.shape, self.axis, len(self.rows))
+        new = split_groups(codes, self.shape, self.axis, len(self.rows))
+        for row, old_group, new_group in zip(new_codes, old, new, strict=True):
+            for old_tile, new_tile in zip(tiles(old_group), tiles(new_group), strict=True):
+                new_tile[...] = row[old_tile]
+        return codes
+
+    def codebook(self, new_codes: np.ndarray, size: int) -> np.ndarray:
+        """Return the codebook ``[R, size]`` after another numbering; what no code stands for is zero."""
+        codebook = np.zeros((len(self.rows), size), dtype=self.rows[0].dtype)
+        for row, values, codes in zip(codebook, self.rows, new_codes, strict=True):
+            row[codes[int(self.has_zero) :][: values.size]] = values
+        return codebook
+
+
+def find_alphabet(array: np.ndarray, axis: int) -> Alphabet:
+    """Find what the elements of a weight can be.
+
+    That is the values of the smallest number of groups along ``axis`` that can be encoded; or of more groups, if that
+    makes the weight clearly smaller; or the integers of a grid, if all values are on one and this is not larger.
+
+    Args:
+        array: The weight, row-major: floats of a type of the format, or integers in the type of a codebook.
+        axis: The axis along which the groups may change, 0 for a scalar.
+
+    Raises:
+        WeightError: There are too many distinct values.
+    """
+    bits = bit_patterns(array)
+    has_zero = bool(np.count_nonzero(bits) < bits.size)
+    try:
+        tables = smallest_tables(array, axis, MAX_CODES - has_zero)
+    except WeightError:
+        grid = _on_grids(array, axis, has_zero)
+        if grid is None:
+            raise
+        return grid
+    codes = element_codes(array, axis, tables, int(has_zero))
+    rows = _stored(tables, array.dtype)
+    one_grid = _on_one_grid(tables, rows, codes, array, axis, has_zero)
+    size = None if one_grid is None else _size(one_grid)
+    finer = refined(tables, codes, array.shape, axis, first=int(has_zero), itemsize=rows[0].itemsize, size=size)
+    if one_grid is not None and finer is tables:
+        return one_grid
+    values = Alphabet(_stored(finer, array.dtype), np.empty(0, np.float32), codes, has_zero, array.shape, axis)
+    grid = _on_grids(array, axis, has_zero)
+    return values if grid is None or _size(grid) > _size(values) else grid
+
+
+def _size(alphabet: Alphabet) -> float:
+    """Estimate the bytes of codes, codebook and steps."""
+    return estimated_bytes(alphabet.nonzero_counts, alphabet.rows[0].itemsize) + alphabet.step.nbytes
+
+
+def _stored(tables: list[np.ndarray], dtype: np.dtype) -> list[np.ndarray]:
+    """Return bit patterns as values of the smallest type that holds all of them bit for bit."""
+    exact = [table.view(dtype) for table in tables]
+    # A conversion may change the bits of a NaN.
+    if dtype.itemsize <= 2 or any(np.isnan(row).any() for row in exact):
+        return exact
+    for narrow in FLOAT_TYPES:
+        with np.errstate(over="ignore", invalid="ignore"):
+            stored = [row.astype(narrow) for row in exact]
+            back = [bit_patterns(row.astype(dtype)) for row in stored]
+        if all(np.array_equal(bits, table) for bits, table in zip(back, tables, strict=True)):
+            return stored
+    raise AssertionError("a type holds its own values")
+
+
+def _on_one_grid(
+    tables: list[np.ndarray], rows: list[np.ndarray], codes: np.ndarray, array: np.ndarray, axis: int, has_zero: bool
+) -> Alphabet | None:
+    """Return the alphabet of the integers of one grid, if all values are on one and its codebook is not larger."""
+    if len(tables) > 1 or not is_float(array.dtype):
+        return None
+    grid = grids.grid_of_values(tables[0].view(array.dtype))
+    if grid is None:
+        return None
+    step, integers = grid
+    integers = _narrow(integers)
+    entries = tables[0].size + has_zero
+    if entries * integers.itemsize + step.nbytes > entries * rows[0].itemsize:
+        return None
+    return Alphabet([integers], step, codes, has_zero, array.shape, axis)
+
+
+def _on_grids(array: np.ndarray, axis: int, has_zero: bool) -> Alphabet | None:
+    """Return the alphabet of the integers of a grid for each group, if all values are on such grids."""
+    grid = grids.find_grid(array, axis) if is_float(array.dtype) else None
+    if grid is None:
+        return None
+    zero = int(np.searchsorted(grid.integers, 0))
+    # Zero comes first.
+    integers = np.delete(grid.integers, zero) if has_zero else grid.integers
+    new_codes = np.arange(MAX_CODES)
+    if has_zero:
+        new_codes[: zero + 1] = (new_codes[: zero + 1] + 1) % (zero + 1)
+    codes = new_codes.astype(np.uint8)[grid.codes]
+    return Alphabet([_narrow(integers)], grid.steps, codes, has_zero, array.shape, axis)
+
+
+def _narrow(integers: np.ndarray) -> np.ndarray:
+    """Return integers as int8 if they fit, else as int16."""
+    narrow = integers.astype(np.int8)
+    return narrow if np.array_equal(narrow, integers) else integers
