@@ -21,6 +21,7 @@ const CODEBOOKS = {
   [Type.INT8]: [Type.INT8],
   [Type.INT4]: [Type.INT8],
 };
+const RANGES = { [Type.UINT4]: [0, 15], [Type.INT4]: [-8, 7] }; // of types that are narrower than their codebook
 const GRIDS = [Type.INT8, Type.INT16];
 
 /** A weight group. What `check` found holds for all that is read of it later. */
@@ -120,10 +121,20 @@ function checkCodebook({ codebook, step, dtype }) {
   const isGrid = step.size > 0;
   const types = isGrid ? GRIDS : CODEBOOKS[dtype];
   expect(types.includes(codebook.type), "codebook-type", `type ${codebook.type} for dtype ${dtype}`);
+  checkRange(codebook, dtype);
   const [rows, codes] = codebook.dims;
   const isMatrix = codebook.rank === 2 && rows > 0 && codes >= 1 && codes <= 256 && rows * codes < MANY;
   expect(isMatrix, "codebook-shape", `shape ${codebook.dims}`);
   if (isGrid) expect(rows === 1 && step.dims[0] * codes < MANY, "codebook-shape", `${rows} rows of a grid`);
+}
+
+function checkRange(codebook, dtype) {
+  if (!(dtype in RANGES)) return;
+  const [lowest, highest] = RANGES[dtype];
+  const bytes = codebook.bytes();
+  const sign = lowest < 0 ? 24 : 0; // bits to shift up and down, for a byte that has a sign
+  const isFitting = bytes.every((byte) => (byte << sign) >> sign >= lowest && (byte << sign) >> sign <= highest);
+  expect(isFitting, "codebook-type", `a value that is not in ${lowest}..${highest}`);
 }
 
 function checkStep({ step, dtype }) {

@@ -60,6 +60,12 @@ check("codebook-type", "values on a grid", gapForm(), (t) => Object.assign(t, { 
 check("codebook-type", "int16 without a step", gapForm(), (t) => {
   t.codebook = { type: INT16, dims: [1, 4], bytes: Buffer.alloc(8) };
 });
+for (const [dtype, type, byte] of [[21, UINT8, 16], [22, INT8, 8], [22, INT8, 0xf7]]) {
+  check("codebook-type", `the byte ${byte} for dtype ${dtype}`, gapForm(), (t, attributes) => {
+    t.codebook = { type, dims: [1, 4], bytes: Buffer.from([0, 1, byte, 3]) };
+    attributes.dtype = dtype;
+  });
+}
 check("codebook-shape", "rank 1", gapForm(), (t) => Object.assign(t.codebook, { dims: [4] }));
 check("codebook-shape", "257 codes", gapForm(), (t) => Object.assign(t, { codebook: codebook(...Array(257).fill(0)) }));
 check("codebook-shape", "no groups", gapForm(), (t) => {
