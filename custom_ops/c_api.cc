@@ -17,7 +17,7 @@ using namespace onnxdc;
 
 // Counts up with every change of a function or a structure here, together with onnxdc/runtime/native.py. Libraries of
 // interface 1 cannot tell it.
-constexpr uint32_t kInterface = 2;
+constexpr uint32_t kInterface = 3;
 
 constexpr int kSuccess = 0;
 constexpr int kFailure = -1;
@@ -93,7 +93,8 @@ ONNXDC_EXPORT int32_t onnxdc_check_weight(const WeightGroup* group, char* detail
     });
 }
 
-// Checks and decodes into `dense`: as many elements of the group's dtype as its shape has, all zero before the call.
+// Checks and decodes into `dense`: as many elements of the group's dtype as its shape has, all zero before the call. An
+// element of four bits has a byte of its own, as in numpy.
 ONNXDC_EXPORT int32_t onnxdc_decode_weight(const WeightGroup* group, void* dense, char* detail, uint64_t detail_size) {
     return guarded_verdict(detail, detail_size, [&] {
         CheckedGroup checked;

@@ -12,6 +12,7 @@
 #include "ops/gemm.h"
 #include "ops/matmul.h"
 #include "ops/op.h"
+#include "ops/symbols.h"
 
 namespace onnxdc {
 namespace {
@@ -30,11 +31,16 @@ void add_with_fusions(std::initializer_list<const char*> additions, Ops* ops) {
     }
 }
 
+// So many nodes of one graph yield symbols that nobody reads; those of more are computed.
+constexpr int kSymbolsOps = 16;
+
 Ops make_ops() {
     Ops ops{std::make_shared<Op<GatherKernel>>()};
     add_with_fusions<GemmKernel>({""}, &ops);
     add_with_fusions<MatMulKernel>({"", "Bias"}, &ops);
     add_with_fusions<ConvKernel>({"", "Add"}, &ops);
+    for (int number = 1; number <= kSymbolsOps; ++number)
+        ops.push_back(std::make_shared<SymbolsOp>("SparseSymbols" + (number > 1 ? std::to_string(number) : "")));
     return ops;
 }
 

@@ -51,9 +51,9 @@ struct OrtApi {
     OrtStatus* (*KernelInfoGetAttribute_float)(const OrtKernelInfo* info, const char* name, float* out);    // slot 85
     OrtStatus* (*KernelInfoGetAttribute_int64)(const OrtKernelInfo* info, const char* name, int64_t* out);  // slot 86
     OrtStatus* (*KernelInfoGetAttribute_string)(const OrtKernelInfo* info, const char* name, char* out,
-                                                size_t* size);                                // slot 87
-    OrtStatus* (*KernelContext_GetInputCount)(const OrtKernelContext* context, size_t* out);  // slot 88
-    OrtSlot room89;
+                                                size_t* size);                                 // slot 87
+    OrtStatus* (*KernelContext_GetInputCount)(const OrtKernelContext* context, size_t* out);   // slot 88
+    OrtStatus* (*KernelContext_GetOutputCount)(const OrtKernelContext* context, size_t* out);  // slot 89
     OrtStatus* (*KernelContext_GetInput)(const OrtKernelContext* context, size_t index,
                                          const OrtValue** out);  // slot 90
     OrtStatus* (*KernelContext_GetOutput)(OrtKernelContext* context, size_t index, const int64_t* dims, size_t rank,
@@ -135,6 +135,7 @@ ONNXDC_CHECK_SLOT(CreateCpuMemoryInfo, 69);
 ONNXDC_CHECK_SLOT(AllocatorAlloc, 75);
 ONNXDC_CHECK_SLOT(KernelInfoGetAttribute_float, 85);
 ONNXDC_CHECK_SLOT(KernelContext_GetInputCount, 88);
+ONNXDC_CHECK_SLOT(KernelContext_GetOutputCount, 89);
 ONNXDC_CHECK_SLOT(KernelContext_GetInput, 90);
 ONNXDC_CHECK_SLOT(ReleaseStatus, 93);
 ONNXDC_CHECK_SLOT(ReleaseTypeInfo, 98);
@@ -164,6 +165,7 @@ constexpr int kOrtAnyType = 0;
 constexpr int kOrtArenaAllocator = 1;
 constexpr int kOrtMemTypeDefault = 0;
 
-enum OrtCharacteristic : int { kOrtRequired = 0, kOrtOptional = 1 };
+// A variadic input or output stands for one or more; it is the last.
+enum OrtCharacteristic : int { kOrtRequired = 0, kOrtOptional = 1, kOrtVariadic = 2 };
 
 }  // namespace onnxdc

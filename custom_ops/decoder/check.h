@@ -20,7 +20,7 @@ struct CheckedGroup {
 
     // The value of code c in group g: codebook[g][c], or, with a step, codebook[0][c] * step[g].
     TensorView codebook;
-    TensorView step;  // float32 [groups, 1], or without elements
+    TensorView step;  // float32 [groups, 1], or of another rank: there is none
     int64_t groups = 1;
     int64_t codes_per_group = 1;  // 1..256; times groups below 2^31
     int64_t group_axis = 0;       // lies inside the rank unless groups is 1
@@ -32,7 +32,8 @@ struct CheckedGroup {
     Packets gaps;                       // none in the dense form, where entry i lies at position i
     const uint8_t* low_bits = nullptr;  // [ceil(entries / 2)], or null: the codes have none
 
-    bool has_step() const { return step.numel() > 0; }
+    size_t low_nbytes() const { return low_bits ? static_cast<size_t>(entries + 1) / 2 : 0; }
+    bool has_step() const { return step.rank == 2; }
     bool has_gaps() const { return gaps.count > 0; }
 };
 

@@ -2,142 +2,124 @@
 
 #include <algorithm>
 #include <cinttypes>
-#include <cstring>
-#include <utility>
+#include <numeric>
 
 namespace onnxdc {
 namespace {
 
-// The limit of docs/format.md section 5: below 2^28 - 16.
-constexpr int64_t kMaxStreamBytes = (int64_t{1} << 28) - 17;
+constexpr int64_t kMaxStreamBytes = (int64_t{1} << 31) - 1;
 
-Verdict check_sizes(const WeightGroup& group, CheckedGroup* checked) {
-    for (const auto& [name, tensor] : {std::pair{"codes", &group.codes}, std::pair{"gaps", &group.gaps}}) {
-        if (tensor->dims[0] > kMaxStreamBytes) {
-            return violation(Rule::stream_size, "%s has %" PRId64 " bytes, at most %" PRId64 " are allowed", name,
-                             tensor->dims[0], kMaxStreamBytes);
-        }
+// The step of a code that has low bits.
+constexpr unsigned kLowBitsStep = 16;
+
+const uint8_t* bytes_of(const TensorView& tensor) { return static_cast<const uint8_t*>(tensor.data); }
+
+Verdict cut_into_packets(const char* name, const TensorView& stream, int64_t nbytes, Packets* packets) {
+    const int64_t size = stream.dims[0];
+    if (size % nbytes != 0 || size > kMaxStreamBytes) {
+        return violation(Rule::packet_size, "%s has %" PRId64 " bytes, no multiple of %" PRId64 " below 2^31", name,
+                         size, nbytes);
     }
-    const auto stream = [](const TensorView& tensor) {
-        return BitStream{static_cast<const uint8_t*>(tensor.data), tensor.nbytes()};
-    };
-    checked->codes = stream(group.codes);
-    checked->gaps = stream(group.gaps);
+    *packets = {bytes_of(stream), static_cast<size_t>(nbytes), static_cast<size_t>(size / nbytes)};
     return {};
 }
 
-// Unpacks the nibbles: the even symbol is in the low one.
-std::vector<uint8_t> unpack_lengths(const TensorView& packed) {
-    std::vector<uint8_t> lengths;
-    const auto* bytes = static_cast<const uint8_t*>(packed.data);
-    for (int64_t i = 0; i < packed.numel(); ++i) {
-        lengths.push_back(bytes[i] & 15);
-        lengths.push_back(bytes[i] >> 4);
+Verdict check_form(const WeightGroup& group, const CheckedGroup& checked) {
+    const int64_t entries = checked.entries;
+    if (!checked.has_gaps() && entries != 0 && entries != checked.numel) {
+        return violation(Rule::form, "no gaps for %" PRId64 " entries of %" PRId64 " elements", entries, checked.numel);
     }
-    return lengths;
-}
-
-Verdict check_length_counts(const WeightGroup& group, CheckedGroup* checked) {
-    const int64_t codes = checked->codes_per_group;
-    const int64_t gaps = int64_t{1} << group.index_bits;
-    if (group.code_lengths.dims[0] != (codes + 1) / 2) {
-        return violation(Rule::length_count,
-                         "code_lengths has %" PRId64 " bytes, expected %" PRId64 " for %" PRId64 " codes",
-                         group.code_lengths.dims[0], (codes + 1) / 2, codes);
+    if (entries == 0) {
+        for (const TensorView* tensor :
+             {&group.code_table, &group.codes, &group.low_bits, &group.gap_table, &group.gaps}) {
+            if (tensor->dims[0] > 0) return violation(Rule::form, "there are tables or streams, but no entries");
+        }
+        return {};
     }
-    if (group.gap_lengths.dims[0] > gaps / 2) {
-        return violation(Rule::length_count,
-                         "gap_lengths has %" PRId64 " bytes, at most %" PRId64 " for index_bits %" PRId64,
-                         group.gap_lengths.dims[0], gaps / 2, group.index_bits);
-    }
-    checked->code_lengths = unpack_lengths(group.code_lengths);
-    checked->gap_lengths = unpack_lengths(group.gap_lengths);
-    if (codes % 2 == 1 && checked->code_lengths.back() != 0) {
-        return violation(Rule::length_count,
-                         "code_lengths gives a length to code %" PRId64 " of a codebook of %" PRId64, codes, codes);
+    if (checked.codes.count == 0) return violation(Rule::form, "no codes for %" PRId64 " entries", entries);
+    if (!checked.has_gaps() && checked.zero_code != 0) {
+        return violation(Rule::form, "no gaps, but the code of zero is %" PRId64 ", expected 0", checked.zero_code);
     }
     return {};
 }
 
-Verdict check_length_range(const char* name, const std::vector<uint8_t>& lengths) {
-    for (uint8_t length : lengths) {
-        if (length > kMaxCodeLength) {
-            return violation(Rule::length_range, "%s has a code length of %d, at most %d is allowed", name, length,
-                             kMaxCodeLength);
-        }
+size_t codewords(const HuffmanCode& code) { return std::accumulate(code.counts.begin(), code.counts.end(), size_t{0}); }
+
+// Reads the counts and, where there are any, the symbols. With low bits a table without symbols steps by 16.
+Verdict read_table(const char* name, const TensorView& table, const Packets& packets, unsigned step,
+                   HuffmanCode* code) {
+    const auto size = static_cast<size_t>(table.dims[0]);
+    if (packets.count == 0) {
+        if (size == 0) return {};
+        return violation(Rule::table_size, "%s has %zu bytes, but its stream is empty", name, size);
     }
+    if (size < kMaxCodeLength) {
+        return violation(Rule::table_size, "%s has %zu bytes, expected 12 or more", name, size);
+    }
+    const uint8_t* bytes = bytes_of(table);
+    std::copy_n(bytes, kMaxCodeLength, code->counts.begin());
+    code->symbols.assign(bytes + kMaxCodeLength, bytes + size);
+    const size_t count = codewords(*code);
+    if (!code->symbols.empty() && code->symbols.size() != count) {
+        return violation(Rule::table_size, "%s has %zu bytes for %zu codewords, expected 12 or %zu", name, size, count,
+                         12 + count);
+    }
+    for (size_t i = code->symbols.size(); i < count; ++i) code->symbols.push_back(static_cast<uint8_t>(step * i));
     return {};
 }
 
-Verdict check_kraft(const char* name, const std::vector<uint8_t>& lengths, BitStream stream) {
-    const auto used = static_cast<int64_t>(lengths.size()) - std::count(lengths.begin(), lengths.end(), 0);
-    if (used == 0 && stream.nbytes > 0) {
-        return violation(Rule::kraft, "%s uses no symbol, but the stream has %zu bytes", name, stream.nbytes);
-    }
-    const bool lone = used == 1 && std::count(lengths.begin(), lengths.end(), 1) == 1;
-    if (used > 0 && !lone && !is_complete_code(lengths)) {
-        return violation(Rule::kraft, "the lengths of %s form no complete code", name);
-    }
-    return {};
+Verdict check_kraft(const char* name, const Packets& packets, const HuffmanCode& code) {
+    if (packets.count == 0 || code.is_complete()) return {};
+    return violation(Rule::kraft, "the %zu codewords of %s form no complete code of 2..256", codewords(code), name);
 }
 
-Verdict check_chunks(const WeightGroup& group, CheckedGroup* checked) {
-    checked->chunks.resize(static_cast<size_t>(group.chunks.dims[0]));
-    if (!checked->chunks.empty()) std::memcpy(checked->chunks.data(), group.chunks.data, group.chunks.nbytes());
-    const auto& chunks = checked->chunks;
-    if (chunks.size() < 2) {
-        return violation(Rule::chunk_count, "chunks has %zu rows, expected at least 2", chunks.size());
+Verdict check_low_bits(const WeightGroup& group, CheckedGroup* checked) {
+    const int64_t size = group.low_bits.dims[0], entries = checked->entries;
+    if (size == 0) return {};
+    const int64_t expected = entries / 2 + entries % 2;
+    if (size != expected) {
+        return violation(Rule::low_bits, "low_bits has %" PRId64 " bytes for %" PRId64 " entries, expected %" PRId64,
+                         size, entries, expected);
     }
-    const int64_t entries = chunks.back().entry;
-    const int64_t expected = std::max<int64_t>(1, (entries + checked->chunk_size - 1) / checked->chunk_size);
-    const int64_t count = static_cast<int64_t>(chunks.size()) - 1;
-    if (count != expected) {
-        return violation(Rule::chunk_count, "%" PRId64 " chunks for %" PRId64 " entries, expected %" PRId64, count,
-                         entries, expected);
+    const uint8_t* bytes = bytes_of(group.low_bits);
+    if (entries % 2 == 1 && bytes[size - 1] >> 4 != 0) {
+        return violation(Rule::low_bits, "the upper nibble of the last byte of low_bits belongs to no entry, but is %d",
+                         bytes[size - 1] >> 4);
     }
-
-    const ChunkStart& first = chunks.front();
-    if (first.entry != 0 || first.code_byte != 0 || first.gap_byte != 0 || first.position != 0) {
-        return violation(Rule::chunk_order, "the first row of chunks is not zero");
+    if (group.code_table.dims[0] == static_cast<int64_t>(kMaxCodeLength) && checked->code_code.symbols.size() > 16) {
+        return violation(Rule::low_bits, "%zu codewords next to low_bits, expected at most 16",
+                         checked->code_code.symbols.size());
     }
-    for (size_t c = 1; c < chunks.size(); ++c) {
-        const ChunkStart &from = chunks[c - 1], &to = chunks[c];
-        if (to.entry < from.entry || to.code_byte < from.code_byte || to.gap_byte < from.gap_byte ||
-            to.position < from.position) {
-            return violation(Rule::chunk_order, "row %zu of chunks lies before row %zu", c, c - 1);
-        }
-        if (c + 1 < chunks.size() && int64_t{to.entry} - from.entry != checked->chunk_size) {
-            return violation(Rule::chunk_order, "chunk %zu has %d entries, expected %" PRId64, c - 1,
-                             to.entry - from.entry, checked->chunk_size);
+    for (uint8_t symbol : checked->code_code.symbols) {
+        if (symbol % kLowBitsStep != 0) {
+            return violation(Rule::low_bits, "code_table holds %d next to low_bits, which is no multiple of 16",
+                             symbol);
         }
     }
-    const ChunkStart& last = chunks.back();
-    if (static_cast<size_t>(last.code_byte) != checked->codes.nbytes ||
-        static_cast<size_t>(last.gap_byte) != checked->gaps.nbytes) {
-        return violation(Rule::chunk_end, "chunks end at bytes %d and %d of streams of %zu and %zu bytes",
-                         last.code_byte, last.gap_byte, checked->codes.nbytes, checked->gaps.nbytes);
-    }
-    if (last.position > checked->numel) {
-        return violation(Rule::chunk_end, "chunks end at position %d of %" PRId64 " elements", last.position,
-                         checked->numel);
-    }
-    if (!checked->has_gaps() && entries != 0 && entries != checked->numel) {
-        return violation(Rule::no_gaps, "no gaps for %" PRId64 " entries of %" PRId64 " elements", entries,
-                         checked->numel);
-    }
+    checked->low_bits = bytes;
     return {};
 }
 
 }  // namespace
 
-Verdict check_streams(const WeightGroup& group, CheckedGroup* checked) {
-    Verdict broken = check_sizes(group, checked);
-    if (!broken) broken = check_length_counts(group, checked);
-    if (!broken) broken = check_length_range("code_lengths", checked->code_lengths);
-    if (!broken) broken = check_length_range("gap_lengths", checked->gap_lengths);
-    if (!broken) broken = check_kraft("code_lengths", checked->code_lengths, checked->codes);
-    if (!broken) broken = check_kraft("gap_lengths", checked->gap_lengths, checked->gaps);
-    if (!broken) broken = check_chunks(group, checked);
+Verdict check_packets(const WeightGroup& group, CheckedGroup* checked) {
+    const int64_t packet = group.packet;
+    if (packet != 8 && packet != 16 && packet != 32 && packet != 64) {
+        return violation(Rule::packet_size, "packet is %" PRId64 ", expected 8, 16, 32 or 64", packet);
+    }
+    Verdict broken = cut_into_packets("codes", group.codes, packet, &checked->codes);
+    if (!broken) broken = cut_into_packets("gaps", group.gaps, packet, &checked->gaps);
+    if (!broken) broken = check_form(group, *checked);
+    return broken;
+}
+
+Verdict check_codes(const WeightGroup& group, CheckedGroup* checked) {
+    const unsigned step = group.low_bits.dims[0] > 0 ? kLowBitsStep : 1;
+    Verdict broken = read_table("code_table", group.code_table, checked->codes, step, &checked->code_code);
+    if (!broken) broken = read_table("gap_table", group.gap_table, checked->gaps, 1, &checked->gap_code);
+    if (!broken) broken = check_kraft("code_table", checked->codes, checked->code_code);
+    if (!broken) broken = check_kraft("gap_table", checked->gaps, checked->gap_code);
+    if (!broken) broken = check_low_bits(group, checked);
     return broken;
 }
 

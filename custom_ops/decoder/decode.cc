@@ -3,57 +3,73 @@
 #include <algorithm>
 #include <cstring>
 
+#include "decoder/codebook.h"
 #include "decoder/entries.h"
-#include "decoder/floats.h"
 
 namespace onnxdc {
 namespace {
 
-// The codebook as bit patterns of the weight's own type, T being an unsigned integer of that size.
-template <class T, class Convert>
-std::vector<T> codebook_bits(const CheckedGroup& group, Convert convert) {
-    std::vector<T> bits(static_cast<size_t>(group.groups * group.codes_per_group));
-    if (group.codebook.type == group.dtype) {
-        std::memcpy(bits.data(), group.codebook.data, bits.size() * sizeof(T));
-        return bits;
-    }
-    for (size_t i = 0; i < bits.size(); ++i) {
-        const auto value = convert(load_float(group.codebook.data, group.codebook.type, static_cast<int64_t>(i)));
-        static_assert(sizeof value == sizeof(T));
-        std::memcpy(&bits[i], &value, sizeof(T));
-    }
-    return bits;
+// No code: of a weight none of whose codes stands for zero.
+constexpr size_t kNoCode = 256;
+
+Verdict decode_entries(const CheckedGroup& group, Entries* entries) {
+    return entries->decode(group, PacketDecoder(group.code_code, group.codes),
+                           PacketDecoder(group.gap_code, group.gaps));
 }
 
 template <class T>
-Verdict scatter(const CheckedGroup& group, const std::vector<T>& codebook, void* dense) {
+Verdict scatter(const CheckedGroup& group, void* dense) {
+    Entries decoded;
+    if (Verdict broken = decode_entries(group, &decoded)) return broken;
     T* out = static_cast<T*>(dense);
+    const std::vector<T> codebook = codebook_bits<T>(group);
+    const auto codes = static_cast<size_t>(group.codes_per_group);
     const GroupOfPosition group_of(group.shape, group.groups, group.group_axis);
-    EntryDecoder decoder(group);
-    if (Verdict broken = decoder.check_sizes()) return broken;
-    return decoder.for_each_chunk([&](const ChunkEntries& entries) {
-        uint32_t position = entries.position;
-        for (size_t i = 0; i < entries.count; ++i, ++position) {
-            position += entries.gaps[i];
-            out[position] =
-                codebook[group_of(position) * static_cast<size_t>(group.codes_per_group) + entries.codes[i]];
+    decoded.for_each_run([&](const EntryRun& run) {
+        uint32_t position = run.position;
+        for (size_t i = 0; i < run.count; ++i) {
+            position += run.gaps[i];
+            out[position] = codebook[group_of(position) * codes + run.codes[i]];
         }
     });
+    return {};
 }
 
-size_t first_entry(const CheckedGroup& group, size_t chunk) { return static_cast<size_t>(group.chunks[chunk].entry); }
+// The code whose value is +0.0 in every group. In the gap form the file says which one; in the dense form there may be
+// none.
+size_t find_zero(const CheckedGroup& group, const std::vector<float>& codebook) {
+    if (group.has_gaps()) return static_cast<size_t>(group.zero_code);
+    const auto codes = static_cast<size_t>(group.codes_per_group);
+    constexpr float kZero = 0.0f;
+    for (size_t code = 0; code < codes; ++code) {
+        size_t at = code;
+        while (at < codebook.size() && std::memcmp(&codebook[at], &kZero, sizeof kZero) == 0) at += codes;
+        if (at >= codebook.size()) return code;
+    }
+    return kNoCode;
+}
 
-// Writes where the nonzeros of a chunk lie, and their codes; answers how many they are. The arrays have room for all
-// entries.
-size_t write_nonzeros(const ChunkEntries& entries, uint32_t* positions, uint8_t* codes) {
+// Takes the values of one code out of all groups.
+void drop_code(std::vector<float>* codebook, size_t codes, size_t dropped) {
+    size_t kept = 0;
+    for (size_t i = 0; i < codebook->size(); ++i) {
+        if (i % codes != dropped) (*codebook)[kept++] = (*codebook)[i];
+    }
+    codebook->resize(kept);
+}
+
+// Writes where the nonzeros of a run lie, and their codes over those of its entries; answers how many they are.
+// `positions` has room for all entries.
+size_t write_nonzeros(const EntryRun& run, size_t zero, uint32_t* positions) {
     size_t nnz = 0;
-    uint32_t position = entries.position;
-    for (size_t i = 0; i < entries.count; ++i, ++position) {
-        // Every entry is written, but only those of a nonzero code stay: no branch to mispredict.
-        position += entries.gaps[i];
+    uint32_t position = run.position;
+    for (size_t i = 0; i < run.count; ++i) {
+        // Every entry is written, but only the nonzeros stay: no branch to mispredict.
+        const size_t code = run.codes[i];
+        position += run.gaps[i];
         positions[nnz] = position;
-        codes[nnz] = entries.codes[i];
-        nnz += entries.codes[i] != 0;
+        run.codes[nnz] = static_cast<uint8_t>(code - (code > zero));
+        nnz += code != zero;
     }
     return nnz;
 }
@@ -65,54 +81,54 @@ void move_down(std::vector<T>* values, size_t from, size_t count, size_t to) {
                     values->begin() + static_cast<std::ptrdiff_t>(to));
 }
 
+void collect_nonzeros(Entries* entries, size_t zero, SparseWeight* weight) {
+    std::vector<size_t> nonzeros(entries->run_count());
+    entries->for_each_run([&](const EntryRun& run) {
+        nonzeros[run.number] = write_nonzeros(run, zero, weight->position.data() + run.number * Entries::kRun);
+    });
+    weight->code = entries->take_codes();
+    size_t nnz = 0;
+    for (size_t number = 0; number < nonzeros.size(); nnz += nonzeros[number++]) {
+        move_down(&weight->position, number * Entries::kRun, nonzeros[number], nnz);
+        move_down(&weight->code, number * Entries::kRun, nonzeros[number], nnz);
+    }
+    weight->position.resize(nnz);
+    weight->code.resize(nnz);
+}
+
 }  // namespace
 
 std::vector<float> float_codebook(const CheckedGroup& group) {
-    std::vector<float> codebook(static_cast<size_t>(group.groups * group.codes_per_group));
-    if (group.codebook.type == kFloat) {  // as it is: a conversion would change the bits of some NaNs
-        std::memcpy(codebook.data(), group.codebook.data, codebook.size() * sizeof(float));
-        return codebook;
-    }
-    for (size_t i = 0; i < codebook.size(); ++i) {
-        codebook[i] = static_cast<float>(load_float(group.codebook.data, group.codebook.type, static_cast<int64_t>(i)));
-    }
+    const std::vector<uint32_t> bits = codebook_bits<uint32_t>(group);
+    std::vector<float> codebook(bits.size());
+    if (!bits.empty()) std::memcpy(codebook.data(), bits.data(), bits.size() * sizeof(float));
     return codebook;
 }
 
 Verdict decode_sparse(const CheckedGroup& group, SparseWeight* weight) {
-    EntryDecoder decoder(group);
-    if (Verdict broken = decoder.check_sizes()) return broken;
+    Entries entries;
+    if (Verdict broken = decode_entries(group, &entries)) return broken;
     weight->shape = group.shape;
     weight->codebook = float_codebook(group);
     weight->groups = group.groups;
     weight->codes_per_group = group.codes_per_group;
     weight->group_axis = group.group_axis;
-    weight->position.resize(static_cast<size_t>(group.entries()));
-    weight->code.resize(weight->position.size());
-    std::vector<size_t> nonzeros(group.chunk_count());
-    const Verdict broken = decoder.for_each_chunk([&](const ChunkEntries& entries) {
-        nonzeros[entries.chunk] = write_nonzeros(entries, weight->position.data() + first_entry(group, entries.chunk),
-                                                 weight->code.data() + first_entry(group, entries.chunk));
-    });
-    if (broken) return broken;
-    size_t nnz = 0;
-    for (size_t chunk = 0; chunk < nonzeros.size(); nnz += nonzeros[chunk++]) {
-        move_down(&weight->position, first_entry(group, chunk), nonzeros[chunk], nnz);
-        move_down(&weight->code, first_entry(group, chunk), nonzeros[chunk], nnz);
+    weight->position.resize(static_cast<size_t>(group.entries));
+    const size_t zero = find_zero(group, weight->codebook);
+    if (zero != kNoCode) {
+        drop_code(&weight->codebook, static_cast<size_t>(group.codes_per_group), zero);
+        --weight->codes_per_group;
     }
-    weight->position.resize(nnz);
-    weight->code.resize(nnz);
+    collect_nonzeros(&entries, zero, weight);
     return {};
 }
 
 Verdict decode_dense(const CheckedGroup& group, void* dense) {
-    const auto to_float = [](double value) { return static_cast<float>(value); };
-    const auto same = [](double value) { return value; };
     switch (element_size(group.dtype)) {
-        // A codebook of 16 bits or less is never converted: its type is the weight's.
-        case 2: return scatter(group, codebook_bits<uint16_t>(group, [](double) { return uint16_t{0}; }), dense);
-        case 4: return scatter(group, codebook_bits<uint32_t>(group, to_float), dense);
-        default: return scatter(group, codebook_bits<uint64_t>(group, same), dense);
+        case 1: return scatter<uint8_t>(group, dense);
+        case 2: return scatter<uint16_t>(group, dense);
+        case 4: return scatter<uint32_t>(group, dense);
+        default: return scatter<uint64_t>(group, dense);
     }
 }
 

@@ -1,75 +1,65 @@
-// Decoding both bitstreams of a checked weight group, four chunks at a time, on several threads where it pays.
+// The entries of a checked weight group, on several threads where it pays.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "decoder/check.h"
+#include "decoder/symbols.h"
 #include "parallel/range.h"
 #include "parallel/threads.h"
 
 namespace onnxdc {
 
-// The decoded entries of one chunk, checked: they lie at rising positions below the number of elements.
-struct ChunkEntries {
-    size_t chunk;
-    size_t count;
-    const uint8_t* codes;  // [count], each below codes_per_group
-    const uint8_t* gaps;   // [count]: entry i lies gaps[i] + 1 after the one before it
-    uint32_t position;     // where the first gap counts from: the first entry lies at position + gaps[0]
+// Some entries that follow each other.
+struct EntryRun {
+    size_t number;        // run n begins with entry n * Entries::kRun
+    size_t count;         // kRun, but for the last run
+    uint8_t* codes;       // [count], each below codes_per_group; a visitor may write others over them
+    const uint8_t* gaps;  // [count]: entry i lies gaps[i] after the one before it
+    uint32_t position;    // where the first gap counts from; -1 modulo 2^32 for the first run of the dense form
 };
 
-// Decodes the chunks, of which none depends on another. Buffers for four chunks are all the memory a thread takes.
-class EntryDecoder {
+// All entries of a group, decoded and checked: they lie at rising positions below the number of elements. Takes a byte
+// for each of both streams' symbols.
+class Entries {
 public:
-    // `group` must outlive the decoder.
-    explicit EntryDecoder(const CheckedGroup& group);
+    // What a thread takes at a time: some hundred microseconds of work.
+    static constexpr size_t kRun = 65536;
 
-    // Whether each chunk has the bytes for its entries, at one bit an entry at least. To ask before allocating anything
-    // per entry.
-    Verdict check_sizes() const;
+    // Names a rule that one of the streams breaks.
+    Verdict decode(const CheckedGroup& group, const PacketDecoder& codes, const PacketDecoder& gaps);
 
-    // Calls visit(const ChunkEntries&) for the chunks, in any order and from several threads. Names the rule that the
-    // first of the broken chunks breaks; by then chunks after it may have been visited.
+    size_t run_count() const { return divide_up(count_, kRun); }
+
+    // Calls visit(const EntryRun&) for all runs, in any order and from several threads.
     template <class Visit>
-    Verdict for_each_chunk(const Visit& visit) const {
-        const size_t step = chunks_of_part();
-        std::vector<Verdict> broken(divide_up(group_.chunk_count(), step));
-        ThreadExecutor().parallel_for(broken.size(), [&](size_t part) {
-            Buffers buffers(group_);
-            const size_t end = std::min(group_.chunk_count(), (part + 1) * step);
-            for (size_t first = part * step; first < end; first += kLanes) {
-                broken[part] = decode_from(first, &buffers);
-                if (broken[part]) return;
-                for (const ChunkEntries& entries : buffers.decoded) visit(entries);
-            }
-        });
-        const auto first = std::find_if(broken.begin(), broken.end(), [](const Verdict& v) { return v.has_value(); });
-        return first == broken.end() ? Verdict{} : *first;
+    void for_each_run(const Visit& visit) {
+        ThreadExecutor().parallel_for(run_count(), [&](size_t number) { visit(run(number)); });
     }
 
+    // The codes of all entries. There is no run to visit any more.
+    std::vector<uint8_t> take_codes() { return std::move(codes_.values); }
+
+    // How many symbols each packet has; in the last one, fill symbols among them.
+    const std::vector<uint16_t>& codes_of_packet() const { return codes_.of_packet; }
+    const std::vector<uint16_t>& gaps_of_packet() const { return gaps_.of_packet; }
+
 private:
-    // What a thread decodes into.
-    struct Buffers {
-        explicit Buffers(const CheckedGroup& group);
+    EntryRun run(size_t number);
+    Verdict finish_codes(const CheckedGroup& group);
+    Verdict find_positions(int64_t numel);
 
-        std::vector<uint8_t> codes;  // [kLanes, chunk_size]
-        std::vector<uint8_t> gaps;   // the same; zeros throughout where there are no gaps
-        std::vector<ChunkEntries> decoded;
-    };
-
-    // How many chunks are worth being handed to a thread; a multiple of kLanes.
-    size_t chunks_of_part() const;
-
-    // Decodes up to kLanes chunks from `first` on.
-    Verdict decode_from(size_t first, Buffers* buffers) const;
-
-    const CheckedGroup& group_;
-    HuffmanTable code_table_;
-    HuffmanTable gap_table_;
-    bool lone_code_;  // the code has a single symbol, so that half of its table is no codeword
-    bool lone_gap_;
+    size_t count_ = 0;
+    Symbols codes_;
+    Symbols gaps_;                    // no values in the dense form
+    std::vector<uint8_t> ones_;       // the gaps of a run in the dense form
+    std::vector<uint32_t> position_;  // of each run
 };
+
+// Adds the lower bits of entries first .. first + count - 1, of `entries`, to their codes.
+void add_low_bits(const uint8_t* low_bits, size_t entries, size_t first, size_t count, uint8_t* codes);
 
 }  // namespace onnxdc

@@ -18,6 +18,9 @@ struct HuffmanCode {
 
     // Whether there are 2 to 256 codewords, which leave no bits without meaning.
     bool is_complete() const;
+
+    // The length of the codeword that 12 bits begin with. The code must be complete.
+    size_t length_at(size_t bits) const;
 };
 
 // What the next 12 bits of a stream begin with. A whole codeword always does, as the code is complete and none is
@@ -26,32 +29,25 @@ class HuffmanTable {
 public:
     static constexpr size_t kSize = size_t{1} << kMaxCodeLength;
 
-    // The most symbols that several() answers.
-    static constexpr size_t kSeveral = 3;
-
     HuffmanTable() = default;
 
     // A table that is `deep` takes longer to make and less time for each symbol. The code must be complete.
     HuffmanTable(const HuffmanCode& code, bool deep);
 
-    // The first symbol in the lowest byte, the length of its codeword in the next.
-    const uint16_t* one() const { return one_.data(); }
-
-    // One to kSeveral symbols in the lowest bytes; from kLengthBit on, the length of their codewords together, at most
-    // 12; from kCountBit on, how many they are. Only the first, unless the table is deep.
-    const uint32_t* several() const { return several_.data(); }
+    // For each value of the 12 bits one to kMostSymbols symbols in the lowest bytes; from kLengthBit on the length of
+    // their codewords together, at most 12; from kCountBit on how many they are. One, unless the table is deep.
+    const uint32_t* entries() const { return entries_.data(); }
+    static constexpr size_t kMostSymbols = 3;
     static constexpr unsigned kLengthBit = 24;
     static constexpr unsigned kCountBit = 30;
 
-    // The length of the shortest codeword.
     size_t shortest() const { return shortest_; }
+    size_t longest() const { return longest_; }
 
 private:
-    uint32_t several_from(size_t bits) const;
-
-    std::vector<uint16_t> one_;
-    std::vector<uint32_t> several_;
+    std::vector<uint32_t> entries_;
     size_t shortest_ = 1;
+    size_t longest_ = 1;
 };
 
 }  // namespace onnxdc

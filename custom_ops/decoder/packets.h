@@ -6,6 +6,8 @@
 
 namespace onnxdc {
 
+constexpr size_t kMaxPacketBytes = 64;
+
 // `count` packets of `nbytes` bytes each (8, 16, 32 or 64), one after the other.
 struct Packets {
     const uint8_t* data = nullptr;

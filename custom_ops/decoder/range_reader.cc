@@ -1,67 +1,124 @@
 #include "decoder/range_reader.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "decoder/decode.h"
 #include "decoder/entries.h"
-#include "parallel/range.h"
 
 namespace onnxdc {
 namespace {
 
-constexpr size_t kMaxBlock = 256;
+constexpr size_t kBlock = 256;
+static_assert(Entries::kRun % kBlock == 0);
+
+constexpr size_t kMostSymbols = 8 * 64;  // of a packet
+
+// The symbols of a stream one after the other, from any packet on; zeros after its end.
+class SymbolReader {
+public:
+    SymbolReader(const PacketDecoder& decoder, const Packets& packets, size_t packet, size_t skip)
+        : decoder_(decoder), packets_(packets), packet_(packet) {
+        refill();
+        next_ = std::min(symbols_ + skip, end_);
+    }
+
+    void read(size_t count, uint8_t* out) {
+        while (count > 0) {
+            if (next_ == end_) refill();
+            const size_t some = std::min(count, static_cast<size_t>(end_ - next_));
+            std::memcpy(out, next_, some);
+            next_ += some;
+            out += some;
+            count -= some;
+        }
+    }
+
+private:
+    void refill() {
+        next_ = end_ = symbols_;
+        if (packet_ < packets_.count) {
+            uint16_t count;
+            decoder_.decode(packets_.at(packet_++), 1, &end_, &count);
+        } else {
+            std::memset(symbols_, 0, kMostSymbols);
+            end_ += kMostSymbols;
+        }
+    }
+
+    const PacketDecoder& decoder_;
+    const Packets packets_;
+    size_t packet_;
+    uint8_t symbols_[kMostSymbols + PacketDecoder::kRoom];
+    uint8_t* next_;  // of `symbols_`
+    uint8_t* end_;
+};
 
 }  // namespace
 
 Verdict RangeReader::open(const CheckedGroup& group) {
-    // A chunk is a whole number of blocks, except the last one, so that block b starts at entry b * block_.
-    block_ = std::min<size_t>(kMaxBlock, static_cast<size_t>(group.chunk_size));
-    entries_ = static_cast<size_t>(group.entries());
-    code_table_ = HuffmanTable(group.code_lengths);
-    gap_table_ = HuffmanTable(group.gap_lengths);
-    has_gaps_ = group.has_gaps();
-    codebook_ = float_codebook(group);
+    entries_ = static_cast<size_t>(group.entries);
+    codes_ = group.codes;
+    gaps_ = group.gaps;
+    code_decoder_ = PacketDecoder(group.code_code, group.codes);
+    gap_decoder_ = PacketDecoder(group.gap_code, group.gaps);
     codes_per_group_ = static_cast<size_t>(group.codes_per_group);
     group_of_ = GroupOfPosition(group.shape, group.groups, group.group_axis);
 
-    EntryDecoder decoder(group);
-    if (Verdict broken = decoder.check_sizes()) return broken;
-    checkpoints_.assign(divide_up(entries_, block_), {});
-    return decoder.for_each_chunk([&](const ChunkEntries& entries) {
-        const ChunkStart& start = group.chunks[entries.chunk];
-        Checkpoint* checkpoint = checkpoints_.data() + static_cast<size_t>(start.entry) / block_;
-        Checkpoint at{8 * static_cast<uint32_t>(start.code_byte), 8 * static_cast<uint32_t>(start.gap_byte),
-                      entries.position};
-        for (size_t i = 0; i < entries.count; ++i) {
-            if (i % block_ == 0) *checkpoint++ = at;
-            at.code_bit += group.code_lengths[entries.codes[i]];
-            if (has_gaps_) at.gap_bit += group.gap_lengths[entries.gaps[i]];
-            at.position += entries.gaps[i] + 1u;
+    Entries entries;
+    if (Verdict broken = entries.decode(group, code_decoder_, gap_decoder_)) return broken;
+    codebook_ = float_codebook(group);
+    checkpoints_.assign(divide_up(entries_, kBlock), {});
+    place(entries.codes_of_packet(), &Checkpoint::code_packet, &Checkpoint::code_skip);
+    place(entries.gaps_of_packet(), &Checkpoint::gap_packet, &Checkpoint::gap_skip);
+    entries.for_each_run([&](const EntryRun& run) {
+        Checkpoint* checkpoint = checkpoints_.data() + run.number * (Entries::kRun / kBlock);
+        uint32_t position = run.position;
+        for (size_t i = 0; i < run.count; ++i) {
+            if (i % kBlock == 0) (checkpoint++)->position = position;
+            position += run.gaps[i];
         }
     });
+    return {};
 }
 
-void RangeReader::read(BitStream codes, BitStream gaps, uint32_t begin, uint32_t end, float* out) const {
+// Finds the packet that each block begins in.
+void RangeReader::place(const std::vector<uint16_t>& symbols_of_packet, uint32_t Checkpoint::* packet,
+                        uint16_t Checkpoint::* skip) {
+    size_t block = 0, first = 0;  // the next block, and the first entry of the packet
+    for (size_t p = 0; p < symbols_of_packet.size(); first += symbols_of_packet[p++]) {
+        for (; block < checkpoints_.size() && block * kBlock < first + symbols_of_packet[p]; ++block) {
+            checkpoints_[block].*packet = static_cast<uint32_t>(p);
+            checkpoints_[block].*skip = static_cast<uint16_t>(block * kBlock - first);
+        }
+    }
+}
+
+void RangeReader::read(const EntryBytes& bytes, uint32_t begin, uint32_t end, float* out) const {
     std::fill(out, out + (end - begin), 0.0f);
     if (begin == end || checkpoints_.empty()) return;
-    // The last block that starts at or before `begin`; the first one starts at position 0.
-    const auto after = std::upper_bound(
-        checkpoints_.begin(), checkpoints_.end(), begin,
-        [](uint32_t position, const Checkpoint& checkpoint) { return position < checkpoint.position; });
-    uint8_t block_codes[kMaxBlock];
-    uint8_t block_gaps[kMaxBlock] = {};
-    for (auto block = static_cast<size_t>(after - checkpoints_.begin()) - 1; block < checkpoints_.size(); ++block) {
-        const Checkpoint& start = checkpoints_[block];
-        if (start.position >= end) break;
-        const size_t count = std::min(block_, entries_ - block * block_);
-        code_table_.decode(codes, start.code_bit, count, block_codes);
-        if (has_gaps_) gap_table_.decode(gaps, start.gap_bit, count, block_gaps);
-        uint32_t position = start.position;
-        for (size_t i = 0; i < count; ++i, ++position) {
+    // The last block whose first gap counts from a position before `begin`, or the first one.
+    const auto found = std::partition_point(checkpoints_.begin() + 1, checkpoints_.end(),
+                                            [&](const Checkpoint& c) { return c.position < begin; });
+    const auto block = static_cast<size_t>(found - checkpoints_.begin()) - 1;
+    const Checkpoint& start = checkpoints_[block];
+    SymbolReader codes(code_decoder_, {bytes.codes, codes_.nbytes, codes_.count}, start.code_packet, start.code_skip);
+    SymbolReader gaps(gap_decoder_, {bytes.gaps, gaps_.nbytes, gaps_.count}, start.gap_packet, start.gap_skip);
+    uint8_t block_codes[kBlock];
+    uint8_t block_gaps[kBlock];
+    std::fill_n(block_gaps, kBlock, uint8_t{1});
+    uint32_t position = start.position;
+    for (size_t entry = block * kBlock; entry < entries_; entry += kBlock) {
+        const size_t count = std::min(kBlock, entries_ - entry);
+        codes.read(count, block_codes);
+        if (bytes.low_bits) add_low_bits(bytes.low_bits, entries_, entry, count, block_codes);
+        if (gaps_.count > 0) gaps.read(count, block_gaps);
+        for (size_t i = 0; i < count; ++i) {
             position += block_gaps[i];
-            if (position >= end) break;
-            if (position < begin || block_codes[i] == 0) continue;
-            out[position - begin] = codebook_[group_of_(position) * codes_per_group_ + block_codes[i]];
+            if (position >= end) return;
+            if (position < begin) continue;
+            const size_t code = std::min<size_t>(block_codes[i], codes_per_group_ - 1);
+            out[position - begin] = codebook_[group_of_(position) * codes_per_group_ + code];
         }
     }
 }

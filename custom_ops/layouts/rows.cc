@@ -23,11 +23,14 @@ SparseRows empty_rows(const SparseWeight& weight, size_t rows, size_t columns) {
     result.start.resize(rows + 1);
     result.start[rows] = static_cast<uint32_t>(weight.position.size());
     result.code.resize(weight.position.size());
-    result.values = weight.codebook;
+    // Code 0 is left to what is no nonzero.
+    result.values.reserve(1 + weight.codebook.size());
+    result.values.push_back(0.0f);
+    result.values.insert(result.values.end(), weight.codebook.begin(), weight.codebook.end());
     return result;
 }
 
-// An index into the codebooks of all groups, for each nonzero.
+// An index into the values of all groups, for each nonzero.
 class CodeOf {
 public:
     explicit CodeOf(const SparseWeight& weight)
@@ -36,7 +39,7 @@ public:
           codes_(static_cast<uint32_t>(weight.codes_per_group)) {}
 
     uint32_t operator()(size_t i) const {
-        return static_cast<uint32_t>(group_(weight_.position[i])) * codes_ + weight_.code[i];
+        return 1 + static_cast<uint32_t>(group_(weight_.position[i])) * codes_ + weight_.code[i];
     }
 
 private:

@@ -16,8 +16,8 @@ struct SparseRows {
     size_t columns = 0;
     std::vector<uint32_t> start;   // [rows + 1]
     std::vector<uint32_t> column;  // [nnz]
-    std::vector<uint32_t> code;    // [nnz], indices into values: the codebooks of all groups, one after the other
-    std::vector<float> values;
+    std::vector<uint32_t> code;    // [nnz], indices into values, never 0
+    std::vector<float> values;     // +0.0, then the codebooks of all groups, one after the other
 };
 
 // The weight as [shape[0], all other dimensions]: rows are stored one after the other. To move the weight in saves

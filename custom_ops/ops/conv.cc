@@ -11,7 +11,7 @@ namespace onnxdc {
 namespace {
 
 constexpr size_t kX = 0;
-constexpr size_t kBias = 8;
+constexpr size_t kBias = ConvKernel::kWeightInput + kGroupInputs;
 
 // The kernels always see three axes: those that are missing come first, with a neutral value.
 Spatial three_axes(const std::vector<int64_t>& values, int64_t neutral) {
@@ -32,7 +32,7 @@ ConvKernel::ConvKernel(const ort::KernelInfo& info, const Fusion& fusion, const 
     params.strides = three_axes(attributes_.strides, 1);
     params.dilations = three_axes(attributes_.dilations, 1);
     convolution_ = SparseConvolution::create(weight.decode(attributes_.out_channels), params, session_isa());
-    release_free_memory(weight.group().entries());
+    release_free_memory(weight.group().entries);
 }
 
 void ConvKernel::compute(const ort::Context& context) const {

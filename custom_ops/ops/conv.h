@@ -17,7 +17,7 @@ class ConvKernel {
 public:
     static constexpr const char* kName = "SparseQuantConv";
     static constexpr size_t kWeightInput = 1;
-    static constexpr size_t kInputs = 9;
+    static constexpr size_t kInputs = kWeightInput + kGroupInputs + 1;
     static constexpr bool kLastIsOptional = true;
     static constexpr int kOtherType = kFloat;
 

@@ -11,9 +11,10 @@ namespace onnxdc {
 namespace {
 
 // Inputs: of the group, which begins at 0, and the one after it.
-constexpr size_t kCodes = 2;
-constexpr size_t kGaps = 4;
-constexpr size_t kIndices = 7;
+constexpr size_t kCodes = 3;
+constexpr size_t kLowBits = 4;
+constexpr size_t kGaps = 6;
+constexpr size_t kIndices = kGroupInputs;
 
 // Some microseconds of decoding, at least: more than it takes to hand a task to a thread.
 constexpr size_t kElementsPerTask = 4096;
@@ -50,24 +51,26 @@ GatherKernel::GatherKernel(const ort::KernelInfo& info, const Fusion&) {
                          "axis is " + std::to_string(axis) + ", the weight has rank " + std::to_string(rank));
     }
     axis_ = static_cast<size_t>(axis < 0 ? axis + rank : axis);
-    code_nbytes_ = weight.group().codes.nbytes;
-    gap_nbytes_ = weight.group().gaps.nbytes;
+    code_nbytes_ = weight.group().codes.total_nbytes();
+    low_nbytes_ = weight.group().low_nbytes();
+    gap_nbytes_ = weight.group().gaps.total_nbytes();
     reader_ = weight.open();
 }
 
-BitStream GatherKernel::stream(const ort::Context& context, size_t input, size_t nbytes) const {
-    const ort::Tensor tensor = context.input(input);
+// Null for a tensor without elements.
+const uint8_t* GatherKernel::bytes(const ort::Context& context, size_t input, size_t nbytes) const {
+    const ort::Tensor tensor = context.input(kWeightInput + input);
     if (tensor.type != kUint8 || static_cast<size_t>(tensor.numel()) != nbytes) {
-        throw ort::Error(kOrtInvalidArgument,
-                         "input " + std::to_string(input) + " has changed since the session was created");
+        throw ort::Error(kOrtInvalidArgument, "input " + std::to_string(kWeightInput + input) +
+                                                  " has changed since the session was created");
     }
-    return {static_cast<const uint8_t*>(tensor.data), nbytes};
+    return nbytes > 0 ? static_cast<const uint8_t*>(tensor.data) : nullptr;
 }
 
 // W is seen as [outer, length, inner], the output as [outer, indices, inner]; a slice is `inner` elements.
 void GatherKernel::compute(const ort::Context& context) const {
-    const BitStream codes = stream(context, kWeightInput + kCodes, code_nbytes_);
-    const BitStream gaps = stream(context, kWeightInput + kGaps, gap_nbytes_);
+    const EntryBytes entries{bytes(context, kCodes, code_nbytes_), bytes(context, kLowBits, low_nbytes_),
+                             bytes(context, kGaps, gap_nbytes_)};
     const ort::Tensor indices_tensor = context.input(kIndices);
     const int64_t length = shape_[axis_];
     const std::vector<int64_t> indices = read_indices(indices_tensor, length);
@@ -90,7 +93,7 @@ void GatherKernel::compute(const ort::Context& context) const {
         for (size_t slice = task * slices_per_task; slice < end; ++slice) {
             const int64_t row = static_cast<int64_t>(slice / indices.size()) * length + indices[slice % indices.size()];
             const auto begin = static_cast<uint32_t>(row * inner);
-            reader_.read(codes, gaps, begin, begin + static_cast<uint32_t>(inner),
+            reader_.read(entries, begin, begin + static_cast<uint32_t>(inner),
                          out + slice * static_cast<size_t>(inner));
         }
     });

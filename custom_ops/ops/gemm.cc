@@ -9,7 +9,7 @@ namespace onnxdc {
 namespace {
 
 constexpr size_t kA = 0;
-constexpr size_t kC = 8;
+constexpr size_t kC = GemmKernel::kWeightInput + kGroupInputs;
 
 // C as the specification broadcasts it to [M, N]: a stride is 0 along an axis on which C has one element.
 struct BroadcastC {

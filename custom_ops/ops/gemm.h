@@ -4,10 +4,10 @@
 #include <memory>
 
 #include "abi/ort.h"
-#include "decoder/weight_group.h"
 #include "kernels/matrix.h"
 #include "ops/epilogue_input.h"
 #include "ops/session.h"
+#include "ops/weight_input.h"
 
 namespace onnxdc {
 
@@ -15,7 +15,7 @@ class GemmKernel {
 public:
     static constexpr const char* kName = "SparseQuantGemm";
     static constexpr size_t kWeightInput = 1;
-    static constexpr size_t kInputs = 9;
+    static constexpr size_t kInputs = kWeightInput + kGroupInputs + 1;
     static constexpr bool kLastIsOptional = true;
     static constexpr int kOtherType = kFloat;
 

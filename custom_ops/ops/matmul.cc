@@ -6,7 +6,7 @@ namespace onnxdc {
 namespace {
 
 constexpr size_t kA = 0;
-constexpr size_t kBias = 8;
+constexpr size_t kBias = MatMulKernel::kWeightInput + kGroupInputs;
 
 int64_t expected_rows(const std::vector<int64_t>& a_dims) {
     int64_t rows = a_dims.empty() ? 0 : 1;

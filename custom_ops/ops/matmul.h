@@ -4,10 +4,10 @@
 #include <memory>
 
 #include "abi/ort.h"
-#include "decoder/weight_group.h"
 #include "kernels/matrix.h"
 #include "ops/epilogue_input.h"
 #include "ops/session.h"
+#include "ops/weight_input.h"
 
 namespace onnxdc {
 
@@ -15,7 +15,7 @@ class MatMulKernel {
 public:
     static constexpr const char* kName = "SparseQuantMatMul";
     static constexpr size_t kWeightInput = 1;
-    static constexpr size_t kInputs = 8;
+    static constexpr size_t kInputs = kWeightInput + kGroupInputs;
     static constexpr bool kLastIsOptional = false;
     static constexpr int kOtherType = kFloat;
 

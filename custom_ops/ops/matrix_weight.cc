@@ -15,7 +15,7 @@ std::unique_ptr<SparseMatrix> read_matrix(const ort::KernelInfo& info, size_t fi
     }
     const int64_t outputs = shape[transposed ? 0 : 1];
     auto matrix = SparseMatrix::create(weight.decode(outputs), transposed, session_isa(), expected_rows);
-    release_free_memory(weight.group().entries());
+    release_free_memory(weight.group().entries);
     return matrix;
 }
 

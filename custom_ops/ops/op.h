@@ -30,11 +30,13 @@ public:
         GetInputTypeCount = [](const OrtCustomOp* op) { return self(op).first_bound() + self(op).fusion_.bounds(); };
         GetInputType = [](const OrtCustomOp*, size_t i) {
             // The group takes any type, so that our own check can name what is wrong.
-            const bool of_group = i >= Kernel::kWeightInput && i < Kernel::kWeightInput + kGroupTensors;
+            const bool of_group = i >= Kernel::kWeightInput && i < Kernel::kWeightInput + kGroupInputs;
             return of_group ? kOrtAnyType : Kernel::kOtherType;
         };
         GetInputCharacteristic = [](const OrtCustomOp* op, size_t i) -> int {
-            const bool optional = (Kernel::kLastIsOptional && i + 1 == Kernel::kInputs) || i >= self(op).first_bound();
+            constexpr size_t kSymbols = Kernel::kWeightInput + kGroupTensors;
+            const bool optional = (i >= kSymbols && i < kSymbols + kSymbolInputs) ||
+                                  (Kernel::kLastIsOptional && i + 1 == Kernel::kInputs) || i >= self(op).first_bound();
             return optional ? kOrtOptional : kOrtRequired;
         };
         GetInputMemoryType = [](const OrtCustomOp*, size_t) { return 0; };

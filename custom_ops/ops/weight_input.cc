@@ -27,6 +27,11 @@ std::string weight_name(const ort::KernelInfo& info, size_t first) {
 
 WeightInput::WeightInput(const ort::KernelInfo& info, size_t first) {
     for (size_t i = 0; i < kGroupTensors; ++i) tensors_[i] = info.constant_input(first + i);
+    for (const char* name : {"index_bits", "chunk_size"}) {
+        if (info.has_attribute(name))
+            throw ort::Error(kOrtInvalidGraph,
+                             std::string("attribute ") + name + ": made by an unreleased version of onnxdc");
+    }
     if (!info.has_attribute("checksum")) throw ort::Error(kOrtInvalidGraph, "attribute checksum is missing");
     const WeightGroup group{
         view(tensors_[0]),
@@ -36,9 +41,9 @@ WeightInput::WeightInput(const ort::KernelInfo& info, size_t first) {
         view(tensors_[4]),
         view(tensors_[5]),
         view(tensors_[6]),
+        view(tensors_[7]),
         info.attribute("checksum", int64_t{0}),
-        info.attribute("index_bits", int64_t{8}),
-        info.attribute("chunk_size", int64_t{4096}),
+        info.attribute("packet", int64_t{32}),
         info.attribute("group_axis", int64_t{0}),
         info.attribute("dtype", int64_t{kFloat}),
     };

@@ -10,12 +10,16 @@
 
 namespace onnxdc {
 
+// The inputs of a group: its tensors, then the two for the symbols that portable bodies read, which may be left out.
+constexpr size_t kSymbolInputs = 2;
+constexpr size_t kGroupInputs = kGroupTensors + kSymbolInputs;
+
 // The name of the weight whose group starts at input `first`: that of its codebook, without the suffix of the
 // convention.
 std::string weight_name(const ort::KernelInfo& info, size_t first);
 
 // A float32 weight group that starts at input `first` of the node. Every function throws ort::Error, naming the rule,
-// for a group that docs/format.md section 6 rejects.
+// for a group that docs/format.md section 7 rejects.
 class WeightInput {
 public:
     WeightInput(const ort::KernelInfo& info, size_t first);

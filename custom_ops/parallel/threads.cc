@@ -45,7 +45,9 @@ private:
 }  // namespace
 
 size_t ThreadExecutor::workers() const {
-    return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kMaxWorkers);
+    // Asked once: the answer takes the system microseconds.
+    static const size_t workers = std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kMaxWorkers);
+    return workers;
 }
 
 void ThreadExecutor::run(size_t count, void (*call)(const void* state, size_t index), const void* state) {

@@ -17,7 +17,7 @@ from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.runtime.elf import check_whole
 
 _FILE = "libonnxdc_ops.dylib" if sys.platform == "darwin" else "libonnxdc_ops.so"
-_INTERFACE = 2  # the version of custom_ops/c_api.cc that this file is written for
+_INTERFACE = 3  # the version of custom_ops/c_api.cc that this file is written for
 _TEXT_BYTES = 512  # of a message, a choice: the library cuts longer ones
 _SUCCESS = 0
 
@@ -37,10 +37,9 @@ class _WeightGroup(ctypes.Structure):
     """WeightGroup of custom_ops/decoder/weight_group.h."""
 
     _fields_ = (
-        ("tensors", _Tensor * 7),
+        ("tensors", _Tensor * 8),
         ("checksum", ctypes.c_int64),
-        ("index_bits", ctypes.c_int64),
-        ("chunk_size", ctypes.c_int64),
+        ("packet", ctypes.c_int64),
         ("group_axis", ctypes.c_int64),
         ("dtype", ctypes.c_int64),
     )
@@ -85,7 +84,7 @@ def decode_weight(weight: CompressedWeight) -> np.ndarray:
     """Return the dense weight, of ``weight.shape`` and ``weight.dtype``, as ``numeric.decoding.decode_weight`` does.
 
     Raises:
-        FormatError: The weight breaks a rule of docs/format.md section 6.
+        FormatError: The weight breaks a rule of docs/format.md section 7.
         NativeError: The library does not load, or memory runs out.
     """
     group, owners = _weight_group(weight)
@@ -102,8 +101,7 @@ def _weight_group(weight: CompressedWeight) -> tuple[_WeightGroup, list[object]]
     """Return the C view of a weight, and the objects that must live as long as it is used."""
     group = _WeightGroup(
         checksum=weight.checksum,
-        index_bits=weight.index_bits,
-        chunk_size=weight.chunk_size,
+        packet=weight.packet,
         group_axis=weight.group_axis,
         dtype=_element_type(weight.dtype),
     )
