@@ -44,8 +44,8 @@ export class Decoder {
     if (low.length > 0) addLowBits(symbols, low);
     const largest = code.largest + (low.length > 0 ? 15 : 0);
     if (largest >= codesPerGroup) {
-      const wrong = symbols.find((symbol) => symbol >= codesPerGroup);
-      expect(wrong === undefined, "code", `code ${wrong} of ${codesPerGroup}`);
+      const used = largestOf(symbols);
+      expect(used < codesPerGroup, "code", `code ${used} of ${codesPerGroup}`);
     }
     return symbols;
   }
@@ -70,6 +70,12 @@ function allocate(make) {
     if (!(error instanceof RangeError)) throw error;
     throw new OnnxdcError("limit", `the weight does not fit into memory: ${error.message}`);
   }
+}
+
+function largestOf(bytes) {
+  let largest = 0;
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] > largest) largest = bytes[i];
+  return largest;
 }
 
 /** Entry i below h has its lower bits in the lower nibble of byte i, entry h + i in the upper one. */

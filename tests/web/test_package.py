@@ -1,0 +1,128 @@
+"""The npm package: its own tests, and what it makes of every operator and type that the encoder writes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+from onnx import TensorProto, helper
+
+from onnxdc.domain.group import decoder_of
+from onnxdc.domain.operators import ACTIVATIONS, OPERATORS
+from onnxdc.numeric.encoding import encode_weight
+from tests.helpers.portable_models import Node, compressed_model, run, sparse
+from tests.web.conftest import PACKAGE
+
+pytestmark = pytest.mark.xdist_group("web")
+
+RNG = np.random.default_rng(7)
+TYPES = [np.float32, np.float16, np.float64, ml_dtypes.bfloat16, np.uint8, np.int8, ml_dtypes.uint4, ml_dtypes.int4]
+GROUPED = {"axis 0": (0, (6, 90)), "axis 1": (1, (90, 6))}
+OPSET = 21  # the first one that has integers of four bits
+
+
+def activations(*shape: int) -> np.ndarray:
+    """Small integers, so that products with the weights of `sparse` add up exactly in any order."""
+    return RNG.integers(-4, 5, shape).astype(np.float32)
+
+
+def sparse_node(name: str) -> tuple[np.ndarray, Node]:
+    """The weight and the other inputs of an operator, whatever it has fused."""
+    operator = OPERATORS[name]
+    fused = {"bias": activations(12), "add": activations(1, 12, 6, 6)}
+    fused |= {"min": np.array(-3, np.float32), "max": np.array(5, np.float32)}
+    after = {key: fused[key] for key in operator.fused_inputs}
+    attributes = {"slope": 0.125} if operator.activation == "LeakyRelu" else {}
+    match operator.standard:
+        case "Gemm":
+            attributes |= {"alpha": 0.5, "transB": 1}
+            weight, node = sparse((12, 20), 0.4), Node(2, {"A": activations(3, 20)}, {"C": activations(12)} | after)
+        case "MatMul":
+            weight, node = sparse((20, 12), 1.0), Node(3, {"A": activations(2, 3, 20)}, after)
+        case "Conv":
+            attributes |= {"strides": [2, 1], "pads": [1, 0, 2, 0]}
+            weight, x = sparse((12, 4, 3, 3), 0.4), activations(1, 4, 11, 8)
+            node = Node(4, {"X": x}, {"B": activations(12)} | after)
+        case _:
+            attributes |= {"axis": 1}
+            weight, node = sparse((8, 10), 0.4), Node(3, {}, {"indices": np.array([[1, 5], [0, -1]], np.int64)})
+    return weight, Node(node.rank, node.before, node.after, attributes)
+
+
+def type_weight(dtype: type, density: float) -> np.ndarray:
+    """A weight of any type, with an odd number of elements."""
+    integers = RNG.integers(0, 8, (23, 31)) if np.dtype(dtype).itemsize == 1 else RNG.integers(-90, 90, (23, 31)) / 16
+    return np.where(RNG.random((23, 31)) < density, integers, 0).astype(dtype)
+
+
+def decoding_model(weight: np.ndarray, axis: int) -> onnx.ModelProto:
+    """A model that yields a weight as float32, which every runtime can hand out."""
+    group = encode_weight(weight, group_axis=axis)
+    attributes = {"dtype": ir.DataType.from_numpy(weight.dtype).value, "group_axis": axis if group.groups > 1 else 0}
+    model = compressed_model(decoder_of(group), group, Node(2, attributes=attributes), OPSET)
+    decode = model.graph.node[-1]
+    decode.output[0] = "W"
+    model.graph.node.append(helper.make_node("Cast", ["W"], ["Y"], to=TensorProto.FLOAT))
+    return model
+
+
+def grouped_weight(axis: int, shape: tuple[int, ...]) -> np.ndarray:
+    """A weight on a grid with a step for each index of an axis."""
+    steps = np.moveaxis(np.resize([0.5, 0.75, 1.25, 1.875], 6).reshape(6, 1), 0, axis)
+    return (RNG.integers(-100, 100, shape) * steps).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, tuple[onnx.ModelProto, dict[str, np.ndarray]]]:
+    """Name -> model, and what it is fed."""
+    cases = {}
+    for name in OPERATORS:
+        weight, given = sparse_node(name)
+        cases[name] = (compressed_model(name, weight, given, OPSET), given.feeds)
+    for dtype in TYPES:
+        for form, density in (("dense", 1.0), ("gaps", 0.1)):
+            cases[f"{np.dtype(dtype).name}-{form}"] = (decoding_model(type_weight(dtype, density), 0), {})
+    for name, (axis, shape) in GROUPED.items():
+        cases[name] = (decoding_model(grouped_weight(axis, shape), axis), {})
+    return cases
+
+
+@pytest.fixture(scope="module")
+def unpacked(models, node, package, tmp_path_factory) -> Path:
+    """A folder with what the package makes of the models."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    for name, (model, _) in models.items():
+        onnx.save(model, folder / f"{name}.onnx")
+    command = [node, "unpack.mjs", package, str(folder)]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+NAMES = [*OPERATORS, *(f"{np.dtype(dtype).name}-{form}" for dtype in TYPES for form in ("dense", "gaps")), *GROUPED]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_plain_model_computes_what_the_portable_body_does(models, unpacked, name):
+    model, feeds = models[name]
+    plain = onnx.load(unpacked / f"{name}.plain")
+    onnx.checker.check_model(plain, full_check=True)
+    assert not plain.functions
+    assert {node.domain for node in plain.graph.node} == {""}
+    assert len(plain.graph.initializer) == 1
+    np.testing.assert_array_equal(run(plain, feeds), run(model, feeds))
+
+
+def test_every_operator_and_activation_is_among_them():
+    assert {OPERATORS[name].activation for name in NAMES if name in OPERATORS} == set(ACTIVATIONS)
+
+
+def test_the_package_passes_its_own_tests(node):
+    done = subprocess.run([node, "--test"], cwd=PACKAGE, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, "\n".join(re.findall(r"^not ok.*$", done.stdout, re.MULTILINE)) or done.stderr
