@@ -99,7 +99,7 @@ def find_alphabet(array: np.ndarray, axis: int) -> Alphabet:
     finer = refined(tables, codes, array.shape, axis, first=int(has_zero), itemsize=rows[0].itemsize, size=size)
     if one_grid is not None and finer is tables:
         return one_grid
-    values = Alphabet(_stored(finer, array.dtype), np.empty(0, np.float32), codes, has_zero, array.shape, axis)
+    values = Alphabet(_stored(finer, array.dtype), np.empty(0, np.uint8), codes, has_zero, array.shape, axis)
     grid = _on_grids(array, axis, has_zero)
     return values if grid is None or _size(grid) > _size(values) else grid
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import ml_dtypes
 import numpy as np
 
 from onnxdc.errors import FormatError
@@ -20,9 +19,6 @@ from onnxdc.numeric.weight import (
     CompressedWeight,
 )
 
-_INT4 = np.dtype(ml_dtypes.int4)
-_UINT4 = np.dtype(ml_dtypes.uint4)
-_RANGES = {_INT4: (-8, 7), _UINT4: (0, 15)}  # of types that are narrower than their codebook
 _GRID_TYPES = (np.dtype(np.int8), np.dtype(np.int16))
 _SMALLEST_STEP, _LARGEST_STEP = 2.0**-100, 2.0**100
 # The tensors besides codebook and step, all of rank 1.
@@ -51,26 +47,23 @@ def _require(condition: bool, rule: str, detail: str) -> None:
 
 def _check_codebook(weight: CompressedWeight) -> None:
     """Check the rules ``codebook-type`` and ``codebook-shape``."""
-    codebook, step, dtype = weight.codebook, weight.step, np.dtype(weight.dtype)
+    codebook, dtype, has_step = weight.codebook, np.dtype(weight.dtype), weight.step.shape != (0,)
     _require(dtype in FLOAT_TYPES or dtype in INTEGER_TYPES, "codebook-type", f"weights are never {dtype}")
-    if step.size:
-        fits = codebook.dtype in _GRID_TYPES
-    elif dtype in INTEGER_TYPES:
+    if dtype in INTEGER_TYPES:
         fits = codebook.dtype == INTEGER_TYPES[dtype]
+    elif has_step:
+        fits = codebook.dtype in _GRID_TYPES
     else:  # two different types of 16 bits do not hold each other's values
         fits = codebook.dtype == dtype or (codebook.dtype in FLOAT_TYPES and codebook.itemsize < dtype.itemsize)
-    beside = " with a step" if step.size else ""
+    beside = " with a step" if has_step else ""
     _require(fits, "codebook-type", f"a codebook of {codebook.dtype}{beside} for a weight of {dtype}")
-    if dtype in _RANGES and codebook.size:
-        lowest, highest = _RANGES[dtype]
-        in_range = lowest <= codebook.min() and codebook.max() <= highest
-        _require(in_range, "codebook-type", f"a value that is not in {lowest}..{highest}")
+    rows = "1" if has_step else "groups"
     legal = codebook.ndim == 2 and codebook.shape[0] >= 1 and 1 <= codebook.shape[1] <= MAX_CODES
-    _require(legal, "codebook-shape", f"expected [groups, 1..{MAX_CODES}], got {list(codebook.shape)}")
-    elements = max(step.size, codebook.shape[0]) * codebook.shape[1]
-    _require(elements < MAX_ELEMENTS, "codebook-shape", f"a codebook of {elements} elements")
-    legal = step.size == 0 or codebook.shape[0] == 1
-    _require(legal, "codebook-shape", f"expected one row with a step, got {codebook.shape[0]}")
+    legal &= not has_step or codebook.shape[0] == 1
+    _require(legal, "codebook-shape", f"expected [{rows}, 1..{MAX_CODES}], got {list(codebook.shape)}")
+    groups = weight.step.shape[0] if has_step and weight.step.ndim else codebook.shape[0]
+    elements = groups * codebook.shape[1]
+    _require(elements < MAX_ELEMENTS, "codebook-shape", f"{groups} groups of {codebook.shape[1]} codes")
 
 
 def _check_step(weight: CompressedWeight) -> None:

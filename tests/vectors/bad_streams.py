@@ -1,6 +1,6 @@
-"""The bad vectors, second half: what is wrong in the chunk table, the checksum, the streams or the positions.
+"""The bad vectors, second half: what is wrong in the tables, the low bits, the checksum, the packets or the positions.
 
-Each case breaks one rule of docs/format.md section 6, is right in all that the table asks before it, and is named
+Each case breaks one rule of docs/format.md section 7, is right in all that the table asks before it, and is named
 `<rule>--<fault>`. Its checksum is right unless the checksum is the fault.
 """
 
@@ -11,182 +11,194 @@ from dataclasses import replace
 import numpy as np
 
 from onnxdc.numeric.weight import CompressedWeight
+from tests.vectors.bad_tensors import DENSE, GAPS, NOTHING, Cases, changed
 from tests.vectors.good_cases import random_sparse
-from tests.vectors.slow_encoder import Draft, draft, encode, seal, with_checksum
+from tests.vectors.slow_encoder import draft, encode, seal, to_bytes, with_checksum
 
-Cases = dict[str, CompressedWeight]
-
-ENTRY, CODE_BYTE, GAP_BYTE, POSITION = range(4)  # columns of the chunk table
-
-LONG = random_sparse((10, 20), 0.8, 5)  # three chunks of 64 entries with gaps, the last not full
-FULL = random_sparse((8, 16), 1.0, 5)  # two full chunks
-ZERO = np.zeros((6, 20), np.float32)
+LOW = encode(random_sparse((7, 17), 1.0, 40), gaps=False, low_bits=True)  # an odd number of entries
+LISTED = random_sparse((6, 20), 1.0, 5)
 
 
 def all_cases() -> Cases:
     """Every case by name."""
     groups = (
-        chunk_count_cases, chunk_order_cases, chunk_end_cases, no_gaps_cases, checksum_cases, truncated_cases,
-        bad_code_cases, trailing_bits_cases, position_cases,
+        table_size_cases, kraft_cases, low_bits_cases, checksum_cases, truncated_cases, packet_fill_cases, code_cases,
+        position_cases,
     )  # fmt: skip
     return {name: weight for group in groups for name, weight in group().items()}
 
 
-def long_draft() -> Draft:
-    """The draft most cases spoil."""
-    return draft(LONG, index_bits=3, chunk_size=64)
+def table(*counts: int, symbols: tuple[int, ...] = ()) -> np.ndarray:
+    """A table of so many codewords of length 1, 2, ..."""
+    return np.array([*counts, *[0] * (12 - len(counts)), *symbols], np.uint8)
 
 
-def rows_changed(weight: CompressedWeight, *cells: tuple[int, int, int]) -> CompressedWeight:
-    """The weight with some cells of its chunk table changed: (row, column, value to add)."""
-    chunks = weight.chunks.copy()
-    for row, column, by in cells:
-        chunks[row, column] += by
-    return with_checksum(weight, chunks=chunks)
-
-
-def chunk_count_cases() -> Cases:
-    full = encode(FULL, chunk_size=64)
-    good, zero = seal(long_draft()), encode(ZERO)
+def table_size_cases() -> Cases:
+    parts = draft(LISTED, gaps=False)
+    parts.explicit = {"code"}
+    listed = seal(parts)
     return {
-        "chunk-count--empty_last_chunk": with_checksum(full, chunks=full.chunks[[0, 1, 2, 2]]),
-        "chunk-count--row_missing": with_checksum(good, chunks=good.chunks[[0, 1, 3]]),
-        "chunk-count--no_rows": with_checksum(zero, chunks=zero.chunks[:0]),
-        "chunk-count--one_row": with_checksum(zero, chunks=zero.chunks[:1]),
-        "chunk-count--entries_without_rows": rows_changed(good, (-1, ENTRY, 2**30)),
+        **changed("table-size", DENSE, "code_table", {
+            "codes_none": NOTHING,
+            "codes_11_bytes": DENSE.code_table[:-1],
+            "codes_13_bytes": np.append(DENSE.code_table, np.uint8(0)),
+        }),
+        **changed("table-size", listed, "code_table", {
+            "codes_one_symbol_short": listed.code_table[:-1],
+            "codes_one_symbol_long": np.append(listed.code_table, np.uint8(0)),
+        }),
+        **changed("table-size", GAPS, "gap_table", {
+            "gaps_none": NOTHING,
+            "gaps_11_bytes": GAPS.gap_table[:11],
+            "gaps_one_symbol_short": GAPS.gap_table[:-1],
+            "gaps_one_symbol_long": np.append(GAPS.gap_table, np.uint8(0)),
+        }),
+        "table-size--gap_table_of_the_dense_form": with_checksum(DENSE, gap_table=GAPS.gap_table),
+    }  # fmt: skip
+
+
+def kraft_cases() -> Cases:
+    """Where they can, the streams hold only codewords that are sound, so that a decoder without the rule reads them."""
+    two = encode(random_sparse((6, 20), 1.0, 2), gaps=False)  # codewords 0 and 1
+    gaps = encode(np.array([0.1, 0.2] * 20, np.float32))  # as above, of gaps 0 and 1
+    faults = {
+        "none": table(),
+        "one_codeword": table(1),
+        "incomplete": table(1, 1),
+        "oversubscribed": table(1, 3),
+        "oversubscribed_far": table(255, 255, 255),
+        "256_of_length_1_to_12": table(*[20] * 12),
+        "257_codewords": table(0, 0, 0, 0, 0, 0, 0, 255, 2),
+        "more_than_256_complete": table(0, 0, 0, 0, 0, 0, 0, 254, 3, 2),
+        "wraps_around_4096": table(3, 2),
+    }
+    return {
+        **changed("kraft", two, "code_table", {f"codes_{name}": fault for name, fault in faults.items()}),
+        **changed(
+            "kraft",
+            gaps,
+            "gap_table",
+            {f"gaps_{name}": faults[name] for name in ("none", "one_codeword", "incomplete", "oversubscribed")},
+        ),
+        "kraft--codes_listed_incomplete": with_checksum(two, code_table=table(1, 1, symbols=(0, 1))),
     }
 
 
-def chunk_order_cases() -> Cases:
-    good, full, zero = seal(long_draft()), encode(FULL, chunk_size=64), encode(ZERO)
-    late = draft(LONG.reshape(-1), index_bits=3, chunk_size=64)
-    late.shape = (LONG.size + 1,)
-    late.rows = [(entry, position + 1) for entry, position in late.rows]
-    irregular = draft(LONG, index_bits=3, chunk_size=60)
-    irregular.chunk_size = 64
-    code_bytes, gap_bytes, position = good.chunks[2, CODE_BYTE:].tolist()
+def low_bits_cases() -> Cases:
+    nibble = LOW.low_bits.copy()
+    nibble[-1] |= 0x10
+    lone = encode(random_sparse((7, 17), 1.0, 5), gaps=False, low_bits=True)
     return {
-        "chunk-order--first_position": seal(late),
-        "chunk-order--first_entry": rows_changed(good, (0, ENTRY, 1)),
-        "chunk-order--first_code_byte": rows_changed(good, (0, CODE_BYTE, 1)),
-        "chunk-order--irregular": seal(irregular),
-        "chunk-order--entries_decrease": rows_changed(full, (1, ENTRY, 128)),
-        "chunk-order--codes_decrease": rows_changed(good, (1, CODE_BYTE, code_bytes)),
-        "chunk-order--gaps_decrease": rows_changed(good, (1, GAP_BYTE, gap_bytes)),
-        "chunk-order--gaps_negative": rows_changed(good, (1, GAP_BYTE, -1000)),
-        "chunk-order--positions_decrease": rows_changed(good, (2, POSITION, -position)),
-        "chunk-order--entries_negative": rows_changed(zero, (-1, ENTRY, -5)),
-    }
-
-
-def chunk_end_cases() -> Cases:
-    good = seal(long_draft())
-    return {
-        "chunk-end--codes_go_on": with_checksum(good, codes=np.append(good.codes, np.uint8(0))),
-        "chunk-end--gaps_go_on": with_checksum(good, gaps=np.append(good.gaps, np.uint8(0))),
-        "chunk-end--codes_too_short": rows_changed(good, (-1, CODE_BYTE, 1)),
-        "chunk-end--gaps_too_short": rows_changed(good, (-1, GAP_BYTE, 1000)),
-        "chunk-end--beyond_numel": with_checksum(good, shape=np.array([9, 20])),
-    }
-
-
-def no_gaps_cases() -> Cases:
-    gapless = encode(FULL, gaps=False, chunk_size=64)
-    more = with_checksum(gapless, shape=np.array([7, 16]))
-    return {
-        "no-gaps--fewer_entries": with_checksum(gapless, shape=np.array([9, 16])),
-        "no-gaps--more_entries": rows_changed(more, (-1, POSITION, -16)),
-    }
+        **changed("low-bits", LOW, "low_bits", {
+            "too_short": LOW.low_bits[:-1],
+            "too_long": np.append(LOW.low_bits, np.uint8(0)),
+            "one_byte_for_each_entry": np.resize(LOW.low_bits, LOW.entries),
+            "last_nibble": nibble,
+        }),
+        **changed("low-bits", lone, "code_table", {
+            "17_codewords": table(1, 0, 0, 0, 15, 2),
+            "symbol_of_no_multiple": table(2, symbols=(0, 8)),
+            "companion_of_no_multiple": table(2, symbols=(0, 1)),
+        }),
+    }  # fmt: skip
 
 
 def checksum_cases() -> Cases:
-    good = seal(long_draft())
-    value = good.checksum
+    value = GAPS.checksum
     faults = {"bit": value ^ 0x100, "zero": 0, "signed": value - 2**32, "beyond_32_bits": value + 2**32}
-    return {f"checksum--{name}": replace(good, checksum=wrong) for name, wrong in faults.items()}
-
-
-def shortened(parts: Draft, stream: str, chunk: int) -> CompressedWeight:
-    """Leave out the last byte of one chunk of "code_bits" or "gap_bits"."""
-    bits = getattr(parts, stream)
-    bits[chunk] = bits[chunk][: (len(bits[chunk]) - 1) // 8 * 8]
-    return seal(parts)
+    return {f"checksum--{name}": replace(GAPS, checksum=wrong) for name, wrong in faults.items()}
 
 
 def truncated_cases() -> Cases:
-    one = draft(np.full((10, 10), 0.1, np.float32))
-    few_bytes = replace(one, code_bits=["0" * 96])
-    # 2^26 entries of which the streams hold 8, in a table of 16 KB.
-    many = replace(one, shape=(2**13, 2**14), chunk_size=65536, code_bits=["0" * 8], gap_bits=["0" * 8])
-    starts = [65536 * c for c in range(1025)]
-    many.rows = [(start, start) for start in starts]
-    many.code_bits += [""] * 1023
-    many.gap_bits += [""] * 1023
+    one = encode(np.full((8, 20), 0.1, np.float32), gaps=False, packet=8)  # three packets of 64 codewords of one bit
+    many = with_checksum(GAPS, extent=np.array([2**30, 0, 2**15, 2**15]))
+    more = GAPS.extent + np.array([1, 0, 0, 0])
     return {
-        "truncated--codes": shortened(long_draft(), "code_bits", -1),
-        "truncated--codes_inside": shortened(long_draft(), "code_bits", 1),
-        "truncated--gaps": shortened(long_draft(), "gap_bits", -1),
-        "truncated--gaps_inside": shortened(long_draft(), "gap_bits", 0),
-        "truncated--one_symbol": seal(few_bytes),
-        "truncated--no_codes": seal(replace(one, code_lengths=[0, 0], code_bits=[""])),
-        "truncated--far_more_entries_than_bits": seal(many),
+        "truncated--codes": with_checksum(GAPS, codes=GAPS.codes[:-8]),
+        "truncated--gaps": with_checksum(GAPS, gaps=GAPS.gaps[:-8]),
+        "truncated--codes_of_the_dense_form": with_checksum(DENSE, codes=DENSE.codes[:-8]),
+        "truncated--one_symbol": with_checksum(one, codes=one.codes[:-8]),
+        "truncated--one_entry_more": with_checksum(full_packets(), extent=np.array([33, 0, 3, 11])),
+        "truncated--far_more_entries_than_bits": many,
+        "truncated--more_entries_than_bits_of_gaps": with_checksum(GAPS, extent=more, gaps=GAPS.gaps[:8]),
     }
 
 
-def bad_code_cases() -> Cases:
-    one = draft(np.full((2, 50), 0.1, np.float32), chunk_size=64)
-    wrong = "0" * 20 + "1" + "0" * 43
+def full_packets() -> CompressedWeight:
+    """32 entries in one packet of 8 bytes, to the last bit."""
+    array = random_sparse((4, 8), 1.0, 4)
+    return encode(array, gaps=False, packet=8, code_lengths=dict.fromkeys(range(4), 2))
+
+
+def left_over() -> CompressedWeight:
+    """60 entries of five bits, for codes and gaps, of which a packet of 64 bits holds 12: four bits are left."""
+    array = np.zeros(32 * 60, np.float32)
+    array[np.cumsum(np.arange(1, 61) % 32)] = np.resize(np.arange(1, 32) / 300, 60).astype(np.float32)
+    five_bits = dict.fromkeys(range(32), 5)
+    return encode(array, packet=8, code_lengths=five_bits, gap_lengths=five_bits)
+
+
+def with_zero(weight: CompressedWeight, stream: str, *bits: int) -> CompressedWeight:
+    """The weight with some bits of a stream, counted from the end if negative, set to zero."""
+    text = [format(byte, "08b") for byte in getattr(weight, stream).tobytes()]
+    flat = list("".join(text))
+    for bit in bits:
+        assert flat[bit] == "1"
+        flat[bit] = "0"
+    return with_checksum(weight, **{stream: to_bytes("".join(flat))})
+
+
+def packet_fill_cases() -> Cases:
+    weight, full, packet = left_over(), full_packets(), np.full(8, 255, np.uint8)
+    last = draft(LISTED, gaps=False, packet=64)  # one packet
+    used = sum(len(word) for word in last.code_words)
+    cases = {
+        "last_packet_first_bit": with_zero(seal(last), "codes", used),
+        "last_packet_last_bit": with_zero(seal(last), "codes", -1),
+        "last_packet_all_bits": with_zero(seal(last), "codes", *range(used, 512)),
+        "packet_follows_a_full_one": with_checksum(full, codes=np.append(full.codes, packet)),
+        "many_packets_follow": with_checksum(DENSE, codes=np.append(DENSE.codes, np.resize(packet, 8 * 300))),
+        "packet_of_zeros_follows": with_checksum(DENSE, codes=np.append(DENSE.codes, packet * np.uint8(0))),
+    }
+    for stream in ("codes", "gaps"):
+        more = np.append(getattr(weight, stream), packet)
+        cases |= {
+            f"{stream}_first_bit_left_of_a_packet": with_zero(weight, stream, 60),
+            f"{stream}_last_bit_left_of_a_packet": with_zero(weight, stream, 64 * 2 + 63),
+            f"{stream}_all_bits_left_of_a_packet": with_zero(weight, stream, 60, 61, 62, 63),
+            f"{stream}_bit_left_of_the_last": with_zero(weight, stream, -2),
+            f"{stream}_packet_follows": with_checksum(weight, **{stream: more}),
+        }
+    return {f"packet-fill--{name}": fault for name, fault in cases.items()}
+
+
+def code_cases() -> Cases:
+    lower = LOW.codebook[:, :-1]  # the last code has upper bits of 2, as others have
     return {
-        "bad-code--codes": seal(replace(one, code_bits=[wrong, one.code_bits[1]])),
-        "bad-code--gaps": seal(replace(one, gap_bits=[wrong, one.gap_bits[1]])),
-        "bad-code--last_code": seal(replace(one, code_bits=[one.code_bits[0], "0" * 35 + "1"])),
+        **changed("code", DENSE, "codebook", {"last_of_the_dense_form": DENSE.codebook[:, :-1]}),
+        **changed("code", GAPS, "codebook", {"last_of_the_gap_form": GAPS.codebook[:, :-1]}),
+        **changed("code", LOW, "codebook", {"lower_bits": lower, "upper_bits": LOW.codebook[:, :16]}),
+        "code--of_the_last_entry": code_of_the_last_entry(),
     }
 
 
-def padded(parts: Draft, stream: str, chunk: int, fill: str) -> CompressedWeight:
-    """Fill up the last byte of one chunk of "code_bits" or "gap_bits" and append what else `fill` holds."""
-    bits = getattr(parts, stream)
-    assert len(bits[chunk]) % 8
-    bits[chunk] += fill[len(bits[chunk]) % 8 :]
-    return seal(parts)
-
-
-def trailing_bits_cases() -> Cases:
-    byte, bit = "0" * 16, "0" * 7 + "1"
-    one = draft(np.full((8, 16), 0.1, np.float32), chunk_size=64)
-    stream_of_nothing = replace(draft(ZERO), code_lengths=[1], code_bits=[byte])
-    return {
-        "trailing-bits--codes_byte": padded(long_draft(), "code_bits", -1, byte),
-        "trailing-bits--codes_byte_inside": padded(long_draft(), "code_bits", 1, byte),
-        "trailing-bits--codes_bit": padded(long_draft(), "code_bits", -1, bit),
-        "trailing-bits--codes_bit_inside": padded(long_draft(), "code_bits", 1, bit),
-        "trailing-bits--gaps_byte": padded(long_draft(), "gap_bits", -1, byte),
-        "trailing-bits--gaps_byte_inside": padded(long_draft(), "gap_bits", 0, byte),
-        "trailing-bits--gaps_bit": padded(long_draft(), "gap_bits", -1, bit),
-        "trailing-bits--gaps_bit_inside": padded(long_draft(), "gap_bits", 0, bit),
-        "trailing-bits--byte_after_a_full_one": seal(replace(one, code_bits=["0" * 72, "0" * 64])),
-        "trailing-bits--no_entries": seal(stream_of_nothing),
-    }
+def code_of_the_last_entry() -> CompressedWeight:
+    """Only the last entry has a code that the codebook lacks; it is also what fill symbols stand for."""
+    array = np.array([0.1] * 30 + [0.2], np.float32)
+    weight = encode(array, gaps=False, codebook=np.array([[0.1, 0.2]], np.float32), code_lengths={0: 1, 1: 1})
+    return with_checksum(weight, codebook=weight.codebook[:, :1])
 
 
 def position_cases() -> Cases:
-    good = seal(long_draft())
-    last = int(good.chunks[-1, POSITION])
-    assert last == LONG.size
-    beyond = with_checksum(good, shape=np.array([1, last - 1]))
-    return {
-        "position--beyond_numel": rows_changed(beyond, (-1, POSITION, -1)),
-        "position--chunk_starts_late": rows_changed(good, (1, POSITION, 1)),
-        "position--chunk_starts_early": rows_changed(good, (1, POSITION, -1)),
-        "position--ends_early": rows_changed(with_checksum(good, shape=np.array([20, 20])), (-1, POSITION, 1)),
-        "position--ends_late": rows_changed(good, (-1, POSITION, -1)),
-        "position--one_chunk_shifted": shifted_chunk(),
-    }
-
-
-def shifted_chunk() -> CompressedWeight:
-    """The second of three chunks counts from one position too far, and the third from where the second then ends."""
-    parts = long_draft()
-    parts.shape = (20, 20)
-    parts.rows = [(entry, position + (chunk > 0)) for chunk, (entry, position) in enumerate(parts.rows)]
-    return seal(parts)
+    array = np.zeros((3, 40), np.float32)
+    array[:, [0, 9, 10, 39]] = 0.1, 0.2, 0.1, 0.3
+    good = encode(array)
+    first = draft(np.array([0, 0, 0.1], np.float32))
+    shapes = {"beyond_numel": (1, 119), "far_beyond_numel": (4, 3)}  # the last entry is at 119
+    cases = {name: with_checksum(good, extent=np.array([good.entries, 0, *shape])) for name, shape in shapes.items()}
+    cases["first_entry"] = with_checksum(seal(first), extent=np.array([1, 0, 2]))
+    for name, entry in {"gap_of_0": 2, "last_gap_of_0": good.entries - 1}.items():
+        parts = draft(array)
+        parts.gap_words[entry] = parts.gap_words[0]
+        cases[name] = seal(parts)
+    return {f"position--{name}": fault for name, fault in cases.items()}

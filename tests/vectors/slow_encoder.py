@@ -10,7 +10,7 @@ import heapq
 import math
 import zlib
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import ml_dtypes
 import numpy as np
@@ -18,28 +18,40 @@ import numpy as np
 from onnxdc.numeric.weight import CompressedWeight
 
 MAX_LENGTH = 12
-CODEBOOK_TYPES = [np.dtype(t) for t in (np.float16, ml_dtypes.bfloat16, np.float32, np.float64)]
+FLOATS = [np.dtype(t) for t in (np.float16, ml_dtypes.bfloat16, np.float32, np.float64)]
+INTEGERS = {
+    np.dtype(ml_dtypes.int4): np.dtype(np.int8),
+    np.dtype(ml_dtypes.uint4): np.dtype(np.uint8),
+    np.dtype(np.int8): np.dtype(np.int8),
+    np.dtype(np.uint8): np.dtype(np.uint8),
+}
+Lengths = dict[int, int]  # the length of the codeword of each symbol that has one
 
 
 @dataclass
 class Draft:
     """A weight group before its bits are packed.
 
-    `code_bits` and `gap_bits` hold one string of 0s and 1s for each chunk; `rows` one (entry, position) pair for each
-    chunk and a last one for the end. Empty `gap_lengths` mean a weight without gaps.
+    `code_words` and `gap_words` hold the codeword of each entry as a string of 0s and 1s, `fours` the lower bits of
+    each code if they are apart. The lengths say what the tables say. Without `gap_lengths` the form is dense.
     """
 
     codebook: np.ndarray
-    code_lengths: list[int]
-    gap_lengths: list[int]
-    code_bits: list[str]
-    gap_bits: list[str]
-    rows: list[tuple[int, int]]
+    step: np.ndarray
+    code_lengths: Lengths
+    gap_lengths: Lengths
+    code_words: list[str]
+    gap_words: list[str]
+    fours: list[int]
+    entries: int
+    zero: int
     shape: tuple[int, ...]
     dtype: np.dtype
-    index_bits: int
-    chunk_size: int
-    group_axis: int
+    packet: int = 32
+    group_axis: int = 0
+    explicit: set[str] = field(
+        default_factory=set
+    )  # "code", "gap": tables that list their symbols though they need not
 
 
 def encode(array: np.ndarray, **choices: object) -> CompressedWeight:
@@ -51,66 +63,83 @@ def draft(
     array: np.ndarray,
     *,
     index_bits: int = 8,
-    chunk_size: int = 4096,
     group_axis: int = 0,
     groups: int = 1,
     gaps: bool = True,
+    low_bits: bool = False,
+    packet: int = 32,
     codebook: np.ndarray | None = None,
-    code_lengths: list[int] | None = None,
-    gap_lengths: list[int] | None = None,
+    step: np.ndarray | None = None,
+    zero: int = 0,
+    code_lengths: Lengths | None = None,
+    gap_lengths: Lengths | None = None,
 ) -> Draft:
     """Follow sections 2 to 4 of the format.
 
     Args:
-        array: the weight, of one of the four types.
-        index_bits, chunk_size, group_axis: the attributes of the format.
-        groups: number of codebooks along `group_axis`.
-        gaps: False stores every position as an entry.
-        codebook: ``[groups, K]``, made from the distinct values when None.
+        array: the weight, of one of the eight types.
+        index_bits: the largest gap is 2^index_bits, or 255.
+        group_axis, packet: the attributes of the format.
+        groups: number of groups along `group_axis`.
+        gaps: False for the dense form.
+        low_bits: True to keep the four lower bits of each code apart.
+        codebook: ``[groups, K]``, or ``[1, K]`` with a step; made from the distinct values when None.
+        step: ``[groups, 1]``: the codebook holds the integers of a grid.
+        zero: the code of zero, in the gap form.
         code_lengths, gap_lengths: the Huffman codes, made from the counts when None.
     """
     if codebook is None:
-        codebook = make_codebook(array, groups, group_axis)
-    entries = list_entries(array, codebook, index_bits, group_axis, gaps)
-    code_lengths = code_lengths or huffman_lengths([code for _, code, _ in entries], codebook.shape[1])
-    gap_lengths = gap_lengths or huffman_lengths([gap for gap, _, _ in entries]) if gaps else []
+        codebook = make_codebook(array, groups, group_axis, gaps)
+    entries = list_entries(array, codebook, step, index_bits, groups, group_axis, gaps, zero)
+    codes, distances = [code for code, _ in entries], [gap for _, gap in entries]
+    symbols = [code // 16 * 16 for code in codes] if low_bits else codes
+    code_lengths = code_lengths or huffman_lengths(symbols, 16 if low_bits else 1)
+    gap_lengths = (gap_lengths or huffman_lengths(distances)) if gaps else {}
     code_words, gap_words = codewords(code_lengths), codewords(gap_lengths)
-
-    code_bits, gap_bits, rows = [], [], []
-    for start in range(0, max(1, len(entries)), chunk_size):
-        chunk = entries[start : start + chunk_size]
-        code_bits.append("".join(code_words[code] for _, code, _ in chunk))
-        gap_bits.append("".join(gap_words[gap] for gap, _, _ in chunk) if gaps else "")
-        rows.append((start, position_after(entries[:start])))
-    rows.append((len(entries), position_after(entries)))
     return Draft(
-        codebook, code_lengths, gap_lengths, code_bits, gap_bits, rows,
-        array.shape, array.dtype, index_bits, chunk_size, group_axis,
-    )  # fmt: skip
+        codebook=codebook,
+        step=np.zeros(0, np.uint8) if step is None else step,
+        code_lengths=code_lengths,
+        gap_lengths=gap_lengths,
+        code_words=[code_words[symbol] for symbol in symbols],
+        gap_words=[gap_words[gap] for gap in distances] if gaps else [],
+        fours=[code % 16 for code in codes] if low_bits else [],
+        entries=len(entries),
+        zero=zero if gaps else 0,
+        shape=array.shape,
+        dtype=array.dtype,
+        packet=packet,
+        group_axis=group_axis,
+    )
 
 
 # Section 2: the codebook, its type and its groups.
 
 
-def make_codebook(array: np.ndarray, groups: int, group_axis: int) -> np.ndarray:
-    """``[groups, K]``: +0.0 and then the other values of each group in order of their bytes; short rows end in +0.0."""
-    values: list[set[bytes]] = [set() for _ in range(groups)]
+def make_codebook(array: np.ndarray, groups: int, group_axis: int, gaps: bool) -> np.ndarray:
+    """``[groups, K]``: the values of each group by falling frequency; short rows end in zeros.
+
+    In the gap form a zero comes before them. The dense form may have no code for zero.
+    """
+    values: list[Counter[bytes]] = [Counter() for _ in range(groups)]
     for position, value in enumerate(array.reshape(-1)):
-        if not is_zero(value):
-            values[group_of(position, array.shape, groups, group_axis)].add(value.tobytes())
-    width = 1 + max(len(group) for group in values)
-    wide = np.zeros((groups, width), array.dtype)
+        if not (gaps and is_zero(value)):
+            values[group_of(position, array.shape, groups, group_axis)][value.tobytes()] += 1
+    width = max(len(group) for group in values) + gaps
+    wide = np.zeros((groups, max(width, 1)), array.dtype)
     for row, group in zip(wide, values, strict=True):
-        for code, raw in enumerate(sorted(group), start=1):
+        for code, raw in enumerate(sorted(group, key=lambda raw: (-group[raw], raw)), start=int(gaps)):
             row[code] = np.frombuffer(raw, array.dtype)[0]
     return narrowest(wide)
 
 
 def narrowest(codebook: np.ndarray) -> np.ndarray:
     """The codebook in the smallest type that holds all its values exactly."""
+    if codebook.dtype in INTEGERS:
+        return codebook.astype(INTEGERS[codebook.dtype])
     if codebook.dtype.itemsize == 2 or np.isnan(codebook).any():
         return codebook
-    for dtype in CODEBOOK_TYPES:
+    for dtype in FLOATS:
         with np.errstate(over="ignore"):
             narrow = codebook.astype(dtype)
         if narrow.astype(codebook.dtype).tobytes() == codebook.tobytes():
@@ -119,116 +148,150 @@ def narrowest(codebook: np.ndarray) -> np.ndarray:
 
 
 def is_zero(value: np.generic) -> bool:
-    """True for the bit pattern of +0.0 only."""
+    """True for the bit pattern of +0.0 only, and for the integer 0."""
     return not any(value.tobytes())
 
 
 def group_of(position: int, shape: tuple[int, ...], groups: int, group_axis: int) -> int:
-    """The codebook row that the element at `position` uses."""
+    """The group of the element at `position`."""
     if groups == 1:
         return 0
     index = position // math.prod(shape[group_axis + 1 :]) % shape[group_axis]
     return index * groups // shape[group_axis]
 
 
-# Section 3: entries as (gap, code, position).
+def rows_of_values(codebook: np.ndarray, step: np.ndarray | None, dtype: np.dtype) -> list[dict[bytes, int]]:
+    """For each group the lowest code of each value."""
+    rows = codebook if step is None else [codebook[0] * np.float64(each) for each in step[:, 0]]
+    return [
+        {value.tobytes(): code for code, value in reversed(list(enumerate(np.asarray(row).astype(dtype))))}
+        for row in rows
+    ]
+
+
+# Section 3: entries as (code, gap).
 
 
 def list_entries(
-    array: np.ndarray, codebook: np.ndarray, index_bits: int, group_axis: int, gaps: bool
-) -> list[tuple[int, int, int]]:
+    array: np.ndarray,
+    codebook: np.ndarray,
+    step: np.ndarray | None,
+    index_bits: int,
+    groups: int,
+    group_axis: int,
+    gaps: bool,
+    zero: int,
+) -> list[tuple[int, int]]:
     """Every entry in order, fillers included."""
-    reach = 2**index_bits
-    row_of = [{value.tobytes(): code for code, value in reversed(list(enumerate(row)))} for row in
-              codebook.astype(array.dtype)]  # fmt: skip
+    reach = min(2**index_bits, 255)
+    rows = rows_of_values(codebook, step, array.dtype)
     entries = []
-    previous = -1
+    previous = 0
     for position, value in enumerate(array.reshape(-1)):
         if gaps and is_zero(value):
             continue
         while position - previous > reach:
             previous += reach
-            entries.append((reach - 1, 0, previous))
-        code = row_of[group_of(position, array.shape, len(codebook), group_axis)][value.tobytes()]
-        entries.append((position - previous - 1, code, position))
+            entries.append((zero, reach))
+        code = rows[group_of(position, array.shape, groups, group_axis)][value.tobytes()]
+        entries.append((code, position - previous))
         previous = position
     return entries
 
 
-def position_after(entries: list[tuple[int, int, int]]) -> int:
-    """1 + the position of the last of the entries; 0 if there is none."""
-    return entries[-1][2] + 1 if entries else 0
+# Section 4: Huffman codes and packets.
 
 
-# Section 4: canonical Huffman codes and bitstreams.
-
-
-def huffman_lengths(symbols: list[int], alphabet: int = 0) -> list[int]:
-    """Code lengths for an alphabet of at least `alphabet` symbols. Counts are halved until no length exceeds 12."""
+def huffman_lengths(symbols: list[int], scale: int = 1) -> Lengths:
+    """The code of some symbols, two at least. Counts are halved until no length exceeds 12."""
     counts = Counter(symbols)
-    lengths = [0] * max(alphabet, max(counts, default=-1) + 1)
     if len(counts) == 1:
-        lengths[symbols[0]] = 1
-        return lengths
+        return {symbols[0]: 1, (0 if symbols[0] else scale): 1}
+    lengths: Lengths = {}
     while counts:
-        heap = [(count, [symbol]) for symbol, count in counts.items()]
+        heap = [(count, [symbol]) for symbol, count in sorted(counts.items(), reverse=True)]
         heapq.heapify(heap)
-        lengths = [0] * len(lengths)
+        lengths = dict.fromkeys(counts, 0)
         while len(heap) > 1:
             (count_a, a), (count_b, b) = heapq.heappop(heap), heapq.heappop(heap)
             for symbol in a + b:
                 lengths[symbol] += 1
             heapq.heappush(heap, (count_a + count_b, a + b))
-        if max(lengths) <= MAX_LENGTH:
+        if max(lengths.values()) <= MAX_LENGTH:
             break
         counts = Counter({symbol: (count + 1) // 2 for symbol, count in counts.items()})
     return lengths
 
 
-def codewords(lengths: list[int]) -> dict[int, str]:
-    """The canonical codeword of each used symbol, as a string of 0s and 1s."""
+def listed(lengths: Lengths) -> list[int]:
+    """The symbols in the order of a table: by rising length, and of one length by rising symbol."""
+    return sorted(lengths, key=lambda symbol: (lengths[symbol], symbol))
+
+
+def codewords(lengths: Lengths) -> dict[int, str]:
+    """The codeword of each symbol, as a string of 0s and 1s."""
     words: dict[int, str] = {}
     word, previous_length = -1, 0
-    for length, symbol in sorted((length, symbol) for symbol, length in enumerate(lengths) if length):
-        word = (word + 1) << (length - previous_length) if words else 0
-        previous_length = length
-        words[symbol] = format(word, f"0{length}b")
+    for symbol in listed(lengths):
+        word = (word + 1) << (lengths[symbol] - previous_length) if words else 0
+        previous_length = lengths[symbol]
+        words[symbol] = format(word, f"0{previous_length}b")
     return words
 
 
-def pack_bits(bits: str) -> bytes:
-    """Bits from the most significant bit of each byte on; zeros fill the last byte."""
-    padded = bits + "0" * (-len(bits) % 8)
-    return bytes(int(padded[i : i + 8], 2) for i in range(0, len(padded), 8))
+def make_table(lengths: Lengths, scale: int = 1, explicit: bool = False) -> bytes:
+    """How many codewords there are of each length, then what they stand for, unless that is 0, scale, 2 * scale, ..."""
+    if not lengths:
+        return b""
+    counts = [list(lengths.values()).count(length) for length in range(1, MAX_LENGTH + 1)]
+    symbols = listed(lengths)
+    in_order = symbols == [scale * i for i in range(len(symbols))]
+    return bytes(counts) + (b"" if in_order and not explicit else bytes(symbols))
 
 
-def pack_lengths(lengths: list[int]) -> bytes:
-    """Two lengths a byte, the even symbol in the low nibble."""
-    padded = lengths + [0] * (len(lengths) % 2)
-    return bytes(padded[i] | padded[i + 1] << 4 for i in range(0, len(padded), 2))
+def cut_packets(words: list[str], packet: int) -> list[str]:
+    """The bits of each packet: as many codewords as it has room for, then ones."""
+    packets: list[str] = []
+    bits = ""
+    for word in words:
+        if len(bits) + len(word) > 8 * packet:
+            packets.append(bits)
+            bits = ""
+        bits += word
+    return [bits.ljust(8 * packet, "1") for bits in [*packets, *([bits] if bits else [])]]
+
+
+def to_bytes(bits: str) -> np.ndarray:
+    """Bits from the most significant bit of each byte on."""
+    return np.frombuffer(bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)), np.uint8)
+
+
+def pack_low_bits(fours: list[int]) -> np.ndarray:
+    """The first half in the lower nibbles, the others in the upper ones."""
+    half = -(-len(fours) // 2)
+    upper = [*fours[half:], 0][:half]
+    return np.array([a | b << 4 for a, b in zip(fours[:half], upper, strict=True)], np.uint8)
 
 
 def seal(parts: Draft) -> CompressedWeight:
-    """Pack the bits, lay out the chunk table and add the checksum."""
-    codes, gaps, chunks = b"", b"", []
-    for (entry, position), code_bits, gap_bits in zip(parts.rows, parts.code_bits, parts.gap_bits, strict=False):
-        chunks.append((entry, len(codes), len(gaps), position))
-        codes += pack_bits(code_bits)
-        gaps += pack_bits(gap_bits)
-    chunks.append((parts.rows[-1][0], len(codes), len(gaps), parts.rows[-1][1]))
+    """Write the tables, pack the bits and add the checksum."""
+    scale = 16 if parts.fours else 1
+    tables = {
+        "code_table": make_table(parts.code_lengths, scale, "code" in parts.explicit),
+        "gap_table": make_table(parts.gap_lengths, 1, "gap" in parts.explicit),
+    }
     return with_checksum(
         CompressedWeight(
             codebook=parts.codebook,
-            code_lengths=np.frombuffer(pack_lengths(parts.code_lengths), np.uint8),
-            codes=np.frombuffer(codes, np.uint8),
-            gap_lengths=np.frombuffer(pack_lengths(parts.gap_lengths), np.uint8),
-            gaps=np.frombuffer(gaps, np.uint8),
-            chunks=np.array(chunks, np.int32),
-            shape=np.array(parts.shape, np.int64),
+            step=parts.step,
+            codes=to_bytes("".join(cut_packets(parts.code_words, parts.packet))),
+            low_bits=pack_low_bits(parts.fours),
+            gaps=to_bytes("".join(cut_packets(parts.gap_words, parts.packet))),
+            extent=np.array([parts.entries, parts.zero, *parts.shape], np.int64),
             dtype=parts.dtype,
-            index_bits=parts.index_bits,
-            chunk_size=parts.chunk_size,
+            packet=parts.packet,
             group_axis=parts.group_axis,
+            **{name: np.frombuffer(table, np.uint8) for name, table in tables.items()},
         )
     )
 

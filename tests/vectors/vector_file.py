@@ -1,4 +1,4 @@
-"""Reading and writing of vectors: a weight group as a model of one node `DecodeWeight`, without the portable body."""
+"""Reading and writing of vectors: a weight group as a model of one decoding node, without the portable bodies."""
 
 from __future__ import annotations
 
@@ -12,50 +12,75 @@ from onnx import TensorProto, helper
 from onnxdc.numeric.weight import CompressedWeight
 
 WEIGHT = "fc1.weight"
-NAMES = ("codebook", "code_lengths", "codes", "gap_lengths", "gaps", "chunks", "shape")
-EMPTY = "onnxdc.empty"
+NAMES = ("codebook", "step", "code_table", "codes", "low_bits", "gap_table", "gaps", "extent")
+EMPTY = "none"
+ATTRIBUTES = ("checksum", "packet", "group_axis")
+TYPES = {  # those that numpy itself does not have
+    TensorProto.BFLOAT16: np.dtype(ml_dtypes.bfloat16),
+    TensorProto.UINT4: np.dtype(ml_dtypes.uint4),
+    TensorProto.INT4: np.dtype(ml_dtypes.int4),
+}
+NIBBLES = (TYPES[TensorProto.UINT4], TYPES[TensorProto.INT4])
 
 
 def element_type(dtype: np.dtype) -> int:
     """The `TensorProto.DataType` of a numpy type."""
-    return int(TensorProto.BFLOAT16 if dtype == ml_dtypes.bfloat16 else helper.np_dtype_to_tensor_dtype(dtype))
+    special = {known: data_type for data_type, known in TYPES.items()}
+    return int(special[dtype] if dtype in special else helper.np_dtype_to_tensor_dtype(dtype))
 
 
 def numpy_type(data_type: int) -> np.dtype:
     """The numpy type of a `TensorProto.DataType`."""
-    bfloat16 = data_type == TensorProto.BFLOAT16
-    return np.dtype(ml_dtypes.bfloat16) if bfloat16 else helper.tensor_dtype_to_np_dtype(data_type)
+    return TYPES[data_type] if data_type in TYPES else helper.tensor_dtype_to_np_dtype(data_type)
 
 
 def to_proto(name: str, array: np.ndarray) -> TensorProto:
-    """A tensor with its elements in `raw_data`."""
-    return helper.make_tensor(name, element_type(array.dtype), array.shape, array.tobytes(), raw=True)
+    """A tensor with its elements in `raw_data`, two of 4 bits a byte."""
+    data = array.tobytes()
+    if array.dtype in NIBBLES:
+        nibbles = [byte & 15 for byte in data] + [0] * (array.size % 2)
+        data = bytes(low | high << 4 for low, high in zip(nibbles[0::2], nibbles[1::2], strict=True))
+    return helper.make_tensor(name, element_type(array.dtype), array.shape, data, raw=True)
 
 
 def to_array(proto: TensorProto) -> np.ndarray:
     """The array that `to_proto` stored."""
-    return np.frombuffer(proto.raw_data, numpy_type(proto.data_type)).reshape(tuple(proto.dims))
+    dtype, dims = numpy_type(proto.data_type), tuple(proto.dims)
+    if dtype not in NIBBLES:
+        return np.frombuffer(proto.raw_data, dtype).reshape(dims)
+    nibbles = [nibble for byte in proto.raw_data for nibble in (byte & 15, byte >> 4)]
+    signed = [nibble - 16 if dtype == ml_dtypes.int4 and nibble > 7 else nibble for nibble in nibbles]
+    return np.array(signed, np.int8)[: int(np.prod(dims))].astype(dtype).reshape(dims)
+
+
+def operator_of(weight: CompressedWeight) -> str:
+    """The operator that decodes the weight: by its form, and by what its codebook holds."""
+    is_integer = weight.dtype in (np.int8, np.uint8, *NIBBLES)
+    kind = "Grid" if weight.step.size else "Integer" if is_integer else "Weight"
+    is_dense = weight.gaps.size == 0 and weight.codes.size > 0
+    return f"Decode{'Dense' if is_dense else ''}{kind}"
 
 
 def to_model(weight: CompressedWeight) -> onnx.ModelProto:
-    """A model of IR version 8, opset 17, that decodes the weight to its only output `W`."""
+    """A model of operator set 17, or the first that has the weight's type, that decodes it to its only output `W`."""
     names = [f"{WEIGHT}.{name}" for name in NAMES]
-    for i in (3, 4):
-        if weight.gaps.shape == weight.gap_lengths.shape == (0,):
+    for i, tensor in enumerate(weight.tensors):
+        if tensor.shape == (0,) and tensor.dtype == np.uint8:
             names[i] = EMPTY
     tensors = dict(zip(names, weight.tensors, strict=True))
-    node = helper.make_node("DecodeWeight", names, ["W"], name="decode", domain="onnxdc", **attributes(weight))
-    output = helper.make_tensor_value_info("W", element_type(weight.dtype), weight.shape.reshape(-1).tolist())
+    node = helper.make_node(operator_of(weight), names, ["W"], name="decode", domain="onnxdc", **attributes(weight))
+    shape = weight.extent.reshape(-1)[2:].tolist()
+    output = helper.make_tensor_value_info("W", element_type(weight.dtype), shape)
     initializers = [to_proto(name, tensor) for name, tensor in tensors.items()]
     graph = helper.make_graph([node], "vector", [], [output], initializers)
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("onnxdc", 1)]
-    return helper.make_model(graph, ir_version=8, opset_imports=opsets)
+    ir_version, opset = (10, 21) if weight.dtype in NIBBLES else (8, 17)
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("onnxdc", 1)]
+    return helper.make_model(graph, ir_version=ir_version, opset_imports=opsets)
 
 
 def attributes(weight: CompressedWeight) -> dict[str, int]:
     """The attributes of a weight group."""
-    values = {name: getattr(weight, name) for name in ("checksum", "index_bits", "chunk_size", "group_axis")}
-    return values | {"dtype": element_type(weight.dtype)}
+    return {name: getattr(weight, name) for name in ATTRIBUTES} | {"dtype": element_type(weight.dtype)}
 
 
 def from_model(model: onnx.ModelProto) -> CompressedWeight:
