@@ -47,7 +47,12 @@ function inputsOf(ort, session) {
   for (const { name, type, shape } of session.inputMetadata) {
     const dims = shape.map((dim) => (typeof dim === "number" && dim > 0 ? dim : 1));
     const length = dims.reduce((product, dim) => product * dim, 1);
-    if (type === "float32") inputs[name] = new ort.Tensor(type, Float32Array.from({ length }, (_, i) => Math.sin(i)), dims);
+    if (type === "float32")
+      inputs[name] = new ort.Tensor(
+        type,
+        Float32Array.from({ length }, (_, i) => Math.sin(i)),
+        dims,
+      );
     else if (type === "int64") inputs[name] = new ort.Tensor(type, new BigInt64Array(length).fill(1n), dims);
     else throw new Error(`the input ${name} is of type ${type}; this page knows float32 and int64`);
   }

@@ -1,7 +1,7 @@
 // CRC-32 (ISO-HDLC), eight bytes a step.
 //
-// TABLE[256 * k + b] is the remainder of byte b followed by k zero bytes, so that the eight bytes of a step can be looked
-// up apart from each other.
+// TABLE[256 * k + b] is the remainder of byte b followed by k zero bytes, so that the eight bytes of a step can be
+// looked up apart from each other.
 
 const POLYNOMIAL = 0xedb88320;
 const TABLE = new Int32Array(8 * 256);

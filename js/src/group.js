@@ -30,17 +30,29 @@ export class Group {
    * @param {import("./tensor.js").Tensor[]} tensors The eight tensors.
    * @param {{ checksum: number, packet: number, groupAxis: number, dtype: number }} attributes
    */
-  constructor(tensors, attributes) {
+  constructor(tensors, { checksum, packet, groupAxis, dtype }) {
     this.tensors = tensors;
-    TENSORS.forEach((name, i) => {
-      this[name] = tensors[i];
-    });
-    Object.assign(this, attributes);
+    const [codebook, step, codeTable, codes, lowBits, gapTable, gaps, extent] = tensors;
+    this.codebook = codebook;
+    this.step = step;
+    this.codeTable = codeTable;
+    this.codes = codes;
+    this.lowBits = lowBits;
+    this.gapTable = gapTable;
+    this.gaps = gaps;
+    this.extent = extent;
+    this.checksum = checksum;
+    this.packet = packet;
+    this.groupAxis = groupAxis;
+    this.dtype = dtype;
+    this.entries = 0; // these three are what the extent says
+    this.zero = 0;
+    this.shape = [];
   }
 
-  /** The bytes that are stored. */
+  /** The bytes that are stored, with what is said of each tensor. */
   get stored() {
-    return this.tensors.reduce((sum, tensor) => sum + tensor.bytes().length, 0);
+    return this.tensors.reduce((sum, tensor) => sum + tensor.message.length, 0);
   }
 
   /** The number of elements of the weight. */
@@ -55,7 +67,7 @@ export class Group {
 
   /** How many groups the weight has. */
   get groups() {
-    return this.step.size > 0 ? this.step.dims[0] : this.codebook.dims[0];
+    return hasStep(this.step) ? this.step.dims[0] : this.codebook.dims[0];
   }
 
   /** How many elements that follow each other belong to the same group. */
@@ -71,6 +83,7 @@ export class Group {
    * @throws {OnnxdcError} A rule is broken.
    */
   check() {
+    for (const tensor of this.tensors) tensor.checkSize();
     checkCodebook(this);
     checkStep(this);
     checkTypes(this);
@@ -103,11 +116,18 @@ export class Group {
     const [entries, zero, ...shape] = extent;
     const sizes = shape.filter((dim) => dim !== 0).reduce((product, dim) => product * dim, 1);
     expect(shape.every((dim) => dim >= 0) && sizes < MANY, "extent", `shape ${shape.slice(0, DEEPEST)}`);
-    Object.assign(this, { entries, zero, shape });
+    this.entries = entries;
+    this.zero = zero;
+    this.shape = shape;
     expect(entries >= 0 && entries <= this.numel, "extent", `${entries} entries of ${this.numel} elements`);
     const codes = this.codesPerGroup;
     expect(zero >= 0 && zero < codes, "extent", `the code of zero is ${zero}, there are ${codes}`);
   }
+}
+
+/** Whether a group has a step: what stands for none is empty, and of rank 1. */
+export function hasStep(step) {
+  return step.rank !== 1 || step.size !== 0;
 }
 
 function integers(tensor) {
@@ -118,14 +138,14 @@ function integers(tensor) {
 
 function checkCodebook({ codebook, step, dtype }) {
   expect(dtype in CODEBOOKS, "codebook-type", `dtype ${dtype}`);
-  const isGrid = step.size > 0;
+  const isGrid = hasStep(step);
   const types = isGrid ? GRIDS : CODEBOOKS[dtype];
   expect(types.includes(codebook.type), "codebook-type", `type ${codebook.type} for dtype ${dtype}`);
   checkRange(codebook, dtype);
   const [rows, codes] = codebook.dims;
   const isMatrix = codebook.rank === 2 && rows > 0 && codes >= 1 && codes <= 256 && rows * codes < MANY;
   expect(isMatrix, "codebook-shape", `shape ${codebook.dims}`);
-  if (isGrid) expect(rows === 1 && step.dims[0] * codes < MANY, "codebook-shape", `${rows} rows of a grid`);
+  if (isGrid) expect(rows === 1 && (step.dims[0] ?? 1) * codes < MANY, "codebook-shape", `${rows} rows of a grid`);
 }
 
 function checkRange(codebook, dtype) {
@@ -138,11 +158,8 @@ function checkRange(codebook, dtype) {
 }
 
 function checkStep({ step, dtype }) {
-  if (step.size === 0) {
-    expect(step.rank === 1, "step", `an empty step of rank ${step.rank}`);
-    return;
-  }
-  const isColumn = step.type === Type.FLOAT && step.rank === 2 && step.dims[1] === 1;
+  if (!hasStep(step)) return;
+  const isColumn = step.type === Type.FLOAT && step.rank === 2 && step.dims[0] > 0 && step.dims[1] === 1;
   expect(isColumn, "step", `type ${step.type}, shape ${step.dims}`);
   expect(FLOATS.includes(dtype), "step", `a step for dtype ${dtype}`);
   const bytes = step.bytes();
@@ -219,9 +236,4 @@ function checkLowBits({ entries, lowBits, codeTable }) {
   expect(isRestZero, "low-bits", "the last nibble belongs to no entry and is not 0");
   const table = codeTable.bytes();
   checkLowSymbols(table, readCounts(table).codewords);
-}
-
-/** The error of a file that an unreleased version of onnxdc made. */
-export function unreleased() {
-  return new OnnxdcError("unreleased", "this file was made by an unreleased onnxdc; compress the model again");
 }

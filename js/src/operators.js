@@ -91,9 +91,8 @@ export function addStandard(nodes, node, operator, weight) {
   const inputs = [...node.inputs.slice(0, first), weight, ...node.inputs.slice(first + GROUP, fused)];
   const own = node.attributes.filter(({ name }) => ![...GROUP_ATTRIBUTES, SLOPE].includes(name));
   const output = node.outputs[0];
-  const steps = [
-    (last) => nodes.add(standard, inputs, { ...last, attributes: own.map(({ whole }) => whole), others: node.others }),
-  ];
+  const attributes = own.map(({ whole }) => whole);
+  const steps = [(last, _) => nodes.add(standard, inputs, { ...last, attributes, others: node.others })];
   if (isAdded) steps.push((last, y) => nodes.add("Add", [y, input(fused)], last));
   if (activation) {
     const [min, max] = [input(fused + Number(isAdded)), input(fused + Number(isAdded) + 1)];

@@ -84,7 +84,7 @@ function countedPacket(stream, from, to, code, symbols, written, entries, name) 
   return packetEnd(held, bits, single, symbols, written, entries, name);
 }
 
-/** Read the codewords in the last bits of a packet, as long as there are fewer than `entries`; the rest must be ones. */
+/** Read the codewords in the last bits of a packet, until there are `entries` symbols; the rest must be ones. */
 function packetEnd(held, bits, single, symbols, written, entries, name) {
   while (bits > 0 && written < entries) {
     const entry = single[next12(held, bits)];

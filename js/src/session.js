@@ -50,7 +50,7 @@ export async function fetchModel(address, { onProgress, request } = {}) {
   const parts = [];
   let loaded = 0;
   onProgress?.({ loaded, total });
-  for (const reader = response.body.getReader(); ; ) {
+  for (const reader = response.body.getReader(); ;) {
     const { done, value } = await reader.read();
     if (done) break;
     parts.push(value);

@@ -59,15 +59,17 @@ export class Tensor {
 
   /** The elements as little-endian bytes in row-major order. They are no copy where the file has them so. */
   bytes() {
-    if (!this.elements) {
-      expect(!this.external, "external-data", `${this.name} lies in another file, which is not read here`);
-      expect(this.type in SIZE, "tensor-type", `${this.name} is of type ${this.type}`);
-      this.elements = this.raw ?? typedBytes(this);
-      const expected = this.size * SIZE[this.type];
-      const given = this.elements.length;
-      expect(given === expected, "tensor-type", `expected ${expected} bytes in ${this.name}, got ${given}`);
-    }
+    this.elements ??= this.raw ?? typedBytes(this);
     return this.elements;
+  }
+
+  /** Refuse elements that lie elsewhere, or are not as many as the dimensions say; any are right for other types. */
+  checkSize() {
+    expect(!this.external, "external-data", `${this.name} lies in another file, which is not read here`);
+    if (!(this.type in SIZE)) return;
+    const expected = this.size * SIZE[this.type];
+    const given = this.bytes().length;
+    expect(given === expected, "tensor-type", `expected ${expected} bytes in ${this.name}, got ${given}`);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { Budget } from "./budget.js";
 import { OnnxdcError, at, expect, shown } from "./errors.js";
-import { Group, TENSORS, unreleased } from "./group.js";
+import { Group, TENSORS } from "./group.js";
 import { AttributeType, Field, Model } from "./onnx.js";
 import { DOMAIN, Nodes, VERSION, addStandard, operatorOf } from "./operators.js";
 import { Writer } from "./protobuf.js";
@@ -12,8 +12,7 @@ import { Decoder } from "./weight.js";
 const INLINE = 1024; // bytes; a runtime reads small tensors while it loads a model, to infer shapes
 const LARGEST = 2 ** 31 - 1; // bytes of a message of protocol buffers
 const ORIGIN = "onnxdc.origin"; // metadata of the compressed form
-const OLD_ATTRIBUTES = ["index_bits", "chunk_size"]; // of files of before the first release
-const INT32 = 6; // TensorProto.DataType of a tensor that groups had then
+const OLD_FUNCTION = "Segment"; // of the domain in files of versions before the first release
 const DEFAULTS = { packet: 32, group_axis: 0, dtype: Type.FLOAT };
 
 /**
@@ -47,9 +46,16 @@ function hasDomain(graph) {
 
 function checkImports(model) {
   const version = model.opsets.get(DOMAIN);
-  expect(version === VERSION, "version", `expected version ${VERSION} of the domain ${DOMAIN}, got ${version ?? "none"}`);
+  expect(
+    version === VERSION,
+    "version",
+    `expected version ${VERSION} of the domain ${DOMAIN}, got ${version ?? "none"}`,
+  );
   for (const { number, item } of model.fields) {
-    if (number !== Field.model.functions || item.domain === DOMAIN) continue;
+    if (number !== Field.model.functions) continue;
+    const isOld = item.domain === DOMAIN && item.name === OLD_FUNCTION;
+    expect(!isOld, "unreleased", "this file was made by an unreleased onnxdc; compress the model again");
+    if (item.domain === DOMAIN) continue;
     const isPlain = item.nodes.every((node) => node.domain !== DOMAIN && !node.graphs.some(hasDomain));
     expect(isPlain, "operator", `the function ${shown(item.name)} has nodes of the domain ${DOMAIN}`);
   }
@@ -112,6 +118,7 @@ class Unpacking {
   /** The message of a graph without nodes of the domain. */
   rewrite(graph, outer = undefined) {
     const scope = new Scope(graph, outer);
+    /** @type {{ number: number, message?: Writer, whole?: Uint8Array, item?: any }[]} */
     const parts = []; // what takes the place of each field: Writers of nodes, or bytes of whole fields
     const weights = new Map(); // weight -> its name in this graph
     for (const { number, whole, item } of graph.fields) {
@@ -123,7 +130,7 @@ class Unpacking {
     const result = new Writer();
     for (const { number, whole, item, message } of parts) {
       if (message) result.message(number, message);
-      else if (number !== Field.graph.initializer || !this.grouped.has(item) || this.used.has(item.name)) result.append(whole);
+      else if (!this.grouped.has(item) || this.used.has(item.name)) result.append(whole);
     }
     for (const [weight, names] of weights) for (const name of names) this.addInitializer(result, name, weight);
     return result;
@@ -138,7 +145,8 @@ class Unpacking {
     }
     const message = new Writer();
     for (const field of node.fields) {
-      if (field.number === Field.node.attribute) message.message(field.number, this.rewriteAttribute(field.item, scope));
+      if (field.number === Field.node.attribute)
+        message.message(field.number, this.rewriteAttribute(field.item, scope));
       else message.append(field.whole);
     }
     return { number: Field.graph.node, message };
@@ -176,14 +184,11 @@ class Unpacking {
   /** The group of a node, whose first tensor is the input `first`. */
   groupOf(node, scope, first) {
     const names = node.inputs.slice(first, first + TENSORS.length);
-    if (names.length < TENSORS.length || OLD_ATTRIBUTES.some((name) => node.attribute(name))) throw unreleased();
-    const tensors = names.map((name, i) => {
-      const tensor = name ? scope.find(name) : undefined;
-      expect(tensor, "tensor-type", `${TENSORS[i]} is missing or not constant`);
+    const tensors = TENSORS.map((kind, i) => {
+      const tensor = names[i] ? scope.find(names[i]) : undefined;
+      expect(tensor, "tensor-type", `${kind} is missing or not constant`);
       return tensor;
     });
-    const { gapTable } = Object.fromEntries(tensors.map((tensor, i) => [TENSORS[i], tensor]));
-    if (gapTable.type === INT32 && gapTable.rank === 2) throw unreleased();
     for (const tensor of tensors) this.grouped.add(tensor);
     const integer = (name) => integerOf(node, name) ?? DEFAULTS[name];
     const checksum = integerOf(node, "checksum");

@@ -3,6 +3,7 @@
 // Values are handled as unsigned words, never as numbers, so that every bit of a NaN or of a -0.0 stays as it is. A
 // float64 is two words.
 
+import { hasStep } from "./group.js";
 import { Type, sizeOf } from "./tensor.js";
 
 const WORDS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array };
@@ -19,7 +20,7 @@ export function wordsOf(type) {
 
 /** The words of the values of all groups, one group after the other. */
 export function valueWords(group) {
-  if (group.step.size > 0) return gridWords(group);
+  if (hasStep(group.step)) return gridWords(group);
   const { codebook, dtype } = group;
   const bytes = codebook.bytes().slice(); // on an address that any type of array can start at
   if (codebook.type === dtype || dtype === Type.UINT4 || dtype === Type.INT4) return wordsIn(dtype, bytes);

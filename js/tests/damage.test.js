@@ -71,7 +71,17 @@ test("noise", () => {
 });
 
 test("damage is noticed in many ways", () => {
-  const expected = ["protobuf", "model", "tensor-type", "extent", "form", "kraft", "checksum", "packet-fill", "position"];
+  const expected = [
+    "protobuf",
+    "model",
+    "tensor-type",
+    "extent",
+    "form",
+    "kraft",
+    "checksum",
+    "packet-fill",
+    "position",
+  ];
   for (const rule of [...expected, "code", "zero", "groups", "step", "limit"]) assert.ok(RULES.has(rule), rule);
 });
 

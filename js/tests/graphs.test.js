@@ -33,7 +33,10 @@ test("small weights lie in the model, others outside it", () => {
   const weight = randomWeight(rng(), { dtype: 1, shape: [10, 30], isDense: true });
   const bytes = decodingModel(weight);
   const outside = unpack(bytes);
-  assert.deepEqual(outside.externalData.map(({ path, data }) => [path, data.length]), [["onnxdc.0", 1200]]);
+  assert.deepEqual(
+    outside.externalData.map(({ path, data }) => [path, data.length]),
+    [["onnxdc.0", 1200]],
+  );
   assert.equal(unpack(bytes, { inline: 1199 }).externalData.length, 1);
   const inside = unpack(bytes, { inline: 1200 });
   assert.deepEqual(inside.externalData, []);
@@ -53,7 +56,10 @@ test("all that is not of the domain stays as it is", () => {
     message(field(1, "DecodeWeight"), field(10, "onnxdc")),
     message(field(1, "Mine"), field(7, node("Relu", ["x"], ["y"])), field(10, "mine")),
   ];
-  const bytes = message(model(main, { functions, metadata: { "onnxdc.origin": "a", author: "b" } }), field(97, "unknown"));
+  const bytes = message(
+    model(main, { functions, metadata: { "onnxdc.origin": "a", author: "b" } }),
+    field(97, "unknown"),
+  );
   const result = new Model(unpack(bytes).model);
   const kept = (number, fields) => fields.filter((one) => one.number === number).map(({ whole }) => Buffer.from(whole));
   assert.deepEqual(kept(1, result.graph.fields), [field(1, plainNode)]);
@@ -62,8 +68,14 @@ test("all that is not of the domain stays as it is", () => {
   assert.deepEqual(kept(97, result.fields), [field(97, "unknown")]);
   assert.deepEqual(kept(25, result.fields), [field(25, functions[1])]);
   assert.deepEqual([...result.opsets], [["", 17]]);
-  assert.deepEqual(result.fields.filter(({ number }) => number === 14).map(({ item }) => item), ["author"]);
-  assert.deepEqual(result.graph.initializers.map(({ name }) => name), ["b", "W"]);
+  assert.deepEqual(
+    result.fields.filter(({ number }) => number === 14).map(({ item }) => item),
+    ["author"],
+  );
+  assert.deepEqual(
+    result.graph.initializers.map(({ name }) => name),
+    ["b", "W"],
+  );
 });
 
 test("a tensor that something else reads stays", () => {
@@ -77,7 +89,11 @@ test("the nodes that yield symbols go", () => {
   const weight = smallWeight();
   const symbols = node("Symbols2", [weight.names[2], weight.names[3]], ["s"], DOMAIN);
   const sparse = node("SparseSymbols", [weight.names[2], weight.names[3]], ["t"], DOMAIN);
-  const nodes = [symbols, sparse, node("DecodeDenseWeight", [...weight.names, "s", ""], ["W"], { ...DOMAIN, attributes: weight.attributes })];
+  const nodes = [
+    symbols,
+    sparse,
+    node("DecodeDenseWeight", [...weight.names, "s", ""], ["W"], { ...DOMAIN, attributes: weight.attributes }),
+  ];
   const result = unpack(model(graph({ nodes, initializers: weight.initializers })));
   assert.deepEqual(nodesOf(result.model), []);
   assert.deepEqual([...weightsOf(result).keys()], ["W"]);
@@ -103,7 +119,13 @@ test("sparse nodes that share a weight share an initializer, whose name nothing 
   const [name, ...others] = weightsOf(result).keys();
   assert.deepEqual(others, []);
   assert.notEqual(name, "fc1.weight");
-  assert.deepEqual(nodesOf(result.model).map(({ inputs }) => inputs), [["x", name], ["x", name]]);
+  assert.deepEqual(
+    nodesOf(result.model).map(({ inputs }) => inputs),
+    [
+      ["x", name],
+      ["x", name],
+    ],
+  );
 });
 
 test("groups in subgraphs, with tensors from around them", () => {
@@ -112,16 +134,32 @@ test("groups in subgraphs, with tensors from around them", () => {
   const nodes = [decode(inner, "W"), decode(outer, "V"), node("Add", ["W", "V"], ["r"])];
   const branch = graph({ nodes, initializers: inner.initializers, outputs: [value("r", 1, [2, 3])] });
   const plain = graph({ nodes: [node("Identity", ["x"], ["q"])], outputs: [value("q", 1, [2, 3])] });
-  const attributes = [intAttribute("other", 3), graphAttribute("then_branch", branch), graphAttribute("else_branch", plain)];
+  const attributes = [
+    intAttribute("other", 3),
+    graphAttribute("then_branch", branch),
+    graphAttribute("else_branch", plain),
+  ];
   const choice = message(node("If", ["c"], ["y"], { attributes }), field(99, "unknown"));
   const result = unpack(model(graph({ nodes: [choice], initializers: outer.initializers })));
   const main = new Model(result.model).graph;
   assert.deepEqual(main.initializers, []);
   const [then, other] = main.nodes[0].graphs;
-  assert.deepEqual(then.initializers.map(({ name }) => name), ["W", "V"]);
-  assert.deepEqual(then.nodes.map(({ opType }) => opType), ["Add"]);
-  assert.deepEqual(other.nodes.map(({ opType }) => opType), ["Identity"]);
-  assert.deepEqual(main.nodes[0].attributes.map(({ name }) => name), ["other", "then_branch", "else_branch"]);
+  assert.deepEqual(
+    then.initializers.map(({ name }) => name),
+    ["W", "V"],
+  );
+  assert.deepEqual(
+    then.nodes.map(({ opType }) => opType),
+    ["Add"],
+  );
+  assert.deepEqual(
+    other.nodes.map(({ opType }) => opType),
+    ["Identity"],
+  );
+  assert.deepEqual(
+    main.nodes[0].attributes.map(({ name }) => name),
+    ["other", "then_branch", "else_branch"],
+  );
   assert.deepEqual(main.nodes[0].others.map((bytes) => Buffer.from(bytes)).at(-1), field(99, "unknown"));
 });
 
@@ -138,7 +176,9 @@ test("tensors may hold their elements in fields of numbers", () => {
   for (let seed = 0; seed < 40; seed++) {
     const weight = randomWeight(random(seed));
     const parts = groupParts(weight.group);
-    const typed = weight.group.tensors.map(({ type, dims, bytes }, i) => typedTensor(parts.names[i], type, dims, bytes, seed % 2));
+    const typed = weight.group.tensors.map(({ type, dims, bytes }, i) =>
+      typedTensor(parts.names[i], type, dims, bytes, seed % 2),
+    );
     const result = unpack(model(graph({ nodes: [decode(parts, "W")], initializers: typed })));
     assert.deepEqual(Buffer.from(weightsOf(result).get("W").bytes), weight.dense, `seed ${seed}`);
   }
@@ -169,7 +209,11 @@ test("refuses what is not constant", () => {
   const weight = smallWeight();
   const { initializers, names } = weight;
   refusal("tensor-type", model(graph({ nodes: [decode(weight, "W")], initializers: initializers.slice(1) })));
-  refusal("tensor-type", model(graph({ nodes: [decode(weight, "W")], initializers, inputs: [value(names[0], 1, [1, 5])] })));
+  refusal("tensor-type", model(graph({ nodes: [decode({ ...weight, names: names.slice(0, 7) }, "W")], initializers })));
+  refusal(
+    "tensor-type",
+    model(graph({ nodes: [decode(weight, "W")], initializers, inputs: [value(names[0], 1, [1, 5])] })),
+  );
 });
 
 test("refuses weights in other files", () => {
@@ -181,15 +225,9 @@ test("refuses weights in other files", () => {
 
 test("refuses files of unreleased versions", () => {
   const weight = smallWeight();
-  const { names, initializers, attributes } = weight;
-  const file = (inputs, more) =>
-    model(graph({ nodes: [node("DecodeWeight", inputs, ["W"], { ...DOMAIN, attributes: [...attributes, ...more] })], initializers }));
-  refusal("unreleased", file(names, [intAttribute("index_bits", 5)]));
-  refusal("unreleased", file(names, [intAttribute("chunk_size", 64)]));
-  refusal("unreleased", file(names.slice(0, 7), []));
-  const chunks = initializers.map((one, i) => (i === 5 ? tensor(names[5], 6, [2, 4], Buffer.alloc(32)) : one));
-  const gemm = node("SparseQuantGemm", ["x", ...names], ["y"], { ...DOMAIN, attributes });
-  refusal("unreleased", model(graph({ nodes: [gemm], initializers: chunks })));
+  const functions = [message(field(1, "Segment"), field(10, "onnxdc"))];
+  const file = model(graph({ nodes: [decode(weight, "W")], initializers: weight.initializers }), { functions });
+  refusal("unreleased", file);
 });
 
 test("refuses what a newer version may have", () => {
@@ -207,14 +245,20 @@ test("refuses what a newer version may have", () => {
 test("refuses attributes of another type, and a missing checksum", () => {
   const weight = smallWeight();
   const file = (attributes) =>
-    model(graph({ nodes: [node("DecodeWeight", weight.names, ["W"], { ...DOMAIN, attributes })], initializers: weight.initializers }));
+    model(
+      graph({
+        nodes: [node("DecodeWeight", weight.names, ["W"], { ...DOMAIN, attributes })],
+        initializers: weight.initializers,
+      }),
+    );
   refusal("model", file([message(field(1, "checksum"), field(21, "other"), field(20, 2))]));
   refusal("checksum", file([]));
 });
 
 test("refuses graphs that are nested without end", () => {
   let inner = graph({ nodes: [node("Relu", ["x"], ["y"], DOMAIN)] });
-  for (let depth = 0; depth < 5000; depth++) inner = graph({ nodes: [node("If", ["c"], ["y"], { attributes: [graphAttribute("then_branch", inner)] })] });
+  for (let depth = 0; depth < 5000; depth++)
+    inner = graph({ nodes: [node("If", ["c"], ["y"], { attributes: [graphAttribute("then_branch", inner)] })] });
   refusal("model", model(inner));
 });
 
@@ -222,12 +266,23 @@ test("an error names the weight, shortly and without control characters", () => 
   const weight = smallWeight(`fc1\n${"x".repeat(200)}`);
   weight.attributes[0] = intAttribute("checksum", 1);
   const bytes = model(graph({ nodes: [decode(weight, "W")], initializers: weight.initializers }));
-  assert.throws(() => unpack(bytes), (error) => /^fc1\ufffdx{76}\.\.\.: checksum: expected 1, got \d+$/.test(error.message));
+  assert.throws(
+    () => unpack(bytes),
+    (error) => /^fc1\ufffdx{76}\.\.\.: checksum: expected 1, got \d+$/.test(error.message),
+  );
 });
 
 test("a codebook with a NaN or a -0 keeps every bit", () => {
   const bits = Buffer.from(Uint32Array.of(0, 0x80000000, 0x7fa00001, 0xffc12345).buffer);
-  const group = encode({ codes: [0, 1, 2, 3, 3], shape: [5], codebook: { type: 1, dims: [1, 4], bytes: bits }, rng: rng() });
+  const group = encode({
+    codes: [0, 1, 2, 3, 3],
+    shape: [5],
+    codebook: { type: 1, dims: [1, 4], bytes: bits },
+    rng: rng(),
+  });
   const { bytes } = weightsOf(unpack(decodingModel({ group }))).get("W");
-  assert.deepEqual([...new Uint32Array(Uint8Array.from(bytes).buffer)], [0, 0x80000000, 0x7fa00001, 0xffc12345, 0xffc12345]);
+  assert.deepEqual(
+    [...new Uint32Array(Uint8Array.from(bytes).buffer)],
+    [0, 0x80000000, 0x7fa00001, 0xffc12345, 0xffc12345],
+  );
 });

@@ -34,7 +34,14 @@ test("the names of the domain", () => {
   for (const name of ["Symbols", "Symbols2", "SparseSymbols", "SparseSymbols16"]) {
     assert.equal(operatorOf(name).kind, "symbols");
   }
-  for (const name of ["SparseQuantGemmBias", "SparseQuantGatherRelu", "SparseQuantConvBias", "Decode", "SparseQuant", ""]) {
+  for (const name of [
+    "SparseQuantGemmBias",
+    "SparseQuantGatherRelu",
+    "SparseQuantConvBias",
+    "Decode",
+    "SparseQuant",
+    "",
+  ]) {
     assert.throws(() => operatorOf(name), { rule: "operator" });
   }
 });
@@ -61,8 +68,14 @@ test("what is added, and activations with inputs", () => {
 test("attributes: those of the standard operator stay, those of the group go", () => {
   const given = [intAttribute("transA", 1), floatAttribute("alpha", 0.5), floatAttribute("slope", 0.25)];
   const [gemm, leaky] = nodesFor("SparseQuantGemmLeakyRelu", ["a"], [""], given);
-  assert.deepEqual(gemm.attributes.map(({ name }) => name), ["transA", "alpha"]);
-  assert.deepEqual(leaky.attributes.map(({ name, float }) => [name, float]), [["alpha", 0.25]]);
+  assert.deepEqual(
+    gemm.attributes.map(({ name }) => name),
+    ["transA", "alpha"],
+  );
+  assert.deepEqual(
+    leaky.attributes.map(({ name, float }) => [name, float]),
+    [["alpha", 0.25]],
+  );
   const [, other] = nodesFor("SparseQuantGemmLeakyRelu", ["a"], [""]);
   assert.equal(other.attributes[0].float, Math.fround(0.01));
 });
@@ -73,6 +86,9 @@ test("only the last node yields the output; no name is used twice", () => {
     const outputs = nodes.flatMap((one) => one.outputs);
     assert.equal(new Set(outputs).size, outputs.length, opType);
     assert.equal(outputs.at(-1), "y", opType);
-    assert.ok(nodes.every(({ domain }) => domain === ""), opType);
+    assert.ok(
+      nodes.every(({ domain }) => domain === ""),
+      opType,
+    );
   }
 });

@@ -24,15 +24,26 @@ test("every wire type passes through", () => {
   const all = [...fields(message)];
   assert.deepEqual(
     all.map(({ number, wire }) => [number, wire]),
-    [[1, 0], [2, 2], [3, 5], [4, 1]],
+    [
+      [1, 0],
+      [2, 2],
+      [3, 5],
+      [4, 1],
+    ],
   );
   assert.deepEqual(Buffer.concat(all.map(({ whole }) => whole)), message);
 });
 
 test("repeated integers, packed and not", () => {
   const packed = Buffer.from([0x0a, 3, 1, 0x96, 0x01]);
-  assert.deepEqual([...fields(packed)].flatMap((one) => [...integers(one)]), [1, 150]);
-  assert.deepEqual([...fields(field(1, 1, 150))].flatMap((one) => [...integers(one)]), [1, 150]);
+  assert.deepEqual(
+    [...fields(packed)].flatMap((one) => [...integers(one)]),
+    [1, 150],
+  );
+  assert.deepEqual(
+    [...fields(field(1, 1, 150))].flatMap((one) => [...integers(one)]),
+    [1, 150],
+  );
 });
 
 for (const [name, bytes] of Object.entries({

@@ -25,7 +25,11 @@ for (const isDense of [true, false]) {
       const rng = random(seed);
       const given = { dtype: 1, shape: [40, 900], isDense, density: 0.5, codes: rng.pick([2, 5, 30, 256]) };
       const weight = randomWeight(rng, given);
-      assert.deepEqual(Buffer.from(weightsOf(unpack(decodingModel(weight))).get("W").bytes), weight.dense, `seed ${seed}`);
+      assert.deepEqual(
+        Buffer.from(weightsOf(unpack(decodingModel(weight))).get("W").bytes),
+        weight.dense,
+        `seed ${seed}`,
+      );
     }
   });
 }

@@ -16,10 +16,22 @@ const codebook = (...values) => ({ type: FLOAT, dims: [1, values.length], bytes:
 
 // Three weights that are right; each test breaks one of them in one place.
 const gapForm = () =>
-  encode({ codes: [1, 2, 0, 3], gaps: [0, 5, 250, 3], shape: [2, 150], codebook: codebook(0, 1, 2, 3), rng: random(1) });
+  encode({
+    codes: [1, 2, 0, 3],
+    gaps: [0, 5, 250, 3],
+    shape: [2, 150],
+    codebook: codebook(0, 1, 2, 3),
+    rng: random(1),
+  });
 const denseForm = () => encode({ codes: [1, 2, 0, 3, 3], shape: [5], codebook: codebook(0, 1, 2, 3), rng: random(2) });
 const lowForm = () =>
-  encode({ codes: [1, 18, 0, 3, 33], shape: [5], codebook: codebook(...Array(34).keys()), lowBits: true, rng: random(4) });
+  encode({
+    codes: [1, 18, 0, 3, 33],
+    shape: [5],
+    codebook: codebook(...Array(34).keys()),
+    lowBits: true,
+    rng: random(4),
+  });
 const gridForm = () => {
   const integers = { type: INT8, dims: [1, 4], bytes: Buffer.from([0, 1, 255, 3]) };
   const step = { type: FLOAT, dims: [2, 1], bytes: f32(0.5, 0.75) };
@@ -51,7 +63,9 @@ for (const [name, make] of Object.entries({ gapForm, denseForm, lowForm, gridFor
 }
 
 check("codebook-type", "dtype of int32", gapForm(), (_, attributes) => Object.assign(attributes, { dtype: 6 }));
-check("codebook-type", "float32 for float16", gapForm(), (_, attributes) => Object.assign(attributes, { dtype: FLOAT16 }));
+check("codebook-type", "float32 for float16", gapForm(), (_, attributes) =>
+  Object.assign(attributes, { dtype: FLOAT16 }),
+);
 check("codebook-type", "float16 for bfloat16", gapForm(), (t, attributes) => {
   t.codebook = { type: FLOAT16, dims: [1, 4], bytes: Buffer.alloc(8) };
   attributes.dtype = BFLOAT16;
@@ -60,7 +74,11 @@ check("codebook-type", "values on a grid", gapForm(), (t) => Object.assign(t, { 
 check("codebook-type", "int16 without a step", gapForm(), (t) => {
   t.codebook = { type: INT16, dims: [1, 4], bytes: Buffer.alloc(8) };
 });
-for (const [dtype, type, byte] of [[21, UINT8, 16], [22, INT8, 8], [22, INT8, 0xf7]]) {
+for (const [dtype, type, byte] of [
+  [21, UINT8, 16],
+  [22, INT8, 8],
+  [22, INT8, 0xf7],
+]) {
   check("codebook-type", `the byte ${byte} for dtype ${dtype}`, gapForm(), (t, attributes) => {
     t.codebook = { type, dims: [1, 4], bytes: Buffer.from([0, 1, byte, 3]) };
     attributes.dtype = dtype;
@@ -72,9 +90,11 @@ check("codebook-shape", "no groups", gapForm(), (t) => {
   t.codebook = { type: FLOAT, dims: [0, 4], bytes: Buffer.alloc(0) };
 });
 check("codebook-shape", "two rows of a grid", gridForm(), (t) => Object.assign(t.codebook, { dims: [2, 2] }));
-check("step", "rank 2 and empty", gapForm(), (t) => Object.assign(t.step, { dims: [0, 1] }));
+check("step", "rank 2 and empty", gridForm(), (t) => Object.assign(t.step, { dims: [0, 1], bytes: Buffer.alloc(0) }));
 check("step", "rank 1", gridForm(), (t) => Object.assign(t.step, { dims: [2] }));
-check("step", "uint8", gridForm(), (t) => Object.assign(t, { step: { type: UINT8, dims: [2, 1], bytes: Buffer.alloc(2) } }));
+check("step", "uint8", gridForm(), (t) =>
+  Object.assign(t, { step: { type: UINT8, dims: [2, 1], bytes: Buffer.alloc(2) } }),
+);
 check("step", "of an integer weight", gridForm(), (_, attributes) => Object.assign(attributes, { dtype: INT8 }));
 for (const value of [0, -1, NaN, 2 ** -101, 2 ** 101, 1.0625]) {
   check("step", `${value}`, gridForm(), (t) => Object.assign(t.step, { bytes: f32(0.5, value) }));
@@ -119,16 +139,24 @@ check("zero", "in the second group", gapForm(), (t) => {
   t.codebook = { type: FLOAT, dims: [2, 4], bytes: f32(0, 1, 2, 3, 4, 1, 2, 3) };
 });
 for (const kind of ["codeTable", "gapTable"]) {
-  check("table-size", `${kind} of 11 bytes`, gapForm(), (t) => Object.assign(t, { [kind]: u8(t[kind].bytes.subarray(0, 11)) }));
+  check("table-size", `${kind} of 11 bytes`, gapForm(), (t) =>
+    Object.assign(t, { [kind]: u8(t[kind].bytes.subarray(0, 11)) }),
+  );
   check("table-size", `${kind} too long`, gapForm(), (t) => {
     t[kind] = u8([...t[kind].bytes.subarray(0, 12), 0]);
   });
   check("table-size", `${kind} missing`, gapForm(), (t) => Object.assign(t, { [kind]: u8([]) }));
-  check("kraft", `${kind} of one codeword`, gapForm(), (t) => Object.assign(t, { [kind]: u8([1, ...Array(11).fill(0)]) }));
-  check("kraft", `${kind} with a hole`, gapForm(), (t) => Object.assign(t, { [kind]: u8([1, 1, ...Array(10).fill(0)]) }));
+  check("kraft", `${kind} of one codeword`, gapForm(), (t) =>
+    Object.assign(t, { [kind]: u8([1, ...Array(11).fill(0)]) }),
+  );
+  check("kraft", `${kind} with a hole`, gapForm(), (t) =>
+    Object.assign(t, { [kind]: u8([1, 1, ...Array(10).fill(0)]) }),
+  );
   check("kraft", `${kind} too full`, gapForm(), (t) => Object.assign(t, { [kind]: u8([2, 1, ...Array(10).fill(0)]) }));
 }
-check("table-size", "a table without its stream", denseForm(), (t) => Object.assign(t, { gapTable: u8(t.codeTable.bytes) }));
+check("table-size", "a table without its stream", denseForm(), (t) =>
+  Object.assign(t, { gapTable: u8(t.codeTable.bytes) }),
+);
 check("low-bits", "one byte more", lowForm(), (t) => Object.assign(t, { lowBits: u8([...t.lowBits.bytes, 0]) }));
 check("low-bits", "an upper nibble too many", lowForm(), (t) => {
   t.lowBits.bytes[2] |= 0x30;
@@ -154,12 +182,17 @@ check("truncated", "more entries than codewords", denseForm(), (t) => {
 check("packet-fill", "a zero at the end", gapForm(), (t) => {
   t.gaps.bytes[31] &= 0xfe;
 });
-check("packet-fill", "a packet too many", gapForm(), (t) => Object.assign(t, { gaps: u8([...t.gaps.bytes, ...Array(32).fill(255)]) }));
+check("packet-fill", "a packet too many", gapForm(), (t) =>
+  Object.assign(t, { gaps: u8([...t.gaps.bytes, ...Array(32).fill(255)]) }),
+);
 check("code", "as many as there are", denseForm(), (t) => Object.assign(t, { codebook: codebook(0, 1, 2) }));
 check("position", "beyond the end", gapForm(), (t) => Object.assign(t.extent, { bytes: i64(4, 0, 2, 129) }));
 test("position: a gap of 0", () => {
   const group = encode({ codes: [1, 2], gaps: [1, 0], shape: [9], codebook: codebook(0, 1, 2), rng: random(1) });
-  assert.equal(errorOf(group, () => {}), "position");
+  assert.equal(
+    errorOf(group, () => {}),
+    "position",
+  );
 });
 
 // 30 codewords of two bits and one of three leave one bit of a packet of eight bytes: a fill that is no codeword.

@@ -31,13 +31,19 @@ test("options go to onnxruntime, besides those of the package", async () => {
   const [model, given] = await createSession(web, `${address}/model`, options);
   assert.ok(model.length < bytes.length);
   assert.deepEqual(Object.keys(given), ["executionProviders", "externalData"]);
-  assert.deepEqual(given.externalData.map(({ path, data }) => [path, data.length]), [["onnxdc.0", 1200]]);
+  assert.deepEqual(
+    given.externalData.map(({ path, data }) => [path, data.length]),
+    [["onnxdc.0", 1200]],
+  );
 });
 
 test("the caller's own external data stay", async () => {
   const own = { path: "own", data: new Uint8Array(1) };
   const [, { externalData }] = await createSession(web, bytes, { externalData: [own] });
-  assert.deepEqual(externalData.map(({ path }) => path), ["onnxdc.0", "own"]);
+  assert.deepEqual(
+    externalData.map(({ path }) => path),
+    ["onnxdc.0", "own"],
+  );
 });
 
 test("bytes are taken as they are", async () => {
@@ -58,7 +64,10 @@ test("a runtime that takes no external data gets all in the model", async () => 
 
 test("progress", async () => {
   const seen = [];
-  assert.deepEqual(await fetchModel(`${address}/model`, { onProgress: (one) => seen.push(one) }), new Uint8Array(bytes));
+  assert.deepEqual(
+    await fetchModel(`${address}/model`, { onProgress: (one) => seen.push(one) }),
+    new Uint8Array(bytes),
+  );
   assert.deepEqual(seen[0], { loaded: 0, total: bytes.length });
   assert.deepEqual(seen.at(-1), { loaded: bytes.length, total: bytes.length });
   seen.length = 0;

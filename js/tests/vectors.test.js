@@ -1,4 +1,4 @@
-// The vectors that every decoder reads, tests/vectors: good ones with what they decode to, bad ones named by their rule.
+// The vectors that every decoder reads, tests/vectors: good ones with what they decode to, bad ones by their rule.
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -29,6 +29,9 @@ for (const [name, url] of list("bad/")) {
   test(`bad: ${name}`, () => {
     const rule = name.split("--")[0];
     const rules = ANY_OF.includes(rule) ? ANY_OF : [rule];
-    assert.throws(() => unpack(readFileSync(url)), (error) => error.name === "OnnxdcError" && rules.includes(error.rule));
+    assert.throws(
+      () => unpack(readFileSync(url)),
+      (error) => error.name === "OnnxdcError" && rules.includes(error.rule),
+    );
   });
 }

@@ -31,5 +31,7 @@ const feeds = { [name]: new ort.Tensor("float32", values, [Number(rows), ...shap
 const outputs = [];
 for (const session of [unpacked, dense]) outputs.push(Object.values(await session.run(feeds))[0].data);
 const isEqual = outputs[0].length > 0 && outputs[0].every((value, i) => Object.is(value, outputs[1][i]));
-console.log(JSON.stringify({ isEqual, loaded: progress.at(-1).loaded, total: progress.at(-1).total, size: bytes.length }));
+console.log(
+  JSON.stringify({ isEqual, loaded: progress.at(-1).loaded, total: progress.at(-1).total, size: bytes.length }),
+);
 process.exit(0);

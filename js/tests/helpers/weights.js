@@ -73,7 +73,9 @@ export function randomWeight(rng, given = {}) {
   const shape = given.shape ?? Array.from({ length: rng.below(4) }, () => 1 + rng.below(9));
   const numel = shape.reduce((product, dim) => product * dim, 1);
   const axis = shape.length ? rng.below(shape.length) : 0;
-  const divisors = shape.length ? [...Array(shape[axis]).keys()].map((i) => i + 1).filter((d) => shape[axis] % d === 0) : [1];
+  const divisors = shape.length
+    ? [...Array(shape[axis]).keys()].map((i) => i + 1).filter((d) => shape[axis] % d === 0)
+    : [1];
   const groups = given.groups ?? rng.pick(divisors);
   const isDense = given.isDense ?? rng.next() < 0.5;
   const isGrid = FLOATS.includes(dtype) && (given.isGrid ?? rng.next() < 0.4);
