@@ -38,7 +38,7 @@ export class Model {
       } else if (field.number === Field.model.functions) {
         item = new ModelFunction(bytesOf(field));
       } else if (field.number === Field.model.metadata) {
-        item = textsOf(field, Field.entry.key)[0];
+        item = textOf(field, Field.entry.key);
       }
       this.fields.push({ number: field.number, whole: field.whole, item });
     }
@@ -81,8 +81,8 @@ export class Graph {
       let item;
       if (field.number === Field.graph.node) item = new Node(bytesOf(field), depth);
       else if (field.number === Field.graph.initializer) item = new Tensor(bytesOf(field));
-      else if (field.number === Field.graph.input) this.inputs.push(...textsOf(field, Field.valueInfo.name));
-      else if (field.number === Field.graph.output) this.outputs.push(...textsOf(field, Field.valueInfo.name));
+      else if (field.number === Field.graph.input) this.inputs.push(textOf(field, Field.valueInfo.name));
+      else if (field.number === Field.graph.output) this.outputs.push(textOf(field, Field.valueInfo.name));
       this.fields.push({ number: field.number, whole: field.whole, item });
     }
   }
@@ -159,9 +159,9 @@ class Attribute {
   }
 }
 
-/** The texts that a message has in the field `number`. */
-function textsOf(field, number) {
-  const texts = [];
-  for (const inner of fields(bytesOf(field))) if (inner.number === number) texts.push(text(inner));
-  return texts;
+/** The text that a message has in the field `number`: of several, the last one. */
+function textOf(field, number) {
+  let found = "";
+  for (const inner of fields(bytesOf(field))) if (inner.number === number) found = text(inner);
+  return found;
 }
