@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,8 @@ from onnxdc.numeric import grids
 from onnxdc.numeric.arrays import FLOAT_TYPES, bit_patterns, is_float, split_groups, tiles
 from onnxdc.numeric.grouping import element_codes, estimated_bytes, group_counts, refined, smallest_tables
 from onnxdc.numeric.weight import MAX_CODES
+
+_NARROWEST = 2  # bytes of a float in a codebook
 
 
 @dataclass(frozen=True)
@@ -85,23 +87,33 @@ def find_alphabet(array: np.ndarray, axis: int) -> Alphabet:
     """
     bits = bit_patterns(array)
     has_zero = bool(np.count_nonzero(bits) < bits.size)
+    grid = _on_grids(array, axis, has_zero)
+    # Groups of values whose codebooks would be larger than steps and integers are not looked for.
+    most = array.size // 2 if grid is None else min(array.size // 2, grid.nbytes // _NARROWEST)
     try:
-        tables = smallest_tables(array, axis, MAX_CODES - has_zero)
+        tables = smallest_tables(array, axis, MAX_CODES - has_zero, most)
     except WeightError:
-        grid = _on_grids(array, axis, has_zero)
         if grid is None:
             raise
         return grid
+    values = _of_values(array, axis, tables, has_zero)
+    return values if grid is None or _size(grid) > _size(values) else grid
+
+
+def _of_values(array: np.ndarray, axis: int, tables: list[np.ndarray], has_zero: bool) -> Alphabet:
+    """Return the alphabet of values, or of the integers of one grid, given the smallest tables of values."""
     codes = element_codes(array, axis, tables, int(has_zero))
     rows = _stored(tables, array.dtype)
-    one_grid = _on_one_grid(tables, rows, codes, array, axis, has_zero)
-    size = None if one_grid is None else _size(one_grid)
+    values = Alphabet(rows, np.empty(0, np.uint8), codes, has_zero, array.shape, axis)
+    integers = _integers_of(tables, array.dtype)
+    if integers is not None:
+        one_grid = replace(values, rows=[integers[1]], step=integers[0])
+        values = one_grid if one_grid.nbytes <= values.nbytes else values
+    size = _size(values)
     finer = refined(tables, codes, array.shape, axis, first=int(has_zero), itemsize=rows[0].itemsize, size=size)
-    if one_grid is not None and finer is tables:
-        return one_grid
-    values = Alphabet(_stored(finer, array.dtype), np.empty(0, np.uint8), codes, has_zero, array.shape, axis)
-    grid = _on_grids(array, axis, has_zero)
-    return values if grid is None or _size(grid) > _size(values) else grid
+    if finer is tables:
+        return values
+    return Alphabet(_stored(finer, array.dtype), np.empty(0, np.uint8), codes, has_zero, array.shape, axis)
 
 
 def _size(alphabet: Alphabet) -> float:
@@ -124,21 +136,12 @@ def _stored(tables: list[np.ndarray], dtype: np.dtype) -> list[np.ndarray]:
     raise AssertionError("a type holds its own values")
 
 
-def _on_one_grid(
-    tables: list[np.ndarray], rows: list[np.ndarray], codes: np.ndarray, array: np.ndarray, axis: int, has_zero: bool
-) -> Alphabet | None:
-    """Return the alphabet of the integers of one grid, if all values are on one and its codebook is not larger."""
-    if len(tables) > 1 or not is_float(array.dtype):
+def _integers_of(tables: list[np.ndarray], dtype: np.dtype) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the step and the integers of the values of a single group, or None if they are on no grid."""
+    if len(tables) > 1 or not is_float(dtype):
         return None
-    grid = grids.grid_of_values(tables[0].view(array.dtype))
-    if grid is None:
-        return None
-    step, integers = grid
-    integers = _narrow(integers)
-    entries = tables[0].size + has_zero
-    if entries * integers.itemsize + step.nbytes > entries * rows[0].itemsize:
-        return None
-    return Alphabet([integers], step, codes, has_zero, array.shape, axis)
+    grid = grids.grid_of_values(tables[0].view(dtype))
+    return None if grid is None else (grid[0], _narrow(grid[1]))
 
 
 def _on_grids(array: np.ndarray, axis: int, has_zero: bool) -> Alphabet | None:

@@ -46,7 +46,7 @@ def grid_of_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     >>> float(step[0, 0]), integers.tolist()
     (0.75, [1, -2, 8])
     """
-    rows = values.reshape(1, -1).astype(np.float64)
+    rows = _widened(values.reshape(1, -1))
     common = _common_divisors(rows)
     steps = None if common is None else _steps(common)
     if steps is None or np.abs(rows).max(initial=0) > LARGEST * steps[0]:
@@ -55,7 +55,10 @@ def grid_of_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def find_grid(array: np.ndarray, axis: int) -> Grid | None:
-    """Find the smallest number of groups along an axis whose values are on grids with 256 common integers.
+    """Find groups along an axis whose values are on grids of their own, with at most 256 integers in all.
+
+    These are as few groups as have a step each that suits all of their channels best, if there are any, else as few as
+    possible; None for a single group, since values that are on one grid are themselves at most 256.
 
     Args:
         array: The weight, row-major: floats of any type of the format, of any shape.
@@ -63,23 +66,40 @@ def find_grid(array: np.ndarray, axis: int) -> Grid | None:
     """
     if not array.size or not array.ndim:
         return None
-    length = array.shape[axis]
-    parts = array.reshape(math.prod(array.shape[:axis]), length, -1)
+    parts = array.reshape(math.prod(array.shape[:axis]), array.shape[axis], -1)
     channels = _channels(parts)
     if channels is None:
         return None
-    common, peaks = channels
-    for groups in divisors(length):
+    for of_groups in _candidates(*channels):
+        of_channels = np.repeat(of_groups, parts.shape[1] // of_groups.size)
+        integers = _integers(parts, of_channels)
+        # As with values: groups whose steps rival the tensor are no sign of a grid.
+        if integers is not None and 2 * (of_groups.size + integers.size) <= array.size:
+            return Grid(of_groups.astype(np.float32)[:, None], integers, _codes(parts, of_channels, integers))
+    return None
+
+
+def _candidates(common: np.ndarray, peaks: np.ndarray) -> list[np.ndarray]:
+    """Return the steps that groups may have, float64 ``[groups]`` each, the best first.
+
+    Args:
+        common: The common divisor of each channel, float64 ``[channels]``.
+        peaks: The largest magnitude of each channel, float64 ``[channels]``.
+    """
+    best: list[np.ndarray] = []
+    others: list[np.ndarray] = []
+    of_channels = _steps(common)
+    for groups in divisors(common.size):
         shared = _common_divisors(common.reshape(groups, -1))
         steps = None if shared is None else _steps(shared)
         if steps is None or (peaks.reshape(groups, -1).max(axis=1) > LARGEST * steps).any():
             continue
-        of_channels = np.repeat(steps, length // groups)
-        integers = _integers(parts, of_channels)
-        # As with values: groups whose steps rival the tensor are no sign of a grid.
-        if integers is not None and (groups == 1 or 2 * (groups + integers.size) <= array.size):
-            return Grid(steps.astype(np.float32)[:, None], integers, _codes(parts, of_channels, integers))
-    return None
+        is_best = ((np.repeat(steps, common.size // groups) == of_channels) | (common == 0)).all()
+        if is_best and groups == 1:
+            return []
+        if groups > 1:
+            (best if is_best else others).append(steps)
+    return best[:1] + others
 
 
 def _common_divisors(values: np.ndarray) -> np.ndarray | None:
@@ -118,15 +138,21 @@ def _channels(parts: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         rows = parts[:, block].transpose(1, 0, 2)
         rows = rows.reshape(len(rows), -1)
         # A weight that is not on grids shows it early: most of its values have more bits than those of a grid.
-        if _common_divisors(rows[:1, :FIRST_LOOK].astype(np.float64)) is None:
+        if _common_divisors(_widened(rows[:1, :FIRST_LOOK])) is None:
             return None
-        rows = rows.astype(np.float64)
+        rows = _widened(rows)
         divisor = _common_divisors(rows)
         if divisor is None:
             return None
         common.append(divisor)
         peaks.append(np.abs(rows).max(axis=1, initial=0))
     return np.concatenate(common), np.concatenate(peaks)
+
+
+def _widened(values: np.ndarray) -> np.ndarray:
+    """Return floats as float64, NaNs among them without a warning."""
+    with np.errstate(invalid="ignore"):
+        return values.astype(np.float64)
 
 
 def _blocks(parts: np.ndarray) -> Iterator[slice]:

@@ -12,13 +12,17 @@ from onnxdc.numeric.weight import MAX_CODES
 WORTHWHILE = 7 / 8  # more groups than needed cost time in every use of the weight: chosen, not measured
 
 
-def smallest_tables(array: np.ndarray, axis: int, limit: int = MAX_CODES - 1) -> list[np.ndarray]:
+def smallest_tables(
+    array: np.ndarray, axis: int, limit: int = MAX_CODES - 1, most: int | None = None
+) -> list[np.ndarray]:
     """Return the values besides zero of the smallest number of groups that can be encoded.
 
     Args:
         array: The weight, row-major and of a type of the format.
         axis: The axis along which the groups change, 0 for a scalar.
         limit: How many values besides zero a group may have, up to 256.
+        most: How many values all groups may have together, if they are more than one; half of the elements if None:
+            groups so small that their codebooks rival the tensor are no sign of shared values.
 
     Returns:
         The nonzero bit patterns of each group, unsigned ``[0..limit]``, in the order of their values.
@@ -27,8 +31,9 @@ def smallest_tables(array: np.ndarray, axis: int, limit: int = MAX_CODES - 1) ->
         WeightError: There are too many distinct values.
     """
     length = array.shape[axis] if array.ndim else 1
+    most = array.size // 2 if most is None else most
     for groups in divisors(length):
-        tables = _tables(array, axis, groups, limit)
+        tables = _tables(array, axis, groups, limit, most)
         if tables is not None:
             return tables
     raise WeightError(
@@ -42,13 +47,12 @@ def divisors(length: int) -> list[int]:
     return [1] + [count for count in range(2, length + 1) if length % count == 0]
 
 
-def _tables(array: np.ndarray, axis: int, groups: int, limit: int) -> list[np.ndarray] | None:
-    """Return the nonzero bit patterns of each group, sorted by value, or None if they are more than ``limit``."""
+def _tables(array: np.ndarray, axis: int, groups: int, limit: int, most: int) -> list[np.ndarray] | None:
+    """Return the nonzero bit patterns of each group, sorted by value, or None if they are more than allowed."""
     tables = []
     for group in split_groups(bit_patterns(array), array.shape, axis, groups):
         table = distinct_nonzero(group.reshape(-1), limit)
-        # Groups so small that their codebooks rival the tensor are no sign of shared values.
-        if table is None or (groups > 1 and 2 * groups * (1 + table.size) > array.size):
+        if table is None or (groups > 1 and groups * (1 + table.size) > most):
             return None
         tables.append(_sorted_by_value(table, array.dtype))
     return tables

@@ -80,35 +80,104 @@ def test_too_many_symbols_for_the_limit() -> None:
         huffman.code_lengths(np.ones(5, dtype=np.int64), limit=2)
 
 
+@pytest.mark.parametrize(("symbols", "limit", "shortest"), [(4, 3, 2), (5, 3, 2), (6, 4, 2), (7, 4, 2), (9, 4, 3)])
+def test_codes_without_short_codewords_are_optimal(symbols: int, limit: int, shortest: int) -> None:
+    rng = np.random.default_rng(symbols)
+    feasible = [
+        lengths
+        for lengths in itertools.combinations_with_replacement(range(shortest, limit + 1), symbols)
+        if sum(2.0**-length for length in lengths) <= 1
+    ]
+    for _ in range(20):
+        counts = np.sort(rng.pareto(0.3, symbols).clip(0, 1e6).astype(np.int64) + 1)[::-1]
+        lengths = huffman.code_lengths(counts, limit, shortest)
+        assert lengths.min() >= shortest
+        assert cost(counts.tolist(), lengths) == (np.array(feasible) @ counts).min()
+
+
 @pytest.mark.parametrize("counts", COUNTS.values(), ids=COUNTS.keys())
-def test_codewords_and_decoding_table(counts: list[int]) -> None:
-    lengths = huffman.code_lengths(np.array(counts))
-    # As the format words it: by (length, symbol), each one more than the last, shifted left by the growth in length.
+def test_of_equal_counts_the_lower_symbol_has_the_shorter_codeword(counts: list[int]) -> None:
+    falling = sorted(counts, reverse=True)
+    lengths = huffman.code_lengths(np.array(falling))[: np.count_nonzero(falling)]
+    assert (np.diff(lengths.astype(int)) >= 0).all()
+
+
+# Codes and their tables.
+
+
+def all_counts(counts: list[int]) -> np.ndarray:
+    return np.pad(counts, (0, 256 - len(counts))).astype(np.int64)
+
+
+@pytest.mark.parametrize("shortest", [1, 2])
+@pytest.mark.parametrize("in_order", [True, False])
+@pytest.mark.parametrize("counts", [*COUNTS.values(), [0, 0, 5], [4], [1, 1, 1], [0] * 255 + [9]])
+def test_codes_are_complete_and_come_back_from_their_table(counts: list[int], in_order: bool, shortest: int) -> None:
+    code = huffman.make_code(np.array(counts), in_order=in_order, shortest=shortest)
+    assert (np.diff(code.lengths.astype(int)) >= 0).all()
+    assert shortest <= code.lengths.min() <= code.lengths.max() <= 12
+    assert sum(2.0**-length for length in code.lengths.tolist()) == 1
+    assert set(np.flatnonzero(counts)) <= set(code.symbols.tolist())
+    assert len(set(code.symbols.tolist())) == code.symbols.size >= 2**shortest
+    table = code.table()
+    assert table.dtype == np.uint8
+    assert table[:12].tolist() == [np.count_nonzero(code.lengths == length) for length in range(1, 13)]
+    assert huffman.kraft_sum(table[:12]) == 4096
+    assert table.size == 12 or table[12:].tolist() == code.symbols.tolist()
+    if in_order:
+        assert table.size == 12
+    back = huffman.read_table(table)
+    np.testing.assert_array_equal(back.lengths, code.lengths)
+    np.testing.assert_array_equal(back.symbols, code.symbols)
+
+
+@pytest.mark.parametrize("counts", COUNTS.values(), ids=COUNTS.keys())
+def test_codes_of_falling_counts_are_as_good_in_order(counts: list[int]) -> None:
+    falling = np.array(sorted(counts, reverse=True))[: np.count_nonzero(counts)]
+    listed, in_order = (huffman.make_code(falling, in_order=each) for each in (False, True))
+    np.testing.assert_array_equal(listed.lengths, in_order.lengths)
+    np.testing.assert_array_equal(listed.symbols, in_order.symbols)
+
+
+def test_codes_without_one_bit_cost_little_more_where_one_bit_is_too_long_anyway() -> None:
+    counts = np.array([40, 20, 15, 15, 10])
+    short, long = (cost(counts.tolist(), huffman.code_lengths(counts, shortest=each)) for each in (1, 2))
+    assert (short, long) == (220, 225)
+
+
+def test_256_codewords_of_8_bits_are_avoided() -> None:
+    code = huffman.make_code(np.full(256, 7), in_order=False)
+    assert np.bincount(code.lengths)[1:].tolist() == [0, 0, 0, 0, 0, 0, 1, 253, 2]
+
+
+def test_a_lone_symbol_has_a_companion() -> None:
+    assert huffman.make_code(all_counts([3]), in_order=True).table().tolist() == [2, *[0] * 11]
+    assert huffman.make_code(all_counts([0, 0, 3]), in_order=False).symbols.tolist() == [2, 0]
+
+
+def test_tables_with_low_bits_stand_for_multiples_of_16() -> None:
+    assert huffman.read_table(np.array([1, 2, *[0] * 10], np.uint8), 16).symbols.tolist() == [0, 16, 32]
+
+
+@pytest.mark.parametrize("counts", COUNTS.values(), ids=COUNTS.keys())
+def test_codewords_and_windows(counts: list[int]) -> None:
+    code = huffman.make_code(np.array(counts), in_order=False)
+    # As the format words it: each codeword is one more than the last, shifted left by the growth in length.
     expected, word, previous = {}, -1, 0
-    for length, symbol in sorted((int(length), symbol) for symbol, length in enumerate(lengths) if length):
+    for length, symbol in zip(code.lengths.tolist(), code.symbols.tolist(), strict=True):
         word = (word + 1) << (length - previous)
         expected[symbol] = f"{word:0{length}b}"
         previous = length
-    words = huffman.codewords(lengths)
+    assert set(expected[code.symbols[-1]]) == {"1"}
+    words, lengths = code.by_symbol()
     assert {symbol: f"{words[symbol]:0{lengths[symbol]}b}" for symbol in expected} == expected
-    symbols, window_lengths = huffman.decoding_table(lengths)
+    assert np.count_nonzero(lengths) == len(expected)
+    symbols, window_lengths = code.by_window()
     by_codeword = {codeword: symbol for symbol, codeword in expected.items()}
     for window in range(4096):
         assert by_codeword[f"{window:012b}"[: window_lengths[window]]] == symbols[window]
 
 
-def test_windows_without_a_codeword_have_length_0() -> None:
-    symbols, lengths = huffman.decoding_table(np.array([0, 0, 1], dtype=np.uint8))
-    assert (symbols[:2048] == 2).all()
-    assert (lengths[:2048] == 1).all()
-    assert not lengths[2048:].any()
-
-
-@pytest.mark.parametrize("size", [0, 1, 2, 7, 256])
-def test_packed_lengths_come_back(size: int) -> None:
-    lengths = np.random.default_rng(size).integers(0, 13, size).astype(np.uint8)
-    packed = huffman.pack_lengths(lengths)
-    assert packed.size == (size + 1) // 2
-    for symbol, length in enumerate(lengths):
-        assert packed[symbol // 2] >> 4 * (symbol % 2) & 15 == length
-    np.testing.assert_array_equal(huffman.unpack_lengths(packed)[:size], lengths)
+def test_of_two_codewords_for_a_symbol_the_shorter_is_written() -> None:
+    words, lengths = huffman.read_table(np.array([1, 2, *[0] * 10, 6, 4, 6], np.uint8)).by_symbol()
+    assert (words[[6, 4]].tolist(), lengths[[6, 4]].tolist()) == ([0, 2], [1, 2])

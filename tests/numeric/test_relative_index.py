@@ -9,13 +9,14 @@ from onnxdc.numeric import relative_index
 
 
 def entries_one_by_one(codes: np.ndarray, index_bits: int) -> tuple[list[int], list[int]]:
-    gaps, entry_codes, previous = [], [], -1
+    gaps, entry_codes, previous = [], [], 0
+    reach = min(1 << index_bits, 255)
     for position in np.flatnonzero(codes).tolist():
-        while position - previous > 1 << index_bits:
-            gaps.append((1 << index_bits) - 1)
+        while position - previous > reach:
+            gaps.append(reach)
             entry_codes.append(0)
-            previous += 1 << index_bits
-        gaps.append(position - previous - 1)
+            previous += reach
+        gaps.append(position - previous)
         entry_codes.append(int(codes[position]))
         previous = position
     return gaps, entry_codes
@@ -49,8 +50,9 @@ def test_random_weights(index_bits: int, density: float) -> None:
 @pytest.mark.parametrize("multiple", [1, 2, 5])
 @pytest.mark.parametrize("off", [-1, 0, 1])
 def test_distances_about_multiples_of_the_reach(index_bits: int, multiple: int, off: int) -> None:
-    distance = multiple * (1 << index_bits) + off
+    distance = multiple * min(1 << index_bits, 255) + off
     check(codes_at([distance - 1, 2 * distance - 1, 2 * distance], 2 * distance + 500), index_bits)
+    check(codes_at([distance, 2 * distance, 3 * distance + 1], 3 * distance + 500), index_bits)
 
 
 @pytest.mark.parametrize("positions", [[], [0], [999], [0, 999], list(range(100))])
@@ -68,5 +70,11 @@ def test_gaps_run_on_across_blocks(positions: list[int], monkeypatch: pytest.Mon
     check(codes_at(positions, 1000), 4)
 
 
-def test_positions_count_from_the_start_given() -> None:
-    assert relative_index.to_positions(np.array([0, 255], dtype=np.uint8), 10**9).tolist() == [10**9, 10**9 + 256]
+@pytest.mark.parametrize("index_bits", range(1, 9))
+def test_entries_are_counted(index_bits: int) -> None:
+    codes = (np.random.default_rng(index_bits).random(5000) < 0.02).astype(np.uint8)
+    assert relative_index.count_entries(codes, index_bits) == len(entries_one_by_one(codes, index_bits)[0])
+
+
+def test_positions_count_from_the_entry_before() -> None:
+    assert relative_index.to_positions(np.array([1, 255], dtype=np.uint8), 10**9).tolist() == [10**9 + 1, 10**9 + 256]
