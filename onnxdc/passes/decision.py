@@ -16,7 +16,7 @@ from onnxdc.domain.portable import portable_functions
 from onnxdc.domain.symbols import SymbolsNode, symbols_nodes
 from onnxdc.graph.shapes import Shapes
 from onnxdc.graph.weights import Weight
-from onnxdc.numeric.arrays import NIBBLE_TYPES
+from onnxdc.numeric.arrays import INTEGER_TYPES
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes.execution import Execution
 from onnxdc.passes.fusion.fuse import record_tails
@@ -131,7 +131,7 @@ def decide(plan: Plan, coded_weights: Sequence[CodedWeight], shapes: Shapes, ops
         [node.layout for each in symbols for node in each.nodes],
         decoders={coded.decoder for coded in coded_weights if coded.execution.sparse},
         attributes=attributes,
-        nibbles=any(coded.compressed.dtype in NIBBLE_TYPES for coded in coded_weights),
+        nibbles=any(INTEGER_TYPES.get(dtype, dtype) != dtype for dtype in (coded.compressed.dtype for coded in coded_weights)),
     )
     record_bytes = record_tails(plan.model.graph, tails).nbytes
     record_bytes -= sum(ir.serde.serialize_node(node).ByteSize() for tail in tails.values() for node in tail.nodes)

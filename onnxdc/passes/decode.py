@@ -100,8 +100,8 @@ def decode(
     if not weights:
         raise ModelError("nothing to decode: the model has no compressed weight")
     origins = Origins.take(model)
-    unfuse(model, origins.fused)
     group.drop_symbols(model)
+    unfuse(model, origins.fused)
     changes = _decode_weights(weights, origins, _Groups(decoder, budget, keep=keep), progress)
     for identifier in [key for key in model.functions if key[0] == DOMAIN]:
         del model.functions[identifier]
@@ -249,7 +249,7 @@ def _decode_weights(
         weight = _dense_weight(stored, known, origins.weights.get(stored.name, Origin()), groups)
         decoded.setdefault(stored.graph, []).append(weight)
         name, sparse = weight.value.name or "", stored.decoder_node is None
-        figures, shape = GroupFigures.of(known.compressed), tuple(known.compressed.shape.tolist())
+        figures, shape = GroupFigures.of(known.compressed), known.compressed.shape
         changes.append(Decoded(name, shape, known.dense, figures, sparse=sparse, fused=stored.fused))
         if progress:
             progress(stored.name, done, len(weights))
@@ -262,7 +262,7 @@ def _dense_weight(stored: _StoredWeight, known: _DecodedGroup, origin: Origin, g
     """Return the dense weight as it goes into the graph."""
     node, compressed = stored.decoder_node, known.compressed
     name = (node.outputs[0].name if node else origin.name) or stored.name or "weight"
-    dtype, shape = ir.DataType.from_numpy(compressed.dtype), ir.Shape(compressed.shape.tolist())
+    dtype, shape = ir.DataType.from_numpy(compressed.dtype), ir.Shape(compressed.shape)
     value = group.copied(node.outputs[0]) if node else restored_value(name, dtype, shape, origin)
     tensor_name = name if origin.node < 0 else origin.tensor
 

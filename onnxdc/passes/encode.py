@@ -143,11 +143,14 @@ def _apply(model: ir.Model, decision: Decision) -> None:
     origins = Origins()
     if model.ir_version < MIN_IR_VERSION:
         origins.ir_version, model.ir_version = model.ir_version, MIN_IR_VERSION
+    yielding: dict[ir.Graph, list[ir.Node]] = {}
     for graph in list(model.graphs()):
         symbols = [each for each in decision.symbols if each.graph is graph]
         if symbols:
-            _apply_to_graph(graph, symbols, names, origins, decision.attributes)
+            yielding[graph] = _apply_to_graph(graph, symbols, names, origins, decision.attributes)
     origins.fused = fuse(model.graph, decision.tails)
+    for graph, nodes in yielding.items():
+        graph.insert_before(graph[0], nodes)
     model.opset_imports[DOMAIN] = group.VERSION
     for function in decision.functions:
         local = ir.serde.deserialize_function(function)
@@ -161,13 +164,18 @@ def _apply_to_graph(
     names: Names,
     origins: Origins,
     required: Collection[str],
-) -> None:
-    """Replace the weights of one graph; their groups come where they were among the initializers."""
+) -> list[ir.Node]:
+    """Replace the weights of one graph; their groups come where they were among the initializers.
+
+    Returns:
+        The nodes that yield the symbols of the groups, which are to come before all others.
+    """
     # For each graph its own: kernels see only the initializers of the graph that their node is in.
     tensors = group.Tensors(names)
     nodes = {node: index for index, node in enumerate(graph)}
     inputs = {value: index for index, value in enumerate(graph.inputs)}
     initializers: dict[ir.Value, list[ir.Value]] = {value: [value] for value in graph.initializers.values()}
+    yielding: list[ir.Node] = []
     for each in symbols:
         groups: dict[int, list[ir.Value]] = {}
         outputs: dict[int, list[ir.Value]] = {}
@@ -194,8 +202,8 @@ def _apply_to_graph(
                 graph.remove(producer)
             elif value.is_graph_input():
                 graph.inputs.remove(value)
-        for planned in each.nodes:
-            graph.insert_before(graph[0], planned.make(groups, outputs))
+        yielding += [planned.make(groups, outputs) for planned in each.nodes]
     graph.initializers.clear()
     for value in dict.fromkeys(value for values in initializers.values() for value in values):
         graph.initializers.add(value)
+    return yielding

@@ -13,6 +13,8 @@ from onnxdc.numeric.huffman import MAX_LENGTH
 from onnxdc.numeric.weight import CompressedWeight
 
 _LOSS: Final = 0.004  # of a stream that a shared table may cost, a choice: 150 convolutions open 3.5 times faster for it
+_SHORT_LOSS: Final = 0.003  # of all weights that codewords of two bits or more may cost; MiniLM opens twice as fast for it
+_SYMBOL_BYTES: Final = 12  # that may be spent to spare a codeword of a table, a choice: it takes 0.1 MB in onnxruntime
 _TABLE_BYTES: Final = 40  # that a table of its own takes besides its content: name, type, shape, two references
 
 
@@ -34,38 +36,44 @@ class _Cluster:
 def share_tables(weights: Sequence[CompressedWeight]) -> list[CompressedWeight]:
     """Code weights anew with tables that they share, where that costs next to nothing.
 
-    Each weight joins the cluster that its streams fit best, one of those before it, or founds one.
+    Each weight joins the cluster that its streams fit best, one of those before it, or founds one. Codewords of one bit
+    are avoided if that costs next to nothing, too: a byte then completes four codewords at most, not eight.
     """
-    codes = _tables(weights, lambda weight: weight.codes.size > 0, code_histogram, is_gap=False)
-    gaps = _tables(weights, lambda weight: weight.gaps.size > 0, gap_histogram, is_gap=True)
+    codes = _clusters(weights, lambda weight: weight.codes.size > 0, code_histogram, is_gap=False)
+    gaps = _clusters(weights, lambda weight: weight.gaps.size > 0, gap_histogram, is_gap=True)
+    one, two = (_coded_bytes(codes, shortest, is_gap=False) + _coded_bytes(gaps, shortest, is_gap=True) for shortest in (1, 2))
+    shortest = 2 if two <= one + _SHORT_LOSS * sum(weight.nbytes for weight in weights) else 1
+    code_tables = dict(_tables(codes, shortest, is_gap=False))
+    gap_tables = dict(_tables(gaps, shortest, is_gap=True))
     shared = []
     for index, weight in enumerate(weights):
-        code_table, gap_table = codes.get(index, weight.code_table), gaps.get(index, weight.gap_table)
-        same = code_table.tobytes() == weight.code_table.tobytes() and gap_table.tobytes() == weight.gap_table.tobytes()
-        shared.append(weight if same else with_tables(weight, code_table, gap_table))
+        tables = code_tables.get(index, weight.code_table), gap_tables.get(index, weight.gap_table)
+        own = weight.code_table, weight.gap_table
+        same = all(ours.tobytes() == its.tobytes() for ours, its in zip(tables, own, strict=True))
+        shared.append(weight if same else with_tables(weight, *tables))
     return shared
 
 
-def _tables(
+def _clusters(
     weights: Sequence[CompressedWeight],
     has_stream: Callable[[CompressedWeight], bool],
     histogram: Callable[[CompressedWeight], np.ndarray],
     *,
     is_gap: bool,
-) -> dict[int, np.ndarray]:
-    """Return the table of each weight that shares one, by its index."""
+) -> list[_Cluster]:
+    """Return the clusters of the weights' streams of one kind; those with low bits are among themselves."""
     clusters: dict[bool, list[_Cluster]] = {False: [], True: []}
     for index, weight in enumerate(weights):
         if has_stream(weight):
             own = histogram(weight)
             _join(clusters[not is_gap and weight.low_bits.size > 0], index, own, is_gap=is_gap)
-    return dict(_shared_tables([*clusters[False], *clusters[True]], is_gap=is_gap))
+    return [*clusters[False], *clusters[True]]
 
 
 def _join(clusters: list[_Cluster], index: int, histogram: np.ndarray, *, is_gap: bool) -> None:
     own = _nbytes(histogram, is_gap=is_gap)
     best: tuple[float, _Cluster, float] | None = None
-    allowed = _LOSS * own + _TABLE_BYTES
+    allowed = _LOSS * own + _TABLE_BYTES + _SYMBOL_BYTES * np.count_nonzero(histogram)
     for cluster in clusters:
         together = _nbytes(cluster.histogram + histogram, is_gap=is_gap)
         loss = together - cluster.nbytes - own
@@ -79,17 +87,20 @@ def _join(clusters: list[_Cluster], index: int, histogram: np.ndarray, *, is_gap
     cluster.members.append(index)
 
 
-def _nbytes(histogram: np.ndarray, *, is_gap: bool) -> float:
+def _coded_bytes(clusters: Sequence[_Cluster], shortest: int, *, is_gap: bool) -> float:
+    return sum(_nbytes(cluster.histogram, shortest, is_gap=is_gap) for cluster in clusters)
+
+
+def _nbytes(histogram: np.ndarray, shortest: int = 1, *, is_gap: bool) -> float:
     """Return what codewords for these symbols take, and their table."""
-    table = table_of(histogram, is_gap=is_gap)
+    table = table_of(histogram, is_gap=is_gap, shortest=shortest)
     lengths = np.repeat(np.arange(1, MAX_LENGTH + 1), table[:MAX_LENGTH])
     symbols = table[MAX_LENGTH:] if table.size > MAX_LENGTH else np.arange(lengths.size)
     return float((histogram[symbols] * lengths).sum()) / 8 + table.size
 
 
-def _shared_tables(clusters: Sequence[_Cluster], *, is_gap: bool) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the tables that several weights share, with the index of each weight."""
+def _tables(clusters: Sequence[_Cluster], shortest: int, *, is_gap: bool) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the tables of the clusters, with the index of each weight."""
     for cluster in clusters:
-        if len(cluster.members) > 1:
-            table = table_of(cluster.histogram, is_gap=is_gap)
-            yield from ((index, table) for index in cluster.members)
+        table = table_of(cluster.histogram, is_gap=is_gap, shortest=shortest)
+        yield from ((index, table) for index in cluster.members)

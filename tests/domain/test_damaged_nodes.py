@@ -28,16 +28,21 @@ def encoded(execution: str) -> ir.Model:
     return model
 
 
+def own_node(model: ir.Model) -> ir.Node:
+    """The node that a group feeds: the one after that which yields its symbols."""
+    return model.graph[1]
+
+
 def attribute(name: str, value: Any) -> Callable[[ir.Model], None]:
     def change(model: ir.Model) -> None:
-        model.graph[0].attributes.add(ir.convenience.convert_attribute(name, value))
+        own_node(model).attributes.add(ir.convenience.convert_attribute(name, value))
 
     return change
 
 
 def reference(name: str) -> Callable[[ir.Model], None]:
     def change(model: ir.Model) -> None:
-        model.graph[0].attributes.add(ir.RefAttr(name, "outer", ir.AttributeType.INT))
+        own_node(model).attributes.add(ir.RefAttr(name, "outer", ir.AttributeType.INT))
 
     return change
 
@@ -52,15 +57,15 @@ def import_version(version: int | None) -> Callable[[ir.Model], None]:
 
 
 def more_inputs(model: ir.Model) -> None:
-    model.graph[0].resize_inputs(30)
+    own_node(model).resize_inputs(30)
 
 
 def no_inputs(model: ir.Model) -> None:
-    model.graph[0].resize_inputs(0)
+    own_node(model).resize_inputs(0)
 
 
 def rename(model: ir.Model) -> None:
-    model.graph[0].op_type = "SparseQuantLstm"
+    own_node(model).op_type = "SparseQuantLstm"
 
 
 def let_callers_set_the_codes(model: ir.Model) -> None:
@@ -72,9 +77,9 @@ def let_callers_set_the_codes(model: ir.Model) -> None:
 CHANGES = {
     "checksum is a reference": (reference("checksum"), "checksum: expected an attribute of type INT, got a reference"),
     "checksum is a text": (attribute("checksum", "1"), "checksum: expected an attribute of type INT, got STRING"),
-    "chunk_size is a float": (
-        attribute("chunk_size", 64.0),
-        "chunk_size: expected an attribute of type INT",
+    "packet is a float": (
+        attribute("packet", 64.0),
+        "packet: expected an attribute of type INT",
     ),
     "group_axis is a list": (attribute("group_axis", [0]), "group_axis: expected an attribute of type INT, got INTS"),
     "slope is an integer": (attribute("slope", 1), "slope: expected an attribute of type FLOAT, got INT"),
@@ -104,7 +109,7 @@ def test_a_damaged_node_is_refused(execution, change, message, work):
 
 def test_a_group_that_two_nodes_take_is_decoded_for_both():
     model = encoded("sparse")
-    node = model.graph[0]
+    node = own_node(model)
     copy = ir.Node("onnxdc", node.op_type, node.inputs, node.attributes.values(), name="again")
     copy.outputs[0].name = "Z"
     model.graph.append(copy)

@@ -16,13 +16,15 @@ from onnxdc.numeric.huffman import MAX_LENGTH
 
 END: Final = 2**31 - 1  # the end of any axis
 SYMBOLS: Final = 256  # what a code may have at most, and a byte can be
+LOW: Final = 16  # low bits are below
+IMPLIED: Final = SYMBOLS + SYMBOLS // LOW  # what codewords may stand for if their table does not say it
 
 
 def automaton_functions(opset: int, slots: int) -> list[onnx.FunctionProto]:
     """Write Automaton, and the function Twice that it calls.
 
-    Automaton has as inputs how many codewords of each length each of G codes has, uint8 [G, 12]; what codewords stand
-    for, uint8 [V]; where those of each code begin there, int32 [G]. For S states its outputs are the states after each
+    Automaton has as inputs how many codewords of each length each of G codes has, uint8 [G * 12]; what codewords stand
+    for, uint8 [V]; where those of each code begin among all bytes, all multiples of 16, and these, int32 [G]. For S states its outputs are the states after each
     of 256 bytes, times 256, int32 [S * 256]; the roots, times 256, int32 [G]; how many codewords a byte completes in
     each state, int32 [S * 256]; and what they stand for, a byte each, the last in the lowest, int64 [S * 256].
 
@@ -36,13 +38,16 @@ def automaton_functions(opset: int, slots: int) -> list[onnx.FunctionProto]:
 def _twice(opset: int) -> onnx.FunctionProto:
     """Write Twice: from steps over n bits to steps over 2 n bits.
 
-    Inputs and outputs are the next states, int32 [S, 2^n], and what is read on the way, int64 [S, 2^n, 2, 2].
+    Inputs and outputs are the next states, int32 [S, 2^n], and what is read on the way, int64 [S, 2^n]: 256 to the power
+    of the number of codewords, and what they stand for as a number to the base 256.
     """
-    body = Body("Twice", ["t", "x"], opset)
-    op, int64 = body.op, body.int64
-    states = op("Reshape", op("Gather", "t", "t"), int64([0, -1]))
-    read = op("MatMul", body.unsqueeze("x", 2), op("Gather", "x", "t"))
-    return body.function(states, op("Reshape", read, int64([0, -1, 2, 2])))
+    body = Body("Twice", ["t", "p", "s"], opset)
+    op, flat = body.op, body.int64([0, -1])
+    states = op("Reshape", op("Gather", "t", "t"), flat)
+    power = op("Gather", "p", "t")
+    powers = op("Reshape", op("Mul", body.unsqueeze("p", 2), power), flat)
+    symbols = op("Add", op("Mul", body.unsqueeze("s", 2), power), op("Gather", "s", "t"))
+    return body.function(states, powers, op("Reshape", symbols, flat))
 
 
 def _automaton(opset: int, slots: int) -> onnx.FunctionProto:
@@ -62,28 +67,37 @@ def _automaton(opset: int, slots: int) -> onnx.FunctionProto:
     state = op("Add", op("CumSum", is_inner, zero), group)
     own_root = op("Gather", root, group)
     rank = op("Mul", op("Sub", within, op("Sub", state, own_root)), is_leaf)
-    value = op("Gather", "values", op("Add", rank, op("Gather", "starts", group)))
+    value = op("Gather", _values(body), op("Add", rank, op("Gather", "starts", group)))
     value = op("Mul", op("Cast", value, to=TensorProto.INT32), is_leaf)
     states = op("Add", op("Mul", is_inner, state), op("Mul", is_leaf, own_root))
-    states, read = op("Reshape", states, int64([-1, 2])), _read(body, is_leaf, value)
+    power = op("Add", op("Mul", is_leaf, int32(SYMBOLS - 1)), one)
+    # Two bits lead from each state: pairs.
+    power, value = (op("Cast", column, to=TensorProto.INT64) for column in (power, value))
+    steps = [op("Reshape", column, int64([-1, 2])) for column in (states, power, value)]
     for _ in range(3):  # from one bit to two, four, eight
-        states, read = body.calls(2, "Twice", states, read)
-    read = op("Reshape", read, int64([-1, 4]))
-    power, symbols = (op("Gather", read, int64(column), axis=1) for column in (0, 2))
+        steps = body.calls(3, "Twice", *steps)
+    states, power, symbols = (op("Reshape", column, int64([-1])) for column in steps)
     bytes_ = int32(SYMBOLS)
-    states = op("Mul", op("Reshape", states, int64([-1])), bytes_)
-    return body.function(states, op("Mul", root, bytes_), _logarithm(body, power, slots), symbols)
+    return body.function(op("Mul", states, bytes_), op("Mul", root, bytes_), _logarithm(body, power, slots), symbols)
 
 
 def _ends(body: Body) -> str:
     """Append how many nodes there are up to each depth, int32 [G, 24]: its leaves, then its inner nodes as well."""
     op, int32 = body.op, body.int32
     span = int32([[1 << MAX_LENGTH - 1 - depth] for depth in range(MAX_LENGTH)])
-    leaves = body.unsqueeze(op("Cast", "counts", to=TensorProto.INT32), 2)
+    leaves = op("Reshape", op("Cast", "counts", to=TensorProto.INT32), body.int64([-1, MAX_LENGTH, 1]))
     taken = op("CumSum", op("Mul", leaves, span), int32(1))
     inner = op("Div", op("Sub", int32(1 << MAX_LENGTH), taken), span)
     nodes = op("Reshape", op("Concat", leaves, inner, axis=2), body.int64([0, 2 * MAX_LENGTH]))
     return op("CumSum", nodes, int32(1))
+
+
+def _values(body: Body) -> str:
+    """Append what codewords stand for: ``IMPLIED`` numbers that tables do not say, then those that they do."""
+    zero, size = body.int32(0), body.int32(SYMBOLS)
+    ramps = (body.op("Range", zero, size, body.int32(step)) for step in (1, LOW))
+    implied = body.op("Cast", body.op("Concat", *ramps, axis=0), to=TensorProto.UINT8)
+    return body.concat(implied, "values")
 
 
 def _runs(body: Body, zeros: str, first: str) -> str:
@@ -92,18 +106,6 @@ def _runs(body: Body, zeros: str, first: str) -> str:
     later = op("Slice", first, body.int64([1]), body.int64([END]))
     ones = op("Add", op("Mul", later, int32(0)), int32(1))
     return op("CumSum", op("ScatterElements", zeros, later, ones), int32(0))
-
-
-def _read(body: Body, is_leaf: str, value: str) -> str:
-    """Append what a bit that leads to a node completes, int64 [S, 2, 2, 2], so that products join what is read.
-
-    A leaf gives [[256, 0], [value, 1]], an inner node [[1, 0], [0, 1]].
-    """
-    op, int64 = body.op, body.int64
-    pairs = op("Concat", body.unsqueeze(is_leaf, 1), body.unsqueeze(value, 1), axis=1)
-    pairs = op("Cast", pairs, to=TensorProto.INT64)
-    placed = op("MatMul", pairs, int64([[SYMBOLS - 1, 0, 0, 0], [0, 0, 1, 0]]))
-    return op("Reshape", op("Add", placed, int64([1, 0, 0, 1])), int64([-1, 2, 2, 2]))
 
 
 def _logarithm(body: Body, power: str, slots: int) -> str:

@@ -15,6 +15,7 @@ from onnxdc.numeric.weight import TENSORS
 ANY: Final = "DecodeAny"  # for sparse operators whose weights differ in kind or form
 _CODEBOOK, _STEP, *_, _GAPS, _EXTENT = TENSORS
 _CODES, _DISTANCES = SYMBOL_INPUTS
+READ: Final = (_CODEBOOK, _STEP, _GAPS, _EXTENT, _CODES, _DISTANCES)  # the inputs that some body reads
 
 
 def decode_function(

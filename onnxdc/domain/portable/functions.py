@@ -13,7 +13,7 @@ from onnx import TensorProto
 
 from onnxdc.domain.operators import DECODERS, GROUP_INPUTS, INT, OPERATORS
 from onnxdc.domain.portable.body import Body, Reference
-from onnxdc.domain.portable.decode import ANY, decode_any_function, decode_function
+from onnxdc.domain.portable.decode import ANY, READ, decode_any_function, decode_function
 from onnxdc.domain.portable.epilogue import epilogue
 from onnxdc.domain.portable.symbols import SymbolsLayout, symbols_functions
 
@@ -65,7 +65,8 @@ def _sparse(
     body = Body(name, [*operator.before, *GROUP_INPUTS, *operator.after, *operator.fused_inputs], opset)
     group = {"group_axis": Reference("group_axis", INT)} if grouped else {}
     dtype = {"dtype": TensorProto.FLOAT} if typed and decoder != ANY else {}
-    weight = body.call(decoder, *GROUP_INPUTS, **group, **dtype)
+    read = [name if name in READ else "" for name in GROUP_INPUTS]
+    weight = body.call(decoder, *read, **group, **dtype)
     references = {
         key: Reference(key, kind)
         for key, kind in operator.attributes.items()

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, pairwise
 from typing import Final
 
 import onnx
 from onnx import TensorProto
 
-from onnxdc.domain.portable.automaton import END, SYMBOLS, automaton_functions
+from onnxdc.domain.portable.automaton import END, IMPLIED, LOW, SYMBOLS, automaton_functions
 from onnxdc.domain.portable.body import Body
 from onnxdc.numeric.huffman import MAX_LENGTH
 
 ADDING_OPSET: Final = 16  # the first whose ScatterElements can add
 _STEPS: Final = 8  # that one function takes, so that the text of a walk stays short
-_LOW: Final = 16  # low bits are below
 _SPARE: Final = 8  # places after the last symbol, as many as a byte has bits
 
 
@@ -89,32 +88,25 @@ def symbols_functions(opset: int, layouts: Sequence[SymbolsLayout]) -> list[onnx
     """Write a function for each layout, and the functions that they call; all have packets of one size."""
     if not layouts:
         return []
-    slots = max(layout.slots for layout in layouts)
-    shared = [*automaton_functions(opset, slots), *_walk_functions(opset, layouts[0].packet), _slot(opset)]
-    return [*shared, *(_symbols(opset, layout, slots) for layout in layouts)]
+    slots, packet = max(layout.slots for layout in layouts), layouts[0].packet
+    shared = [*automaton_functions(opset, slots), *_walk_functions(opset, packet), _slot(opset)]
+    return [*shared, _read(opset, packet, slots), *(_symbols(opset, layout) for layout in layouts)]
 
 
-def _symbols(opset: int, layout: SymbolsLayout, slots: int) -> onnx.FunctionProto:
+def _symbols(opset: int, layout: SymbolsLayout) -> onnx.FunctionProto:
     tables, streams, lows = ([f"{kind}{n}" for n in range(len(items))] for kind, items in _inputs(layout))
     body = Body(layout.name, [*tables, *streams, *lows], opset)
-    op, int32, int64 = body.op, body.int32, body.int64
-    states, roots, numbers, symbols = body.calls(4, "Automaton", *_tables(body, layout, tables))
-    read = body.call("Walk", states, body.concat(*streams), op("Gather", roots, _table_of_packet(body, layout)))
-    ends = op("CumSum", op("Gather", numbers, read), int32(0))
-    total = sum(stream.symbols for stream in layout.streams)
     low = _low_bits(body, layout, lows)
-    # Before the first symbol there is a place for what is no symbol; what is before that, counts from the end.
+    before = [body.filled(body.int64([1]), TensorProto.UINT8)]
+    symbols = sum(stream.symbols for stream in layout.streams)
     if opset >= ADDING_OPSET:
-        rest = int64([total - sum(stream.symbols for stream in layout.streams if stream.low) + _SPARE])
-        data = body.concat(body.filled(int64([1]), TensorProto.UINT8), *low, body.filled(rest, TensorProto.UINT8))
-        for _ in range(slots):
-            data, ends, symbols = body.calls(3, "Slot", data, ends, read, symbols)
-    else:
-        data = body.filled(int64([1 + total + _SPARE]), TensorProto.UINT8)
-        for _ in range(slots):
-            data, ends, symbols, numbers = body.calls(4, "Slot", data, ends, read, symbols, numbers)
-        data = _with_low_bits(body, data, low)
-    return body.function(*body.split(data, [1, *(stream.symbols for stream in layout.streams), _SPARE])[1:-1])
+        symbols -= sum(stream.symbols for stream in layout.streams if stream.low)
+        before += low
+    data = body.concat(*before, body.filled(body.int64([symbols + _SPARE]), TensorProto.UINT8))
+    read = body.call("Read", *_tables(body, layout, tables), body.concat(*streams), *_runs(body, layout), data)
+    if opset < ADDING_OPSET:
+        read = _with_low_bits(body, read, low)
+    return body.function(*body.split(read, [1, *(stream.symbols for stream in layout.streams), _SPARE])[1:-1])
 
 
 def _inputs(layout: SymbolsLayout) -> list[tuple[str, Sequence[object]]]:
@@ -125,36 +117,23 @@ def _inputs(layout: SymbolsLayout) -> list[tuple[str, Sequence[object]]]:
 
 def _tables(body: Body, layout: SymbolsLayout, names: Sequence[str]) -> tuple[str, str, str]:
     """Append the inputs of Automaton: numbers of codewords, what they stand for, where each table has that."""
-    op, int32 = body.op, body.int32
     said = [name for name, table in zip(names, layout.tables, strict=True) if table.values]
     sizes = [size for table in layout.tables if table.values for size in (MAX_LENGTH, table.values)]
     parts = body.split(body.concat(*said), sizes) if said else []
-    heads, tails = iter(parts[::2]), parts[1::2]
+    heads, tails = iter(parts[::2]), parts[1::2] or [body.filled(body.int64([0]), TensorProto.UINT8)]
     counts = [next(heads) if table.values else name for name, table in zip(names, layout.tables, strict=True)]
-    ramp = op("Range", int32(0), int32(SYMBOLS), int32(1))
-    multiples = op("Range", int32(0), int32(SYMBOLS), int32(_LOW))
-    ramps = op("Cast", op("Concat", ramp, multiples, axis=0), to=TensorProto.UINT8)
-    starts, end = [], SYMBOLS + SYMBOLS // _LOW
+    starts, end = [], IMPLIED
     for table in layout.tables:
         starts.append(end if table.values else SYMBOLS * table.low)
         end += table.values
-    shaped = op("Reshape", body.concat(*counts), body.int64([-1, MAX_LENGTH]))
-    return shaped, body.concat(ramps, *tails), int32(starts)
+    return body.concat(*counts), body.concat(*tails), body.int32(starts)
 
 
-def _table_of_packet(body: Body, layout: SymbolsLayout) -> str:
-    """Append the table of each packet, int32 [packets, 1]."""
-    op, int32 = body.op, body.int32
-    packets = sum(stream.packets for stream in layout.streams)
-    runs = layout.runs
-    marks = body.filled(body.int64([packets]), TensorProto.INT32)
-    later = [start for start, _ in runs[1:]]
-    if later:
-        # What is added up over the packets is by how much the number of the table changes where a run begins.
-        steps = [table - before for (_, table), (_, before) in zip(runs[1:], runs, strict=False)]
-        marks = op("ScatterElements", marks, int32(later), int32(steps))
-    table = op("Add", op("CumSum", marks, int32(0)), int32(runs[0][1]))
-    return op("Reshape", table, body.int64([-1, 1]))
+def _runs(body: Body, layout: SymbolsLayout) -> tuple[str, str]:
+    """Append the packet at which each run with one table begins, and by how much the number of the table grows there."""
+    tables = [0, *(table for _, table in layout.runs)]
+    growth = [after - before for before, after in pairwise(tables)]
+    return body.int32([start for start, _ in layout.runs]), body.int32(growth)
 
 
 def _low_bits(body: Body, layout: SymbolsLayout, names: Sequence[str]) -> list[str]:
@@ -164,15 +143,14 @@ def _low_bits(body: Body, layout: SymbolsLayout, names: Sequence[str]) -> list[s
         return []
     op = body.op
     packed = body.concat(*names)
-    low = op("Mod", packed, body.constant(_LOW, TensorProto.UINT8))
+    low = op("Mod", packed, body.constant(LOW, TensorProto.UINT8))
     high = op("BitShift", packed, body.constant(4, TensorProto.UINT8), direction="RIGHT")
     lower = body.split(low, [(stream.low + 1) // 2 for stream in streams])
     # Where the number of entries is odd, a nibble belongs to none.
     upper = body.split(high, [size for stream in streams for size in (stream.low // 2, stream.low % 2)])[::2]
-    parts = []
-    for stream, first, second in zip(streams, lower, upper, strict=True):
-        parts += [first, second, body.filled(body.int64([stream.symbols - stream.low]), TensorProto.UINT8)]
-    return parts
+    fills = [stream.symbols - stream.low for stream in streams]
+    zeros = body.split(body.filled(body.int64([sum(fills)]), TensorProto.UINT8), fills)
+    return [part for parts in zip(lower, upper, zeros, strict=True) for part in parts]
 
 
 def _with_low_bits(body: Body, data: str, low: Sequence[str]) -> str:
@@ -208,6 +186,31 @@ def _walk_functions(opset: int, packet: int) -> list[onnx.FunctionProto]:
         read += more
     flat = walk.op("Reshape", walk.op("Concat", *read, axis=1), walk.int64([-1]))
     return [steps.function(state, *places), walk.function(flat)]
+
+
+def _read(opset: int, packet: int, slots: int) -> onnx.FunctionProto:
+    """Write Read: all symbols of a stream.
+
+    Its inputs are those of Automaton; the packets, uint8 [n * packet]; the packet at which each run with one table
+    begins and by how much the number of the table grows there, int32 [R]; and the data, uint8, in which low bits stand
+    at the place of their symbols already. Symbols begin at place 1: place 0 is for what is no symbol, and what is
+    before that counts from the end.
+    """
+    body = Body("Read", ["counts", "values", "starts", "stream", "runs", "growth", "data"], opset)
+    op, int32, int64 = body.op, body.int32, body.int64
+    states, roots, numbers, symbols = body.calls(4, "Automaton", "counts", "values", "starts")
+    marks = body.filled(op("Div", op("Shape", "stream"), int64([packet])), TensorProto.INT32)
+    table = op("CumSum", op("ScatterElements", marks, "runs", "growth"), int32(0))
+    start = op("Gather", roots, op("Reshape", table, int64([-1, 1])))
+    read = body.call("Walk", states, "stream", start)
+    ends = op("CumSum", op("Gather", numbers, read), int32(0))
+    data = "data"
+    for _ in range(slots):
+        if opset >= ADDING_OPSET:
+            data, ends, symbols = body.calls(3, "Slot", data, ends, read, symbols)
+        else:
+            data, ends, symbols, numbers = body.calls(4, "Slot", data, ends, read, symbols, numbers)
+    return body.function(data)
 
 
 def _slot(opset: int) -> onnx.FunctionProto:
