@@ -11,12 +11,13 @@ import pytest
 
 from onnxdc.numeric.decoding import decode_weight
 from onnxdc.numeric.encoding import encode_weight
+from onnxdc.numeric.packets import symbol_counts
 from onnxdc.numeric.weight import CompressedWeight
 from tests.vectors import slow_decoder
 from tests.vectors.vector_file import NAMES, numpy_type
 
 PAGE = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
-EXAMPLE = PAGE[PAGE.index("## 7.") : PAGE.index("## 8.")]
+EXAMPLE = PAGE[PAGE.index("## 8.") : PAGE.index("## 9.")]
 DENSE, STREAMS, TENSORS = re.findall(r"```\n(.*?)```", EXAMPLE, re.DOTALL)
 
 
@@ -30,7 +31,9 @@ def dense() -> np.ndarray:
 def weight() -> CompressedWeight:
     """The weight group, from the hex bytes and the attributes."""
     tensors = {}
-    for name, dtype, dims, data in re.findall(r"^(\w+) +(\w+) (\[.*?\]) +((?:[0-9a-f]{2}\s+)+)", TENSORS, re.MULTILINE):
+    for name, dtype, dims, data in re.findall(
+        r"^(\w+) +(\w+) (\[.*?\])\s+((?:[0-9a-f]{2}\s+)*)", TENSORS, re.MULTILINE
+    ):
         tensors[name] = np.frombuffer(bytes.fromhex(data), dtype).reshape(ast.literal_eval(dims))
     attributes = {name: int(value, 0) for name, value in re.findall(r"(\w+) = (\w+)", TENSORS)}
     dtype = numpy_type(attributes.pop("dtype"))
@@ -50,30 +53,29 @@ def test_bytes_decode_to_the_matrix(weight, dense, decode):
 
 
 def test_encoder_needs_no_more_bytes(weight, dense):
-    encoded = encode_weight(dense, index_bits=weight.index_bits)
+    encoded = encode_weight(dense, index_bits=2, packet=weight.packet)
     assert encoded.nbytes <= weight.nbytes
 
 
-def test_codewords_follow_from_the_lengths(weight):
-    for alphabet, packed in (("codes", weight.code_lengths), ("gaps", weight.gap_lengths)):
+def test_codewords_follow_from_the_tables(weight):
+    for alphabet, data in (("codes", weight.code_table), ("gaps", weight.gap_table)):
         rows = [row[1:] for row in table("alphabet") if row[0] == alphabet]
-        lengths = slow_decoder.unpack_lengths(packed)
-        assert {int(symbol): int(length) for symbol, length, _ in rows} == {s: n for s, n in enumerate(lengths) if n}
-        words = slow_decoder.codeword_symbols(lengths)
-        assert {word: int(symbol) for symbol, _, word in rows} == words
-        assert [word for *_, word in rows] == sorted(words, key=lambda word: (len(word), word))
+        words = slow_decoder.codeword_symbols(data.tolist(), 1)
+        assert [(word, int(symbol)) for symbol, _, word in rows] == list(words.items())
+        assert all(int(length) == len(word) for _, length, word in rows)
 
 
 def test_entries_place_the_values_of_the_matrix(weight, dense):
-    previous = -1
+    position = 0
     found = np.zeros(dense.size, np.float32)
-    for number, (entry, position, gap, _, code, _, value) in enumerate(table("entry")):
+    for number, (entry, at, gap, _, code, _, value) in enumerate(table("entry")):
         assert int(entry) == number
-        previous += int(gap) + 1
-        assert int(position) == previous
-        found[previous] = weight.codebook[0, int(code)]
-        assert value == ("filler" if int(code) == 0 else f"{found[previous]:g}")
+        position += int(gap)
+        assert int(at) == position
+        found[position] = weight.codebook[0, int(code)]
+        assert value == ("filler" if int(code) == weight.zero else f"{found[position]:g}")
     np.testing.assert_array_equal(found.reshape(dense.shape), dense)
+    assert len(table("entry")) == weight.entries
 
 
 def test_entries_have_the_codewords_of_their_symbols():
@@ -88,6 +90,17 @@ def test_streams_join_the_codewords_of_the_entries(weight, name, column):
     dotted, binary, data = (part.strip() for part in line.removeprefix(name).split("="))
     *words, fill = dotted.split("·")
     assert words == [row[column] for row in table("entry")]
-    assert fill.strip("()") == "0" * len(fill.strip("()"))
-    assert "".join(words) + fill.strip("()") == binary.replace(" ", "")
-    assert bytes(int(byte, 2) for byte in binary.split()) == bytes.fromhex(data) == getattr(weight, name).tobytes()
+    bits = "".join(words) + "1" * int(fill.strip("()"))
+    assert len(bits) == 8 * weight.packet
+    first, ones = re.fullmatch(r"([01 ]+) then (\d) bytes of ones", binary).groups()
+    assert bits == first.replace(" ", "") + "1" * 8 * int(ones)
+    assert bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)) == bytes.fromhex(data)
+    assert bytes.fromhex(data) == getattr(weight, name).tobytes()
+
+
+def test_fill_symbols_are_as_many_as_the_text_says(weight):
+    codes, code, gaps = map(
+        int, re.search(r"complete (\d+) fill.* stand for code (\d), and (\d+) of", EXAMPLE).groups()
+    )
+    assert symbol_counts(weight) == (weight.entries + codes, weight.entries + gaps)
+    assert list(slow_decoder.codeword_symbols(weight.code_table.tolist(), 1).values())[-1] == code
