@@ -94,7 +94,7 @@ ONNXDC_EXPORT int32_t onnxdc_check_weight(const WeightGroup* group, char* detail
 }
 
 // Checks and decodes into `dense`: as many elements of the group's dtype as its shape has, all zero before the call. An
-// element of four bits has a byte of its own, as in numpy.
+// element of four bits is the lower nibble of a byte of its own, as in numpy.
 ONNXDC_EXPORT int32_t onnxdc_decode_weight(const WeightGroup* group, void* dense, char* detail, uint64_t detail_size) {
     return guarded_verdict(detail, detail_size, [&] {
         CheckedGroup checked;

@@ -30,13 +30,13 @@ SparseWeight random_weight(const Layer& layer, double density) {
     std::mt19937 random(1);
     SparseWeight weight;
     weight.shape = {layer.outputs, layer.inputs / layer.groups, layer.kernel, layer.kernel};
-    weight.codes_per_group = 256;
-    for (int i = 0; i < 256; ++i) weight.codebook.push_back(static_cast<float>(i) / 256.0f);
+    weight.codes_per_group = 255;
+    for (int i = 1; i < 256; ++i) weight.codebook.push_back(static_cast<float>(i) / 256.0f);
     std::bernoulli_distribution keep(density);
     for (uint32_t p = 0; p < weight.numel(); ++p) {
         if (!keep(random)) continue;
         weight.position.push_back(p);
-        weight.code.push_back(static_cast<uint8_t>(1 + random() % 255));
+        weight.code.push_back(static_cast<uint8_t>(random() % 255));
     }
     return weight;
 }

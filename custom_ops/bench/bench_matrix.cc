@@ -26,13 +26,13 @@ SparseWeight random_weight(const Layer& layer) {
     std::mt19937 random(1);
     SparseWeight weight;
     weight.shape = {layer.outputs, layer.inputs};
-    weight.codes_per_group = layer.codes;
-    for (int i = 0; i < layer.codes; ++i) weight.codebook.push_back(static_cast<float>(i) / 256.0f);
+    weight.codes_per_group = layer.codes - 1;  // one more stands for zero
+    for (int i = 1; i < layer.codes; ++i) weight.codebook.push_back(static_cast<float>(i) / 256.0f);
     std::bernoulli_distribution keep(layer.density);
     for (uint32_t p = 0; p < weight.numel(); ++p) {
         if (!keep(random)) continue;
         weight.position.push_back(p);
-        weight.code.push_back(static_cast<uint8_t>(1 + random() % static_cast<unsigned>(layer.codes - 1)));
+        weight.code.push_back(static_cast<uint8_t>(random() % static_cast<unsigned>(layer.codes - 1)));
     }
     return weight;
 }

@@ -46,19 +46,14 @@ std::vector<T> grid_bits(const CheckedGroup& group) {
     return bits;
 }
 
-// A value of four bits as a byte: what is out of range, which only codes that do not occur may have, is cut.
-uint8_t cut(uint8_t value, int32_t type) {
-    if (type == kUint4) return value & 15;
-    return type == kInt4 ? static_cast<uint8_t>((value & 15) - (value & 8) * 2) : value;
-}
-
 }  // namespace
 
 template <class T>
 std::vector<T> codebook_bits(const CheckedGroup& group) {
     std::vector<T> bits = group.has_step() ? grid_bits<T>(group) : stored_bits<T>(group);
     if constexpr (sizeof(T) == 1) {
-        for (T& value : bits) value = cut(value, group.dtype);
+        const T used = group.dtype == kUint4 || group.dtype == kInt4 ? 15 : 255;
+        for (T& value : bits) value &= used;
     }
     return bits;
 }

@@ -22,7 +22,7 @@ enum ElementType : int32_t {
 };
 
 // The bytes of an element, 0 for a type that occurs nowhere in a weight group or a decoded weight. A decoded element of
-// four bits has a byte of its own, as in numpy; two of them share one in an ONNX tensor only.
+// four bits is the lower nibble of a byte of its own, as in numpy; two of them share one in an ONNX tensor only.
 constexpr size_t element_size(int64_t type) {
     switch (type) {
         case kUint8:

@@ -24,7 +24,7 @@ std::vector<float> dense_of(const SparseWeight& weight) {
     const GroupOfPosition group_of(weight.shape, weight.groups, weight.group_axis);
     for (size_t i = 0; i < weight.position.size(); ++i) {
         REQUIRE(weight.position[i] < dense.size() && (i == 0 || weight.position[i - 1] < weight.position[i]));
-        REQUIRE(weight.code[i] > 0 && weight.code[i] < weight.codes_per_group);
+        REQUIRE(weight.code[i] < weight.codes_per_group);
         const size_t row = group_of(weight.position[i]) * static_cast<size_t>(weight.codes_per_group);
         dense[weight.position[i]] = weight.codebook[row + weight.code[i]];
     }

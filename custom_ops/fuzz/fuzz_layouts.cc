@@ -20,16 +20,16 @@ SparseWeight read_weight(Input* input) {
     SparseWeight weight;
     const auto rows = input->any(0, 700), columns = input->any(0, input->one_in(8) ? 12000 : 700);
     weight.shape = {rows, columns};
-    weight.codes_per_group = input->any(2, 256);
+    weight.codes_per_group = input->any(1, 256);
     weight.group_axis = input->any(0, 1);
     const int64_t length = weight.shape[static_cast<size_t>(weight.group_axis)];
     const int64_t parts = input->any(1, 8);
     weight.groups = length > 0 && length % parts == 0 ? parts : 1;
     for (int64_t i = 0; i < weight.groups * weight.codes_per_group; ++i)
-        weight.codebook.push_back(i % weight.codes_per_group == 0 ? 0.0f : static_cast<float>(1 + i));
+        weight.codebook.push_back(static_cast<float>(1 + i));
     const int64_t spacing = input->any(1, 60), numel = weight.numel();
     for (int64_t position = input->byte(); position < numel && input->left() > 0;) {
-        const int64_t code = 1 + input->byte() % (weight.codes_per_group - 1);
+        const int64_t code = input->byte() % weight.codes_per_group;
         weight.position.push_back(static_cast<uint32_t>(position));
         weight.code.push_back(static_cast<uint8_t>(code));
         position += 1 + input->byte() * spacing / 16;

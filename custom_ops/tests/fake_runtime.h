@@ -67,8 +67,10 @@ struct OrtKernelInfo {
 // One run of a kernel. An input that is left out is null.
 struct OrtKernelContext {
     std::vector<const OrtValue*> inputs;
-    OrtValue output{};
-    size_t threads = 1;  // of parallel_for
+    OrtValue output{};     // the last that was asked for
+    size_t outputs = 1;    // that the node has
+    size_t allocated = 0;  // of them
+    size_t threads = 1;    // of parallel_for
 };
 
 namespace onnxdc::fake {
@@ -140,8 +142,11 @@ inline OrtStatus* get_integers(const OrtKernelInfo* info, const char* name, int6
     return nullptr;
 }
 
-inline OrtStatus* get_output(OrtKernelContext* context, size_t, const int64_t* dims, size_t rank, OrtValue** out) {
+inline OrtStatus* get_output(OrtKernelContext* context, size_t index, const int64_t* dims, size_t rank,
+                             OrtValue** out) {
     const Inside inside;
+    if (index >= context->outputs) return fail("no such output");
+    ++context->allocated;
     int64_t nbytes = sizeof(float);
     for (size_t i = 0; i < rank; ++i) {
         if (dims[i] < 0 || __builtin_mul_overflow(nbytes, dims[i], &nbytes)) return fail("no shape");
@@ -274,6 +279,10 @@ inline OrtApi make_api() {
     };
     api.KernelContext_GetInput = [](const OrtKernelContext* context, size_t index, const OrtValue** out) -> OrtStatus* {
         *out = context->inputs[index];
+        return nullptr;
+    };
+    api.KernelContext_GetOutputCount = [](const OrtKernelContext* context, size_t* out) -> OrtStatus* {
+        *out = context->outputs;
         return nullptr;
     };
     api.KernelContext_GetOutput = get_output;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
@@ -39,103 +40,137 @@ struct TestTensor {
 };
 
 struct TestGroup {
-    TestTensor codebook{}, code_lengths{}, codes{}, gap_lengths{}, gaps{}, chunks{}, shape{};
-    int64_t index_bits = 8, chunk_size = 4096, group_axis = 0, dtype = kFloat;
+    TestTensor codebook{}, step{}, code_table{}, codes{}, low_bits{}, gap_table{}, gaps{}, extent{};
+    int64_t packet = 8, group_axis = 0, dtype = kFloat;
     bool right_checksum = true;
+
+    TestGroup() {
+        for (TestTensor* tensor : {&step, &code_table, &codes, &low_bits, &gap_table, &gaps}) set_bytes(*tensor, {});
+    }
+
+    // In the order of the format.
+    std::vector<const TestTensor*> tensors() const {
+        return {&codebook, &step, &code_table, &codes, &low_bits, &gap_table, &gaps, &extent};
+    }
 
     void set_codebook(std::vector<int64_t> dims, const std::vector<float>& values) {
         codebook.set(kFloat, std::move(dims), values);
     }
+    void set_steps(const std::vector<float>& values) {
+        step.set(kFloat, {static_cast<int64_t>(values.size()), 1}, values);
+    }
     void set_bytes(TestTensor& tensor, const std::vector<uint8_t>& values) {
         tensor.set(kUint8, {static_cast<int64_t>(values.size())}, values);
     }
-    // One length a symbol, packed as the format wants them.
-    void set_lengths(TestTensor& tensor, std::vector<uint8_t> lengths) {
-        if (lengths.size() % 2 == 1) lengths.push_back(0);
-        std::vector<uint8_t> packed;
-        for (size_t i = 0; i < lengths.size(); i += 2) {
-            packed.push_back(static_cast<uint8_t>(lengths[i] | lengths[i + 1] << 4));
-        }
-        set_bytes(tensor, packed);
+    void set_extent(int64_t entries, int64_t zero, const std::vector<int64_t>& shape) {
+        std::vector<int64_t> values{entries, zero};
+        values.insert(values.end(), shape.begin(), shape.end());
+        extent.set(kInt64, {static_cast<int64_t>(values.size())}, values);
     }
-    void set_chunks(const std::vector<int32_t>& rows) {
-        chunks.set(kInt32, {static_cast<int64_t>(rows.size()) / 4, 4}, rows);
+    // Everything but the shape stays.
+    void set_shape(const std::vector<int64_t>& shape) {
+        int64_t values[2];
+        std::memcpy(values, extent.bytes.data(), sizeof values);
+        set_extent(values[0], values[1], shape);
     }
-    void set_shape(const std::vector<int64_t>& dims) { shape.set(kInt64, {static_cast<int64_t>(dims.size())}, dims); }
 
     // Valid until the next call.
     WeightGroup view() const {
-        WeightGroup group{codebook.view(), code_lengths.view(), codes.view(), gap_lengths.view(),
-                          gaps.view(),     chunks.view(),       shape.view()};
+        WeightGroup group{codebook.view(), step.view(),      code_table.view(), codes.view(),
+                          low_bits.view(), gap_table.view(), gaps.view(),       extent.view()};
         uint32_t crc = 0;
-        for (const TestTensor* tensor : {&codebook, &code_lengths, &codes, &gap_lengths, &gaps, &chunks, &shape}) {
-            crc = crc32(crc, tensor->bytes.data(), tensor->bytes.size());
-        }
+        for (const TestTensor* tensor : tensors()) crc = crc32(crc, tensor->bytes.data(), tensor->bytes.size());
         group.checksum = right_checksum ? crc : crc ^ 1;
-        group.index_bits = index_bits;
-        group.chunk_size = chunk_size;
+        group.packet = packet;
         group.group_axis = group_axis;
         group.dtype = dtype;
         return group;
     }
 };
 
-// A [2, 5] weight, zero but for 1.5 at 1, -2 at 2 and 1.5 at 7; at most 3 fits in a gap of 2 bits, so a filler zero
-// lies at 6.
-//   entries     (gap, code): (1, 1) (0, 2) (3, 0) (0, 1)
-//   codes       1 -> 0, 0 -> 10, 2 -> 11:  0 11 10 0 (00)
-//   gaps        0 -> 0, 1 -> 10, 3 -> 11:  10 0 11 0 (00)
+// A packet of 8 bytes that begins with these and goes on with ones.
+inline std::vector<uint8_t> packet_of(std::vector<uint8_t> bytes) {
+    bytes.resize(8, 0xff);
+    return bytes;
+}
+
+// A [2, 5] weight, zero but for 1.5 at 1, -2 at 2 and 1.5 at 7; gaps are at most 3, so a filler zero lies at 5.
+//   entries     (gap, code): (1, 1) (1, 2) (3, 0) (2, 1)
+//   codes       1 -> 0, 0 -> 10, 2 -> 11:  0 11 10 0
+//   gaps        1 -> 0, 2 -> 10, 3 -> 11:  0 0 11 10
 inline TestGroup small_group() {
     TestGroup group;
     group.set_codebook({1, 3}, {0.0f, 1.5f, -2.0f});
-    group.set_lengths(group.code_lengths, {2, 1, 2});
-    group.set_bytes(group.codes, {0b01110000});
-    group.set_lengths(group.gap_lengths, {1, 2, 0, 2});
-    group.set_bytes(group.gaps, {0b10011000});
-    group.set_chunks({0, 0, 0, 0, /**/ 4, 1, 1, 8});
-    group.set_shape({2, 5});
-    group.index_bits = 2;
+    group.set_bytes(group.code_table, {1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /**/ 1, 0, 2});
+    group.set_bytes(group.codes, packet_of({0b01110011}));
+    group.set_bytes(group.gap_table, {1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /**/ 1, 2, 3});
+    group.set_bytes(group.gaps, packet_of({0b00111011}));
+    group.set_extent(4, 0, {2, 5});
     return group;
 }
 
-// `numel` elements, nonzero at about one in `spacing`, in chunks of 64 entries, and the dense weight they stand for.
-inline TestGroup random_group(int64_t numel, unsigned spacing, std::mt19937& random, std::vector<float>* expected) {
-    const std::vector<uint8_t> code_lengths = {3, 3, 2, 1}, gap_lengths = {1, 2, 3, 4, 5, 6, 7, 7};
-    const std::vector<unsigned> codewords = canonical_codewords(code_lengths),
-                                gapwords = canonical_codewords(gap_lengths);
-    BitWriter codes, gaps;
-    std::vector<int32_t> rows = {0, 0, 0, 0};
-    int32_t entries = 0;
-    int32_t position = 0;
-    expected->assign(static_cast<size_t>(numel), 0.0f);
-    for (;;) {
-        unsigned gap = std::min(7u, static_cast<unsigned>(random()) % spacing);
-        if (position + static_cast<int64_t>(gap) >= numel) break;
-        const unsigned code = random() % 4;
-        if (entries > 0 && entries % 64 == 0) {
-            codes.align();
-            gaps.align();
-            rows.insert(rows.end(), {entries, static_cast<int32_t>(codes.bytes().size()),
-                                     static_cast<int32_t>(gaps.bytes().size()), position});
-        }
-        codes.put(codewords[code], code_lengths[code]);
-        gaps.put(gapwords[gap], gap_lengths[gap]);
-        position += static_cast<int32_t>(gap) + 1;
-        (*expected)[static_cast<size_t>(position - 1)] = static_cast<float>(code);
-        ++entries;
+// How to write the elements of a weight, each of which has a code.
+struct Writing {
+    int64_t codes = 4;  // of the codebook
+    bool dense = false;
+    uint8_t zero = 0;  // the code of zero; 0 in the dense form
+    bool low_bits = false;
+    int64_t packet = 8;
+    size_t largest_gap = 7;
+    bool all_symbols = true;  // codes in a table that begins with the counts are left out where they are 0, 1, 2, ...
+};
+
+// The streams and the extent of a weight of one dimension, with random Huffman codes.
+inline TestGroup write_elements(const std::vector<uint8_t>& elements, const Writing& writing, std::mt19937& random) {
+    std::vector<uint8_t> codes, gaps;
+    size_t next = 0;  // the position that a gap of 0 would lead to
+    for (size_t position = 0; position < elements.size(); ++position) {
+        if (!writing.dense && elements[position] == writing.zero && position - next < writing.largest_gap) continue;
+        codes.push_back(elements[position]);
+        gaps.push_back(static_cast<uint8_t>(position - next));
+        next = position;
     }
-    rows.insert(rows.end(), {entries, static_cast<int32_t>(codes.bytes().size()),
-                             static_cast<int32_t>(gaps.bytes().size()), position});
     TestGroup group;
+    group.packet = writing.packet;
+    group.set_extent(static_cast<int64_t>(codes.size()), writing.zero, {static_cast<int64_t>(elements.size())});
+    if (codes.empty()) return group;
+    const auto packet = static_cast<size_t>(writing.packet);
+
+    std::vector<uint8_t> symbols;
+    for (int64_t code = 0; code < std::max<int64_t>(writing.codes, writing.low_bits ? 17 : 2);
+         code += writing.low_bits ? 16 : 1)
+        symbols.push_back(static_cast<uint8_t>(code));
+    if (writing.all_symbols) std::shuffle(symbols.begin(), symbols.end(), random);
+    const TestCode code_code = random_code(symbols, random);
+    if (writing.low_bits) {
+        const size_t half = (codes.size() + 1) / 2;
+        std::vector<uint8_t> low(half);
+        for (size_t i = 0; i < codes.size(); ++i)
+            low[i % half] = static_cast<uint8_t>(low[i % half] | (codes[i] & 15) << (i < half ? 0 : 4));
+        for (uint8_t& code : codes) code &= 0xf0;
+        group.set_bytes(group.low_bits, low);
+    }
+    group.set_bytes(group.code_table, code_code.table(writing.all_symbols));
+    group.set_bytes(group.codes, write_packets(code_code, codes, packet));
+    if (writing.dense) return group;
+
+    std::vector<uint8_t> distances(writing.largest_gap + 1);
+    std::iota(distances.begin(), distances.end(), uint8_t{0});
+    std::shuffle(distances.begin(), distances.end(), random);
+    const TestCode gap_code = random_code(distances, random);
+    group.set_bytes(group.gap_table, gap_code.table());
+    group.set_bytes(group.gaps, write_packets(gap_code, gaps, packet));
+    return group;
+}
+
+// `numel` elements of which about one in `spacing` is a nonzero, or a zero that is stored, and the dense weight that
+// they stand for.
+inline TestGroup random_group(int64_t numel, unsigned spacing, std::mt19937& random, std::vector<float>* expected) {
+    std::vector<uint8_t> elements(static_cast<size_t>(numel));
+    for (uint8_t& element : elements) element = random() % spacing == 0 ? static_cast<uint8_t>(random() % 4) : 0;
+    TestGroup group = write_elements(elements, {}, random);
     group.set_codebook({1, 4}, {0, 1, 2, 3});
-    group.set_lengths(group.code_lengths, code_lengths);
-    group.set_bytes(group.codes, codes.bytes());
-    group.set_lengths(group.gap_lengths, gap_lengths);
-    group.set_bytes(group.gaps, gaps.bytes());
-    group.set_chunks(rows);
-    group.set_shape({numel});
-    group.index_bits = 3;
-    group.chunk_size = 64;
+    expected->assign(elements.begin(), elements.end());
     return group;
 }
 

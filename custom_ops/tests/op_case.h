@@ -32,6 +32,7 @@ struct OpCase {
     // What the node has, its tensors owned here. Neither may be moved once `info` has been filled.
     struct Node {
         std::vector<OrtValue> group;
+        OrtValue symbols{kUint8, {0}, {}};  // of the codes; those of the gaps are left out
         OrtKernelInfo info;
     };
 
@@ -41,16 +42,15 @@ struct OpCase {
         std::vector<float> dense;
         TestGroup test = random_group(numel, 3, random, &dense);
         test.set_shape(weight_shape);
-        for (const TestTensor* tensor : {&test.codebook, &test.code_lengths, &test.codes, &test.gap_lengths, &test.gaps,
-                                         &test.chunks, &test.shape})
+        for (const TestTensor* tensor : test.tensors())
             node->group.push_back({tensor->type, tensor->dims, tensor->bytes});
         for (const auto& dims : before) node->info.inputs.push_back({"x", nullptr, dims});
         for (const OrtValue& tensor : node->group) node->info.inputs.push_back({"w.codebook", &tensor});
+        for (const char* symbols : {"symbols", ""}) node->info.inputs.push_back({symbols});
         for (const auto& dims : after) node->info.inputs.push_back({"b", nullptr, dims});
         node->info.attributes = attributes;
         node->info.attributes["checksum"] = test.view().checksum;
-        node->info.attributes["index_bits"] = test.index_bits;
-        node->info.attributes["chunk_size"] = test.chunk_size;
+        node->info.attributes["packet"] = test.packet;
     }
 
     // Inputs in the order of the node's: values before and after the group, which the node has.
@@ -58,6 +58,8 @@ struct OpCase {
         OrtKernelContext context;
         for (size_t i = 0; i < before.size(); ++i) context.inputs.push_back(&values[i]);
         for (const OrtValue& tensor : node.group) context.inputs.push_back(&tensor);
+        context.inputs.push_back(&node.symbols);
+        context.inputs.push_back(nullptr);
         for (size_t i = before.size(); i < values.size(); ++i) context.inputs.push_back(&values[i]);
         return context;
     }

@@ -23,7 +23,7 @@ inline float random_float(Random& random) { return std::normal_distribution<floa
 // What a weight is made of. A density of 0 is no nonzero at all.
 struct WeightSpec {
     double density = 0.3;
-    int64_t codes = 32;
+    int64_t codes = 32;  // of the file: the one for zero is not in the weight
     int64_t groups = 1;
     int64_t group_axis = 0;
     bool lone = false;        // exactly one nonzero
@@ -40,9 +40,9 @@ struct WeightSpec {
 inline std::vector<float> random_codebook(Random& random, const WeightSpec& spec) {
     constexpr float kOdd[] = {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), 1e30f};
     std::vector<float> codebook;
-    for (int64_t i = 0; i < spec.groups * spec.codes; ++i) {
+    for (int64_t i = 0; i < spec.groups * (spec.codes - 1); ++i) {
         const bool odd = spec.odd_values && std::bernoulli_distribution(0.1)(random);
-        codebook.push_back(i % spec.codes == 0 ? 0.0f : odd ? kOdd[random() % 3] : random_float(random));
+        codebook.push_back(odd ? kOdd[random() % 3] : random_float(random));
     }
     return codebook;
 }
@@ -53,13 +53,13 @@ inline SparseWeight random_weight(Random& random, const std::vector<int64_t>& sh
     weight.shape = shape;
     weight.groups = spec.groups;
     weight.group_axis = spec.group_axis;
-    weight.codes_per_group = spec.codes;
+    weight.codes_per_group = spec.codes - 1;
     weight.codebook = random_codebook(random, spec);
     const auto numel = static_cast<uint32_t>(weight.numel());
     const uint32_t row_length = shape[0] == 0 ? 0 : numel / static_cast<uint32_t>(shape[0]);
     const uint32_t lone = numel == 0 ? 0 : std::uniform_int_distribution<uint32_t>(0, numel - 1)(random);
     std::uniform_real_distribution<double> uniform(0.0, 1.0);
-    std::uniform_int_distribution<int> code(1, static_cast<int>(spec.codes) - 1);
+    std::uniform_int_distribution<int> code(0, static_cast<int>(spec.codes) - 2);
     double density = spec.density;
     for (uint32_t position = 0; position < numel; ++position) {
         if (position % row_length == 0) {

@@ -130,11 +130,11 @@ void test_infinities_meet_nonzeros_only() {
 void test_infinity_of_a_pruned_input_is_not_seen() {
     SparseWeight weight;
     weight.shape = {40, 33};  // outputs, inputs
-    weight.codes_per_group = 2;
-    weight.codebook = {0.0f, 2.0f};
+    weight.codes_per_group = 1;
+    weight.codebook = {2.0f};
     for (uint32_t output = 0; output < 40; output += 3) {
         weight.position.push_back(output * 33 + 1 + output % 32);
-        weight.code.push_back(1);
+        weight.code.push_back(0);
     }
     Floats x(33 * 9, 1.0f);
     for (size_t row = 0; row < 9; ++row) x[row * 33] = std::numeric_limits<float>::infinity();

@@ -18,36 +18,39 @@ struct Claim {
     const char* op;
     std::vector<int64_t> shape;
     std::map<std::string, OrtKernelInfo::Attribute> attributes;
-    int64_t entries;  // each `distance` positions after the one before
-    int64_t distance;
+    int64_t entries;  // each `distance` positions after the one before, the first at 0
+    uint8_t distance;
     int64_t codes;
+    int64_t groups = 1;  // of a grid if there are more
 };
 
-// Entries that take a bit of each stream: one symbol for the codes, one for the gaps.
+// So many codewords of one bit, all 0 but the first.
+std::vector<uint8_t> bits_of(int64_t count, bool first) {
+    const size_t bits = static_cast<size_t>(count);
+    std::vector<uint8_t> stream((bits + 255) / 256 * 32);
+    if (first) stream[0] = 0x80;
+    for (size_t i = bits; i < 8 * stream.size(); ++i)
+        stream[i / 8] = static_cast<uint8_t>(stream[i / 8] | 0x80 >> i % 8);
+    return stream;
+}
+
+// Entries that take a bit of each stream. All have code 1.
 TestGroup group_of(const Claim& claim) {
     TestGroup group;
+    group.packet = 32;
     std::vector<float> codebook(static_cast<size_t>(claim.codes), 1.0f);
     codebook[0] = 0.0f;
     group.set_codebook({1, claim.codes}, codebook);
-    std::vector<uint8_t> code_lengths(static_cast<size_t>(claim.codes)), gap_lengths(256);
-    code_lengths[1] = 1;
-    gap_lengths[static_cast<size_t>(claim.distance - 1)] = 1;
-    group.set_lengths(group.code_lengths, code_lengths);
-    group.set_lengths(group.gap_lengths, gap_lengths);
-    group.chunk_size = 65536;
-    std::vector<int32_t> rows{0, 0, 0, 0};
-    for (int64_t entry = 0; entry < claim.entries;) {
-        entry = std::min(entry + group.chunk_size, claim.entries);
-        const auto nbytes = static_cast<int32_t>((entry + 7) / 8);
-        rows.insert(rows.end(),
-                    {static_cast<int32_t>(entry), nbytes, nbytes, static_cast<int32_t>(entry * claim.distance)});
+    if (claim.groups > 1) {
+        group.codebook.set(kInt8, {1, claim.codes}, std::vector<int8_t>(codebook.begin(), codebook.end()));
+        group.set_steps(std::vector<float>(static_cast<size_t>(claim.groups), 0.5f));
     }
-    if (claim.entries == 0) rows.insert(rows.end(), {0, 0, 0, 0});
-    const std::vector<uint8_t> stream(static_cast<size_t>((claim.entries + 7) / 8));
-    group.set_bytes(group.codes, stream);
-    group.set_bytes(group.gaps, stream);
-    group.set_chunks(rows);
-    group.set_shape(claim.shape);
+    group.set_extent(claim.entries, 0, claim.shape);
+    if (claim.entries == 0) return group;
+    group.set_bytes(group.code_table, {2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /**/ 1, 0});
+    group.set_bytes(group.codes, bits_of(claim.entries, false));
+    group.set_bytes(group.gap_table, {2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /**/ claim.distance, 0});
+    group.set_bytes(group.gaps, bits_of(claim.entries, true));
     return group;
 }
 
@@ -56,17 +59,15 @@ void test_claim(const Claim& claim) {
     OrtKernelInfo info;
     info.attributes = claim.attributes;
     info.attributes["checksum"] = test.view().checksum;
-    info.attributes["chunk_size"] = test.chunk_size;
     std::vector<OrtValue> group;
     size_t nbytes = 0;
-    for (const TestTensor* tensor :
-         {&test.codebook, &test.code_lengths, &test.codes, &test.gap_lengths, &test.gaps, &test.chunks, &test.shape}) {
+    for (const TestTensor* tensor : test.tensors()) {
         group.push_back({tensor->type, tensor->dims, tensor->bytes});
         nbytes += tensor->bytes.size();
     }
     if (std::string(claim.op) != "SparseQuantGather") info.inputs.push_back({"x"});
     for (const OrtValue& tensor : group) info.inputs.push_back({"w.codebook", &tensor});
-    info.inputs.push_back({"b"});
+    for (const char* rest : {"", "", "b"}) info.inputs.push_back({rest});
     for (const Isa isa : supported_isas()) {
         setenv("ONNXDC_ISA", isa_name(isa), 1);
         const size_t before = held_bytes;
@@ -103,6 +104,10 @@ int main() {
         // All entries, of a bit each.
         {"SparseQuantGemm", {1000, 4000}, {}, 4000000, 1, 2},
         {"SparseQuantConv", {1000, 4000, 1}, {}, 4000000, 1, 2},
+        // Values of many groups that are multiplied out, for a shape with elements and one without.
+        {"SparseQuantGemm", {1 << 17, 3}, {}, 300000, 1, 256, 1 << 17},
+        {"SparseQuantMatMul", {0, 3}, {}, 0, 1, 256, 1 << 17},
+        {"SparseQuantGather", {1 << 17, 3}, {}, 300000, 1, 256, 1 << 17},
     };
     for (const Claim& claim : claims) test_claim(claim);
     return check::finish();
