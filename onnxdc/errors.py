@@ -48,7 +48,7 @@ class LimitError(ModelError):
 
 
 class FormatError(OnnxdcError):
-    """A compressed weight breaks a rule of docs/format.md section 6.
+    """A compressed weight breaks a rule of docs/format.md section 7.
 
     Attributes:
         rule: The name of the rule, as in the format's table (``"kraft"``, ``"checksum"``, ...).

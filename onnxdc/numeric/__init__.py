@@ -1,1 +1,1 @@
-"""Arrays in, arrays out: pruning, codebooks, relative indices, Huffman codes and bitstreams, on numpy alone."""
+"""Arrays in, arrays out: pruning, codebooks, relative indices, Huffman codes and packets, on numpy alone."""

@@ -14,6 +14,7 @@ from onnxdc.numeric.weight import MAX_CODES
 
 LARGEST = (1 << 15) - 1  # the largest integer, in magnitude
 ODD_STEPS = np.arange(15, 0, -2)  # the odd part of a step of four significant bits
+FEWEST = 8  # elements that share a step: more would leave out the channels of 3x3 depthwise convolutions
 UNIT_BITS = 19  # the bits of such an integer times such a step
 SMALLEST_STEP, LARGEST_STEP = 2.0**-100, 2.0**100
 
@@ -64,9 +65,11 @@ def find_grid(array: np.ndarray, axis: int) -> Grid | None:
         array: The weight, row-major: floats of any type of the format, of any shape.
         axis: The axis along which the groups change.
     """
-    if not array.size or not array.ndim:
+    length = array.shape[axis] if array.ndim else 1
+    finest = max((groups for groups in divisors(length) if groups * FEWEST <= array.size), default=1)
+    if finest == 1:
         return None
-    parts = array.reshape(math.prod(array.shape[:axis]), array.shape[axis], -1)
+    parts = array.reshape(math.prod(array.shape[:axis]), finest, -1)
     channels = _channels(parts)
     if channels is None:
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from onnxdc.errors import WeightError
@@ -43,8 +45,13 @@ def smallest_tables(
 
 
 def divisors(length: int) -> list[int]:
-    """Return the divisors of a length, rising; 1 is always among them."""
-    return [1] + [count for count in range(2, length + 1) if length % count == 0]
+    """Return the divisors of a length, rising; 1 alone if it is 0.
+
+    >>> divisors(12)
+    [1, 2, 3, 4, 6, 12]
+    """
+    small = [count for count in range(1, math.isqrt(length) + 1) if length % count == 0]
+    return sorted({1, *small, *(length // count for count in small)})
 
 
 def _tables(array: np.ndarray, axis: int, groups: int, limit: int, most: int) -> list[np.ndarray] | None:
