@@ -13,8 +13,9 @@ import ml_dtypes
 import numpy as np
 
 from onnxdc.numeric.weight import CompressedWeight
-from tests.vectors.good_cases import grid_of_each_row, grid_of_some_channels, grouped, int8_dense, random_sparse, steps
+from tests.vectors.good_integers import grid_of_each_row, grid_of_some_channels, int8_dense
 from tests.vectors.slow_encoder import encode, with_checksum
+from tests.vectors.weights import grouped, random_sparse, steps
 
 Cases = dict[str, CompressedWeight]
 
