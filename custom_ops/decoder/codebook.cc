@@ -20,47 +20,48 @@ T convert(double value, [[maybe_unused]] int32_t type) {
 }
 
 template <class T>
-std::vector<T> stored_bits(const CheckedGroup& group) {
+std::vector<T> stored_values(const CheckedGroup& group) {
     const TensorView& codebook = group.codebook;
-    std::vector<T> bits(static_cast<size_t>(codebook.numel()));
+    std::vector<T> values(static_cast<size_t>(codebook.numel()));
     if (element_size(codebook.type) == sizeof(T)) {  // as it is: a conversion would change the bits of some NaNs
-        std::memcpy(bits.data(), codebook.data, bits.size() * sizeof(T));
-        return bits;
+        std::memcpy(values.data(), codebook.data, values.size() * sizeof(T));
+        return values;
     }
-    for (size_t i = 0; i < bits.size(); ++i)
-        bits[i] = convert<T>(load_number(codebook.data, codebook.type, i), group.dtype);
-    return bits;
+    for (size_t i = 0; i < values.size(); ++i)
+        values[i] = convert<T>(load_number(codebook.data, codebook.type, i), group.dtype);
+    return values;
 }
 
 template <class T>
-std::vector<T> grid_bits(const CheckedGroup& group) {
+std::vector<T> grid_values(const CheckedGroup& group) {
     const auto groups = static_cast<size_t>(group.groups), codes = static_cast<size_t>(group.codes_per_group);
-    std::vector<T> bits(groups * codes);
+    std::vector<T> values(groups * codes);
     for (size_t g = 0; g < groups; ++g) {
         const double step = load_number(group.step.data, kFloat, g);
         for (size_t c = 0; c < codes; ++c) {
             const double integer = load_number(group.codebook.data, group.codebook.type, c);
-            bits[g * codes + c] = convert<T>(integer * step, group.dtype);
+            values[g * codes + c] = convert<T>(integer * step, group.dtype);
         }
     }
-    return bits;
+    return values;
 }
 
 }  // namespace
 
 template <class T>
-std::vector<T> codebook_bits(const CheckedGroup& group) {
-    std::vector<T> bits = group.has_step() ? grid_bits<T>(group) : stored_bits<T>(group);
+std::vector<T> codebook_values(const CheckedGroup& group) {
+    std::vector<T> values = group.has_step() ? grid_values<T>(group) : stored_values<T>(group);
     if constexpr (sizeof(T) == 1) {
         const T used = group.dtype == kUint4 || group.dtype == kInt4 ? 15 : 255;
-        for (T& value : bits) value &= used;
+        for (T& value : values) value &= used;
     }
-    return bits;
+    return values;
 }
 
-template std::vector<uint8_t> codebook_bits(const CheckedGroup&);
-template std::vector<uint16_t> codebook_bits(const CheckedGroup&);
-template std::vector<uint32_t> codebook_bits(const CheckedGroup&);
-template std::vector<uint64_t> codebook_bits(const CheckedGroup&);
+template std::vector<uint8_t> codebook_values(const CheckedGroup&);
+template std::vector<uint16_t> codebook_values(const CheckedGroup&);
+template std::vector<uint32_t> codebook_values(const CheckedGroup&);
+template std::vector<uint64_t> codebook_values(const CheckedGroup&);
+template std::vector<float> codebook_values(const CheckedGroup&);
 
 }  // namespace onnxdc

@@ -8,8 +8,9 @@
 
 namespace onnxdc {
 
-// Bit patterns [groups, codes_per_group], T being an unsigned integer of the size of the weight's type.
+// [groups, codes_per_group]. T is an unsigned integer of the size of the weight's type, for the bits of the values; or
+// float for a float32 weight.
 template <class T>
-std::vector<T> codebook_bits(const CheckedGroup& group);
+std::vector<T> codebook_values(const CheckedGroup& group);
 
 }  // namespace onnxdc

@@ -22,7 +22,7 @@ Verdict scatter(const CheckedGroup& group, void* dense) {
     Entries decoded;
     if (Verdict broken = decode_entries(group, &decoded)) return broken;
     T* out = static_cast<T*>(dense);
-    const std::vector<T> codebook = codebook_bits<T>(group);
+    const std::vector<T> codebook = codebook_values<T>(group);
     const auto codes = static_cast<size_t>(group.codes_per_group);
     const GroupOfPosition group_of(group.shape, group.groups, group.group_axis);
     decoded.for_each_run([&](const EntryRun& run) {
@@ -98,18 +98,11 @@ void collect_nonzeros(Entries* entries, size_t zero, SparseWeight* weight) {
 
 }  // namespace
 
-std::vector<float> float_codebook(const CheckedGroup& group) {
-    const std::vector<uint32_t> bits = codebook_bits<uint32_t>(group);
-    std::vector<float> codebook(bits.size());
-    if (!bits.empty()) std::memcpy(codebook.data(), bits.data(), bits.size() * sizeof(float));
-    return codebook;
-}
-
 Verdict decode_sparse(const CheckedGroup& group, SparseWeight* weight) {
     Entries entries;
     if (Verdict broken = decode_entries(group, &entries)) return broken;
     weight->shape = group.shape;
-    weight->codebook = float_codebook(group);
+    weight->codebook = codebook_values<float>(group);
     weight->groups = group.groups;
     weight->codes_per_group = group.codes_per_group;
     weight->group_axis = group.group_axis;

@@ -6,9 +6,6 @@
 
 namespace onnxdc {
 
-// The value of each code in each group, [groups, codes_per_group], as float32. The weight's dtype must be float32.
-std::vector<float> float_codebook(const CheckedGroup& group);
-
 // Decodes a float32 weight to its nonzeros. Fails where a stream breaks a rule.
 Verdict decode_sparse(const CheckedGroup& group, SparseWeight* weight);
 

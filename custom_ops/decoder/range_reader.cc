@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "decoder/decode.h"
+#include "decoder/codebook.h"
 #include "decoder/entries.h"
 
 namespace onnxdc {
@@ -67,7 +67,7 @@ Verdict RangeReader::open(const CheckedGroup& group) {
 
     Entries entries;
     if (Verdict broken = entries.decode(group, code_decoder_, gap_decoder_)) return broken;
-    codebook_ = float_codebook(group);
+    codebook_ = codebook_values<float>(group);
     checkpoints_.assign(divide_up(entries_, kBlock), {});
     place(entries.codes_of_packet(), &Checkpoint::code_packet, &Checkpoint::code_skip);
     place(entries.gaps_of_packet(), &Checkpoint::gap_packet, &Checkpoint::gap_skip);
