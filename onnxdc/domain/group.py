@@ -96,9 +96,13 @@ def _constant(name: str, array: np.ndarray) -> ir.Value:
 
 
 def symbol_inputs(group: Sequence[ir.Value], outputs: Sequence[ir.Value]) -> list[ir.Value]:
-    """Return the symbol inputs that belong to a group: what is yielded for its codes and gaps, or what is empty."""
-    streams = (group[TENSORS.index(name)] for name in ("codes", "gaps"))
-    return [stream if stream.name == EMPTY else output for stream, output in zip(streams, outputs, strict=True)]
+    """Return the symbol inputs of a group: what is yielded for its codes and its gaps, or the stream if it is plain."""
+    named = dict(zip(TENSORS, group, strict=True))
+    streams = ((named["code_table"], named["codes"]), (named["gap_table"], named["gaps"]))
+    return [
+        stream if table.name == EMPTY else output
+        for (table, stream), output in zip(streams, outputs, strict=True)
+    ]
 
 
 def group_attributes(weight: CompressedWeight, required: Collection[str] = ()) -> list[ir.Attr]:

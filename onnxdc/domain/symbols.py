@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-import numpy as np
 import onnx_ir as ir
 
 from onnxdc.domain.operators import DOMAIN, SPARSE_SYMBOLS, SYMBOLS
@@ -86,14 +85,14 @@ def symbols_nodes(weights: Sequence[CompressedWeight], *, sparse: bool, first: i
 
 
 def _parts(weights: Sequence[CompressedWeight]) -> Iterator[_Part]:
-    """Yield the streams of the weights that are not empty."""
+    """Yield the streams of the weights that have packets."""
     for index, weight in enumerate(weights):
         counts = symbol_counts(weight)
         for stream, (table, name) in enumerate(_STREAMS):
-            packed: np.ndarray = getattr(weight, name)
+            packed, own_table = getattr(weight, name), getattr(weight, table)
             low = weight.entries if weight.low_bits.size and not stream else 0
-            if packed.size:
-                key = (getattr(weight, table).tobytes(), low > 0)
+            if own_table.size:
+                key = (own_table.tobytes(), low > 0)
                 yield _Part(index, stream, key, packed.size // weight.packet, counts[stream], low)
 
 

@@ -104,9 +104,10 @@ def _check_form(weight: CompressedWeight) -> None:
     """Check the rules ``packet-size``, ``form`` and ``zero``."""
     packet, entries, zero = weight.packet, weight.entries, weight.zero
     _require(packet in PACKETS, "packet-size", f"expected one of {PACKETS}, got {packet}")
-    for name in ("codes", "gaps"):
+    for name, table in (("codes", weight.code_table), ("gaps", weight.gap_table)):
         size = getattr(weight, name).size
-        _require(size % packet == 0, "packet-size", f"{name} of {size} bytes in packets of {packet}")
+        whole = table.size == 0 or size % packet == 0
+        _require(whole, "packet-size", f"{name} of {size} bytes in packets of {packet}")
         _require(size < MAX_STREAM_BYTES, "packet-size", f"{name} of {size} bytes, the limit is {MAX_STREAM_BYTES}")
     stored = sum(getattr(weight, name).size for name in TENSORS[2:-1])
     if not entries:
@@ -129,12 +130,15 @@ def _check_tables(weight: CompressedWeight) -> None:
         table = getattr(weight, name)
         if not stream.size:
             _require(table.size == 0, "table-size", f"{name} without a stream")
-            continue
-        full = COUNTS + int(table[:COUNTS].sum(dtype=np.int64))
-        legal = table.size in (COUNTS, full) and table.size >= COUNTS
-        _require(legal, "table-size", f"{name} of {table.size} bytes, not {COUNTS} or {full}")
-    for name, stream in tables.items():
-        if stream.size:
+        elif not table.size:
+            legal = stream.size == weight.entries
+            _require(legal, "table-size", f"no {name}, but {stream.size} bytes for {weight.entries} entries")
+        else:
+            full = COUNTS + int(table[:COUNTS].sum(dtype=np.int64))
+            legal = table.size in (COUNTS, full) and table.size >= COUNTS
+            _require(legal, "table-size", f"{name} of {table.size} bytes, not {COUNTS} or {full}")
+    for name in tables:
+        if getattr(weight, name).size:
             counts = getattr(weight, name)[:COUNTS].astype(np.int64)
             codewords, filled = int(counts.sum()), kraft_sum(counts)
             _require(2 <= codewords <= SYMBOLS, "kraft", f"{name} has {codewords} codewords")
@@ -146,6 +150,7 @@ def _check_low_bits(weight: CompressedWeight) -> None:
     low_bits, table, entries = weight.low_bits, weight.code_table, weight.entries
     if not low_bits.size:
         return
+    _require(table.size > 0, "low-bits", "low bits beside plain codes")
     size = (entries + 1) // 2
     _require(low_bits.size == size, "low-bits", f"{low_bits.size} bytes of low bits for {entries} entries")
     unused = int(low_bits[-1] >> 4) if entries % 2 else 0

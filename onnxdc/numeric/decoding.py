@@ -10,7 +10,6 @@ from onnxdc.errors import FormatError
 from onnxdc.numeric import packets, relative_index
 from onnxdc.numeric.arrays import BLOCK
 from onnxdc.numeric.checks import check_tensors
-from onnxdc.numeric.huffman import read_table
 from onnxdc.numeric.low_bits import add_low_bits
 from onnxdc.numeric.weight import CompressedWeight, crc32
 
@@ -28,7 +27,7 @@ def decode_weight(weight: CompressedWeight) -> np.ndarray:
     check_weight(weight)
     if not weight.entries:
         return np.zeros(weight.shape, weight.dtype)
-    codes = packets.unpack(weight.codes, packets.code_of(weight), weight.packet, weight.entries)
+    codes = packets.code_symbols(weight)
     if weight.low_bits.size:
         add_low_bits(codes, weight.low_bits)
     size = weight.codebook.shape[1]
@@ -36,7 +35,7 @@ def decode_weight(weight: CompressedWeight) -> np.ndarray:
         raise FormatError("code", f"code {codes.max()} in a codebook of {size}")
     if weight.is_dense:
         return _dense_form(weight, codes)
-    gaps = packets.unpack(weight.gaps, read_table(weight.gap_table), weight.packet, weight.entries)
+    gaps = packets.gap_symbols(weight)
     _check_positions(gaps, math.prod(weight.shape))
     return _gap_form(weight, codes, gaps)
 
@@ -51,8 +50,9 @@ def check_weight(weight: CompressedWeight) -> None:
     checksum = crc32(weight.tensors)
     if checksum != weight.checksum:
         raise FormatError("checksum", f"expected {weight.checksum}, got {checksum}")
-    for stream in (weight.codes, weight.gaps)[: 1 if weight.is_dense else 2]:
-        packets.check_room(stream, weight.entries)
+    for table, stream in ((weight.code_table, weight.codes), (weight.gap_table, weight.gaps)):
+        if table.size:
+            packets.check_room(stream, weight.entries)
 
 
 def _check_positions(gaps: np.ndarray, numel: int) -> None:

@@ -13,7 +13,7 @@ from onnxdc.numeric.alphabet import Alphabet, find_alphabet
 from onnxdc.numeric.arrays import BFLOAT16, histogram, normalized_axis, require_weight
 from onnxdc.numeric.entries import Entries, counts_by_rank, dense_entries, gap_entries, no_entries
 from onnxdc.numeric.huffman import LOW_CODES, SYMBOLS, Code, make_code, read_table
-from onnxdc.numeric.low_bits import split_low_bits
+from onnxdc.numeric.low_bits import add_low_bits, split_low_bits
 from onnxdc.numeric.streams import Streams, choose_streams
 from onnxdc.numeric.weight import (
     DEFAULT_INDEX_BITS,
@@ -36,6 +36,7 @@ def encode_weight(
     index_bits: int = DEFAULT_INDEX_BITS,
     group_axis: int = 0,
     packet: int = DEFAULT_PACKET,
+    gaps: bool | None = None,
 ) -> CompressedWeight:
     """Encode a weight without loss: `decode_weight` gives back every bit of it.
 
@@ -50,6 +51,7 @@ def encode_weight(
         index_bits: The largest gap is ``2 ** index_bits``, or 255; 1..8.
         group_axis: The axis along which groups may change; counts from the end if negative.
         packet: The bytes of a packet: 8, 16, 32 or 64.
+        gaps: Whether to use the gap form, if the weight has zeros, or the dense form; the smaller one by default.
 
     Raises:
         OptionError: ``index_bits``, ``group_axis`` or ``packet`` is out of range.
@@ -68,7 +70,7 @@ def encode_weight(
     axis = normalized_axis(group_axis, len(shape))
     alphabet = find_alphabet(stored, axis)
     dtype = np.asarray(array).dtype.newbyteorder("=")
-    return _sealed(replace(_smallest_form(alphabet, index_bits, packet), dtype=dtype))
+    return _sealed(replace(_smallest_form(alphabet, index_bits, packet, gaps), dtype=dtype))
 
 
 def without_bfloat16(weight: CompressedWeight) -> CompressedWeight:
@@ -78,34 +80,48 @@ def without_bfloat16(weight: CompressedWeight) -> CompressedWeight:
     return _sealed(replace(weight, codebook=weight.codebook.astype(np.float32)))
 
 
-def with_tables(weight: CompressedWeight, code_table: np.ndarray, gap_table: np.ndarray) -> CompressedWeight:
+def with_tables(
+    weight: CompressedWeight, code_table: np.ndarray, gap_table: np.ndarray, packet: int
+) -> CompressedWeight:
     """Return the same weight with other Huffman codes, which it may share with other weights.
 
     Args:
         weight: A weight as `encode_weight` returns it.
         code_table: A table, uint8 ``[12]`` or ``[12 + A]``, with a codeword for everything that occurs in its codes.
         gap_table: One for its gaps; anything if it has none.
+        packet: The bytes of a packet.
     """
     if not weight.entries:
         return weight
     scale = LOW_CODES if weight.low_bits.size else 1
-    codes = packets.pack(_code_symbols(weight), read_table(code_table, scale), weight.packet)
-    changed = replace(weight, code_table=code_table, codes=codes)
+    codes = packets.pack(packets.code_symbols(weight), read_table(code_table, scale), packet)
+    changed = replace(weight, packet=packet, code_table=code_table, codes=codes)
     if weight.gaps.size:
-        gaps = packets.pack(_gap_symbols(weight), read_table(gap_table), weight.packet)
+        gaps = packets.pack(packets.gap_symbols(weight), read_table(gap_table), packet)
         changed = replace(changed, gap_table=gap_table, gaps=gaps)
     return _sealed(changed)
 
 
+def plain(weight: CompressedWeight) -> CompressedWeight:
+    """Return the same weight with plain streams: a byte a code, and a byte a gap."""
+    codes = packets.code_symbols(weight).copy()
+    if weight.low_bits.size:
+        add_low_bits(codes, weight.low_bits)
+    nothing = np.empty(0, np.uint8)
+    gaps = packets.gap_symbols(weight)
+    changed = replace(weight, code_table=nothing, codes=codes, low_bits=nothing, gap_table=nothing, gaps=gaps)
+    return _sealed(replace(changed, packet=DEFAULT_PACKET))
+
+
 def code_histogram(weight: CompressedWeight) -> np.ndarray:
     """Return how often each code of a sound weight occurs, or with low bits their four upper bits: int64 ``[256]``."""
-    symbols = _code_symbols(weight)
+    symbols = packets.code_symbols(weight)
     return histogram(symbols // LOW_CODES if weight.low_bits.size else symbols, SYMBOLS)
 
 
 def gap_histogram(weight: CompressedWeight) -> np.ndarray:
     """Return how often each gap of a sound weight occurs: int64 ``[256]``."""
-    return histogram(_gap_symbols(weight), SYMBOLS)
+    return histogram(packets.gap_symbols(weight), SYMBOLS)
 
 
 def table_of(histogram: np.ndarray, *, is_gap: bool, shortest: int = 1) -> np.ndarray:
@@ -121,26 +137,12 @@ def table_of(histogram: np.ndarray, *, is_gap: bool, shortest: int = 1) -> np.nd
     return make_code(histogram, in_order=not is_gap, shortest=shortest).table()
 
 
-def _code_symbols(weight: CompressedWeight) -> np.ndarray:
-    """Return what the codewords of each entry's code stand for: uint8 ``[entries]``."""
-    if not weight.entries:
-        return weight.codes
-    return packets.unpack(weight.codes, packets.code_of(weight), weight.packet, weight.entries)
-
-
-def _gap_symbols(weight: CompressedWeight) -> np.ndarray:
-    """Return the gap of each entry, uint8 ``[entries]``; none in the dense form."""
-    if not weight.gaps.size:
-        return weight.gaps
-    return packets.unpack(weight.gaps, read_table(weight.gap_table), weight.packet, weight.entries)
-
-
 def _sealed(weight: CompressedWeight) -> CompressedWeight:
     """Return ``weight`` with the checksum of its tensors."""
     return replace(weight, checksum=crc32(weight.tensors))
 
 
-def _smallest_form(alphabet: Alphabet, index_bits: int, packet: int) -> CompressedWeight:
+def _smallest_form(alphabet: Alphabet, index_bits: int, packet: int, has_gaps: bool | None) -> CompressedWeight:
     """Return the gap form or, if that is no larger, the dense form of a weight, without its checksum.
 
     The form is written out only if estimates do not tell that the other one is smaller.
@@ -158,11 +160,13 @@ def _smallest_form(alphabet: Alphabet, index_bits: int, packet: int) -> Compress
     dense = streams(counts_by_rank(alphabet.counts))
     # In the gap form each nonzero takes at least its code and a gap of one bit.
     least = streams(counts_by_rank(nonzeros)).nbytes + int(nonzeros.sum()) // 8
-    if not alphabet.has_zero or clearly_more(least, dense.nbytes):
+    if not alphabet.has_zero or has_gaps is False or (has_gaps is None and clearly_more(least, dense.nbytes)):
         return _written(alphabet, dense_entries(alphabet), dense, packet)
     entries = gap_entries(alphabet, index_bits)
     sparse = streams(entries.code_counts, entries.gap_counts)
     forms = []
+    if has_gaps:
+        return _written(alphabet, entries, sparse, packet)
     if not clearly_more(dense.nbytes, sparse.nbytes):
         forms.append(_written(alphabet, dense_entries(alphabet), dense, packet))
     if not clearly_more(sparse.nbytes, dense.nbytes):

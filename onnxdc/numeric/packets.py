@@ -164,11 +164,35 @@ def check_room(stream: np.ndarray, entries: int) -> None:
         raise FormatError("truncated", f"{stream.size} bytes cannot hold {entries} codewords")
 
 
+def code_symbols(weight: CompressedWeight) -> np.ndarray:
+    """Return what is read of the code of each entry of a weight, without low bits: uint8 ``[entries]``.
+
+    Raises:
+        FormatError: The rule ``truncated`` or ``packet-fill`` is broken.
+    """
+    if not weight.code_table.size:  # a plain stream, or an empty one
+        return weight.codes
+    return unpack(weight.codes, code_of(weight), weight.packet, weight.entries)
+
+
+def gap_symbols(weight: CompressedWeight) -> np.ndarray:
+    """Return the gap of each entry, uint8 ``[entries]``; none in the dense form.
+
+    Raises:
+        FormatError: The rule ``truncated`` or ``packet-fill`` is broken.
+    """
+    if not weight.gap_table.size:
+        return weight.gaps
+    return unpack(weight.gaps, read_table(weight.gap_table), weight.packet, weight.entries)
+
+
 def symbol_counts(weight: CompressedWeight) -> tuple[int, int]:
     """Return how many symbols the codes and the gaps of a sound weight have, fill symbols included."""
     return (
-        _symbol_count(weight.codes, code_of(weight), weight.packet) if weight.codes.size else 0,
-        _symbol_count(weight.gaps, read_table(weight.gap_table), weight.packet) if weight.gaps.size else 0,
+        _symbol_count(weight.codes, code_of(weight), weight.packet) if weight.code_table.size else weight.codes.size,
+        _symbol_count(weight.gaps, read_table(weight.gap_table), weight.packet)
+        if weight.gap_table.size
+        else weight.gaps.size,
     )
 
 

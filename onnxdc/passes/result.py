@@ -72,15 +72,17 @@ class GroupFigures:
         return cls(
             entries=group.entries,
             bits=max(1, (group.codebook.shape[1] - 1).bit_length()),
-            index_bits=_index_bits(group.gap_table) if group.gaps.size else None,
+            index_bits=_index_bits(group) if group.gaps.size else None,
             codebook_bytes=group.codebook.nbytes + group.step.nbytes,
             nbytes=group.nbytes,
         )
 
 
-def _index_bits(gap_table: np.ndarray) -> int:
-    """Return the bits that the widest gap of a table takes, stored minus one as in the paper."""
-    counts, gaps = gap_table[:MAX_LENGTH], gap_table[MAX_LENGTH:]
+def _index_bits(group: CompressedWeight) -> int:
+    """Return the bits that the widest gap takes which the table of a weight has, or a plain stream, less one."""
+    counts, gaps = group.gap_table[:MAX_LENGTH], group.gap_table[MAX_LENGTH:]
+    if not counts.size:
+        gaps = group.gaps
     widest = int(gaps.max()) if gaps.size else int(counts.sum(dtype=np.int64)) - 1
     return max(1, (widest - 1).bit_length())
 
