@@ -16,7 +16,7 @@ from onnxdc.hooks.entries import entries_of, read_entry, text_field
 from onnxdc.hooks.tensors import MOST_JSON_BYTES, TENSORS_FILE, read_tensors, write_tensors
 from onnxdc.hooks.weight import HookedWeight
 from onnxdc.model_io.atomic import check_replaceable, replacing
-from onnxdc.model_io.external import open_regular, read_at
+from onnxdc.model_io.regular import open_regular, read_at
 from onnxdc.recipe.checks import told
 from onnxdc.shown import shown
 

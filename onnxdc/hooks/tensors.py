@@ -13,7 +13,7 @@ import safetensors.numpy
 
 from onnxdc.errors import HookError
 from onnxdc.model_io.atomic import replacing
-from onnxdc.model_io.external import open_regular, read_at
+from onnxdc.model_io.regular import open_regular, read_at
 from onnxdc.shown import shown
 
 TENSORS_FILE: Final = "hook.safetensors"
