@@ -25,6 +25,7 @@ FLOORS: Sequence[set[str]] = (
     {"runtime", "hooks"},
     {"evaluate", "torch"},
     {"training"},
+    {"request"},
     {"api"},
     {"cli"},
     {"__init__", "__main__", "native"},
