@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import onnx
 import onnx.reference
@@ -10,7 +12,7 @@ import onnxruntime
 import pytest
 
 import onnxdc
-from onnxdc import ModelError, NativeError, Recipe, RecipeError, Rule, native
+from onnxdc import ModelError, NativeError, Recipe, RecipeError, Rule, api, native
 from tests.helpers.small_models import CNN, DIGITS, LENET, constants, dense, recurrent, saved
 
 
@@ -28,6 +30,16 @@ def run(session: onnxruntime.InferenceSession, x: np.ndarray) -> np.ndarray:
 @pytest.fixture
 def x() -> np.ndarray:
     return np.random.default_rng(7).standard_normal((5, 40)).astype(np.float32)
+
+
+def test_every_verb_is_public():
+    verbs = {
+        name: value
+        for name, value in vars(api).items()
+        if inspect.isfunction(value) and value.__module__ == api.__name__ and not name.startswith("_")
+    }
+    assert {"compress", "prune", "share", "encode", "decode", "inspect"} <= verbs.keys() <= set(onnxdc.__all__)
+    assert all(getattr(onnxdc, name) is verb for name, verb in verbs.items())
 
 
 def test_compress_without_options_prunes_nothing_and_keeps_the_accuracy():
