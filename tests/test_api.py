@@ -75,6 +75,17 @@ def test_decode_gives_the_shared_file_back_byte_for_byte(tmp_path):
     assert (tmp_path / "decoded.onnx").read_bytes() == (tmp_path / "shared.onnx").read_bytes()
 
 
+def test_a_sparse_layer_with_a_codebook_for_each_group_goes_through_a_file(tmp_path):
+    shared = onnxdc.share(onnxdc.prune(LENET, density=0.2).model, bits=8, groups=2)
+    small = saved(onnxdc.encode(shared.model).model, tmp_path / "small.onnx")
+    sparse = [node for node in onnx.load(small).graph.node if node.op_type.startswith("SparseQuant")]
+    assert "group_axis" in {attribute.name for node in sparse for attribute in node.attribute}
+    expected, found = constants(shared.model), constants(onnxdc.decode(small).model)
+    assert expected.keys() == found.keys()
+    assert all(np.array_equal(expected[name], found[name]) for name in expected)
+    assert onnxdc.verify(shared.model, small).verdict == "ok"
+
+
 def test_prune_keeps_the_largest_and_the_graph():
     (before, result) = constants(dense()), onnxdc.prune(dense(), density=0.25)
     after = constants(result.model)["fc1"]
