@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, TypeVar, Unpack
+from typing import TypeVar, Unpack
 
 import onnx_ir as ir
 
@@ -14,29 +14,26 @@ from onnxdc.domain.compressed import is_compressed
 from onnxdc.domain.limits import Limit
 from onnxdc.errors import ModelError, RecipeError, option_names
 from onnxdc.evaluate.self_check import check_encoded
-from onnxdc.graph.skips import Skip
+from onnxdc.graph.skips import with_earlier_reasons
 from onnxdc.model_io import Source
 from onnxdc.model_io.budget import budget_of
 from onnxdc.model_io.notes import notes_of
 from onnxdc.passes.encode import encode as encode_pass
 from onnxdc.passes.fold import fold as fold_pass
-from onnxdc.passes.plan import Plan, plan_weights
+from onnxdc.passes.plan import Plan
 from onnxdc.passes.prune import prune as prune_pass
-from onnxdc.passes.result import Progress, Result, WeightChange
+from onnxdc.passes.result import Result, WeightChange
 from onnxdc.passes.share import share as share_pass
 from onnxdc.recipe import PRUNING, Recipe
-from onnxdc.recipe.keys import Stage, keys_of
 from onnxdc.recipe.keywords import CompressOptions, EncodeOptions, EveryOption, PruneOptions, ShareOptions
 from onnxdc.report import ChangedModel, Report
 from onnxdc.report.losses import find_losses
-from onnxdc.report.nothing import no_weight, nothing_to_do
+from onnxdc.report.nothing import nothing_to_do
 from onnxdc.report.rows import inspect_weights, weight_rows
+from onnxdc.request import StageProgress, load, load_and_plan, plan_for, recipe_of, stage_progress
 from onnxdc.runtime import best_decoder, naming
 
 AnyChange = TypeVar("AnyChange", bound=WeightChange)
-
-StageProgress: TypeAlias = Callable[[str, str, int, int], None]
-"""Called as ``progress(stage, weight, done, total)`` after each weight of each stage."""
 
 
 @dataclass(repr=False)
@@ -88,15 +85,15 @@ def compress(
             compute what it should.
         RecipeError: An option is out of range, or a rule matches no weight.
     """
-    recipe = _recipe(recipe, options, "prune", "share", "encode")
-    loaded, before = _load(model)
+    recipe = recipe_of(recipe, options, "prune", "share", "encode")
+    loaded, before = load(model)
     folds = tuple(fold_pass(loaded).changes) if fold else ()
-    plan = _plan(loaded, recipe, model)
-    pruned = prune_pass(plan, progress=_stage("prune", progress))
-    shared = share_pass(plan, progress=_stage("share", progress))
+    plan = plan_for(loaded, recipe, model)
+    pruned = prune_pass(plan, progress=stage_progress("prune", progress))
+    shared = share_pass(plan, progress=stage_progress("share", progress))
     original = loaded.clone() if check else None
-    encoded = encode_pass(plan, progress=_stage("encode", progress))
-    skips = _with_earlier_reasons(encoded.skips, shared.skips)
+    encoded = encode_pass(plan, progress=stage_progress("encode", progress))
+    skips = with_earlier_reasons(encoded.skips, shared.skips)
     rows = weight_rows(plan, encoded.changes, skips)
     if not encoded.changes:
         raise ModelError(f"{model_io.name_of(model)}: {nothing_to_do('compress', plan, rows)}")
@@ -125,12 +122,12 @@ def prune(
         ModelError: The model cannot be read, is compressed already, or has no weight.
         RecipeError: An option is out of range, a rule matches no weight, or nothing says how to prune.
     """
-    plan, before = _planned(model, recipe, options, "prune")
+    plan, before = load_and_plan(model, recipe, options, "prune")
     if plan.recipe.global_density is None and not any(planned.settings.prunes for planned in plan.weights):
         raise RecipeError(
             "nothing says how to prune: expected one of ", *option_names([*PRUNING, "global_density"], ", ")
         )
-    return _dense_result(plan, prune_pass(plan, progress=_stage("prune", progress)), before)
+    return _dense_result(plan, prune_pass(plan, progress=stage_progress("prune", progress)), before)
 
 
 def share(
@@ -152,8 +149,8 @@ def share(
         ModelError: The model cannot be read, is compressed already, or has no weight.
         RecipeError: An option is out of range, or a rule matches no weight.
     """
-    plan, before = _planned(model, recipe, options, "share")
-    return _dense_result(plan, share_pass(plan, progress=_stage("share", progress)), before)
+    plan, before = load_and_plan(model, recipe, options, "share")
+    return _dense_result(plan, share_pass(plan, progress=stage_progress("share", progress)), before)
 
 
 def encode(
@@ -182,9 +179,9 @@ def encode(
             compute what it should.
         RecipeError: An option is out of range, or a rule matches no weight.
     """
-    plan, before = _planned(model, recipe, options, "encode")
+    plan, before = load_and_plan(model, recipe, options, "encode")
     original = plan.model.clone() if check else None
-    encoded = encode_pass(plan, force=force, progress=_stage("encode", progress))
+    encoded = encode_pass(plan, force=force, progress=stage_progress("encode", progress))
     rows = weight_rows(plan, encoded.changes, encoded.skips)
     if not encoded.changes:
         raise ModelError(f"{model_io.name_of(model)}: {nothing_to_do('encode', plan, rows)}")
@@ -206,11 +203,11 @@ def decode(model: Source, *, limit: Limit | None = None, progress: StageProgress
         FormatError: A compressed weight breaks a rule of the format; the error names both.
         OptionError: The limit is no size.
     """
-    loaded, before = _load(model)
+    loaded, before = load(model)
     if not is_compressed(loaded):
         raise ModelError(f"{model_io.name_of(model)}: nothing to decode: it has no compressed weight")
     with naming(model):
-        tell, budget = _stage("decode", progress), budget_of(loaded, limit)
+        tell, budget = stage_progress("decode", progress), budget_of(loaded, limit)
         rows, _ = inspect_weights(loaded, Recipe(), best_decoder(), tell, budget=budget, keep=True)
     return CompressionResult(loaded, Report(rows, file_before=before))
 
@@ -228,24 +225,11 @@ def inspect(model: Source, *, limit: Limit | None = None, **options: Unpack[Ever
         FormatError: A compressed weight breaks a rule of the format.
         OptionError: The limit is no size.
     """
-    recipe = _recipe(None, options)
-    loaded, before = _load(model, upgrade=False)
+    recipe = recipe_of(None, options)
+    loaded, before = load(model, upgrade=False)
     with naming(model):
         rows, skips = inspect_weights(loaded, recipe, best_decoder(), budget=budget_of(loaded, limit))
     return Report(rows, skips, file_before=before)
-
-
-def _recipe(recipe: Recipe | None, options: Mapping[str, Any], *stages: Stage) -> Recipe:
-    """Return the recipe of a verb, with the keywords of its stages.
-
-    Raises:
-        TypeError: Another keyword was given, which a function refuses likewise.
-    """
-    known = {key.name for key in keys_of(*stages) if key.command_line}
-    for name in options:
-        if name not in known:
-            raise TypeError(f"got an unexpected keyword argument {name!r}, expected one of {', '.join(sorted(known))}")
-    return (recipe or Recipe()).with_options(**options)
 
 
 def _remarks(
@@ -258,46 +242,9 @@ def _remarks(
         return (*notes_of(encoded), *check_encoded(original, encoded, custom_ops))
 
 
-def _load(model: Source, *, upgrade: bool = True) -> tuple[ir.Model, int | None]:
-    """Return a model of our own, and the bytes of its files."""
-    loaded = model_io.load(model, upgrade=upgrade)
-    return loaded, model_io.file_bytes(loaded)
-
-
-def _planned(
-    model: Source, recipe: Recipe | None, options: Mapping[str, Any], *stages: Stage
-) -> tuple[Plan, int | None]:
-    """Return the plan of a verb for a model that it loads, and the bytes of the model's files."""
-    recipe = _recipe(recipe, options, *stages)
-    loaded, before = _load(model)
-    return _plan(loaded, recipe, model), before
-
-
-def _plan(loaded: ir.Model, recipe: Recipe, source: Source) -> Plan:
-    """Return the plan for a model that is not compressed yet and has at least one weight."""
-    where = model_io.name_of(source)
-    if is_compressed(loaded):
-        raise ModelError(f"{where}: already compressed, expected a model that is not")
-    plan = plan_weights(loaded, recipe)
-    if not plan.weights:
-        raise ModelError(f"{where}: {no_weight(plan)}")
-    return plan
-
-
 def _dense_result(plan: Plan, result: Result[AnyChange], file_before: int | None) -> CompressionResult:
     """Return the result of a stage that leaves weights dense."""
     rows, losses = weight_rows(plan, skips=result.skips), find_losses(plan, result.changes)
     remarks = notes_of(plan.model)
     report = Report(rows, tuple(result.skips), file_before=file_before, remarks=remarks, losses=losses)
     return CompressionResult(plan.model, report)
-
-
-def _with_earlier_reasons(skips: list[Skip], earlier: list[Skip]) -> list[Skip]:
-    """Return the skips of one pass, with what the pass before said about the same weights."""
-    before = {skip.name: skip.reason for skip in earlier}
-    reasons = {skip.name: dict.fromkeys((before.get(skip.name, skip.reason), skip.reason)) for skip in skips}
-    return [replace(skip, reason="; ".join(reasons[skip.name])) for skip in skips]
-
-
-def _stage(name: str, progress: StageProgress | None) -> Progress | None:
-    return (lambda weight, done, total: progress(name, weight, done, total)) if progress else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import onnx
 import onnx.reference
@@ -10,7 +12,7 @@ import onnxruntime
 import pytest
 
 import onnxdc
-from onnxdc import ModelError, NativeError, Recipe, RecipeError, Rule, native
+from onnxdc import ModelError, NativeError, Recipe, RecipeError, Rule, api, native
 from tests.helpers.small_models import CNN, DIGITS, LENET, constants, dense, recurrent, saved
 
 
@@ -28,6 +30,16 @@ def run(session: onnxruntime.InferenceSession, x: np.ndarray) -> np.ndarray:
 @pytest.fixture
 def x() -> np.ndarray:
     return np.random.default_rng(7).standard_normal((5, 40)).astype(np.float32)
+
+
+def test_every_verb_is_public():
+    verbs = {
+        name: value
+        for name, value in vars(api).items()
+        if inspect.isfunction(value) and value.__module__ == api.__name__ and not name.startswith("_")
+    }
+    assert {"compress", "prune", "share", "encode", "decode", "inspect"} <= verbs.keys() <= set(onnxdc.__all__)
+    assert all(getattr(onnxdc, name) is verb for name, verb in verbs.items())
 
 
 def test_compress_without_options_prunes_nothing_and_keeps_the_accuracy():
@@ -61,6 +73,17 @@ def test_decode_gives_the_shared_file_back_byte_for_byte(tmp_path):
     onnxdc.encode(tmp_path / "shared.onnx").save(tmp_path / "small.onnx")
     onnxdc.decode(tmp_path / "small.onnx").save(tmp_path / "decoded.onnx")
     assert (tmp_path / "decoded.onnx").read_bytes() == (tmp_path / "shared.onnx").read_bytes()
+
+
+def test_a_sparse_layer_with_a_codebook_for_each_group_goes_through_a_file(tmp_path):
+    shared = onnxdc.share(onnxdc.prune(LENET, density=0.2).model, bits=8, groups=2)
+    small = saved(onnxdc.encode(shared.model).model, tmp_path / "small.onnx")
+    sparse = [node for node in onnx.load(small).graph.node if node.op_type.startswith("SparseQuant")]
+    assert "group_axis" in {attribute.name for node in sparse for attribute in node.attribute}
+    expected, found = constants(shared.model), constants(onnxdc.decode(small).model)
+    assert expected.keys() == found.keys()
+    assert all(np.array_equal(expected[name], found[name]) for name in expected)
+    assert onnxdc.verify(shared.model, small).verdict == "ok"
 
 
 def test_prune_keeps_the_largest_and_the_graph():

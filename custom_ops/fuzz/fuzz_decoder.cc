@@ -37,7 +37,7 @@ void read_ranges(const CheckedGroup& group, const RangeReader& reader, const flo
         const uint32_t begin = static_cast<uint32_t>(input.number(3)) % (numel + 1);
         const uint32_t end = begin + static_cast<uint32_t>(input.number(2)) % (numel - begin + 1);
         const std::unique_ptr<float[]> out(new float[end - begin]);
-        reader.read(group.codes, group.gaps, begin, end, out.get());
+        reader.read({group.codes.data, group.low_bits, group.gaps.data}, begin, end, out.get());
         REQUIRE(same_bits(out.get(), dense + begin, (end - begin) * sizeof(float)));
     }
 }
@@ -70,7 +70,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (nbytes > kMaxDenseBytes) {
         SparseWeight weight;
         if (group.dtype == kFloat && !decode_sparse(group, &weight))
-            REQUIRE(weight.position.capacity() <= 8 * group.codes.nbytes);
+            REQUIRE(weight.position.capacity() <= 8 * group.codes.total_nbytes());
         return 0;
     }
     const std::unique_ptr<uint8_t[]> dense(new uint8_t[static_cast<size_t>(nbytes)]());

@@ -5,6 +5,7 @@
 
 #include "fuzz/group_input.h"
 #include "isa/isa.h"
+#include "ops/weight_input.h"
 #include "tests/fake_runtime.h"
 
 using namespace onnxdc;
@@ -88,13 +89,13 @@ std::vector<int64_t> fitting(const Node& node, size_t input_index, Input* input)
         std::vector<int64_t> dims{input->any(0, 3), dim(1)};
         for (size_t axis = 2; axis < node.shape.size(); ++axis) dims.push_back(input->any(0, 12));
         if (input_index == 0) return dims;
-        if (input_index == kGroupTensors + 1) return {dim(0)};
+        if (input_index == kGroupInputs + 1) return {dim(0)};
         dims[1] = dim(0);
-        return input_index == kGroupTensors + 2 ? dims : std::vector<int64_t>{};
+        return input_index == kGroupInputs + 2 ? dims : std::vector<int64_t>{};
     }
     if (input_index == 0)
         return node.is("SparseQuantMatMul") ? std::vector<int64_t>{2, m, dim(0)} : std::vector<int64_t>{m, dim(0)};
-    return input_index == kGroupTensors + 1 ? std::vector<int64_t>{dim(1)} : std::vector<int64_t>{};
+    return input_index == kGroupInputs + 1 ? std::vector<int64_t>{dim(1)} : std::vector<int64_t>{};
 }
 
 // The values of all inputs but the group's, and whether each is there.
@@ -106,7 +107,7 @@ struct Inputs {
 Inputs read_inputs(Input* input, const Node& node, size_t count) {
     Inputs inputs;
     for (size_t i = 0; i < count; ++i) {
-        const bool of_group = i >= node.first && i < node.first + kGroupTensors;
+        const bool of_group = i >= node.first && i < node.first + kGroupInputs;
         if (of_group) continue;
         const int32_t type = !node.is("SparseQuantGather") ? kFloat : input->one_in(2) ? kInt32 : kInt64;
         const bool optional = node.op->GetInputCharacteristic(node.op, i) == kOrtOptional;
@@ -116,12 +117,17 @@ Inputs read_inputs(Input* input, const Node& node, size_t count) {
     return inputs;
 }
 
+// Of the inputs of a group; the last two are left out.
+const OrtValue* tensor_at(const std::vector<OrtValue>& group, size_t index) {
+    return index < group.size() ? &group[index] : nullptr;
+}
+
 OrtKernelContext context_of(const Node& node, const std::vector<OrtValue>& group, const Inputs& inputs) {
     OrtKernelContext context;
     size_t next = 0;
-    for (size_t i = 0; i < group.size() + inputs.values.size(); ++i) {
-        if (i >= node.first && i < node.first + group.size()) {
-            context.inputs.push_back(&group[i - node.first]);
+    for (size_t i = 0; i < kGroupInputs + inputs.values.size(); ++i) {
+        if (i >= node.first && i < node.first + kGroupInputs) {
+            context.inputs.push_back(tensor_at(group, i - node.first));
         } else {
             context.inputs.push_back(inputs.present[next] ? &inputs.values[next] : nullptr);
             ++next;
@@ -148,10 +154,17 @@ void require_one_line(const std::string& message) {
     for (const char c : message) REQUIRE(static_cast<unsigned char>(c) >= 32 && c != 127);
 }
 
+std::vector<const OrtCustomOp*> ops_with_weights() {
+    std::vector<const OrtCustomOp*> ops = fake::registered_ops();
+    const auto has_none = [](const OrtCustomOp* op) { return std::strncmp(op->GetName(op), "SparseQuant", 11) != 0; };
+    ops.erase(std::remove_if(ops.begin(), ops.end(), has_none), ops.end());
+    return ops;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    static const std::vector<const OrtCustomOp*> ops = fake::registered_ops();
+    static const std::vector<const OrtCustomOp*> ops = ops_with_weights();
     static const std::vector<Isa> isas = supported_isas();
     const GroupInput group_input(data, size);
     Input input(group_input.rest.data(), group_input.rest.size());
@@ -160,26 +173,25 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     TestGroup test = group_input.group();
     const WeightGroup view = test.view();
     std::vector<OrtValue> group;
-    for (const TestTensor* tensor :
-         {&test.codebook, &test.code_lengths, &test.codes, &test.gap_lengths, &test.gaps, &test.chunks, &test.shape})
-        group.push_back({tensor->type, tensor->dims, tensor->bytes});
+    for (const TestTensor* tensor : test.tensors()) group.push_back({tensor->type, tensor->dims, tensor->bytes});
     Node node;
     node.op = ops[static_cast<size_t>(input.byte()) % ops.size()];
     node.name = node.op->GetName(node.op);
     node.first = node.is("SparseQuantGather") ? 0 : 1;
-    node.shape.resize(test.shape.bytes.size() / sizeof(int64_t));
-    if (!node.shape.empty()) std::memcpy(node.shape.data(), test.shape.bytes.data(), test.shape.bytes.size());
+    node.shape.resize(test.extent.bytes.size() / sizeof(int64_t));
+    if (!node.shape.empty()) std::memcpy(node.shape.data(), test.extent.bytes.data(), test.extent.bytes.size());
+    node.shape.erase(node.shape.begin(),
+                     node.shape.begin() + std::min<std::ptrdiff_t>(2, node.shape.end() - node.shape.begin()));
 
     OrtKernelInfo info;
     info.name = std::string(static_cast<size_t>(input.one_in(16) ? 2000 : 4), static_cast<char>(input.any(1, 127)));
     const size_t count = node.op->GetInputTypeCount(node.op);
     for (size_t i = 0; i < count; ++i) {
-        const bool of_group = i >= node.first && i < node.first + kGroupTensors;
-        info.inputs.push_back({of_group ? "w.codebook" : "x", of_group ? &group[i - node.first] : nullptr});
+        const bool of_group = i >= node.first && i < node.first + kGroupInputs;
+        info.inputs.push_back({of_group ? "w.codebook" : "x", of_group ? tensor_at(group, i - node.first) : nullptr});
     }
     info.attributes["checksum"] = view.checksum;
-    info.attributes["index_bits"] = test.index_bits;
-    info.attributes["chunk_size"] = test.chunk_size;
+    info.attributes["packet"] = test.packet;
     info.attributes["group_axis"] = test.group_axis;
     info.attributes["dtype"] = test.dtype;
     const size_t spatial_rank = node.shape.size() < 2 ? 0 : node.shape.size() - 2;
@@ -201,7 +213,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const Inputs inputs = read_inputs(&input, node, count);
     if (inputs.values.size() > 0 && inputs.values[0].bytes.size() / 4 * static_cast<size_t>(numel) > kMaxProducts * 16)
         return 0;
-    info.inputs[node.first == 0 ? kGroupTensors : 0].dims = inputs.values[0].dims;
+    info.inputs[node.first == 0 ? kGroupInputs : 0].dims = inputs.values[0].dims;
 
     std::string message;
     {

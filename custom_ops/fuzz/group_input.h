@@ -1,7 +1,7 @@
 // A weight group as the bytes of a fuzz target, and a mutator that keeps it one. tests/fuzz/seeds.py writes the same
 // form from the test vectors:
 //   8 bytes    types, attributes and faults, see GroupInput::group()
-//   7 x 2      the lengths of the seven tensors in bytes, little-endian
+//   8 x 2      the lengths of the eight tensors in bytes, little-endian
 //   the bytes of the tensors one after the other
 //   the rest   for the target
 #pragma once
@@ -47,26 +47,23 @@ struct GroupInput {
     // The group: its tensors have whole numbers of elements and rows, the right types and ranks unless the head says
     // otherwise, and the right checksum but for one bit of it.
     TestGroup group() const {
-        constexpr int32_t kTypes[] = {kFloat, kFloat16, kDouble, kBfloat16, kUint8, kInt32, kInt64, 0};
+        constexpr int32_t kTypes[] = {kFloat, kFloat16, kDouble, kBfloat16, kUint8, kInt8, kInt16, kInt64};
+        constexpr int32_t kDtypes[] = {kFloat, kFloat16, kDouble, kBfloat16, kUint8, kInt8, kUint4, kInt4};
         TestGroup group;
-        const int64_t codes = int64_t{head[5]} + 1;
-        group.dtype = kTypes[head[1] & 7];
-        group.index_bits = static_cast<int8_t>(head[2]);
-        group.chunk_size = head[3] & 0x80 ? head[3] & 0x7f : int64_t{1} << (head[3] & 31);
+        group.dtype = kDtypes[head[1] & 7];
+        group.packet = head[2] & 0x80 ? head[2] : int64_t{8} << (head[2] & 3);
         group.group_axis = static_cast<int8_t>(head[4]);
         group.right_checksum = !(head[6] & 1);
-        TestTensor* const parts[] = {&group.codebook, &group.code_lengths, &group.codes, &group.gap_lengths,
-                                     &group.gaps,     &group.chunks,       &group.shape};
-        const int32_t types[] = {kTypes[head[0] & 7], kUint8, kUint8, kUint8, kUint8, kInt32, kInt64};
+        TestTensor* const parts[] = {&group.codebook, &group.step,      &group.code_table, &group.codes,
+                                     &group.low_bits, &group.gap_table, &group.gaps,       &group.extent};
+        const int32_t types[] = {kTypes[head[0] & 7], kFloat, kUint8, kUint8, kUint8, kUint8, kUint8, kInt64};
         for (size_t i = 0; i < kGroupTensors; ++i) {
-            const int64_t row = i == 0 ? codes : i == 5 ? 4 : 1;
-            const int64_t rows =
-                static_cast<int64_t>(tensors[i].size() / element_size(types[i] ? types[i] : kUint8)) / row;
-            std::vector<int64_t> dims{rows};
-            if (row > 1 || i == 0) dims.push_back(row);
-            const auto nbytes = static_cast<std::ptrdiff_t>(rows * row) *
-                                static_cast<std::ptrdiff_t>(element_size(types[i] ? types[i] : kUint8));
-            parts[i]->set(types[i], dims, std::vector<uint8_t>(tensors[i].begin(), tensors[i].begin() + nbytes));
+            const size_t row = i == 0 ? size_t{head[5]} + 1 : 1;
+            const size_t row_bytes = row * element_size(types[i]), rows = tensors[i].size() / row_bytes;
+            std::vector<int64_t> dims{static_cast<int64_t>(rows)};
+            if (i == 0 || (i == 1 && rows > 0)) dims.push_back(static_cast<int64_t>(row));
+            const auto end = tensors[i].begin() + static_cast<std::ptrdiff_t>(rows * row_bytes);
+            parts[i]->set(types[i], dims, std::vector<uint8_t>(tensors[i].begin(), end));
         }
         spoil(parts[head[7] % kGroupTensors]);
         return group;
@@ -83,10 +80,10 @@ struct GroupInput {
             room.resize(change(room.data(), part->size(), most));
             *part = room;
         };
-        const size_t part = random() % 12;
+        const size_t part = random() % 13;
         if (part < kGroupTensors) {
             resize(&tensors[part]);
-        } else if (part < 9) {
+        } else if (part < 10) {
             change(head.data(), head.size(), head.size());
         } else {
             resize(&rest);
@@ -98,7 +95,7 @@ private:
     void spoil(TestTensor* tensor) const {
         if ((head[6] & 14) == 2) tensor->dims.push_back(1);
         if ((head[6] & 14) == 4 && tensor->dims.size() > 1) tensor->dims = {tensor->dims[0] * tensor->dims[1]};
-        if ((head[6] & 14) == 6 && tensor->type == kUint8) tensor->type = 3;
+        if ((head[6] & 14) == 6 && tensor->type == kUint8) tensor->type = kInt8;
         if ((head[6] & 14) == 8 && tensor->dims.size() > 1) std::swap(tensor->dims[0], tensor->dims[1]);
     }
 };

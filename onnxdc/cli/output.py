@@ -15,8 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from onnxdc.api import StageProgress
 from onnxdc.report import LEFT_ALIGNED, Printable, Report, aligned
+from onnxdc.request import StageProgress
 from onnxdc.shown import escaped, shown
 
 _SECONDS: Final = 10.0  # a choice: the time between two lines of progress of one stage in a pipe

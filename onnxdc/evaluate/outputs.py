@@ -10,7 +10,7 @@ from onnxdc.evaluate.endings import BOUNDS, DISTRIBUTIONS
 from onnxdc.evaluate.limits import ENOUGH, LEAST_AGREEMENT, limit_of
 from onnxdc.evaluate.spread import Spread
 from onnxdc.numeric.divergence import Divergence, Measure, divergence, is_class_scores, measure_of
-from onnxdc.report.verification import OutputDifference
+from onnxdc.report.output_difference import OutputDifference
 
 Largest: TypeAlias = float | Literal["usual"] | None
 """The largest divergence to accept: a number, the one of ``limit_of``, or any."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from onnxdc.report.verification import OutputState
+from onnxdc.report.output_difference import OutputState
 
 _AT_BOUND: Final = 1e-6  # a few units in the last place of float32
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -53,3 +54,10 @@ class Skip:
     def common_reason(self) -> str:
         """The reason as others may have it, too."""
         return self.summary or self.reason
+
+
+def with_earlier_reasons(skips: Sequence[Skip], earlier: Sequence[Skip]) -> list[Skip]:
+    """Return the skips of one pass, with what the pass before said about the same weights."""
+    before = {skip.name: skip.reason for skip in earlier}
+    reasons = {skip.name: dict.fromkeys((before.get(skip.name, skip.reason), skip.reason)) for skip in skips}
+    return [replace(skip, reason="; ".join(reasons[skip.name])) for skip in skips]

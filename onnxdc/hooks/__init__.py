@@ -4,11 +4,12 @@
 """
 
 from onnxdc.hooks.exporting import TRAINING_GRAPH_FILE, export
-from onnxdc.hooks.files import MANIFEST_FILE, TENSORS_FILE
+from onnxdc.hooks.files import MANIFEST_FILE
 from onnxdc.hooks.hook import TrainingHook
 from onnxdc.hooks.importing import TRAINED_FILE, Imported, import_, put_back
 from onnxdc.hooks.reading import check_model, read_hook
 from onnxdc.hooks.summary import HookSummary, WeightLine, summary
+from onnxdc.hooks.tensors import TENSORS_FILE
 from onnxdc.hooks.weight import ConstantStage, HookedWeight, WeightStage
 
 __all__ = [

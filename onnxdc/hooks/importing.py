@@ -14,10 +14,10 @@ from onnxdc import model_io
 from onnxdc.errors import HookError, OptionError, OptionName, WeightError
 from onnxdc.graph.constants import read_constant, replace_constant
 from onnxdc.graph.weights import named_constants
-from onnxdc.hooks import files
 from onnxdc.hooks.hook import TrainingHook, check_codebook
 from onnxdc.hooks.reading import check_model
 from onnxdc.hooks.summary import HookSummary, summary
+from onnxdc.hooks.tensors import read_tensors
 from onnxdc.hooks.training_graph import build_rules
 from onnxdc.hooks.weight import ConstantStage, HookedWeight
 from onnxdc.model_io import Source
@@ -107,7 +107,7 @@ def _arrays(trained: Trained, model: ir.Model, hook: TrainingHook) -> dict[str, 
         return {name: np.asarray(array) for name, array in trained.items()}
     if Path(trained).suffix.lower() == ".onnx":
         return _of_graph(trained, model, hook)
-    return files.read_tensors(trained)
+    return read_tensors(trained)
 
 
 def _of_graph(path: str | os.PathLike[str], model: ir.Model, hook: TrainingHook) -> dict[str, np.ndarray]:

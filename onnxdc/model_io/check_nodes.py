@@ -8,7 +8,7 @@ from typing import Final
 
 import onnx
 import onnx.defs
-from onnx import AttributeProto, NodeProto
+from onnx import AttributeProto, FunctionProto, NodeProto
 
 from onnxdc.domain.group import ATTRIBUTES
 from onnxdc.domain.operators import DECODERS, DOMAIN, GROUP_INPUTS, OPERATORS, SLOPE
@@ -53,7 +53,7 @@ def check_nodes(scope: Scope, where: str) -> None:
             raise ModelError(f"{where_node}: a device configuration has no name")
         _check_attributes(node, references, where_node)
         if domain == DOMAIN:
-            _check_own(node, where_node)
+            _check_own(node, scope.function, where_node)
         else:
             _check_schema(node, domain, scope.opsets[domain], where_node)
 
@@ -108,8 +108,11 @@ def _schema(op_type: str, version: int, domain: str) -> onnx.defs.OpSchema | Non
         return None
 
 
-def _check_own(node: NodeProto, where: str) -> None:
-    """Check a node of our domain by the table of its operators."""
+def _check_own(node: NodeProto, function: FunctionProto | None, where: str) -> None:
+    """Check a node of our domain by the table of its operators.
+
+    In a portable body, which nobody reads a weight from, what is said of the group is handed on by reference.
+    """
     operator = OPERATORS.get(node.op_type)
     if operator is None and node.op_type not in DECODERS:
         return  # yields symbols, is a function that the portable bodies call, or unknown: decoding says so
@@ -118,8 +121,9 @@ def _check_own(node: NodeProto, where: str) -> None:
     most = len(GROUP_INPUTS) if operator is None else operator.inputs + len(operator.fused_inputs)
     _check_count(where, "inputs", len(node.input), least, most)
     _check_count(where, "outputs", len(node.output), 1, 1)
+    in_body = function is not None and function.domain == DOMAIN
     for attribute in node.attribute:
-        if attribute.name in ATTRIBUTES and attribute.ref_attr_name:
+        if attribute.name in ATTRIBUTES and attribute.ref_attr_name and not in_body:
             raise ModelError(f"{where}: attribute {attribute.name!r} is a reference, expected an integer")
         expected = AttributeProto.INT if attribute.name in ATTRIBUTES else types.get(attribute.name)
         if expected is not None:

@@ -1,141 +1,27 @@
-"""External data: which files may hold it, and reading from them what was checked.
+"""External data: which files may hold it, and whether they do.
 
 A file is opened once. That it is a regular file, that it lies in a folder of the model and how long it is are asked of
-the open file, and the data are read from it, so that nothing can be put in its place in between. Data are read, not
-mapped: a file that shrinks meanwhile gives an error, where a map would end the process.
+the open file, and the data are read from it, so that nothing can be put in its place in between.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import stat
-import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Final
 
-import numpy as np
 import onnx
 import onnx_ir as ir
 
 from onnxdc.errors import ModelError
 from onnxdc.model_io.check_tensors import nbytes_of
+from onnxdc.model_io.data_file import DataFile, DataTensor
+from onnxdc.model_io.regular import open_regular
 from onnxdc.model_io.scopes import Scope, scopes, tensors
 
-_BLOCK: Final = 1 << 24  # bytes that are copied at a time
 _MAX_OFFSET: Final = 2**63 - 1
-
-
-def open_regular(path: str | os.PathLike[str]) -> int:
-    """Open a file for reading; the descriptor, which the caller closes.
-
-    Raises:
-        OSError: The file cannot be opened, or is no regular file: a folder, a pipe, a socket, a device.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(mode):
-        return descriptor
-    os.close(descriptor)
-    if stat.S_ISDIR(mode):
-        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
-    raise OSError(errno.EINVAL, "not a regular file: it is a pipe, a socket or a device", os.fspath(path))
-
-
-def read_at(descriptor: int, offset: int, count: int) -> bytearray:
-    """Read bytes of an open file.
-
-    Raises:
-        OSError: The file ends before.
-    """
-    content = bytearray(count)
-    view, done = memoryview(content), 0
-    while done < count:
-        got = os.preadv(descriptor, [view[done : done + (1 << 30)]], offset + done)
-        if not got:
-            raise OSError(errno.EIO, f"it has become shorter: expected {count} bytes from {offset} on, got {done}")
-        done += got
-    return content
-
-
-class DataFile:
-    """An open file with external data, closed when nothing refers to it any more."""
-
-    def __init__(self, path: str, descriptor: int) -> None:
-        self.path = path
-        self._descriptor = descriptor
-        weakref.finalize(self, os.close, descriptor)
-
-    @property
-    def size(self) -> int:
-        """Its bytes now."""
-        return os.fstat(self._descriptor).st_size
-
-    def real_path(self) -> str:
-        """Return where the open file lies, with all links followed."""
-        with contextlib.suppress(OSError):
-            return os.readlink(f"/proc/self/fd/{self._descriptor}")
-        return os.path.realpath(self.path)
-
-    def read(self, offset: int, count: int) -> bytearray:
-        """Read bytes; OSError if the file ends before."""
-        return read_at(self._descriptor, offset, count)
-
-
-class DataTensor(ir.ExternalTensor):
-    """A tensor in an open file. Its values are read whenever somebody asks for them, and not kept."""
-
-    def __init__(self, tensor: ir.ExternalTensor, file: DataFile) -> None:
-        super().__init__(
-            tensor.location,
-            tensor.offset,
-            tensor.length,
-            tensor.dtype,
-            shape=tensor.shape,
-            name=tensor.name,
-            doc_string=tensor.doc_string,
-            metadata_props=dict(tensor.metadata_props),
-            base_dir=tensor.base_dir,
-        )
-        self.file = file
-
-    @property
-    def path(self) -> str:
-        """The file that it lies in."""
-        return self.file.path
-
-    def numpy(self) -> np.ndarray:
-        """Read the values."""
-        content, shape = self._content(), self.shape.numpy()
-        if self.dtype.bitwidth < 8:
-            proto = onnx.TensorProto(data_type=self.dtype.value, dims=shape, raw_data=bytes(content))
-            return ir.TensorProtoTensor(proto).numpy()
-        dtype = np.dtype(self.dtype.numpy()).newbyteorder("<")
-        return np.frombuffer(content, dtype).reshape(shape)
-
-    def __array__(self, dtype: Any = None) -> np.ndarray:
-        return self.numpy().__array__(dtype)
-
-    def tobytes(self) -> bytes:
-        """Read the bytes."""
-        return bytes(self._content())
-
-    def tofile(self, file: IO[bytes]) -> None:
-        """Copy the bytes to the end of an open file, a block at a time."""
-        start, end = self.offset or 0, (self.offset or 0) + self.nbytes
-        for offset in range(start, end, _BLOCK):
-            file.write(self._read(offset, min(_BLOCK, end - offset)))
-
-    def _content(self) -> bytearray:
-        return self._read(self.offset or 0, self.nbytes)
-
-    def _read(self, offset: int, count: int) -> bytearray:
-        try:
-            return self.file.read(offset, count)
-        except OSError as error:
-            raise ModelError(f"{self.name}: external data {self.file.path}: {error.strerror or error}") from error
 
 
 def open_data(scopes: list[Scope], where: str, path: str | None) -> dict[str, DataFile]:

@@ -14,7 +14,8 @@ from onnxdc.domain.group import MIN_OPSET
 from onnxdc.errors import ModelError
 from onnxdc.graph.walk import graphs
 from onnxdc.model_io.check import check_model, root_cause
-from onnxdc.model_io.external import DataFile, DataTensor, open_data, open_tensor, with_data
+from onnxdc.model_io.data_file import DataFile, DataTensor
+from onnxdc.model_io.external import open_data, open_tensor, with_data
 from onnxdc.model_io.files import FILES, inline
 from onnxdc.model_io.imports import with_one_default_domain
 from onnxdc.model_io.notes import add_note

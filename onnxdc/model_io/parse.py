@@ -9,7 +9,7 @@ import google.protobuf.message
 import onnx
 
 from onnxdc.errors import ModelError
-from onnxdc.model_io.external import open_regular, read_at
+from onnxdc.model_io.regular import open_regular, read_at
 
 _WIRE_TYPES: Final = (0, 2)  # of the fields of a ModelProto: varint and length-delimited
 _LOOKED_AT: Final = 10_000  # fields: a model has a few dozen

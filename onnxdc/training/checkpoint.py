@@ -14,7 +14,7 @@ import torch
 
 from onnxdc.errors import TrainingError
 from onnxdc.model_io.atomic import check_replaceable, replacing
-from onnxdc.model_io.external import open_regular
+from onnxdc.model_io.regular import open_regular
 from onnxdc.shown import shown
 
 CHECKPOINT_VERSION: Final = 1

@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -22,19 +21,8 @@ from tests.helpers.training_models import (
     error_of_usage,
     finetune,
     nothing_is_left,
-    saved_classifier,
     saved_items,
 )
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return saved_classifier(tmp_path)
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return saved_items(tmp_path / "train.npz", **GOOD)
 
 
 def test_a_line_an_epoch_and_a_report(model, data):

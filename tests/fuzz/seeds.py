@@ -14,7 +14,9 @@ import numpy as np
 import onnx
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-TYPES = (1, 10, 11, 16, 2, 6, 7, 0)  # kTypes of group_input.h
+TYPES = (1, 10, 11, 16, 2, 3, 5, 7)  # kTypes of group_input.h
+DTYPES = (1, 10, 11, 16, 2, 3, 21, 22)  # kDtypes
+PACKETS = (8, 16, 32, 64)
 MAX_TENSOR_BYTES = 2000  # a fuzzer is fast on small inputs
 OPS_SHAPES = ([4, 30], [30, 4], [5, 2, 3, 4], [12, 10], [10, 3, 2, 2])  # for the operators, of 120 elements each
 DRAWS = bytes([0, 0, 0, 3, 1, 200, 7, 90, 5, 33, 2, 64])  # what the operators' target reads after the group
@@ -23,13 +25,11 @@ DRAWS = bytes([0, 0, 0, 3, 1, 200, 7, 90, 5, 33, 2, 64])  # what the operators' 
 def head(node: onnx.NodeProto, tensors: list[onnx.TensorProto]) -> bytes | None:
     """The first eight bytes, or None for attributes that they cannot say."""
     values = {attribute.name: attribute.i for attribute in node.attribute}
-    codebook, size, bits, axis = tensors[0], values["chunk_size"], values["index_bits"], values["group_axis"]
-    power = size.bit_length() - 1
-    fits = len(codebook.dims) == 2 and 1 <= codebook.dims[1] <= 256 and size in (1 << n for n in range(32))
-    known = codebook.data_type in TYPES and values["dtype"] in TYPES and -128 <= bits < 128 and -128 <= axis < 128
-    if not (fits and known):
+    codebook, dtype, packet, axis = tensors[0], values.get("dtype", 1), values.get("packet", 32), values.get("group_axis", 0)
+    fits = len(codebook.dims) == 2 and 1 <= codebook.dims[1] <= 256 and -128 <= axis < 128
+    if not (fits and codebook.data_type in TYPES and dtype in DTYPES and packet in PACKETS):
         return None
-    fields = (TYPES.index(codebook.data_type), TYPES.index(values["dtype"]), bits & 255, power, axis & 255)
+    fields = (TYPES.index(codebook.data_type), DTYPES.index(dtype), PACKETS.index(packet), 0, axis & 255)
     return bytes((*fields, codebook.dims[1] - 1, 0, 0))
 
 
@@ -43,14 +43,15 @@ def seeds(path: Path) -> dict[str, list[bytes]]:
     model = onnx.load(path)
     (node,) = model.graph.node
     by_name = {tensor.name: tensor for tensor in model.graph.initializer}
-    tensors = [by_name[name] for name in node.input]
+    tensors = [by_name[name] for name in node.input[:8]]
     start, raw = head(node, tensors), [tensor.raw_data for tensor in tensors]
     if start is None or max(len(tensor) for tensor in raw) > MAX_TENSOR_BYTES:
         return {}
     ops = []
-    if path.parent.name == "good" and np.frombuffer(raw[6], np.int64).prod() == 120:
+    extent = np.frombuffer(raw[7] if path.parent.name == "good" else b"", np.int64)
+    if extent[2:].prod() == 120:
         for i, shape in enumerate(OPS_SHAPES):
-            reshaped = [*raw[:6], np.array(shape, np.int64).tobytes()]
+            reshaped = [*raw[:7], np.array([*extent[:2], *shape], np.int64).tobytes()]
             ops += [seed(start, reshaped, bytes([i, op]) + DRAWS) for op in range(41)]
     return {"fuzz_decoder": [seed(start, raw, DRAWS)], "fuzz_ops": ops}
 

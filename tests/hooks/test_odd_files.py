@@ -16,7 +16,7 @@ import safetensors.numpy
 from onnxdc import hooks
 from onnxdc.errors import HookError
 from onnxdc.hooks import TrainingHook
-from onnxdc.hooks.files import MOST_JSON_BYTES, read_tensors
+from onnxdc.hooks.tensors import MOST_JSON_BYTES, read_tensors
 from tests.helpers.hook_models import moved
 from tests.helpers.small_models import onnxdc
 

@@ -222,6 +222,22 @@ def test_a_function_reads_no_file_outside_of_the_model_s_folder(tmp_path: Path, 
     assert "c" in {row.name for row in rows}
 
 
+def test_a_group_is_described_by_reference_in_a_portable_body_alone() -> None:
+    node = helper.make_node("DecodeWeight", list("abcdefg"), ["h"], domain="onnxdc", checksum=1)
+    node.attribute.add(name="group_axis", type=AttributeProto.INT, ref_attr_name="axis")
+    model = proto()
+    model.opset_import.add(domain="onnxdc", version=1)
+    for domain in ("onnxdc", "f"):
+        del model.functions[:]
+        imports = [helper.make_opsetid("onnxdc", 1)]
+        model.functions.append(helper.make_function(domain, "F", list("abcdefg"), ["h"], [node], imports, ["axis"]))
+        if domain == "onnxdc":
+            load(model)
+        else:
+            reason = "attribute 'group_axis' is a reference, expected an integer"
+            assert message(model) == f"not valid ONNX: DecodeWeight 'h': {reason}"
+
+
 def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for action in (load, onnxdc.inspect):

@@ -17,6 +17,9 @@ from tests.helpers.native_models import session
 from tests.helpers.random_graphs import Graph, draw_graph, residual
 
 SEEDS = range(160)
+# Of the seeds above: onnxruntime refuses 6, all of them Conv, where a dilated kernel is larger than the padded input or
+# dilations meet SAME padding. The draw does not keep from those; a few more may come with another onnxruntime.
+MOST_REFUSED = 8
 ISAS = native.supported_isas()
 EXACT = ("", "Relu", "Clip", "LeakyRelu")  # activations after which a sum of exact terms is still exact, or nearly
 
@@ -46,6 +49,14 @@ def complete(seed: int) -> Graph:
     return replace(graph, inputs={**graph.inputs, "add": residual(np.random.default_rng(seed), shape)})
 
 
+def expected_output(graph: Graph) -> np.ndarray | None:
+    """What onnxruntime makes of the dense graph; None if it refuses it."""
+    try:
+        return output(portable(graph.dense), graph)
+    except Exception:
+        return None
+
+
 def assert_same(found: np.ndarray, expected: np.ndarray, graph: Graph) -> None:
     assert (found.dtype, found.shape) == (expected.dtype, expected.shape), graph
     scale = np.abs(expected).max(initial=0)
@@ -56,11 +67,15 @@ def assert_same(found: np.ndarray, expected: np.ndarray, graph: Graph) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_graph(seed, monkeypatch):
     graph = complete(seed)
-    try:
-        expected = output(portable(graph.dense), graph)
-    except Exception:
+    expected = expected_output(graph)
+    if expected is None:
         pytest.skip(f"onnxruntime refuses {graph}")
     assert_same(output(portable(graph.compressed), graph), expected, graph)
     for isa in ISAS:
         monkeypatch.setenv("ONNXDC_ISA", isa)
         assert_same(output(session(graph.compressed), graph), expected, graph)
+
+
+def test_few_of_the_graphs_are_refused():
+    refused = [seed for seed in SEEDS if expected_output(complete(seed)) is None]
+    assert len(refused) <= MOST_REFUSED, f"onnxruntime refuses the graphs of the seeds {refused}"

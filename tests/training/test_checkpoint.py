@@ -20,19 +20,8 @@ from tests.helpers.training_models import (
     finetune,
     items,
     nothing_is_left,
-    saved_classifier,
     saved_items,
 )
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return saved_classifier(tmp_path)
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return saved_items(tmp_path / "train.npz", **GOOD)
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(model, tmp_path):

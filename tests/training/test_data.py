@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -19,20 +17,8 @@ from tests.helpers.training_models import (
     error_of_usage,
     finetune,
     nothing_is_left,
-    saved_classifier,
     saved_items,
 )
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return saved_classifier(tmp_path)
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return saved_items(tmp_path / "train.npz", **GOOD)
-
 
 WRONG_DATA = {
     "no input": ({"labels": GOOD["labels"]}, "no array for input x, got labels"),

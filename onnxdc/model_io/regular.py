@@ -1,0 +1,42 @@
+"""Reading regular files by descriptor, so that what was checked of a file is what is read.
+
+Data are read, not mapped: a file that shrinks meanwhile gives an error, where a map would end the process.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+
+def open_regular(path: str | os.PathLike[str]) -> int:
+    """Open a file for reading; the descriptor, which the caller closes.
+
+    Raises:
+        OSError: The file cannot be opened, or is no regular file: a folder, a pipe, a socket, a device.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    raise OSError(errno.EINVAL, "not a regular file: it is a pipe, a socket or a device", os.fspath(path))
+
+
+def read_at(descriptor: int, offset: int, count: int) -> bytearray:
+    """Read bytes of an open file.
+
+    Raises:
+        OSError: The file ends before.
+    """
+    content = bytearray(count)
+    view, done = memoryview(content), 0
+    while done < count:
+        got = os.preadv(descriptor, [view[done : done + (1 << 30)]], offset + done)
+        if not got:
+            raise OSError(errno.EIO, f"it has become shorter: expected {count} bytes from {offset} on, got {done}")
+        done += got
+    return content

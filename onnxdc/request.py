@@ -1,0 +1,65 @@
+"""What a caller of a verb asks for, as passes take it: a model of our own, a recipe, a plan, a progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import onnx_ir as ir
+
+from onnxdc import model_io
+from onnxdc.domain.compressed import is_compressed
+from onnxdc.errors import ModelError
+from onnxdc.model_io import Source
+from onnxdc.passes.plan import Plan, plan_weights
+from onnxdc.passes.result import Progress
+from onnxdc.recipe import Recipe
+from onnxdc.recipe.keys import Stage, keys_of
+from onnxdc.report.nothing import no_weight
+
+StageProgress: TypeAlias = Callable[[str, str, int, int], None]
+"""Called as ``progress(stage, weight, done, total)`` after each weight of each stage."""
+
+
+def recipe_of(recipe: Recipe | None, options: Mapping[str, Any], *stages: Stage) -> Recipe:
+    """Return the recipe of a verb, with the keywords of its stages.
+
+    Raises:
+        TypeError: Another keyword was given, which a function refuses likewise.
+    """
+    known = {key.name for key in keys_of(*stages) if key.command_line}
+    for name in options:
+        if name not in known:
+            raise TypeError(f"got an unexpected keyword argument {name!r}, expected one of {', '.join(sorted(known))}")
+    return (recipe or Recipe()).with_options(**options)
+
+
+def load(model: Source, *, upgrade: bool = True) -> tuple[ir.Model, int | None]:
+    """Return a model of our own, and the bytes of its files."""
+    loaded = model_io.load(model, upgrade=upgrade)
+    return loaded, model_io.file_bytes(loaded)
+
+
+def load_and_plan(
+    model: Source, recipe: Recipe | None, options: Mapping[str, Any], *stages: Stage
+) -> tuple[Plan, int | None]:
+    """Return the plan of a verb for a model that it loads, and the bytes of the model's files."""
+    recipe = recipe_of(recipe, options, *stages)
+    loaded, before = load(model)
+    return plan_for(loaded, recipe, model), before
+
+
+def plan_for(loaded: ir.Model, recipe: Recipe, source: Source) -> Plan:
+    """Return the plan for a model that is not compressed yet and has at least one weight."""
+    where = model_io.name_of(source)
+    if is_compressed(loaded):
+        raise ModelError(f"{where}: already compressed, expected a model that is not")
+    plan = plan_weights(loaded, recipe)
+    if not plan.weights:
+        raise ModelError(f"{where}: {no_weight(plan)}")
+    return plan
+
+
+def stage_progress(name: str, progress: StageProgress | None) -> Progress | None:
+    """Return what a pass calls after each weight, which tells the stage as well; None if nobody listens."""
+    return (lambda weight, done, total: progress(name, weight, done, total)) if progress else None
