@@ -11,9 +11,9 @@ SOURCES = Path(__file__).parents[1] / "custom_ops"
 
 # From the bottom to the top. Only what is above `abi` knows onnxruntime; "." is where the library's entry points are.
 FLOORS = (
-    {"isa", "parallel"},
+    {"include", "isa", "parallel"},
     {"decoder"},
-    {"layouts"},
+    {"expand", "layouts"},
     {"simd"},
     {"kernels"},
     {"abi"},

@@ -14,8 +14,8 @@ namespace onnxdc {
 
 // What a model may become.
 struct Limits {
-    uint64_t dense_nbytes = 0;                     // of unpacked weights; 0 for what the model's own bytes allow
-    uint64_t message_nbytes = (1ull << 31) - 1;    // of a model: protocol buffers read no more. Tests have less
+    uint64_t dense_nbytes = 0;                   // of unpacked weights; 0 for what the model's own bytes allow
+    uint64_t message_nbytes = (1ull << 31) - 1;  // of a model: protocol buffers read no more. Tests have less
 };
 
 struct Free {

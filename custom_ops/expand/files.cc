@@ -10,8 +10,6 @@
 #include <cstring>
 #include <random>
 
-#include "expand/failure.h"
-
 namespace onnxdc {
 namespace {
 
@@ -25,8 +23,8 @@ std::string real_path(const std::string& path) {
 }
 
 bool lies_in(const std::string& path, const std::string& folder) {
-    return folder == "/" || (path.size() > folder.size() && path.compare(0, folder.size(), folder) == 0 &&
-                             path[folder.size()] == '/');
+    return folder == "/" ||
+           (path.size() > folder.size() && path.compare(0, folder.size(), folder) == 0 && path[folder.size()] == '/');
 }
 
 // Whether a location is a path down from a folder.

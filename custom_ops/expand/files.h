@@ -1,13 +1,15 @@
 // Files of a model: read as a whole or in parts, and written under another name first.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <sys/stat.h>
 #include <vector>
 
+#include "expand/failure.h"
 #include "expand/payload.h"
 #include "expand/tensor.h"
 #include "expand/weight.h"
@@ -38,7 +40,7 @@ private:
     const std::string path_;
     const onnxdc_result result_;
     int descriptor_ = -1;
-    struct stat status_ {};
+    struct stat status_{};
 };
 
 // External data: files below the folder of a model, or below that of the file that the model links to.
@@ -94,7 +96,7 @@ private:
     std::string path_, temporary_;
     int descriptor_ = -1;
     bool replaces_ = false;
-    struct stat replaced_ {};
+    struct stat replaced_{};
     std::vector<uint8_t> buffer_;
 };
 

@@ -8,8 +8,6 @@
 namespace onnxdc {
 namespace {
 
-using namespace field;
-
 // Graphs in graphs: each takes three messages, and the runtime reads a hundred that are nested, so no model that it
 // opens has more.
 constexpr int kMaxDepth = 33;

@@ -12,32 +12,32 @@
 namespace onnxdc {
 
 // Numbers of fields, by message, as in onnx.proto.
-namespace field {
-enum Model : uint32_t { kModelImport = 8, kModelGraph = 7, kModelMetadata = 14, kModelFunction = 25 };
-enum Graph : uint32_t {
+enum FieldNumber : uint32_t {
+    kModelGraph = 7,
+    kModelImport = 8,
+    kModelMetadata = 14,
+    kModelFunction = 25,
+
     kGraphNode = 1,
     kGraphInitializer = 5,
     kGraphInput = 11,
     kGraphOutput = 12,
     kGraphValueInfo = 13,
-};
-enum Node : uint32_t {
+
     kNodeInput = 1,
     kNodeOutput = 2,
     kNodeType = 4,
     kNodeAttribute = 5,
     kNodeDomain = 7,
     kNodeOverload = 8,
-};
-enum Attribute : uint32_t {
+
     kAttributeName = 1,
     kAttributeInt = 3,
     kAttributeGraph = 6,
     kAttributeGraphs = 11,
     kAttributeType = 20,
     kAttributeReference = 21,
-};
-enum Tensor : uint32_t {
+
     kTensorDims = 1,
     kTensorType = 2,
     kTensorFloats = 4,
@@ -48,12 +48,20 @@ enum Tensor : uint32_t {
     kTensorDoubles = 10,
     kTensorExternal = 13,
     kTensorLocation = 14,
+
+    kFunctionName = 1,
+    kFunctionNode = 7,
+    kFunctionDomain = 10,
+    kFunctionOverload = 13,
+
+    kImportDomain = 1,
+    kImportVersion = 2,
+
+    kEntryKey = 1,
+    kEntryValue = 2,
+
+    kValueName = 1,
 };
-enum Function : uint32_t { kFunctionName = 1, kFunctionNode = 7, kFunctionDomain = 10, kFunctionOverload = 13 };
-enum Import : uint32_t { kImportDomain = 1, kImportVersion = 2 };
-enum Entry : uint32_t { kEntryKey = 1, kEntryValue = 2 };
-enum ValueInfo : uint32_t { kValueName = 1 };
-}  // namespace field
 
 inline constexpr std::string_view kDomain = "onnxdc";
 

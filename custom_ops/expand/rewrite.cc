@@ -7,8 +7,6 @@
 namespace onnxdc {
 namespace {
 
-using namespace field;
-
 constexpr std::string_view kOrigin = "onnxdc.origin";  // metadata of the compressed form
 constexpr uint64_t kExternal = 1;                      // TensorProto.EXTERNAL
 constexpr uint64_t kAlignment = 4096;                  // so that the runtime can map the data
@@ -59,7 +57,7 @@ private:
         std::string_view first;
         Field field;
         for (FieldReader fields(of_model.content, "an entry"); fields.next(&field);) {
-            if (field.is(import ? kImportDomain : uint32_t{kEntryKey}, kDelimited)) first = field.content.text();
+            if (field.is(import ? kImportDomain : kEntryKey, kDelimited)) first = field.content.text();
         }
         return first == (import ? kDomain : kOrigin);
     }

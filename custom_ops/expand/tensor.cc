@@ -10,8 +10,6 @@
 namespace onnxdc {
 namespace {
 
-using namespace field;
-
 constexpr const char* kTensor = "a tensor";
 
 [[noreturn]] void fail(std::string_view name, const std::string& why) {

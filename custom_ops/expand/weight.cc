@@ -9,8 +9,6 @@
 namespace onnxdc {
 namespace {
 
-using namespace field;
-
 constexpr uint64_t kBase = 256 * 1000 * 1000;  // bytes that any model may take
 constexpr uint64_t kPerByte = 1000;            // and for each byte of its own
 
