@@ -36,10 +36,10 @@ public:
 private:
     // Whether something of the domain is left that needs its operator set.
     static bool has_own_nodes(const Model& model) {
-        const auto left = [](const Function& function) { return function.domain == kDomain && !function.dropped; };
         return has_own_nodes(model.graph.nodes) ||
-               std::any_of(model.functions.begin(), model.functions.end(),
-                           [&](const Function& function) { return left(function) || has_own_nodes(function.nodes); });
+               std::any_of(model.functions.begin(), model.functions.end(), [](const Function& function) {
+                   return !function.dropped && (function.domain == kDomain || has_own_nodes(function.nodes));
+               });
     }
 
     static bool has_own_nodes(const std::vector<Node>& nodes) {

@@ -103,20 +103,23 @@ Budget::Budget(uint64_t limit, uint64_t model_nbytes) : limit_(limit), model_nby
 
 void Budget::grow(uint64_t nbytes) { model_nbytes_ += nbytes; }
 
-void Budget::add(uint64_t nbytes, std::string_view weight, uint64_t* sum) {
-    const uint64_t limit = limit_ > 0 ? limit_ : kBase + kPerByte * model_nbytes_;
-    if (*sum <= limit && nbytes <= limit - *sum) {
-        *sum += nbytes;
-        return;
-    }
+uint64_t Budget::own_limit() const { return kBase + kPerByte * model_nbytes_; }
+
+void Budget::charge(uint64_t nbytes, std::string_view weight) {
+    dense_ += nbytes;
+    const uint64_t limit = limit_ > 0 ? limit_ : own_limit();
+    if (dense_ <= limit) return;
     const std::string rule = " (256 MB and 1,000 for each of its " + std::to_string(model_nbytes_) + " bytes)";
     throw Failure{ONNXDC_LIMIT, shown(weight) + ": expected the weights to take at most " + std::to_string(limit) +
                                     " bytes when they are unpacked" + (limit_ > 0 ? "" : rule) +
                                     "; a larger limit is for a model that you trust"};
 }
 
-void Budget::charge(uint64_t nbytes, std::string_view weight) { add(nbytes, weight, &dense_); }
-void Budget::charge_reading(uint64_t nbytes, std::string_view weight) { add(nbytes, weight, &read_); }
+void Budget::charge_reading(uint64_t nbytes, std::string_view weight) {
+    read_ += nbytes;
+    if (read_ <= std::max(limit_, own_limit())) return;
+    throw Failure{ONNXDC_LIMIT, shown(weight) + ": too many nodes share the tensors of a weight"};
+}
 
 bool is_decoder(const Node& node) {
     return node.is_own() && std::find(std::begin(kDecoders), std::end(kDecoders), node.type) != std::end(kDecoders);

@@ -23,14 +23,16 @@ public:
     // Charges the bytes of a dense weight before they are taken; a Failure if all together are more than the limit.
     void charge(uint64_t nbytes, std::string_view weight);
 
-    // The same for bytes that are read to check a group: many nodes may name one group.
+    // The same for bytes that are read to check a group: many nodes may name one group. They have a limit of their own,
+    // which no model reaches otherwise.
     void charge_reading(uint64_t nbytes, std::string_view weight);
 
     // Allows for more bytes of the model: those of external data.
     void grow(uint64_t nbytes);
 
 private:
-    void add(uint64_t nbytes, std::string_view weight, uint64_t* sum);
+    // What the bytes of the model allow.
+    uint64_t own_limit() const;
 
     const uint64_t limit_;
     uint64_t model_nbytes_;
