@@ -14,8 +14,10 @@ constexpr unsigned kLowBitsStep = 16;
 
 const uint8_t* bytes_of(const TensorView& tensor) { return static_cast<const uint8_t*>(tensor.data); }
 
-Verdict cut_into_packets(const char* name, const TensorView& stream, int64_t nbytes, Packets* packets) {
-    const int64_t size = stream.dims[0];
+// A stream without a table is plain.
+Verdict cut_into_packets(const char* name, const TensorView& stream, const TensorView& table, int64_t packet,
+                         Packets* packets) {
+    const int64_t size = stream.dims[0], nbytes = table.dims[0] > 0 ? packet : 1;
     if (size % nbytes != 0 || size > kMaxStreamBytes) {
         return violation(Rule::packet_size, "%s has %" PRId64 " bytes, no multiple of %" PRId64 " below 2^31", name,
                          size, nbytes);
@@ -45,18 +47,30 @@ Verdict check_form(const WeightGroup& group, const CheckedGroup& checked) {
 
 size_t codewords(const HuffmanCode& code) { return std::accumulate(code.counts.begin(), code.counts.end(), size_t{0}); }
 
-// Reads the counts and, where there are any, the symbols. With low bits a table without symbols steps by 16.
-Verdict read_table(const char* name, const TensorView& table, const Packets& packets, unsigned step,
-                   HuffmanCode* code) {
-    const auto size = static_cast<size_t>(table.dims[0]);
-    if (packets.count == 0) {
-        if (size == 0) return {};
-        return violation(Rule::table_size, "%s has %zu bytes, but its stream is empty", name, size);
+// What a code says of its stream, and how it is called.
+struct Table {
+    const char* name;
+    const TensorView& tensor;
+    const Packets& packets;
+    unsigned step;  // between the symbols of a table that only has counts
+    HuffmanCode* code;
+
+    size_t size() const { return static_cast<size_t>(tensor.dims[0]); }
+};
+
+// Reads the counts and, where there are any, the symbols.
+Verdict read_table(const Table& table, size_t entries) {
+    const auto& [name, tensor, packets, step, code] = table;
+    const size_t size = table.size();
+    if (size == 0) {
+        if (packets.count == 0 || packets.count == entries) return {};
+        return violation(Rule::table_size, "no %s, but a stream of %zu bytes for %zu entries", name, packets.count,
+                         entries);
     }
     if (size < kMaxCodeLength) {
         return violation(Rule::table_size, "%s has %zu bytes, expected 12 or more", name, size);
     }
-    const uint8_t* bytes = bytes_of(table);
+    const uint8_t* bytes = bytes_of(tensor);
     std::copy_n(bytes, kMaxCodeLength, code->counts.begin());
     code->symbols.assign(bytes + kMaxCodeLength, bytes + size);
     const size_t count = codewords(*code);
@@ -64,18 +78,23 @@ Verdict read_table(const char* name, const TensorView& table, const Packets& pac
         return violation(Rule::table_size, "%s has %zu bytes for %zu codewords, expected 12 or %zu", name, size, count,
                          12 + count);
     }
+    if (packets.count == 0) {
+        return violation(Rule::table_size, "%s has %zu bytes, but its stream is empty", name, size);
+    }
     for (size_t i = code->symbols.size(); i < count; ++i) code->symbols.push_back(static_cast<uint8_t>(step * i));
     return {};
 }
 
-Verdict check_kraft(const char* name, const Packets& packets, const HuffmanCode& code) {
-    if (packets.count == 0 || code.is_complete()) return {};
-    return violation(Rule::kraft, "the %zu codewords of %s form no complete code of 2..256", codewords(code), name);
+Verdict check_kraft(const Table& table) {
+    if (table.size() == 0 || table.code->is_complete()) return {};
+    return violation(Rule::kraft, "the %zu codewords of %s form no complete code of 2..256", codewords(*table.code),
+                     table.name);
 }
 
 Verdict check_low_bits(const WeightGroup& group, CheckedGroup* checked) {
     const int64_t size = group.low_bits.dims[0], entries = checked->entries;
     if (size == 0) return {};
+    if (checked->code_code.is_plain()) return violation(Rule::low_bits, "there are low_bits, but codes are plain");
     const int64_t expected = entries / 2 + entries % 2;
     if (size != expected) {
         return violation(Rule::low_bits, "low_bits has %" PRId64 " bytes for %" PRId64 " entries, expected %" PRId64,
@@ -107,18 +126,21 @@ Verdict check_packets(const WeightGroup& group, CheckedGroup* checked) {
     if (packet != 8 && packet != 16 && packet != 32 && packet != 64) {
         return violation(Rule::packet_size, "packet is %" PRId64 ", expected 8, 16, 32 or 64", packet);
     }
-    Verdict broken = cut_into_packets("codes", group.codes, packet, &checked->codes);
-    if (!broken) broken = cut_into_packets("gaps", group.gaps, packet, &checked->gaps);
+    Verdict broken = cut_into_packets("codes", group.codes, group.code_table, packet, &checked->codes);
+    if (!broken) broken = cut_into_packets("gaps", group.gaps, group.gap_table, packet, &checked->gaps);
     if (!broken) broken = check_form(group, *checked);
     return broken;
 }
 
 Verdict check_codes(const WeightGroup& group, CheckedGroup* checked) {
     const unsigned step = group.low_bits.dims[0] > 0 ? kLowBitsStep : 1;
-    Verdict broken = read_table("code_table", group.code_table, checked->codes, step, &checked->code_code);
-    if (!broken) broken = read_table("gap_table", group.gap_table, checked->gaps, 1, &checked->gap_code);
-    if (!broken) broken = check_kraft("code_table", checked->codes, checked->code_code);
-    if (!broken) broken = check_kraft("gap_table", checked->gaps, checked->gap_code);
+    const auto entries = static_cast<size_t>(checked->entries);
+    const Table codes{"code_table", group.code_table, checked->codes, step, &checked->code_code};
+    const Table gaps{"gap_table", group.gap_table, checked->gaps, 1, &checked->gap_code};
+    Verdict broken = read_table(codes, entries);
+    if (!broken) broken = read_table(gaps, entries);
+    if (!broken) broken = check_kraft(codes);
+    if (!broken) broken = check_kraft(gaps);
     if (!broken) broken = check_low_bits(group, checked);
     return broken;
 }

@@ -43,7 +43,7 @@ public:
     // The codes of all entries. There is no run to visit any more.
     std::vector<uint8_t> take_codes() { return std::move(codes_.values); }
 
-    // How many symbols each packet has; in the last one, fill symbols among them.
+    // How many symbols each packet has, fill symbols included; nothing for a plain stream.
     const std::vector<uint16_t>& codes_of_packet() const { return codes_.of_packet; }
     const std::vector<uint16_t>& gaps_of_packet() const { return gaps_.of_packet; }
 

@@ -14,7 +14,9 @@ constexpr size_t kMaxCodeLength = 12;
 // in length.
 struct HuffmanCode {
     std::array<uint8_t, kMaxCodeLength> counts{};  // how many there are of each length from 1 on
-    std::vector<uint8_t> symbols;                  // what they stand for, one each in that order
+    std::vector<uint8_t> symbols;                  // what they stand for, one each in that order; none: a plain stream
+
+    bool is_plain() const { return symbols.empty(); }
 
     // Whether there are 2 to 256 codewords, which leave no bits without meaning.
     bool is_complete() const;

@@ -106,7 +106,7 @@ bool decode_runs(const HuffmanTable& table, size_t nbytes, const uint8_t* packet
 }  // namespace
 
 PacketDecoder::PacketDecoder(const HuffmanCode& code, const Packets& packets) : code_(code), nbytes_(packets.nbytes) {
-    if (packets.count > 0) table_ = HuffmanTable(code, packets.total_nbytes() >= kMinBytesOfDeep);
+    if (!code.is_plain()) table_ = HuffmanTable(code, packets.total_nbytes() >= kMinBytesOfDeep);
 }
 
 bool PacketDecoder::decode(const uint8_t* packets, size_t count, uint8_t** symbols, uint16_t* counts) const {

@@ -23,8 +23,11 @@ public:
 
     PacketDecoder() = default;
 
-    // `packets` says how large the stream is. Where it has packets, the code must be complete.
+    // `packets` says how large the stream is. The code must be complete, or that of a plain stream.
     PacketDecoder(const HuffmanCode& code, const Packets& packets);
+
+    // Whether the bytes of the stream are the symbols: there is nothing to decode, so what follows must not be called.
+    bool is_plain() const { return code_.is_plain(); }
 
     // No packet holds more symbols.
     size_t most_symbols() const { return 8 * nbytes_ / table_.shortest(); }

@@ -8,7 +8,8 @@ namespace onnxdc {
 
 constexpr size_t kMaxPacketBytes = 64;
 
-// `count` packets of `nbytes` bytes each (8, 16, 32 or 64), one after the other.
+// `count` packets of `nbytes` bytes each (8, 16, 32 or 64), one after the other. A plain stream is seen as packets of
+// one byte, each of which is a symbol.
 struct Packets {
     const uint8_t* data = nullptr;
     size_t nbytes = 0;

@@ -37,7 +37,11 @@ public:
 private:
     void refill() {
         next_ = end_ = symbols_;
-        if (packet_ < packets_.count) {
+        if (decoder_.is_plain() && packet_ < packets_.count) {
+            const size_t some = std::min(kMostSymbols, packets_.count - packet_);
+            end_ = std::copy_n(packets_.at(packet_), some, symbols_);
+            packet_ += some;
+        } else if (packet_ < packets_.count) {
             uint16_t count;
             decoder_.decode(packets_.at(packet_++), 1, &end_, &count);
         } else {
@@ -85,6 +89,8 @@ Verdict RangeReader::open(const CheckedGroup& group) {
 // Finds the packet that each block begins in.
 void RangeReader::place(const std::vector<uint16_t>& symbols_of_packet, uint32_t Checkpoint::* packet,
                         uint16_t Checkpoint::* skip) {
+    for (size_t block = 0; symbols_of_packet.empty() && block < checkpoints_.size(); ++block)
+        checkpoints_[block].*packet = static_cast<uint32_t>(block * kBlock);  // of a plain stream
     size_t block = 0, first = 0;  // the next block, and the first entry of the packet
     for (size_t p = 0; p < symbols_of_packet.size(); first += symbols_of_packet[p++]) {
         for (; block < checkpoints_.size() && block * kBlock < first + symbols_of_packet[p]; ++block) {

@@ -139,6 +139,10 @@ Verdict decode_symbols(const char* name, const PacketDecoder& decoder, const Pac
     if (entries > 8 * packets.total_nbytes()) {
         return violation(Rule::truncated, "%s has %zu bytes for %zu entries", name, packets.total_nbytes(), entries);
     }
+    if (decoder.is_plain()) {
+        symbols->values.assign(packets.data, packets.data + entries);
+        return {};
+    }
     symbols->values.resize(entries);
     symbols->of_packet.resize(packets.count);
     if (!decode_parts(decoder, packets, &symbols->values, symbols->of_packet.data()))

@@ -13,7 +13,7 @@ namespace onnxdc {
 // What a stream holds.
 struct Symbols {
     std::vector<uint8_t> values;      // one for each entry
-    std::vector<uint16_t> of_packet;  // how many symbols each packet has; in the last one, fill symbols among them
+    std::vector<uint16_t> of_packet;  // how many each packet has, fill symbols included; nothing for a plain stream
 };
 
 // Decodes the stream `name`, which has packets, for `entries` symbols. Nothing is allocated before it is sure that the

@@ -27,11 +27,6 @@ std::string weight_name(const ort::KernelInfo& info, size_t first) {
 
 WeightInput::WeightInput(const ort::KernelInfo& info, size_t first) {
     for (size_t i = 0; i < kGroupTensors; ++i) tensors_[i] = info.constant_input(first + i);
-    for (const char* name : {"index_bits", "chunk_size"}) {
-        if (info.has_attribute(name))
-            throw ort::Error(kOrtInvalidGraph, std::string("attribute ") + name +
-                                                   ": made by an unreleased onnxdc: compress the original model again");
-    }
     if (!info.has_attribute("checksum")) throw ort::Error(kOrtInvalidGraph, "attribute checksum is missing");
     const WeightGroup group{
         view(tensors_[0]),

@@ -117,8 +117,44 @@ struct Writing {
     bool low_bits = false;
     int64_t packet = 8;
     size_t largest_gap = 7;
+    bool plain_codes = false;
+    bool plain_gaps = false;
     bool all_symbols = true;  // codes in a table that begins with the counts are left out where they are 0, 1, 2, ...
 };
+
+// Takes the lower bits of the codes away.
+inline void write_low_bits(std::vector<uint8_t>* codes, TestGroup* group) {
+    const size_t half = (codes->size() + 1) / 2;
+    std::vector<uint8_t> low(half);
+    for (size_t i = 0; i < codes->size(); ++i)
+        low[i % half] = static_cast<uint8_t>(low[i % half] | ((*codes)[i] & 15) << (i < half ? 0 : 4));
+    for (uint8_t& code : *codes) code &= 0xf0;
+    group->set_bytes(group->low_bits, low);
+}
+
+inline void write_codes(std::vector<uint8_t> codes, const Writing& writing, std::mt19937& random, TestGroup* group) {
+    if (writing.plain_codes) return group->set_bytes(group->codes, codes);
+    std::vector<uint8_t> symbols;
+    const int step = writing.low_bits ? 16 : 1;
+    for (int code = 0; code < std::max(static_cast<int>(writing.codes), step + 1); code += step)
+        symbols.push_back(static_cast<uint8_t>(code));
+    if (writing.all_symbols) std::shuffle(symbols.begin(), symbols.end(), random);
+    const TestCode code = random_code(symbols, random);
+    if (writing.low_bits) write_low_bits(&codes, group);
+    group->set_bytes(group->code_table, code.table(writing.all_symbols));
+    group->set_bytes(group->codes, write_packets(code, codes, static_cast<size_t>(writing.packet)));
+}
+
+inline void write_gaps(const std::vector<uint8_t>& gaps, const Writing& writing, std::mt19937& random,
+                       TestGroup* group) {
+    if (writing.plain_gaps) return group->set_bytes(group->gaps, gaps);
+    std::vector<uint8_t> symbols(writing.largest_gap + 1);
+    std::iota(symbols.begin(), symbols.end(), uint8_t{0});
+    std::shuffle(symbols.begin(), symbols.end(), random);
+    const TestCode code = random_code(symbols, random);
+    group->set_bytes(group->gap_table, code.table());
+    group->set_bytes(group->gaps, write_packets(code, gaps, static_cast<size_t>(writing.packet)));
+}
 
 // The streams and the extent of a weight of one dimension, with random Huffman codes.
 inline TestGroup write_elements(const std::vector<uint8_t>& elements, const Writing& writing, std::mt19937& random) {
@@ -134,32 +170,8 @@ inline TestGroup write_elements(const std::vector<uint8_t>& elements, const Writ
     group.packet = writing.packet;
     group.set_extent(static_cast<int64_t>(codes.size()), writing.zero, {static_cast<int64_t>(elements.size())});
     if (codes.empty()) return group;
-    const auto packet = static_cast<size_t>(writing.packet);
-
-    std::vector<uint8_t> symbols;
-    for (int64_t code = 0; code < std::max<int64_t>(writing.codes, writing.low_bits ? 17 : 2);
-         code += writing.low_bits ? 16 : 1)
-        symbols.push_back(static_cast<uint8_t>(code));
-    if (writing.all_symbols) std::shuffle(symbols.begin(), symbols.end(), random);
-    const TestCode code_code = random_code(symbols, random);
-    if (writing.low_bits) {
-        const size_t half = (codes.size() + 1) / 2;
-        std::vector<uint8_t> low(half);
-        for (size_t i = 0; i < codes.size(); ++i)
-            low[i % half] = static_cast<uint8_t>(low[i % half] | (codes[i] & 15) << (i < half ? 0 : 4));
-        for (uint8_t& code : codes) code &= 0xf0;
-        group.set_bytes(group.low_bits, low);
-    }
-    group.set_bytes(group.code_table, code_code.table(writing.all_symbols));
-    group.set_bytes(group.codes, write_packets(code_code, codes, packet));
-    if (writing.dense) return group;
-
-    std::vector<uint8_t> distances(writing.largest_gap + 1);
-    std::iota(distances.begin(), distances.end(), uint8_t{0});
-    std::shuffle(distances.begin(), distances.end(), random);
-    const TestCode gap_code = random_code(distances, random);
-    group.set_bytes(group.gap_table, gap_code.table());
-    group.set_bytes(group.gaps, write_packets(gap_code, gaps, packet));
+    write_codes(codes, writing, random, &group);
+    if (!writing.dense) write_gaps(gaps, writing, random, &group);
     return group;
 }
 

@@ -46,6 +46,13 @@ void add_low_bits(TestGroup& g) {
     g.set_bytes(g.low_bits, {0, 0});
 }
 
+// The small group without Huffman codes.
+void make_plain(TestGroup& g) {
+    for (TestTensor* table : {&g.code_table, &g.gap_table}) g.set_bytes(*table, {});
+    g.set_bytes(g.codes, {1, 2, 0, 1});
+    g.set_bytes(g.gaps, {1, 1, 3, 2});
+}
+
 // All in the packet of 8 bytes, of which the first `count` symbols are entries: every one of code 0, at rising
 // positions.
 void set_many(TestGroup& g, int64_t count) {
@@ -129,11 +136,14 @@ const Case kCases[] = {
     {Rule::table_size, [](TestGroup& g) { g.gap_table.bytes.push_back(4), g.gap_table.dims = {16}; }},
     {Rule::table_size,
      [](TestGroup& g) { set_many(g, 4), g.set_bytes(g.gap_table, {2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}); }},
+    {Rule::table_size, [](TestGroup& g) { make_plain(g), g.set_bytes(g.codes, {1, 2, 0}); }},
+    {Rule::table_size, [](TestGroup& g) { make_plain(g), g.set_bytes(g.gaps, {1, 1, 3, 2, 1}); }},
     {Rule::kraft, [](TestGroup& g) { g.code_table.bytes[0] = 0, g.code_table.bytes[1] = 3; }},
     {Rule::kraft, [](TestGroup& g) { g.gap_table.bytes[0] = 2, g.gap_table.bytes[1] = 1; }},
     {Rule::kraft, [](TestGroup& g) { g.set_bytes(g.code_table, std::vector<uint8_t>(12)); }},
     {Rule::kraft, [](TestGroup& g) { g.set_bytes(g.code_table, {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}); }},
     {Rule::kraft, [](TestGroup& g) { g.set_bytes(g.code_table, {0, 0, 0, 0, 0, 0, 0, 255, 2, 0, 0, 0}); }},
+    {Rule::low_bits, [](TestGroup& g) { make_plain(g), g.set_bytes(g.low_bits, {0, 0}); }},
     {Rule::low_bits, [](TestGroup& g) { add_low_bits(g), g.set_bytes(g.low_bits, {0}); }},
     {Rule::low_bits, [](TestGroup& g) { add_low_bits(g), g.set_bytes(g.low_bits, {0, 0, 0}); }},
     {Rule::low_bits,
@@ -161,6 +171,9 @@ const Case kCases[] = {
     {Rule::packet_fill, [](TestGroup& g) { g.gaps.bytes.resize(64, 0xff), g.gaps.dims = {64}; }},
     {Rule::code, [](TestGroup& g) { g.code_table.bytes[14] = 3; }},
     {Rule::code, [](TestGroup& g) { add_low_bits(g), g.set_bytes(g.low_bits, {0, 1}); }},
+    {Rule::code, [](TestGroup& g) { make_plain(g), g.set_bytes(g.codes, {1, 2, 0, 3}); }},
+    {Rule::position, [](TestGroup& g) { make_plain(g), g.set_bytes(g.gaps, {1, 1, 0, 2}); }},
+    {Rule::position, [](TestGroup& g) { make_plain(g), g.set_bytes(g.gaps, {1, 1, 3, 5}); }},
     {Rule::position, [](TestGroup& g) { g.set_shape({7}); }},
     {Rule::position, [](TestGroup& g) { g.gap_table.bytes[13] = 0; }},
     {Rule::position, [](TestGroup& g) { g.gap_table.bytes[14] = 255; }},
@@ -182,12 +195,13 @@ void test_each_rule() {
 
 // The groups that the cases above change are legal without their last change.
 void test_good_groups() {
-    TestGroup grid = small_group(), low_bits = small_group(), steps = small_group();
+    TestGroup grid = small_group(), low_bits = small_group(), steps = small_group(), plain = small_group();
+    make_plain(plain);
     make_grid(grid);
     add_low_bits(low_bits);
     make_grid(steps);
     steps.set_steps({0x1p100f, 0x1.ep-100f});
-    for (const TestGroup* group : {&grid, &low_bits, &steps}) CHECK(!verdict_on(*group));
+    for (const TestGroup* group : {&grid, &low_bits, &steps, &plain}) CHECK(!verdict_on(*group));
     CHECK(!verdict_on(small_group()));
 }
 
@@ -311,6 +325,8 @@ void test_random_damage() {
             writing.codes = 100;
             writing.dense = random() % 2;
             writing.low_bits = random() % 2;
+            writing.plain_gaps = random() % 2;
+            writing.plain_codes = !writing.low_bits && random() % 2;
             group = write_elements(elements, writing, random);
             group.set_codebook({1, 100}, std::vector<float>(100));
         }

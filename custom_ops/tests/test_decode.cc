@@ -247,11 +247,29 @@ void test_every_writing() {
         for (int64_t codes : {1, 2, 5, 16, 17, 200, 256}) {
             for (bool low_bits : {false, true}) {
                 for (bool is_dense : {false, true}) {
-                    Writing writing{codes, is_dense, 0, low_bits, packet, 1 + random() % 255, random() % 2 == 0};
+                    Writing writing{codes, is_dense, 0, low_bits, packet, 1 + random() % 255};
+                    writing.all_symbols = random() % 2 == 0;
                     if (!is_dense) writing.zero = static_cast<uint8_t>(random() % static_cast<size_t>(codes));
                     if (!low_bits && codes > 255) writing.all_symbols = true;
                     for (double density : {0.02, 0.5, 1.0}) test_writing(writing, 1 + random() % 3000, density, random);
                 }
+            }
+        }
+    }
+}
+
+void test_plain_streams() {
+    std::mt19937 random(6);
+    for (const bool plain_codes : {false, true}) {
+        for (const bool plain_gaps : {false, true}) {
+            for (const bool is_dense : {false, true}) {
+                Writing writing;
+                writing.codes = 200;
+                writing.dense = is_dense;
+                writing.plain_codes = plain_codes;
+                writing.plain_gaps = plain_gaps;
+                test_writing(writing, 1, 1.0, random);
+                test_writing(writing, 5000, 0.3, random);
             }
         }
     }
@@ -302,6 +320,7 @@ int main() {
     test_grids();
     test_float16_values();
     test_every_writing();
+    test_plain_streams();
     test_many_threads();
     test_other_bytes();
     return check::finish();
