@@ -20,7 +20,7 @@ DECODERS: Final = tuple(f"Decode{form}{kind}" for kind in (VALUES, GRID, INTEGER
 SYMBOLS: Final = "Symbols"
 SPARSE_SYMBOLS: Final = "SparseSymbols"
 SPARSE_SYMBOLS_MOST: Final = 16
-SYMBOL_INPUTS: Final = ("code_symbols", "gap_symbols")
+SYMBOL_INPUTS: Final = ("code", "gap")
 GROUP_INPUTS: Final = (*TENSORS, *SYMBOL_INPUTS)
 
 # What an operator may apply to its output, as its name says.

@@ -17,6 +17,8 @@ from onnxdc.numeric.weight import MAX_ELEMENTS, TENSORS, CompressedWeight
 _TableKey: TypeAlias = tuple[bytes, bool]  # the bytes of a table, and whether low bits come with its codewords
 
 _STREAMS: Final = (("code_table", "codes"), ("gap_table", "gaps"))
+_NODE_BYTES: Final = 40
+_NAME_BYTES: Final = 9
 _INDEX: Final = {name: index for index, name in enumerate(TENSORS)}
 
 
@@ -53,6 +55,13 @@ class SymbolsNode:
     layout: SymbolsLayout
     parts: Sequence[_Part]
 
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes the node takes in a file."""
+        streams = len(self.parts)
+        names = len(self.layout.tables) + 2 * streams + sum(part.low > 0 for part in self.parts)
+        return _NODE_BYTES + _NAME_BYTES * names
+
     def make(self, groups: Mapping[int, Sequence[ir.Value]], outputs: Mapping[int, Sequence[ir.Value]]) -> ir.Node:
         """Make the node.
 
@@ -80,7 +89,7 @@ def symbols_nodes(weights: Sequence[CompressedWeight], *, sparse: bool, first: i
     for chosen in _limited(parts):
         number = first + len(nodes) + 1
         name = (SPARSE_SYMBOLS if sparse else SYMBOLS) + (str(number) if number > 1 else "")
-        nodes.append(_node(name, chosen, weights[0].packet))
+        nodes.append(_node(name, chosen, next(weight.packet for weight in weights if weight.code_table.size)))
     return nodes
 
 

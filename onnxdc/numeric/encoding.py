@@ -81,7 +81,7 @@ def without_bfloat16(weight: CompressedWeight) -> CompressedWeight:
 
 
 def with_tables(
-    weight: CompressedWeight, code_table: np.ndarray, gap_table: np.ndarray, packet: int
+    weight: CompressedWeight, code_table: np.ndarray, gap_table: np.ndarray, packet: int | None = None
 ) -> CompressedWeight:
     """Return the same weight with other Huffman codes, which it may share with other weights.
 
@@ -89,10 +89,11 @@ def with_tables(
         weight: A weight as `encode_weight` returns it.
         code_table: A table, uint8 ``[12]`` or ``[12 + A]``, with a codeword for everything that occurs in its codes.
         gap_table: One for its gaps; anything if it has none.
-        packet: The bytes of a packet.
+        packet: The bytes of a packet; as they are by default.
     """
     if not weight.entries:
         return weight
+    packet = packet or weight.packet
     scale = LOW_CODES if weight.low_bits.size else 1
     codes = packets.pack(packets.code_symbols(weight), read_table(code_table, scale), packet)
     changed = replace(weight, packet=packet, code_table=code_table, codes=codes)

@@ -18,12 +18,12 @@ from onnxdc.graph.shapes import Shapes
 from onnxdc.graph.weights import Weight
 from onnxdc.numeric.arrays import INTEGER_TYPES
 from onnxdc.numeric.weight import CompressedWeight
+from onnxdc.passes.codings import codings
 from onnxdc.passes.execution import Execution
 from onnxdc.passes.fusion.fuse import record_tails
 from onnxdc.passes.fusion.tails import Tail, find_tails
 from onnxdc.passes.plan import Plan
 from onnxdc.passes.result import Figures
-from onnxdc.passes.tables import share_tables
 
 # Bytes of protobuf that a group takes besides its data, for names, types and attributes: in models of one to eight
 # layers each MatMul was measured to take 266, and the model 56.
@@ -108,7 +108,8 @@ class Decision:
         """The bytes by which the file shrinks."""
         functions: int = sum(function.ByteSize() for function in self.functions)
         saved = sum(saved_bytes(coded.dense.nbytes, coded.compressed) - coded.name_bytes for coded in self.coded)
-        return saved - functions - self.record_bytes - _MODEL_OVERHEAD
+        nodes = sum(node.nbytes for each in self.symbols for node in each.nodes)
+        return saved - functions - nodes - self.record_bytes - _MODEL_OVERHEAD
 
     def fused(self, coded: CodedWeight) -> str:
         """Return what is fused into the operators of a weight, in words."""
@@ -116,25 +117,41 @@ class Decision:
 
 
 def decide(plan: Plan, coded_weights: Sequence[CodedWeight], shapes: Shapes, opset: int) -> Decision:
-    """Decide what is fused and which weights share tables, and write the portable bodies that the operators take."""
-    tables = share_tables([coded.compressed for coded in coded_weights])
-    coded_weights = [replace(coded, compressed=weight) for coded, weight in zip(coded_weights, tables, strict=True)]
+    """Decide what is fused and how the weights are coded together, and write the portable bodies that that takes."""
     products = {node: coded.weight.shape for coded in coded_weights for node in coded.nodes}
     tails = find_tails(plan.model.graph, products, shapes) if plan.recipe.fuse else {}
+    record_bytes = record_tails(plan.model.graph, tails).nbytes
+    record_bytes -= sum(ir.serde.serialize_node(node).ByteSize() for tail in tails.values() for node in tail.nodes)
+    sets = [coded.execution.sparse for coded in coded_weights]
+    decisions = [
+        _decision([*map(_recoded, coded_weights, weights)], tails, record_bytes, opset)
+        for weights in codings([coded.compressed for coded in coded_weights], sets)
+    ]
+    return max(decisions, key=lambda decision: decision.saved_bytes)
+
+
+def _recoded(coded: CodedWeight, compressed: CompressedWeight) -> CodedWeight:
+    return replace(coded, compressed=compressed)
+
+
+def _decision(
+    coded_weights: Sequence[CodedWeight], tails: Mapping[ir.Node, Tail], record_bytes: int, opset: int
+) -> Decision:
+    """Return what becomes of a model if its weights are coded in one way."""
+    products = [node for coded in coded_weights for node in coded.nodes]
     op_types = {(tails[node].operator if node in tails else SPARSE[node.op_type]).name for node in products}
     op_types |= {coded.decoder for coded in coded_weights if not coded.execution.sparse}
     attributes = set().union(*(_attributes(coded) for coded in coded_weights))
     symbols = _graph_symbols(coded_weights)
+    dtypes = {coded.compressed.dtype for coded in coded_weights}
     functions = portable_functions(
         op_types,
         opset,
         [node.layout for each in symbols for node in each.nodes],
         decoders={coded.decoder for coded in coded_weights if coded.execution.sparse},
         attributes=attributes,
-        nibbles=any(INTEGER_TYPES.get(dtype, dtype) != dtype for dtype in (coded.compressed.dtype for coded in coded_weights)),
+        nibbles=any(INTEGER_TYPES.get(dtype, dtype) != dtype for dtype in dtypes),
     )
-    record_bytes = record_tails(plan.model.graph, tails).nbytes
-    record_bytes -= sum(ir.serde.serialize_node(node).ByteSize() for tail in tails.values() for node in tail.nodes)
     return Decision(coded_weights, tails, record_bytes, attributes, functions, symbols)
 
 

@@ -10,12 +10,17 @@ import numpy as np
 
 from onnxdc.numeric.encoding import code_histogram, gap_histogram, table_of, with_tables
 from onnxdc.numeric.huffman import MAX_LENGTH
-from onnxdc.numeric.weight import CompressedWeight
+from onnxdc.numeric.weight import PACKETS, CompressedWeight
 
 _LOSS: Final = 0.004  # of a stream that a shared table may cost, a choice: 150 convolutions open 3.5 times faster for it
 _SHORT_LOSS: Final = 0.003  # of all weights that codewords of two bits or more may cost; MiniLM opens twice as fast for it
 _SYMBOL_BYTES: Final = 12  # that may be spent to spare a codeword of a table, a choice: it takes 0.1 MB in onnxruntime
 _TABLE_BYTES: Final = 40  # that a table of its own takes besides its content: name, type, shape, two references
+# What the size of packets costs, in bytes: of a packet, what is left at its end; of a stream, the share of its last packet
+# that is empty; and what a portable body takes for each byte that it steps over.
+_LEFT: Final = 0.375
+_LAST: Final = 0.6
+_BODY: Final = 8
 
 
 @dataclass
@@ -39,10 +44,13 @@ def share_tables(weights: Sequence[CompressedWeight]) -> list[CompressedWeight]:
     Each weight joins the cluster that its streams fit best, one of those before it, or founds one. Codewords of one bit
     are avoided if that costs next to nothing, too: a byte then completes four codewords at most, not eight.
     """
-    codes = _clusters(weights, lambda weight: weight.codes.size > 0, code_histogram, is_gap=False)
-    gaps = _clusters(weights, lambda weight: weight.gaps.size > 0, gap_histogram, is_gap=True)
-    one, two = (_coded_bytes(codes, shortest, is_gap=False) + _coded_bytes(gaps, shortest, is_gap=True) for shortest in (1, 2))
+    codes = _clusters(weights, lambda weight: weight.code_table.size > 0, code_histogram, is_gap=False)
+    gaps = _clusters(weights, lambda weight: weight.gap_table.size > 0, gap_histogram, is_gap=True)
+    one, two = (
+        _coded_bytes(codes, shortest, is_gap=False) + _coded_bytes(gaps, shortest, is_gap=True) for shortest in (1, 2)
+    )
     shortest = 2 if two <= one + _SHORT_LOSS * sum(weight.nbytes for weight in weights) else 1
+    packet = _packet(one, sum(len(cluster.members) for cluster in (*codes, *gaps)))
     code_tables = dict(_tables(codes, shortest, is_gap=False))
     gap_tables = dict(_tables(gaps, shortest, is_gap=True))
     shared = []
@@ -50,8 +58,19 @@ def share_tables(weights: Sequence[CompressedWeight]) -> list[CompressedWeight]:
         tables = code_tables.get(index, weight.code_table), gap_tables.get(index, weight.gap_table)
         own = weight.code_table, weight.gap_table
         same = all(ours.tobytes() == its.tobytes() for ours, its in zip(tables, own, strict=True))
-        shared.append(weight if same else with_tables(weight, *tables))
+        has_packets = index in code_tables or index in gap_tables
+        same &= weight.packet == packet or not has_packets
+        shared.append(weight if same else with_tables(weight, *tables, packet))
     return shared
+
+
+def _packet(nbytes: float, streams: int) -> int:
+    """Return the size of packets that makes the file smallest: fits of what was measured for each size."""
+
+    def cost(packet: int) -> float:
+        return _LEFT * nbytes / packet + (_BODY + _LAST * streams) * packet
+
+    return min(PACKETS, key=cost)
 
 
 def _clusters(

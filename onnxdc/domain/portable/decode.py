@@ -16,6 +16,8 @@ ANY: Final = "DecodeAny"  # for sparse operators whose weights differ in kind or
 _CODEBOOK, _STEP, *_, _GAPS, _EXTENT = TENSORS
 _CODES, _DISTANCES = SYMBOL_INPUTS
 READ: Final = (_CODEBOOK, _STEP, _GAPS, _EXTENT, _CODES, _DISTANCES)  # the inputs that some body reads
+# What bodies call their inputs: those that none reads have short names, as all of this travels in every file.
+FORMALS: Final = tuple(name if name in READ else f"_{number}" for number, name in enumerate(GROUP_INPUTS))
 
 
 def decode_function(
@@ -32,7 +34,7 @@ def decode_function(
         typed: Whether some weight is not float32, so that dtype counts.
         nibbles: Whether some weight has integers of four bits.
     """
-    body = Body(name, GROUP_INPUTS, opset)
+    body = Body(name, FORMALS, opset)
     kind = name.removeprefix("Decode").removeprefix("Dense")
     codes = _dense(body) if "Dense" in name else _scattered(body, _taken(body, _DISTANCES))
     dtype = Reference("dtype", AttributeProto.INT) if typed else TensorProto.FLOAT
@@ -50,7 +52,7 @@ def decode_any_function(opset: int, *, grouped: bool) -> onnx.FunctionProto:
         opset: The version of the default domain.
         grouped: Whether some weight has several groups, so that group_axis counts.
     """
-    body = Body(ANY, GROUP_INPUTS, opset)
+    body = Body(ANY, FORMALS, opset)
     op, int64 = body.op, body.int64
     entries = _entries(body)
     # In the dense form the first gap is 0 and the others are 1.

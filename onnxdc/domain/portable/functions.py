@@ -13,7 +13,7 @@ from onnx import TensorProto
 
 from onnxdc.domain.operators import DECODERS, GROUP_INPUTS, INT, OPERATORS
 from onnxdc.domain.portable.body import Body, Reference
-from onnxdc.domain.portable.decode import ANY, READ, decode_any_function, decode_function
+from onnxdc.domain.portable.decode import ANY, FORMALS, READ, decode_any_function, decode_function
 from onnxdc.domain.portable.epilogue import epilogue
 from onnxdc.domain.portable.symbols import SymbolsLayout, symbols_functions
 
@@ -62,7 +62,7 @@ def _sparse(
 ) -> onnx.FunctionProto:
     """Write the operator ``name``: the dense weight, the standard operator with its attributes, and what is fused."""
     operator = OPERATORS[name]
-    body = Body(name, [*operator.before, *GROUP_INPUTS, *operator.after, *operator.fused_inputs], opset)
+    body = Body(name, [*operator.before, *FORMALS, *operator.after, *operator.fused_inputs], opset)
     group = {"group_axis": Reference("group_axis", INT)} if grouped else {}
     dtype = {"dtype": TensorProto.FLOAT} if typed and decoder != ANY else {}
     read = [name if name in READ else "" for name in GROUP_INPUTS]

@@ -172,20 +172,19 @@ def _walk_functions(opset: int, packet: int) -> list[onnx.FunctionProto]:
     their codes, int32 [n, 1]; states and roots are times 256. For each byte its output is the place of its step among
     the states, int32 [n * packet].
     """
-    steps = Body("Steps", ["t", "s", *(f"c{n}" for n in range(_STEPS))], opset)
+    steps = Body("Steps", ["t", "s", "slab"], opset)
     state, places = "s", []
-    for n in range(_STEPS):
-        places.append(steps.op("Add", state, f"c{n}"))
+    for column in steps.columns(steps.op("Cast", "slab", to=TensorProto.INT32), _STEPS):
+        places.append(steps.op("Add", state, column))
         state = steps.op("Gather", "t", places[-1])
     walk = Body("Walk", ["t", "stream", "start"], opset)
     rows = walk.op("Reshape", "stream", walk.int64([-1, packet]))
-    columns = walk.columns(walk.op("Cast", rows, to=TensorProto.INT32), packet)
     at, read = "start", []
-    for n in range(0, packet, _STEPS):
-        at, *more = walk.calls(_STEPS + 1, "Steps", "t", at, *columns[n : n + _STEPS])
-        read += more
-    flat = walk.op("Reshape", walk.op("Concat", *read, axis=1), walk.int64([-1]))
-    return [steps.function(state, *places), walk.function(flat)]
+    for slab in walk.columns(rows, packet // _STEPS) if packet > _STEPS else [rows]:
+        at, places_of_slab = walk.calls(2, "Steps", "t", at, slab)
+        read.append(places_of_slab)
+    flat = walk.op("Reshape", walk.concat(*read, axis=1), walk.int64([-1]))
+    return [steps.function(state, steps.op("Concat", *places, axis=1)), walk.function(flat)]
 
 
 def _read(opset: int, packet: int, slots: int) -> onnx.FunctionProto:
