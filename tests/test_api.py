@@ -86,6 +86,42 @@ def test_a_sparse_layer_with_a_codebook_for_each_group_goes_through_a_file(tmp_p
     assert onnxdc.verify(shared.model, small).verdict == "ok"
 
 
+def with_traces(model: ir.Model) -> onnx.ModelProto:
+    """A model with a text at each node, longer than all the rest."""
+    proto = ir.to_proto(model)
+    for number, node in enumerate(proto.graph.node):
+        node.metadata_props.add(key="pkg.torch.onnx.stack_trace", value=f"line {number}\n" * 2000)
+    return proto
+
+
+@pytest.mark.parametrize("verb", ["compress", "encode"])
+def test_strip_drops_what_the_report_without_it_says(verb, tmp_path, x):
+    model = with_traces(onnxdc.share(dense()).model)
+    plain, bare = (getattr(onnxdc, verb)(model, strip=strip) for strip in (False, True))
+    plain.save(tmp_path / "plain.onnx")
+    bare.save(tmp_path / "bare.onnx")
+    saved_bytes = plain.report.file_after - bare.report.file_after
+    assert abs(plain.report.strippable - saved_bytes) < 0.01 * saved_bytes
+    assert f"--strip would drop {plain.report.strippable:,} bytes of exporter texts" in str(plain.report)
+    assert (plain.report.stripped, bare.report.strippable) == (0, 0)
+    assert "stripped: " in str(bare.report)
+    assert [row.node for row in bare.report.rows] == [row.node for row in plain.report.rows]
+    np.testing.assert_array_equal(run(onnxdc.session(bare.model), x), run(onnxdc.session(plain.model), x))
+    assert b"line" not in (tmp_path / "bare.onnx").read_bytes()
+
+
+def test_a_stripped_model_is_decoded_to_all_but_the_texts():
+    shared = with_traces(onnxdc.share(dense()).model)
+    decoded = onnxdc.decode(onnxdc.encode(shared, strip=True).model).to_proto()
+    for node, bare in zip(shared.graph.node, decoded.graph.node, strict=True):
+        node.ClearField("metadata_props")
+        node.ClearField("name")
+        for names in (node.input, node.output, bare.input, bare.output):
+            names[:] = [name if name in ("x", "y", "fc1", "b1", "fc2") else "" for name in names]
+    shared.graph.ClearField("value_info")
+    assert decoded == shared
+
+
 def test_prune_keeps_the_largest_and_the_graph():
     (before, result) = constants(dense()), onnxdc.prune(dense(), density=0.25)
     after = constants(result.model)["fc1"]

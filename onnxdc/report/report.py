@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from onnxdc.graph.skips import Skip
 from onnxdc.passes.result import Folded
@@ -17,6 +17,8 @@ from onnxdc.report.printable import Printable
 from onnxdc.report.row import HEADERS, WeightRow, any_encoded, ratio_text, total_row
 from onnxdc.report.text import aligned, first_names, grouped
 from onnxdc.shown import escaped, shown
+
+_WORTH_STRIPPING: Final = 20  # a choice: one that saves less than this part of a file is not spoken of
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,6 +34,8 @@ class Report(Printable):
         file_after: The bytes of the file that was written, likewise; None before it is.
         remarks: What else is to be told, such as what could not be checked, a sentence each.
         losses: The weights that pruning or sharing took too much of for the model to be trusted.
+        stripped: The bytes of exporters' texts, names and shapes that were dropped.
+        strippable: The bytes of them that are still in the compressed model, and ``strip`` would drop.
     """
 
     rows: tuple[WeightRow, ...] = ()
@@ -41,6 +45,8 @@ class Report(Printable):
     file_after: int | None = None
     remarks: tuple[str, ...] = ()
     losses: tuple[Loss, ...] = ()
+    stripped: int = 0
+    strippable: int = 0
 
     @property
     def total(self) -> WeightRow:
@@ -77,11 +83,21 @@ class Report(Printable):
         most = {} if not verbose else {"most": None}
         lines += [f"unchanged: {first_names(names, **most)}: {reason}" for reason, names in skips.items()]
         warnings = (f"warning: {line}" for line in self.warnings)
-        return [*map(escaped, (*lines, *self.remarks)), *self._file_line(), *warnings]
+        lines += [*self.remarks, *self._strip_line()]
+        return [*map(escaped, lines), *self._file_line(), *warnings]
 
     def _counted_folds(self) -> list[str]:
         counts = Counter(fold.summary for fold in self.folds)
         return [f"folded: {', '.join(f'{count} {what}' for what, count in counts.items())}"] if counts else []
+
+    def _strip_line(self) -> list[str]:
+        """Say what was stripped, or what would be if that is a notable part of the file."""
+        if self.stripped:
+            return [f"stripped: {self.stripped:,} bytes of exporter texts"]
+        if self.file_after is None or self.strippable * _WORTH_STRIPPING <= self.file_after:
+            return []
+        share = f"{100 * self.strippable / self.file_after:.0f} % of the file"
+        return [f"--strip would drop {self.strippable:,} bytes of exporter texts ({share})"]
 
     def _file_line(self) -> list[str]:
         if self.file_before is None:
@@ -112,4 +128,6 @@ class Report(Printable):
             "file_after": self.file_after,
             "remarks": list(self.remarks),
             "warnings": [loss.to_dict() for loss in self.losses],
+            "stripped": self.stripped,
+            "strippable": self.strippable,
         }

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import pytest
 from click.testing import CliRunner
@@ -136,6 +137,23 @@ def test_encoding_options_reach_the_weights(model):
 def test_fusing_can_be_switched_off(tmp_path, arguments, fused):
     report = report_of(onnxdc("compress", LENET, "-o", tmp_path / "out.onnx", "--density", 0.05, "--json", *arguments))
     assert [row["fused"] for row in report["weights"]] == [fused, fused, ""]
+
+
+def test_texts_of_an_exporter_are_named_and_stripped(model):
+    proto = onnx.load(model)
+    for node in proto.graph.node:
+        node.doc_string = f"{node.op_type}\n" * 1000
+    onnx.save(proto, model)
+    output_file = model.with_name("out.onnx")
+    told = onnxdc("compress", model, "-o", output_file).stdout
+    size = output_file.stat().st_size
+    (line,) = (line for line in told.splitlines() if line.startswith("--strip would drop"))
+    dropped = int(line.split()[3].replace(",", ""))
+    assert line == f"--strip would drop {dropped:,} bytes of exporter texts ({100 * dropped / size:.0f} % of the file)"
+    told = onnxdc("compress", model, "-o", output_file, "--strip").stdout
+    assert "--strip would drop" not in told
+    assert "stripped: " in told
+    assert abs(size - dropped - output_file.stat().st_size) < 100
 
 
 def test_a_recipe_says_what_happens(tmp_path):

@@ -123,6 +123,24 @@ def test_folds_are_counted_and_named_when_asked_for():
     assert report.to_dict()["folds"][56] == {"name": "d", "action": "removed", "detail": "Dropout"}
 
 
+def test_texts_are_spoken_of_where_they_are_more_than_a_twentieth_of_the_file():
+    line = "--strip would drop 646,869 bytes of exporter texts (75 % of the file)"
+    assert line in onnxdc.Report(strippable=646_869, file_after=865_046).notes()
+    for report in (
+        onnxdc.Report(strippable=50, file_after=1000),
+        onnxdc.Report(strippable=50),  # of a file that is not there yet
+        onnxdc.Report(file_after=1000),
+    ):
+        assert not any("strip" in note for note in report.notes())
+    assert onnxdc.Report(strippable=50).to_dict()["strippable"] == 50
+
+
+def test_what_was_stripped_is_told():
+    report = onnxdc.Report(stripped=1234, file_after=10_000)
+    assert "stripped: 1,234 bytes of exporter texts" in report.notes()
+    assert report.to_dict()["stripped"] == 1234
+
+
 def test_a_repr_is_short():
     report = onnxdc.compress(LENET, density=0.1).report
     assert repr(report) == f"<Report: 3 weights, 1,064,800 -> {report.total.encoded_bytes:,} bytes>"
