@@ -10,6 +10,7 @@ from typing import TypeVar, Unpack
 import onnx_ir as ir
 
 from onnxdc import model_io
+from onnxdc.domain import provenance
 from onnxdc.domain.compressed import is_compressed
 from onnxdc.domain.limits import Limit
 from onnxdc.errors import ModelError, RecipeError, option_names
@@ -28,6 +29,7 @@ from onnxdc.passes.strip import drop_implied_shapes, strip, strippable_bytes
 from onnxdc.recipe import PRUNING, Recipe
 from onnxdc.recipe.keys import Stage
 from onnxdc.recipe.keywords import CompressOptions, EncodeOptions, EveryOption, PruneOptions, ShareOptions
+from onnxdc.recipe.recorded import recorded
 from onnxdc.report import ChangedModel, Report
 from onnxdc.report.losses import find_losses
 from onnxdc.report.nothing import nothing_to_do
@@ -201,6 +203,7 @@ def decode(model: Source, *, limit: Limit | None = None, progress: StageProgress
     loaded, before = load(model)
     if not is_compressed(loaded):
         raise ModelError(f"{model_io.name_of(model)}: nothing to decode: it has no compressed weight")
+    provenance.take(loaded)
     with naming(model):
         tell, budget = stage_progress("decode", progress), budget_of(loaded, limit)
         rows, _ = inspect_weights(loaded, Recipe(), best_decoder(), tell, budget=budget, keep=True)
@@ -222,9 +225,10 @@ def inspect(model: Source, *, limit: Limit | None = None, **options: Unpack[Ever
     """
     recipe = recipe_of(None, options)
     loaded, before = load(model, upgrade=False)
+    made = provenance.take(loaded)
     with naming(model):
         rows, skips = inspect_weights(loaded, recipe, best_decoder(), budget=budget_of(loaded, limit))
-    return Report(rows, skips, file_before=before)
+    return Report(rows, skips, file_before=before, provenance=made)
 
 
 def _encode(
@@ -236,7 +240,7 @@ def _encode(
     earlier: Sequence[Skip] = (),
     force: bool = False,
 ) -> Report:
-    """Strip the model of a plan if the recipe says so, and encode it.
+    """Strip the model of a plan if the recipe says so, encode it, and write into it how it was made.
 
     Args:
         source: What the model was read from.
@@ -260,6 +264,7 @@ def _encode(
     if plan.recipe.strip:
         stripped += drop_implied_shapes(plan.model)
     strippable = 0 if plan.recipe.strip else strippable_bytes(plan.model)
+    provenance.store(plan.model, recorded(plan.recipe, *stages))
     return Report(rows, tuple(skips), stripped=stripped, strippable=strippable)
 
 

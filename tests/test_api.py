@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 
 import numpy as np
 import onnx
@@ -65,7 +66,10 @@ def test_the_stages_one_by_one_are_compress(tmp_path):
     onnxdc.share(tmp_path / "pruned.onnx", bits=5).save(tmp_path / "shared.onnx")
     onnxdc.encode(tmp_path / "shared.onnx").save(tmp_path / "small.onnx")
     onnxdc.compress(model, density=0.2, bits=5, fold=False).save(tmp_path / "at_once.onnx")
-    assert (tmp_path / "small.onnx").read_bytes() == (tmp_path / "at_once.onnx").read_bytes()
+    one_by_one, at_once = (onnx.load(tmp_path / name) for name in ("small.onnx", "at_once.onnx"))
+    told = [json.loads(model.metadata_props.pop().value) for model in (one_by_one, at_once)]
+    assert [list(each) for each in told] == [["onnxdc", "encode"], ["onnxdc", "prune", "share", "encode"]]
+    assert one_by_one == at_once
 
 
 def test_decode_gives_the_shared_file_back_byte_for_byte(tmp_path):
@@ -120,6 +124,26 @@ def test_a_stripped_model_is_decoded_to_all_but_the_texts():
             names[:] = [name if name in ("x", "y", "fc1", "b1", "fc2") else "" for name in names]
     shared.graph.ClearField("value_info")
     assert decoded == shared
+
+
+def test_a_compressed_model_says_how_it_was_made_and_a_decoded_one_does_not():
+    shared = onnxdc.share(dense()).to_proto()
+    encoded = onnxdc.encode(shared, index_bits=4)
+    assert onnxdc.inspect(encoded.model).provenance.to_dict() == {
+        "onnxdc": onnxdc.__version__,
+        "encode": {"index_bits": 4},
+    }
+    assert onnxdc.decode(encoded.model).to_proto() == shared
+    assert onnxdc.inspect(shared).provenance is None
+    compressed = onnxdc.compress(dense(), Recipe(rules=(Rule(pattern="fc2", skip=True),)), density=0.2)
+    told = json.loads(compressed.model.metadata_props["onnxdc.recipe"])
+    assert told == {
+        "onnxdc": onnxdc.__version__,
+        "prune": {"density": 0.2},
+        "share": {},
+        "encode": {},
+        "rules": [{"pattern": "fc2", "skip": True}],
+    }
 
 
 def test_prune_keeps_the_largest_and_the_graph():

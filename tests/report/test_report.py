@@ -12,6 +12,7 @@ import pytest
 
 import onnxdc
 from onnxdc import Recipe
+from onnxdc.domain.provenance import Provenance
 from onnxdc.numeric.relative_index import to_gaps
 from onnxdc.passes.execution import Execution, ExecutionCode
 from onnxdc.passes.result import Folded
@@ -139,6 +140,13 @@ def test_what_was_stripped_is_told():
     report = onnxdc.Report(stripped=1234, file_after=10_000)
     assert "stripped: 1,234 bytes of exporter texts" in report.notes()
     assert report.to_dict()["stripped"] == 1234
+
+
+def test_how_a_model_was_made_is_told_in_one_line():
+    report = onnxdc.Report(provenance=Provenance("0.1.0", {"encode": {"a": "two\nlines\x1b[31m"}}))
+    assert report.notes() == [r'made by onnxdc 0.1.0: encode a="two\nlines\u001b[31m"']
+    assert report.to_dict()["provenance"] == {"onnxdc": "0.1.0", "encode": {"a": "two\nlines\x1b[31m"}}
+    assert onnxdc.Report().to_dict()["provenance"] is None
 
 
 def test_a_repr_is_short():
