@@ -363,3 +363,28 @@ def test_what_stripping_would_save_is_known_after_encoding(case: Case):
     drop_implied_shapes(model)
     saved = before.ByteSize() - ir.to_proto(model).ByteSize()
     assert abs(told - saved) <= 0.01 * saved + 32
+
+
+def test_types_of_weights_that_are_inputs_too_stay_for_the_way_back():
+    proto = ir.to_proto(layers())
+    proto.graph.input.extend(
+        onnx.helper.make_tensor_value_info(tensor.name, 1, tensor.dims) for tensor in proto.graph.initializer
+    )
+    recipe = Recipe(defaults=Options(execution="dense"))
+    sizes = []
+    for strip in (False, True):
+        model = load(proto)
+        if strip:
+            strip_module.strip(plan_weights(model, recipe))
+        encode(model, recipe, force=True)
+        if strip:
+            drop_implied_shapes(model)
+        told = strippable_bytes(model)
+        sizes.append((ir.to_proto(model).ByteSize(), told))
+        assert [value.name for value in ir.to_proto(decode(model).model).graph.input] == [
+            *("input", "layer_weight", "last_weight")
+        ]
+        onnx.checker.check_model(ir.to_proto(model))
+    (before, told), (after, rest) = sizes
+    assert 0 < before - after - 8 <= told <= before - after + 8
+    assert rest == 0

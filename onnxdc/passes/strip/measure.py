@@ -8,9 +8,9 @@ from typing import Final
 import onnx
 import onnx_ir as ir
 
+from onnxdc.domain import group
 from onnxdc.domain.operators import DECODE_WEIGHT
 from onnxdc.domain.origin import KEY, Fused, Origin, Origins
-from onnxdc.graph.walk import graphs
 from onnxdc.graph.weights import named_constants
 from onnxdc.passes.strip.names import shorten_names
 from onnxdc.passes.strip.shapes import drop_implied_shapes, drop_shapes_of_constants
@@ -27,24 +27,23 @@ def strippable_bytes(model: ir.Model) -> int:
         model: The model, which is not changed.
     """
     copy = model.clone()
-    weights = {value for _, graph in graphs(copy) for node in graph for value in node.outputs if _is_decoder(node)}
-    constants = {constant.value for constant in named_constants(copy)} | weights
-    dropped = drop_texts(copy) + drop_shapes_of_constants(constants) + shorten_names(copy, weights)
-    return dropped + drop_implied_shapes(copy) + _drop_from_origins(copy)
+    entry = text_bytes(copy.metadata_props.get(KEY))
+    origins = Origins.take(copy)
+    decoders = [node for graph in copy.graphs() for node in graph if node.op_type == DECODE_WEIGHT]
+    inputs = {stem for stem, origin in origins.weights.items() if origin.input >= 0}  # which need their types again
+    constants = {constant.value for constant in named_constants(copy)}
+    constants.update(node.outputs[0] for node in decoders if group.stem_of(group.group_of(node)) not in inputs)
+    dropped = drop_texts(copy) + drop_shapes_of_constants(constants)
+    dropped += shorten_names(copy, {node.outputs[0] for node in decoders}) + drop_implied_shapes(copy)
+    return dropped + entry - _bytes_without_texts(origins, copy)
 
 
-def _is_decoder(node: ir.Node) -> bool:
-    return node.op_type == DECODE_WEIGHT
-
-
-def _drop_from_origins(model: ir.Model) -> int:
-    """Drop what the metadata entry keeps of texts, and return the bytes that it is smaller by."""
-    before = text_bytes(model.metadata_props.get(KEY))
-    origins = Origins.take(model)
+def _bytes_without_texts(origins: Origins, model: ir.Model) -> int:
+    """Return the bytes that the metadata entry takes without the texts in it, and put it into the model so."""
     origins.weights = {stem: _bare_origin(origin) for stem, origin in origins.weights.items()}
     origins.fused = _bare_fused(origins.fused)
     origins.store(model)
-    return before - text_bytes(model.metadata_props.get(KEY))
+    return text_bytes(model.metadata_props.get(KEY))
 
 
 def _bare_origin(origin: Origin) -> Origin:
