@@ -10,11 +10,12 @@ from typing import TypeVar, Unpack
 import onnx_ir as ir
 
 from onnxdc import model_io
+from onnxdc.domain import provenance
 from onnxdc.domain.compressed import is_compressed
 from onnxdc.domain.limits import Limit
 from onnxdc.errors import ModelError, RecipeError, option_names
 from onnxdc.evaluate.self_check import check_encoded
-from onnxdc.graph.skips import with_earlier_reasons
+from onnxdc.graph.skips import Skip, with_earlier_reasons
 from onnxdc.model_io import Source
 from onnxdc.model_io.budget import budget_of
 from onnxdc.model_io.notes import notes_of
@@ -24,8 +25,11 @@ from onnxdc.passes.plan import Plan
 from onnxdc.passes.prune import prune as prune_pass
 from onnxdc.passes.result import Result, WeightChange
 from onnxdc.passes.share import share as share_pass
+from onnxdc.passes.strip import drop_implied_shapes, strip, strippable_bytes
 from onnxdc.recipe import PRUNING, Recipe
+from onnxdc.recipe.keys import Stage
 from onnxdc.recipe.keywords import CompressOptions, EncodeOptions, EveryOption, PruneOptions, ShareOptions
+from onnxdc.recipe.recorded import recorded
 from onnxdc.report import ChangedModel, Report
 from onnxdc.report.losses import find_losses
 from onnxdc.report.nothing import nothing_to_do
@@ -91,15 +95,11 @@ def compress(
     plan = plan_for(loaded, recipe, model)
     pruned = prune_pass(plan, progress=stage_progress("prune", progress))
     shared = share_pass(plan, progress=stage_progress("share", progress))
-    original = loaded.clone() if check else None
-    encoded = encode_pass(plan, progress=stage_progress("encode", progress))
-    skips = with_earlier_reasons(encoded.skips, shared.skips)
-    rows = weight_rows(plan, encoded.changes, skips)
-    if not encoded.changes:
-        raise ModelError(f"{model_io.name_of(model)}: {nothing_to_do('compress', plan, rows)}")
-    remarks = _remarks(model, original, loaded, custom_ops)
     losses = find_losses(plan, [*pruned.changes, *shared.changes])
-    return CompressionResult(loaded, Report(rows, tuple(skips), folds, before, remarks=remarks, losses=losses))
+    original = loaded.clone() if check else None
+    report = _encode(model, plan, ("prune", "share", "encode"), progress, earlier=shared.skips)
+    remarks = _remarks(model, original, loaded, custom_ops)
+    return CompressionResult(loaded, replace(report, folds=folds, file_before=before, remarks=remarks, losses=losses))
 
 
 def prune(
@@ -181,12 +181,9 @@ def encode(
     """
     plan, before = load_and_plan(model, recipe, options, "encode")
     original = plan.model.clone() if check else None
-    encoded = encode_pass(plan, force=force, progress=stage_progress("encode", progress))
-    rows = weight_rows(plan, encoded.changes, encoded.skips)
-    if not encoded.changes:
-        raise ModelError(f"{model_io.name_of(model)}: {nothing_to_do('encode', plan, rows)}")
+    report = _encode(model, plan, ("encode",), progress, force=force)
     remarks = _remarks(model, original, plan.model, custom_ops)
-    return CompressionResult(plan.model, Report(rows, tuple(encoded.skips), file_before=before, remarks=remarks))
+    return CompressionResult(plan.model, replace(report, file_before=before, remarks=remarks))
 
 
 def decode(model: Source, *, limit: Limit | None = None, progress: StageProgress | None = None) -> CompressionResult:
@@ -206,6 +203,7 @@ def decode(model: Source, *, limit: Limit | None = None, progress: StageProgress
     loaded, before = load(model)
     if not is_compressed(loaded):
         raise ModelError(f"{model_io.name_of(model)}: nothing to decode: it has no compressed weight")
+    provenance.take(loaded)
     with naming(model):
         tell, budget = stage_progress("decode", progress), budget_of(loaded, limit)
         rows, _ = inspect_weights(loaded, Recipe(), best_decoder(), tell, budget=budget, keep=True)
@@ -227,9 +225,47 @@ def inspect(model: Source, *, limit: Limit | None = None, **options: Unpack[Ever
     """
     recipe = recipe_of(None, options)
     loaded, before = load(model, upgrade=False)
+    made = provenance.take(loaded)
     with naming(model):
         rows, skips = inspect_weights(loaded, recipe, best_decoder(), budget=budget_of(loaded, limit))
-    return Report(rows, skips, file_before=before)
+    return Report(rows, skips, file_before=before, provenance=made)
+
+
+def _encode(
+    source: Source,
+    plan: Plan,
+    stages: tuple[Stage, ...],
+    progress: StageProgress | None,
+    *,
+    earlier: Sequence[Skip] = (),
+    force: bool = False,
+) -> Report:
+    """Strip the model of a plan if the recipe says so, encode it, and write into it how it was made.
+
+    Args:
+        source: What the model was read from.
+        plan: The weights.
+        stages: The stages that made the model, this one included.
+        progress: Called after each weight.
+        earlier: What a stage before said of the weights that it left.
+        force: Whether to encode even what does not get smaller.
+
+    Raises:
+        ModelError: There is nothing to encode.
+    """
+    nodes = {planned.weight.name: planned.weight.node for planned in plan.weights}
+    stripped = strip(plan) if plan.recipe.strip else 0
+    encoded = encode_pass(plan, force=force, progress=stage_progress("encode", progress))
+    skips = with_earlier_reasons(encoded.skips, earlier)
+    rows = tuple(replace(row, node=nodes[row.name]) for row in weight_rows(plan, encoded.changes, skips))
+    if not encoded.changes:
+        verb = "compress" if len(stages) > 1 else "encode"
+        raise ModelError(f"{model_io.name_of(source)}: {nothing_to_do(verb, plan, rows)}")
+    if plan.recipe.strip:
+        stripped += drop_implied_shapes(plan.model)
+    strippable = 0 if plan.recipe.strip else strippable_bytes(plan.model)
+    provenance.store(plan.model, recorded(plan.recipe, *stages))
+    return Report(rows, tuple(skips), stripped=stripped, strippable=strippable)
 
 
 def _remarks(

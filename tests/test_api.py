@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 
 import numpy as np
 import onnx
@@ -65,7 +66,10 @@ def test_the_stages_one_by_one_are_compress(tmp_path):
     onnxdc.share(tmp_path / "pruned.onnx", bits=5).save(tmp_path / "shared.onnx")
     onnxdc.encode(tmp_path / "shared.onnx").save(tmp_path / "small.onnx")
     onnxdc.compress(model, density=0.2, bits=5, fold=False).save(tmp_path / "at_once.onnx")
-    assert (tmp_path / "small.onnx").read_bytes() == (tmp_path / "at_once.onnx").read_bytes()
+    one_by_one, at_once = (onnx.load(tmp_path / name) for name in ("small.onnx", "at_once.onnx"))
+    told = [json.loads(model.metadata_props.pop().value) for model in (one_by_one, at_once)]
+    assert [list(each) for each in told] == [["onnxdc", "encode"], ["onnxdc", "prune", "share", "encode"]]
+    assert one_by_one == at_once
 
 
 def test_decode_gives_the_shared_file_back_byte_for_byte(tmp_path):
@@ -84,6 +88,62 @@ def test_a_sparse_layer_with_a_codebook_for_each_group_goes_through_a_file(tmp_p
     assert expected.keys() == found.keys()
     assert all(np.array_equal(expected[name], found[name]) for name in expected)
     assert onnxdc.verify(shared.model, small).verdict == "ok"
+
+
+def with_traces(model: ir.Model) -> onnx.ModelProto:
+    """A model with a text at each node, longer than all the rest."""
+    proto = ir.to_proto(model)
+    for number, node in enumerate(proto.graph.node):
+        node.metadata_props.add(key="pkg.torch.onnx.stack_trace", value=f"line {number}\n" * 2000)
+    return proto
+
+
+@pytest.mark.parametrize("verb", ["compress", "encode"])
+def test_strip_drops_what_the_report_without_it_says(verb, tmp_path, x):
+    model = with_traces(onnxdc.share(dense()).model)
+    plain, bare = (getattr(onnxdc, verb)(model, strip=strip) for strip in (False, True))
+    plain.save(tmp_path / "plain.onnx")
+    bare.save(tmp_path / "bare.onnx")
+    saved_bytes = plain.report.file_after - bare.report.file_after
+    assert abs(plain.report.strippable - saved_bytes) < 0.01 * saved_bytes
+    assert f"--strip would drop {plain.report.strippable:,} bytes of exporter texts" in str(plain.report)
+    assert (plain.report.stripped, bare.report.strippable) == (0, 0)
+    assert "stripped: " in str(bare.report)
+    assert [row.node for row in bare.report.rows] == [row.node for row in plain.report.rows]
+    np.testing.assert_array_equal(run(onnxdc.session(bare.model), x), run(onnxdc.session(plain.model), x))
+    assert b"line" not in (tmp_path / "bare.onnx").read_bytes()
+
+
+def test_a_stripped_model_is_decoded_to_all_but_the_texts():
+    shared = with_traces(onnxdc.share(dense()).model)
+    decoded = onnxdc.decode(onnxdc.encode(shared, strip=True).model).to_proto()
+    for node, bare in zip(shared.graph.node, decoded.graph.node, strict=True):
+        node.ClearField("metadata_props")
+        node.ClearField("name")
+        for names in (node.input, node.output, bare.input, bare.output):
+            names[:] = [name if name in ("x", "y", "fc1", "b1", "fc2") else "" for name in names]
+    shared.graph.ClearField("value_info")
+    assert decoded == shared
+
+
+def test_a_compressed_model_says_how_it_was_made_and_a_decoded_one_does_not():
+    shared = onnxdc.share(dense()).to_proto()
+    encoded = onnxdc.encode(shared, index_bits=4)
+    assert onnxdc.inspect(encoded.model).provenance.to_dict() == {
+        "onnxdc": onnxdc.__version__,
+        "encode": {"index_bits": 4},
+    }
+    assert onnxdc.decode(encoded.model).to_proto() == shared
+    assert onnxdc.inspect(shared).provenance is None
+    compressed = onnxdc.compress(dense(), Recipe(rules=(Rule(pattern="fc2", skip=True),)), density=0.2)
+    told = json.loads(compressed.model.metadata_props["onnxdc.recipe"])
+    assert told == {
+        "onnxdc": onnxdc.__version__,
+        "prune": {"density": 0.2},
+        "share": {},
+        "encode": {},
+        "rules": [{"pattern": "fc2", "skip": True}],
+    }
 
 
 def test_prune_keeps_the_largest_and_the_graph():

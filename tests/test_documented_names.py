@@ -16,6 +16,7 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 OTHERS = {
     "onnxdc.empty",  # metadata of a model
     "onnxdc.origin",  # metadata of a model
+    "onnxdc.recipe",  # metadata of a model
     "onnxdc.hook",  # the format of a hook
 }
 

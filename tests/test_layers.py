@@ -37,7 +37,7 @@ PASSES: Sequence[set[str]] = (
     {"result"},
     {"plan", "fusion"},
     {"decision"},
-    {"fold", "prune", "share", "encode", "decode"},
+    {"fold", "prune", "share", "strip", "encode", "decode"},
 )
 
 

@@ -63,6 +63,13 @@ class DataTensor(ir.ExternalTensor):
         """The file that it lies in."""
         return self.file.path
 
+    def without_texts(self) -> DataTensor:
+        """Return a tensor of the same data without doc_string and metadata_props."""
+        bare = DataTensor(self, self.file)
+        bare.doc_string = None
+        bare.metadata_props.clear()
+        return bare
+
     def numpy(self) -> np.ndarray:
         """Read the values."""
         content, shape = self._content(), self.shape.numpy()

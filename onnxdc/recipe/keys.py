@@ -102,6 +102,12 @@ KEYS: Final = (
         default=True,
         of_weight=False,
     ),
+    Key(
+        *("strip", bool, SWITCH, "encode"),
+        "Drop the texts of exporters, and shorten names inside the graphs; decode does not give them back.",
+        default=False,
+        of_weight=False,
+    ),
     MIN_ELEMENTS,
     Key("skip", bool, SWITCH, "every", "Leave the weight alone in every stage.", default=False, command_line=False),
 )

@@ -37,6 +37,7 @@ class EncodeOptions(EveryOption, total=False):
     index_bits: int | None
     execution: str | None
     fuse: bool | None
+    strip: bool | None
 
 
 class CompressOptions(PruneOptions, ShareOptions, EncodeOptions, total=False):

@@ -3,6 +3,7 @@
     seed = 0                  # of random initialisation
     min_elements = 256        # smaller tensors stay as they are
     fuse = true               # activations, biases and residuals into the sparse operators before them
+    strip = false             # texts of exporters and names inside the graphs stay
     global_density = 0.1      # one ranking over all weights that no rule prunes
 
     [defaults]                # for every weight, where its rule says nothing
@@ -53,6 +54,7 @@ class Recipe:
         seed: The seed of random initialisation.
         min_elements: The number of elements that a weight has at least.
         fuse: Whether a sparse operator takes in the activation after it, and a bias or residual that is added.
+        strip: Whether texts of exporters are dropped, and names inside the graphs shortened.
 
     Raises:
         RecipeError: A value is out of its range, or there is more than one way to prune.
@@ -64,6 +66,7 @@ class Recipe:
     seed: int = DEFAULTS["seed"]
     min_elements: int = DEFAULTS["min_elements"]
     fuse: bool = DEFAULTS["fuse"]
+    strip: bool = DEFAULTS["strip"]
 
     def __post_init__(self) -> None:
         for key in RECIPE_KEYS:
@@ -89,8 +92,8 @@ class Recipe:
         """Return this recipe with other defaults, such as ``density=0.1`` of a command line.
 
         Args:
-            options: The fields of ``Options``, ``global_density``, ``seed``, ``min_elements`` and ``fuse``; None leaves
-                one as it is, and one way to prune replaces another.
+            options: The fields of ``Options`` and the keys of the whole model, such as ``seed``; None leaves one as it
+                is, and one way to prune replaces another.
 
         Raises:
             RecipeError: A value is out of its range, or there is more than one way to prune.

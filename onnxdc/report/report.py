@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from onnxdc.domain.provenance import Provenance
 from onnxdc.graph.skips import Skip
 from onnxdc.passes.result import Folded
 from onnxdc.report.losses import Loss, warnings_of
@@ -16,7 +17,9 @@ from onnxdc.report.names import label
 from onnxdc.report.printable import Printable
 from onnxdc.report.row import HEADERS, WeightRow, any_encoded, ratio_text, total_row
 from onnxdc.report.text import aligned, first_names, grouped
-from onnxdc.shown import escaped, shown
+from onnxdc.shown import MESSAGE_LENGTH, escaped, shown
+
+_WORTH_STRIPPING: Final = 20  # a choice: one that saves less than this part of a file is not spoken of
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,6 +35,9 @@ class Report(Printable):
         file_after: The bytes of the file that was written, likewise; None before it is.
         remarks: What else is to be told, such as what could not be checked, a sentence each.
         losses: The weights that pruning or sharing took too much of for the model to be trusted.
+        stripped: The bytes of exporters' texts, names and shapes that were dropped.
+        strippable: The bytes of them that are still in the compressed model, and ``strip`` would drop.
+        provenance: What a compressed model says of how it was made; None if it says nothing, or nobody asked.
     """
 
     rows: tuple[WeightRow, ...] = ()
@@ -41,6 +47,9 @@ class Report(Printable):
     file_after: int | None = None
     remarks: tuple[str, ...] = ()
     losses: tuple[Loss, ...] = ()
+    stripped: int = 0
+    strippable: int = 0
+    provenance: Provenance | None = None
 
     @property
     def total(self) -> WeightRow:
@@ -77,11 +86,24 @@ class Report(Printable):
         most = {} if not verbose else {"most": None}
         lines += [f"unchanged: {first_names(names, **most)}: {reason}" for reason, names in skips.items()]
         warnings = (f"warning: {line}" for line in self.warnings)
-        return [*map(escaped, (*lines, *self.remarks)), *self._file_line(), *warnings]
+        lines += [*self.remarks, *self._provenance_line(), *self._strip_line()]
+        return [*map(escaped, lines), *self._file_line(), *warnings]
 
     def _counted_folds(self) -> list[str]:
         counts = Counter(fold.summary for fold in self.folds)
         return [f"folded: {', '.join(f'{count} {what}' for what, count in counts.items())}"] if counts else []
+
+    def _provenance_line(self) -> list[str]:
+        return [f"made by {shown(self.provenance, MESSAGE_LENGTH)}"] if self.provenance else []
+
+    def _strip_line(self) -> list[str]:
+        """Say what was stripped, or what would be if that is a notable part of the file."""
+        if self.stripped:
+            return [f"stripped: {self.stripped:,} bytes of exporter texts"]
+        if self.file_after is None or self.strippable * _WORTH_STRIPPING <= self.file_after:
+            return []
+        share = f"{100 * self.strippable / self.file_after:.0f} % of the file"
+        return [f"--strip would drop {self.strippable:,} bytes of exporter texts ({share})"]
 
     def _file_line(self) -> list[str]:
         if self.file_before is None:
@@ -112,4 +134,7 @@ class Report(Printable):
             "file_after": self.file_after,
             "remarks": list(self.remarks),
             "warnings": [loss.to_dict() for loss in self.losses],
+            "stripped": self.stripped,
+            "strippable": self.strippable,
+            "provenance": self.provenance.to_dict() if self.provenance else None,
         }

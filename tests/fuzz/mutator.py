@@ -18,8 +18,8 @@ INTEGERS = (0, 1, -1, 2, 3, 7, 16, 100, 255, 2**15, 2**31 - 1, 2**31, -(2**31), 
 FLOATS = (0.0, 1.0, -1.0, float("nan"), float("inf"), 1e38, 1e-45)
 TEXTS = (
     "", "x", "\x00", "two\nlines", "\x1b[31mred", "[bold]", "../../../etc/passwd", "/etc/passwd", "a" * 10_000,
-    "\u202e", "onnxdc", "onnxdc.empty", "onnxdc.origin", "location", "offset", "length", "SAME_UPPER", "Conv", "MatMul",
-    "Gemm", "Gather", "Constant", "If", "Loop", "DecodeWeight", "SparseQuantGemm", "ai.onnx", "f",
+    "\u202e", "onnxdc", "onnxdc.empty", "onnxdc.origin", "onnxdc.recipe", "location", "offset", "length", "SAME_UPPER",
+    "Conv", "MatMul", "Gemm", "Gather", "Constant", "If", "Loop", "DecodeWeight", "SparseQuantGemm", "ai.onnx", "f",
 )  # fmt: skip
 BYTES = (b"", b"\0", b"\xff" * 7, b"\0" * 64, b"\x80\xff", b"x" * 5000)
 # Messages that decide more than others, so that half of all damage is done to them.

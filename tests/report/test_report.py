@@ -12,6 +12,7 @@ import pytest
 
 import onnxdc
 from onnxdc import Recipe
+from onnxdc.domain.provenance import Provenance
 from onnxdc.numeric.relative_index import to_gaps
 from onnxdc.passes.execution import Execution, ExecutionCode
 from onnxdc.passes.result import Folded
@@ -121,6 +122,31 @@ def test_folds_are_counted_and_named_when_asked_for():
     assert report.notes(verbose=True)[0] == "folded: BatchNormalization into Conv c0"
     assert len(report.notes(verbose=True)) == 57
     assert report.to_dict()["folds"][56] == {"name": "d", "action": "removed", "detail": "Dropout"}
+
+
+def test_texts_are_spoken_of_where_they_are_more_than_a_twentieth_of_the_file():
+    line = "--strip would drop 646,869 bytes of exporter texts (75 % of the file)"
+    assert line in onnxdc.Report(strippable=646_869, file_after=865_046).notes()
+    for report in (
+        onnxdc.Report(strippable=50, file_after=1000),
+        onnxdc.Report(strippable=50),  # of a file that is not there yet
+        onnxdc.Report(file_after=1000),
+    ):
+        assert not any("strip" in note for note in report.notes())
+    assert onnxdc.Report(strippable=50).to_dict()["strippable"] == 50
+
+
+def test_what_was_stripped_is_told():
+    report = onnxdc.Report(stripped=1234, file_after=10_000)
+    assert "stripped: 1,234 bytes of exporter texts" in report.notes()
+    assert report.to_dict()["stripped"] == 1234
+
+
+def test_how_a_model_was_made_is_told_in_one_line():
+    report = onnxdc.Report(provenance=Provenance("0.1.0", {"encode": {"a": "two\nlines\x1b[31m"}}))
+    assert report.notes() == [r'made by onnxdc 0.1.0: encode a="two\nlines\u001b[31m"']
+    assert report.to_dict()["provenance"] == {"onnxdc": "0.1.0", "encode": {"a": "two\nlines\x1b[31m"}}
+    assert onnxdc.Report().to_dict()["provenance"] is None
 
 
 def test_a_repr_is_short():

@@ -1,0 +1,41 @@
+"""Drop what exporters write into a model for readers: texts, names inside the graphs, and shapes that follow anyway.
+
+A model computes the same without them. Its inputs, outputs, weights and functions keep their names and types, and the
+metadata of the model itself stays, with the name of the program that made it. Before encoding, so that nothing of it is
+kept for the way back::
+
+    stripped = strip(plan)
+    encode(plan)
+    stripped += drop_implied_shapes(model)
+
+Shapes go after encoding, which looks at them, and knows by then which operators a runtime cannot look through.
+"""
+
+from __future__ import annotations
+
+from onnxdc.graph.constants import constant_tensor
+from onnxdc.graph.weights import named_constants
+from onnxdc.passes.plan import Plan
+from onnxdc.passes.strip.measure import strippable_bytes
+from onnxdc.passes.strip.names import shorten_names
+from onnxdc.passes.strip.shapes import drop_implied_shapes, drop_shapes_of_constants
+from onnxdc.passes.strip.texts import drop_texts
+
+__all__ = ["drop_implied_shapes", "strip", "strippable_bytes"]
+
+
+def strip(plan: Plan) -> int:
+    """Drop texts, shorten names and drop the value_info of constants; the plan stays true.
+
+    Names of constants that are large enough for a weight stay: recipes and reports call weights by them.
+
+    Args:
+        plan: The weights; their model is changed in place.
+
+    Returns:
+        The bytes that the model is smaller by.
+    """
+    tensors = {constant.value: constant_tensor(constant.value) for constant in named_constants(plan.model)}
+    kept = {value for value, tensor in tensors.items() if tensor is None or tensor.size >= plan.recipe.min_elements}
+    dropped = drop_texts(plan.model) + drop_shapes_of_constants(tensors)
+    return dropped + shorten_names(plan.model, kept)
