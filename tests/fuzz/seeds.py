@@ -21,6 +21,8 @@ MAX_TENSOR_BYTES = 2000  # a fuzzer is fast on small inputs
 OPS_SHAPES = ([4, 30], [30, 4], [5, 2, 3, 4], [12, 10], [10, 3, 2, 2])  # for the operators, of 120 elements each
 DRAWS = bytes([0, 0, 0, 3, 1, 200, 7, 90, 5, 33, 2, 64])  # what the operators' target reads after the group
 
+WHOLE = b"\xff"  # kWhole of fuzz_expand.cc: what follows is a model
+
 
 def head(node: onnx.NodeProto, tensors: list[onnx.TensorProto]) -> bytes | None:
     """The first eight bytes, or None for attributes that they cannot say."""
@@ -53,7 +55,8 @@ def seeds(path: Path) -> dict[str, list[bytes]]:
         for i, shape in enumerate(OPS_SHAPES):
             reshaped = [*raw[:7], np.array([*extent[:2], *shape], np.int64).tobytes()]
             ops += [seed(start, reshaped, bytes([i, op]) + DRAWS) for op in range(41)]
-    return {"fuzz_decoder": [seed(start, raw, DRAWS)], "fuzz_ops": ops}
+    models = [seed(start, raw, b"\0"), seed(bytes(8), [b""] * 8, WHOLE + path.read_bytes())]
+    return {"fuzz_decoder": [seed(start, raw, DRAWS)], "fuzz_expand": models, "fuzz_ops": ops}
 
 
 def main(folder: Path) -> None:
