@@ -100,7 +100,8 @@ def symbol_inputs(group: Sequence[ir.Value], outputs: Sequence[ir.Value]) -> lis
     named = dict(zip(TENSORS, group, strict=True))
     streams = ((named["code_table"], named["codes"]), (named["gap_table"], named["gaps"]))
     return [
-        stream if table.name == EMPTY else output
+        # The name of the empty tensor of an inner graph is another one.
+        stream if table.const_value is not None and table.const_value.size == 0 else output
         for (table, stream), output in zip(streams, outputs, strict=True)
     ]
 

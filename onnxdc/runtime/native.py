@@ -51,12 +51,25 @@ def library_path() -> str:
     Raises:
         NativeError: The package is used without having been installed, so the library was never built.
     """
+    return str(_installed("lib", _FILE))
+
+
+def include_dir() -> str:
+    """Return the folder of ``onnxdc.h``, the library's interface for programs in C and C++.
+
+    Raises:
+        NativeError: The package is used without having been installed.
+    """
+    return str(_installed("include", "onnxdc.h").parent)
+
+
+def _installed(folder: str, name: str) -> Path:
     # An editable installation has two roots: the sources, and the installed files, among them the library.
     for root in onnxdc.__path__:
-        path = Path(root) / "lib" / _FILE
+        path = Path(root) / folder / name
         if path.is_file():
-            return str(path)
-    raise NativeError(f"{_FILE} is not in {' or '.join(onnxdc.__path__)}: install onnxdc with pip, which builds it")
+            return path
+    raise NativeError(f"{name} is not in {' or '.join(onnxdc.__path__)}: install onnxdc with pip, which builds it")
 
 
 def isa() -> str:
