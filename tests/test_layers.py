@@ -32,8 +32,8 @@ FLOORS: Sequence[set[str]] = (
 )
 # The same inside passes/.
 PASSES: Sequence[set[str]] = (
-    {"cost"},
-    {"execution"},
+    {"cost", "tables"},
+    {"execution", "codings"},
     {"result"},
     {"plan", "fusion"},
     {"decision"},

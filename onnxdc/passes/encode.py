@@ -24,7 +24,7 @@ from onnxdc.graph.names import Names
 from onnxdc.graph.shapes import known_shapes
 from onnxdc.graph.skips import Skip, SkipCode
 from onnxdc.graph.weights import Weight, WeightInfo
-from onnxdc.numeric.encoding import encode_weight, without_bfloat16
+from onnxdc.numeric.encoding import encode_weight, plain, without_bfloat16
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes.decision import CodedWeight, Decision, GraphSymbols, decide, saved_bytes
 from onnxdc.passes.execution import choose
@@ -94,7 +94,7 @@ def code_weight(
 
     Args:
         array: The values.
-        settings: What is to be done to it; the ``index_bits`` are used.
+        settings: What is to be done to it; the ``index_bits`` and the ``codes`` are used.
         weight: What is known of it.
         widened: Whether to store a bfloat16 codebook as float32, unless the weight itself has 16 bits.
         force: Whether to code even what does not get smaller.
@@ -107,6 +107,8 @@ def code_weight(
     compressed = encode_weight(array, index_bits=settings.index_bits, group_axis=weight.channel_axis or 0)
     if widened:
         compressed = without_bfloat16(compressed)
+    if settings.codes == "bytes":
+        compressed = plain(compressed)
     if not force and saved_bytes(array.nbytes, compressed) <= 0:
         return Skip(weight.name, SkipCode.NO_GAIN, f"encoding would not make its {array.nbytes} bytes fewer")
     return Outcome(Coded(Figures.of(array), GroupFigures.of(compressed)), compressed)

@@ -97,6 +97,11 @@ KEYS: Final = (
         default="auto",
     ),
     Key(
+        *("codes", str, one_of("huffman", "bytes"), "encode"),
+        "Huffman-code the codes and gaps, or store a byte each: larger, but it opens faster and packs as well.",
+        default="huffman",
+    ),
+    Key(
         *("fuse", bool, SWITCH, "encode"),
         "Fuse activations, biases and residuals into the sparse operators before them.",
         default=True,

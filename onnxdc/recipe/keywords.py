@@ -36,6 +36,7 @@ class EncodeOptions(EveryOption, total=False):
 
     index_bits: int | None
     execution: str | None
+    codes: str | None
     fuse: bool | None
     strip: bool | None
 

@@ -28,6 +28,7 @@ class Settings:
         skip: Whether to leave this weight alone in every pass.
         execution: Whether the operator runs on the compressed weight (``"sparse"``), on the decoded one (``"dense"``)
             or on what promises to be faster (``"auto"``).
+        codes: ``"huffman"``, or ``"bytes"`` for a byte a code and a byte a gap.
     """
 
     density: float | None = None
@@ -39,6 +40,7 @@ class Settings:
     groups: int = DEFAULTS["groups"]
     skip: bool = DEFAULTS["skip"]
     execution: str = DEFAULTS["execution"]
+    codes: str = DEFAULTS["codes"]
 
     @property
     def pruning_key(self) -> str | None:
@@ -68,6 +70,7 @@ class Options:
     groups: int | None = None
     skip: bool | None = None
     execution: str | None = None
+    codes: str | None = None
 
     def __post_init__(self) -> None:
         said = self.said()

@@ -9,7 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from onnxdc.domain import group
-from onnxdc.domain.operators import DECODE_WEIGHT
+from onnxdc.domain.operators import DECODERS
 from onnxdc.domain.origin import KEY, Fused, Origin, Origins
 from onnxdc.graph.weights import named_constants
 from onnxdc.passes.strip.names import shorten_names
@@ -29,7 +29,7 @@ def strippable_bytes(model: ir.Model) -> int:
     copy = model.clone()
     entry = text_bytes(copy.metadata_props.get(KEY))
     origins = Origins.take(copy)
-    decoders = [node for graph in copy.graphs() for node in graph if node.op_type == DECODE_WEIGHT]
+    decoders = [node for graph in copy.graphs() for node in graph if node.op_type in DECODERS]
     inputs = {stem for stem, origin in origins.weights.items() if origin.input >= 0}  # which need their types again
     constants = {constant.value for constant in named_constants(copy)}
     constants.update(node.outputs[0] for node in decoders if group.stem_of(group.group_of(node)) not in inputs)
