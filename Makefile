@@ -44,7 +44,7 @@ tsan: $(VENV)/tested
 	$(BIN)/cmake --build $(TSAN)
 	$(BIN)/ctest --test-dir $(TSAN) --output-on-failure
 
-# What docs/fuzzing.md says: four targets in C++, then damaged models for the Python side.
+# What docs/fuzzing.md says: five targets in C++, then damaged models for the Python side.
 fuzz: $(VENV)/tested
 	$(call needs,clang++,clang)
 	$(CONFIGURE) -B $(FUZZ) -DCMAKE_CXX_COMPILER=clang++ -DONNXDC_TESTS=OFF -DONNXDC_FUZZ=ON
