@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.vectors import good_integers, good_streams, good_values
+from tests.vectors import good_integers, good_plain, good_streams, good_values
 from tests.vectors.weights import Case, of, random_sparse
 
 
 def all_cases() -> dict[str, Case]:
     """Every case by name: the dense weight and its weight group."""
-    builders = [*good_values.BUILDERS, *good_streams.BUILDERS, *good_integers.BUILDERS]
+    builders = [*good_values.BUILDERS, *good_streams.BUILDERS, *good_integers.BUILDERS, *good_plain.BUILDERS]
     cases = {build.__name__: build() for build in builders}
     cases |= {f"index_bits_{bits}": index_bits_case(bits) for bits in range(1, 9)}
     return cases | {f"packet_{packet}": packet_case(packet) for packet in (8, 16, 64)}

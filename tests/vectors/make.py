@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 
-from tests.vectors import bad_streams, bad_tensors, good_cases, slow_decoder, vector_file
+from tests.vectors import bad_plain, bad_streams, bad_tensors, good_cases, slow_decoder, vector_file
 
 HERE = Path(__file__).parent
 
@@ -17,7 +17,7 @@ def main() -> None:
         assert slow_decoder.decode(weight).tobytes() == array.tobytes(), name
         add(HERE / "good" / f"{name}.onnx", vector_file.to_model(weight))
         add(HERE / "good" / f"{name}.expected.pb", vector_file.to_proto("W", array))
-    for name, weight in (bad_tensors.all_cases() | bad_streams.all_cases()).items():
+    for name, weight in (bad_tensors.all_cases() | bad_streams.all_cases() | bad_plain.all_cases()).items():
         add(HERE / "bad" / f"{name}.onnx", vector_file.to_model(weight))
 
 

@@ -123,8 +123,9 @@ def group_count(weight: CompressedWeight) -> int:
 def check_form(weight: CompressedWeight) -> None:
     """Rules packet-size to zero."""
     expect(weight.packet in (8, 16, 32, 64), "packet-size")
-    for stream in (weight.codes, weight.gaps):
-        expect(stream.size % weight.packet == 0 and stream.size < 2**31, "packet-size")
+    for table, stream in ((weight.code_table, weight.codes), (weight.gap_table, weight.gaps)):
+        expect(table.size == 0 or stream.size % weight.packet == 0, "packet-size")
+        expect(stream.size < 2**31, "packet-size")
     entries, zero, *dims = weight.extent.tolist()
     if entries == 0:
         expect(not any(getattr(weight, name).size for name in BYTES), "form", "no entries")
@@ -144,16 +145,18 @@ def check_tables(weight: CompressedWeight) -> None:
     """Rules table-size to low-bits."""
     streams = [(weight.code_table.tolist(), weight.codes), (weight.gap_table.tolist(), weight.gaps)]
     for table, stream in streams:
-        if stream.size:
+        if table:
+            expect(stream.size > 0, "table-size", "a table without its stream")
             expect(len(table) >= 12, "table-size")
             expect(len(table) in (12, 12 + sum(table[:12])), "table-size")
         else:
-            expect(not table, "table-size")
-    for table, stream in streams:
-        if stream.size:
+            expect(stream.size in (0, weight.entries), "table-size", "a plain stream")
+    for table, _ in streams:
+        if table:
             expect(2 <= sum(table[:12]) <= 256, "kraft", "number")
             expect(sum(count * 2 ** (11 - i) for i, count in enumerate(table[:12])) == 2**12, "kraft")
     if weight.low_bits.size:
+        expect(weight.code_table.size > 0, "low-bits", "plain codes")
         expect(weight.low_bits.size == math.ceil(weight.entries / 2), "low-bits", "length")
         expect(weight.entries % 2 == 0 or int(weight.low_bits[-1]) < 16, "low-bits", "last nibble")
         table = weight.code_table.tolist()
@@ -174,7 +177,9 @@ def codeword_symbols(table: list[int], scale: int) -> dict[str, int]:
 
 
 def read_stream(stream: np.ndarray, table: np.ndarray, weight: CompressedWeight, scale: int) -> list[int]:
-    """What the codewords of one stream stand for. Rules truncated and packet-fill."""
+    """What the codewords, or the bytes, of one stream stand for. Rules truncated and packet-fill."""
+    if not table.size:
+        return stream.tolist()
     expect(weight.entries <= 8 * stream.size, "truncated", "room")
     words = codeword_symbols(table.tolist(), scale) if weight.entries else {}
     symbols: list[int] = []

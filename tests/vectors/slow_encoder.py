@@ -10,6 +10,7 @@ import heapq
 import math
 import zlib
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 import ml_dtypes
@@ -26,14 +27,16 @@ INTEGERS = {
     np.dtype(np.uint8): np.dtype(np.uint8),
 }
 Lengths = dict[int, int]  # the length of the codeword of each symbol that has one
+BYTES = {symbol: format(symbol, "08b") for symbol in range(256)}  # what is written for each symbol of a plain stream
 
 
 @dataclass
 class Draft:
     """A weight group before its bits are packed.
 
-    `code_words` and `gap_words` hold the codeword of each entry as a string of 0s and 1s, `fours` the lower bits of
-    each code if they are apart. The lengths say what the tables say. Without `gap_lengths` the form is dense.
+    `code_words` and `gap_words` hold the codeword of each entry as a string of 0s and 1s, its byte if the stream is
+    plain; `fours` the lower bits of each code if they are apart. The lengths say what the tables say, nothing for a
+    plain stream. Without `gap_words` the form is dense.
     """
 
     codebook: np.ndarray
@@ -52,6 +55,7 @@ class Draft:
     explicit: set[str] = field(
         default_factory=set
     )  # "code", "gap": tables that list their symbols though they need not
+    plain: set[str] = field(default_factory=set)  # "code", "gap": streams of a byte an entry
 
 
 def encode(array: np.ndarray, **choices: object) -> CompressedWeight:
@@ -67,6 +71,7 @@ def draft(
     groups: int = 1,
     gaps: bool = True,
     low_bits: bool = False,
+    plain: Collection[str] = (),
     packet: int = 32,
     codebook: np.ndarray | None = None,
     step: np.ndarray | None = None,
@@ -83,6 +88,7 @@ def draft(
         groups: number of groups along `group_axis`.
         gaps: False for the dense form.
         low_bits: True to keep the four lower bits of each code apart.
+        plain: "code", "gap": the streams of a byte an entry.
         codebook: ``[groups, K]``, or ``[1, K]`` with a step; made from the distinct values when None.
         step: ``[groups, 1]``: the codebook holds the integers of a grid.
         zero: the code of zero, in the gap form.
@@ -93,9 +99,9 @@ def draft(
     entries = list_entries(array, codebook, step, index_bits, groups, group_axis, gaps, zero)
     codes, distances = [code for code, _ in entries], [gap for _, gap in entries]
     symbols = [code // 16 * 16 for code in codes] if low_bits else codes
-    code_lengths = code_lengths or huffman_lengths(symbols, 16 if low_bits else 1)
-    gap_lengths = (gap_lengths or huffman_lengths(distances)) if gaps else {}
-    code_words, gap_words = codewords(code_lengths), codewords(gap_lengths)
+    code_lengths = {} if "code" in plain else code_lengths or huffman_lengths(symbols, 16 if low_bits else 1)
+    gap_lengths = {} if "gap" in plain or not gaps else gap_lengths or huffman_lengths(distances)
+    code_words, gap_words = (codewords(lengths) if lengths else BYTES for lengths in (code_lengths, gap_lengths))
     return Draft(
         codebook=codebook,
         step=np.zeros(0, np.uint8) if step is None else step,
@@ -110,6 +116,7 @@ def draft(
         dtype=array.dtype,
         packet=packet,
         group_axis=group_axis,
+        plain=set(plain),
     )
 
 
@@ -261,6 +268,11 @@ def cut_packets(words: list[str], packet: int) -> list[str]:
     return [bits.ljust(8 * packet, "1") for bits in [*packets, *([bits] if bits else [])]]
 
 
+def make_stream(words: list[str], packet: int, plain: bool) -> np.ndarray:
+    """The bytes of a stream: those of its packets, or the words themselves."""
+    return to_bytes("".join(words if plain else cut_packets(words, packet)))
+
+
 def to_bytes(bits: str) -> np.ndarray:
     """Bits from the most significant bit of each byte on."""
     return np.frombuffer(bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)), np.uint8)
@@ -284,9 +296,9 @@ def seal(parts: Draft) -> CompressedWeight:
         CompressedWeight(
             codebook=parts.codebook,
             step=parts.step,
-            codes=to_bytes("".join(cut_packets(parts.code_words, parts.packet))),
+            codes=make_stream(parts.code_words, parts.packet, "code" in parts.plain),
             low_bits=pack_low_bits(parts.fours),
-            gaps=to_bytes("".join(cut_packets(parts.gap_words, parts.packet))),
+            gaps=make_stream(parts.gap_words, parts.packet, "gap" in parts.plain),
             extent=np.array([parts.entries, parts.zero, *parts.shape], np.int64),
             dtype=parts.dtype,
             packet=parts.packet,
