@@ -13,6 +13,7 @@
 namespace {
 
 using namespace onnxdc;
+using namespace onnxdc::expansion;
 
 // Copies a text, cut where it is too long, with its final zero.
 void copy_text(const std::string& text, char* out, size_t size) {

@@ -13,7 +13,7 @@
 #include "expand/plan.h"
 #include "expand/rewrite.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 namespace {
 
 constexpr size_t kBlock = 1 << 20;  // bytes of a file that are copied at a time
@@ -172,4 +172,4 @@ void expand_file(const std::string& model_path, const std::string& out_path, con
     FileExpansion(model_path, limits).write(out_path);
 }
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

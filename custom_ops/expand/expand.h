@@ -10,7 +10,7 @@
 
 #include "expand/wire.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 
 // What a model may become.
 struct Limits {
@@ -32,4 +32,4 @@ Buffer expand_buffer(Bytes model, const Limits& limits);
 
 void expand_file(const std::string& model_path, const std::string& out_path, const Limits& limits);
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

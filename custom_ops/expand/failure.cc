@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 
 std::string shown(std::string_view text) {
     constexpr size_t kMost = 100;  // bytes, a choice
@@ -16,4 +16,4 @@ std::string shown(std::string_view text) {
     return text.size() > kMost ? out + "..." : out;
 }
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

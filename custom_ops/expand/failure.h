@@ -6,7 +6,7 @@
 
 #include "include/onnxdc.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 
 struct Failure {
     onnxdc_result result;
@@ -16,4 +16,4 @@ struct Failure {
 // A text out of a file as it may be printed: cut where it is long, and without characters that do more than print.
 std::string shown(std::string_view text);
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

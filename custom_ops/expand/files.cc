@@ -10,7 +10,7 @@
 #include <cstring>
 #include <random>
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 namespace {
 
 constexpr size_t kBuffer = 1 << 18;  // bytes, a choice: fewer are gathered before they are written
@@ -73,7 +73,7 @@ std::string InputFile::real_path() const {
     const std::string link = "/proc/self/fd/" + std::to_string(descriptor_);
     const ssize_t size = readlink(link.c_str(), real, sizeof real);
     if (size > 0 && static_cast<size_t>(size) < sizeof real) return {real, static_cast<size_t>(size)};
-    return onnxdc::real_path(path_);
+    return expansion::real_path(path_);
 }
 
 void InputFile::read(uint64_t offset, size_t size, uint8_t* out) const {
@@ -92,7 +92,7 @@ void InputFile::read(uint64_t offset, size_t size, uint8_t* out) const {
 
 FolderData::FolderData(const std::string& model_path, Budget* budget) : budget_(budget) {
     const std::string named = folder_of(model_path);
-    folders_ = {named, onnxdc::real_path(named), folder_of(onnxdc::real_path(model_path))};
+    folders_ = {named, expansion::real_path(named), folder_of(expansion::real_path(model_path))};
 }
 
 const InputFile& FolderData::open(std::string_view location, std::string_view tensor) {
@@ -133,7 +133,7 @@ std::vector<uint8_t> NoData::read(const Location&, std::string_view name, uint64
                   shown(name) + ": its data lie outside of the model, which takes onnxdc_expand_file"};
 }
 
-OutputFile::OutputFile(const std::string& path) : path_(onnxdc::real_path(path)) {
+OutputFile::OutputFile(const std::string& path) : path_(expansion::real_path(path)) {
     replaces_ = stat(path_.c_str(), &replaced_) == 0;
     if (replaces_ && !S_ISREG(replaced_.st_mode))
         throw Failure{ONNXDC_FILE, shown(path) + ": expected a regular file, or none"};
@@ -196,4 +196,4 @@ void OutputFile::finish() {
     temporary_.clear();
 }
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

@@ -14,7 +14,7 @@
 #include "expand/tensor.h"
 #include "expand/weight.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 
 // A regular file that is open for reading. What is asked of it is asked of the open file, so that nothing can be put in
 // its place in between. It is read, not mapped: one that shrinks meanwhile is an error, where a map would end the
@@ -104,4 +104,4 @@ private:
 std::string folder_of(const std::string& path);
 std::string name_of(const std::string& path);
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

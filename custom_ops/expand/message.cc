@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 
 void Message::add(Bytes bytes) {
     if (bytes.size == 0) return;
@@ -51,4 +51,4 @@ void Message::write(Scratch* scratch, const Writer& writer) const {
     }
 }
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

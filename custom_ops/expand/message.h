@@ -10,7 +10,7 @@
 #include "expand/payload.h"
 #include "expand/wire.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 
 // Keeps bytes of our own where they are as long as messages have them.
 using Keeper = std::deque<std::string>;
@@ -47,4 +47,4 @@ private:
     uint64_t size_ = 0;
 };
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

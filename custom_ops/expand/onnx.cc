@@ -5,7 +5,7 @@
 
 #include "expand/failure.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 namespace {
 
 // Graphs in graphs: each takes three messages, and the runtime reads a hundred that are nested, so no model that it
@@ -136,4 +136,4 @@ Model parse_model(Bytes message) {
     return model;
 }
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

@@ -9,7 +9,7 @@
 
 #include "expand/wire.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 
 // Numbers of fields, by message, as in onnx.proto.
 enum FieldNumber : uint32_t {
@@ -133,4 +133,4 @@ Model parse_model(Bytes message);
 // The name of a value that a graph describes.
 std::string_view value_name(Bytes value_info);
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

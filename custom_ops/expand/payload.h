@@ -8,7 +8,7 @@
 
 #include "expand/wire.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 
 // Takes bytes of the result, in order.
 using Writer = std::function<void(Bytes bytes)>;
@@ -41,4 +41,4 @@ public:
     virtual void write(Scratch* scratch, const Writer& writer) = 0;
 };
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

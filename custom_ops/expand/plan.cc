@@ -6,7 +6,7 @@
 
 #include "expand/failure.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 namespace {
 
 constexpr uint64_t kVersion = 1;                             // of the operator set
@@ -205,4 +205,4 @@ Weights plan_model(Model* model, ExternalData* external, Budget* budget) {
     return weights;
 }
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

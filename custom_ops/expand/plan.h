@@ -7,7 +7,7 @@
 #include "expand/onnx.h"
 #include "expand/weight.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 
 using Weights = std::vector<std::unique_ptr<DenseWeight>>;
 
@@ -16,4 +16,4 @@ using Weights = std::vector<std::unique_ptr<DenseWeight>>;
 // is of another version of the format, or a weight breaks a rule.
 Weights plan_model(Model* model, ExternalData* external, Budget* budget);
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 namespace {
 
 constexpr std::string_view kOrigin = "onnxdc.origin";  // metadata of the compressed form
@@ -190,4 +190,4 @@ Message rewrite_model(const Model& model, const Weights& weights, Keeper* keeper
     return Rewriter(weights, keeper, data).model(model);
 }
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

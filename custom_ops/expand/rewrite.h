@@ -9,7 +9,7 @@
 #include "expand/onnx.h"
 #include "expand/plan.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 
 // A file next to the model that has the bytes of its tensors, one after the other.
 struct DataLayout {
@@ -25,4 +25,4 @@ struct DataLayout {
 // Writes all payloads of weights, and of tensors that are moved, into the model, or to `data` if that names a file.
 Message rewrite_model(const Model& model, const Weights& weights, Keeper* keeper, DataLayout* data);
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

@@ -7,7 +7,7 @@
 #include "expand/failure.h"
 #include "expand/onnx.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 namespace {
 
 constexpr const char* kTensor = "a tensor";
@@ -160,4 +160,4 @@ GroupTensor read_tensor(Bytes message, ExternalData* external) {
     return tensor;
 }
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

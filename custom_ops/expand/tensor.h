@@ -8,7 +8,7 @@
 #include "decoder/weight_group.h"
 #include "expand/wire.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 
 // Where the data of a tensor lie outside of the model. Nothing of it is checked.
 struct Location {
@@ -42,4 +42,4 @@ GroupTensor read_tensor(Bytes message, ExternalData* external);
 // Where the data of an external TensorProto lie.
 Location read_location(Bytes message, std::string_view name);
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

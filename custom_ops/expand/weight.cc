@@ -6,7 +6,7 @@
 #include "decoder/decode.h"
 #include "expand/failure.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 namespace {
 
 constexpr uint64_t kBase = 256 * 1000 * 1000;  // bytes that any model may take
@@ -174,4 +174,4 @@ void DenseWeight::write(Scratch* scratch, const Writer& writer) {
     tensors_ = {};
 }
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

@@ -12,7 +12,7 @@
 #include "expand/payload.h"
 #include "expand/tensor.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 
 // How many bytes a model may make of itself: SECURITY.md.
 class Budget {
@@ -77,4 +77,4 @@ private:
     CheckedGroup group_;  // looks into them
 };
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

@@ -4,7 +4,7 @@
 
 #include "expand/failure.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 namespace {
 
 // Groups in groups, a choice; the runtime allows a hundred.
@@ -104,4 +104,4 @@ void append_text(uint32_t number, std::string_view text, std::string* out) {
     out->append(text);
 }
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 
 // Bytes that someone else owns.
 struct Bytes {
@@ -74,4 +74,4 @@ void append_tag(uint32_t number, WireType wire, std::string* out);
 void append_number(uint32_t number, uint64_t value, std::string* out);
 void append_text(uint32_t number, std::string_view text, std::string* out);
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

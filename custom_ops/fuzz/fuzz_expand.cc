@@ -6,6 +6,7 @@
 #include "tests/model_builder.h"
 
 using namespace onnxdc;
+using namespace onnxdc::expansion;
 using fuzz::GroupInput;
 using fuzz::Input;
 

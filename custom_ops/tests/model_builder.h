@@ -10,7 +10,7 @@
 #include "expand/onnx.h"
 #include "group_builder.h"
 
-namespace onnxdc {
+namespace onnxdc::expansion {
 
 inline Bytes bytes_of(const std::string& text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
 
@@ -146,4 +146,4 @@ inline Proto small_graph(const TestGroup& group) {
         .text(kUnknown, "of the graph");
 }
 
-}  // namespace onnxdc
+}  // namespace onnxdc::expansion

@@ -15,6 +15,7 @@
 #include "model_builder.h"
 
 using namespace onnxdc;
+using namespace onnxdc::expansion;
 
 namespace {
 

@@ -4,6 +4,7 @@
 #include "model_builder.h"
 
 using namespace onnxdc;
+using namespace onnxdc::expansion;
 
 namespace {
 
