@@ -89,7 +89,7 @@ def symbols_nodes(weights: Sequence[CompressedWeight], *, sparse: bool, first: i
     for chosen in _limited(parts):
         number = first + len(nodes) + 1
         name = (SPARSE_SYMBOLS if sparse else SYMBOLS) + (str(number) if number > 1 else "")
-        nodes.append(_node(name, chosen, next(weight.packet for weight in weights if weight.code_table.size)))
+        nodes.append(_node(name, chosen, weights[chosen[0].weight].packet))
     return nodes
 
 

@@ -15,7 +15,7 @@ from onnxdc.domain.group import decoder_of
 from onnxdc.domain.operators import DECODERS
 from onnxdc.domain.portable import portable_functions
 from onnxdc.domain.portable.symbols import Stream, SymbolsLayout, Table
-from onnxdc.numeric.encoding import encode_weight
+from onnxdc.numeric.encoding import encode_weight, plain
 from tests.helpers.portable_models import NEWEST_OPSET, Node, compressed_model, model_of, run, run_in_reference, sparse
 
 OPSETS = range(11, NEWEST_OPSET + 1)
@@ -158,6 +158,20 @@ def test_other_element_types(dtype, density, opset):
     assert result.dtype == weight.dtype
     np.testing.assert_array_equal(result, weight)
     np.testing.assert_array_equal(run_in_reference(model), weight)
+
+
+@pytest.mark.parametrize("opset", [11, 17, NEWEST_OPSET])
+@pytest.mark.parametrize("density", [0.2, 1.0])
+@pytest.mark.parametrize("operator", ["DecodeWeight", "SparseQuantGather"])
+def test_plain_streams(operator, density, opset):
+    weight = sparse((40, 50), density)
+    group = plain(encode_weight(weight))
+    node = Node(2) if operator == "DecodeWeight" else Node(3, {}, {"indices": INDICES})
+    model = compressed_model(decoder_of(group) if operator == "DecodeWeight" else operator, group, node, opset)
+    assert not any("Symbols" in function.name for function in model.functions)
+    expected = weight if operator == "DecodeWeight" else weight[INDICES]
+    np.testing.assert_array_equal(run(model, node.feeds), expected)
+    np.testing.assert_array_equal(run_in_reference(model, node.feeds), expected)
 
 
 @pytest.mark.parametrize("density", [0.2, 1.0])

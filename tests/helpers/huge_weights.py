@@ -17,12 +17,13 @@ def zeros(shape: Sequence[int], dtype: type = np.float32) -> CompressedWeight:
     empty = np.zeros(0, np.uint8)
     weight = CompressedWeight(
         codebook=np.zeros((1, 1), np.float16),
-        code_lengths=np.zeros(1, np.uint8),
+        step=empty,
+        code_table=empty,
         codes=empty,
-        gap_lengths=empty,
+        low_bits=empty,
+        gap_table=empty,
         gaps=empty,
-        chunks=np.zeros((2, 4), np.int32),
-        shape=np.array(shape, np.int64),
+        extent=np.array([0, 0, *shape], np.int64),
         dtype=np.dtype(dtype),
     )
     return replace(weight, checksum=crc32(weight.tensors))
@@ -38,12 +39,12 @@ def feeding(weight: CompressedWeight, nodes: int = 1, op_type: str = "DecodeWeig
     graph = onnx.GraphProto(name="huge")
     for number in range(nodes):
         sparse = op_type != "DecodeWeight"
-        inputs, output = (["x", *names], f"y{number}") if sparse else (names, f"w{number}")
+        inputs, output = (["x", *names, "", ""], f"y{number}") if sparse else (names, f"w{number}")
         graph.node.append(helper.make_node(op_type, inputs, [output], domain="onnxdc", **attributes))
         if not sparse:
             graph.node.append(helper.make_node("MatMul", ["x", output], [f"y{number}"]))
         graph.output.append(helper.make_tensor_value_info(f"y{number}", TensorProto.FLOAT, None))
-    rows = int(weight.shape[0])
+    rows = weight.shape[0]
     graph.input.append(helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, rows]))
     graph.initializer.extend(
         numpy_helper.from_array(array, name) for name, array in zip(names, weight.tensors, strict=True)

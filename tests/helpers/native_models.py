@@ -12,9 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from onnxdc import native
 from onnxdc.numeric.encoding import encode_weight
-from onnxdc.numeric.weight import CompressedWeight
+from onnxdc.numeric.weight import TENSORS, CompressedWeight
 
-TENSORS = ("codebook", "code_lengths", "codes", "gap_lengths", "gaps", "chunks", "shape")
 WEIGHT = "W"
 
 
@@ -44,8 +43,9 @@ class Pair:
         """The node with ``group`` in the weight's place; dimensions of the other inputs are left open."""
         others = [name if array is not None else "" for name, array in self.feeds.items()]
         slot = 0 if self.op == "Gather" else 1
-        names = [*others[:slot], *group, *others[slot:]]
-        node = helper.make_node(op, names, ["Y"], "node", domain="" if op == self.op else "onnxdc", **attributes)
+        domain, symbols = ("", []) if op == self.op else ("onnxdc", ["", ""])  # which kernels do not read
+        names = [*others[:slot], *group, *symbols, *others[slot:]]
+        node = helper.make_node(op, names, ["Y"], "node", domain=domain, **attributes)
         inputs = [
             helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), [None] * array.ndim)
             for name, array in self.feeds.items()
@@ -80,8 +80,7 @@ def group_of(
     tensors = {f"{WEIGHT}.{name}": tensor for name, tensor in zip(TENSORS, weight.tensors, strict=True)}
     own = {
         "checksum": weight.checksum,
-        "index_bits": weight.index_bits,
-        "chunk_size": weight.chunk_size,
+        "packet": weight.packet,
         "group_axis": weight.group_axis,
         "dtype": int(helper.np_dtype_to_tensor_dtype(weight.dtype)),
     }

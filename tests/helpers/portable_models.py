@@ -77,28 +77,37 @@ def compressed_model(
     tensors = dict(zip(TENSORS, group.tensors, strict=True))
     model = model_of(op_type, tensors, node, opset, "onnxdc", checksum=group.checksum)
     model.opset_import.add(domain="onnxdc", version=1)
-    call = model.graph.node[0]
-    values = [ir.Value(name=name) for name in TENSORS]
+    add_bodies(model, group, decoders)
+    return model
+
+
+def add_bodies(model: onnx.ModelProto, group: CompressedWeight, decoders: Collection[str] = ()) -> None:
+    """Add what the only node of a model, which has a group without symbol inputs, needs to run without the library."""
+    (call,) = model.graph.node
+    first = OPERATORS[call.op_type].first if call.op_type in OPERATORS else 0
+    end = first + len(TENSORS)
+    names = dict(zip(TENSORS, call.input[first:end], strict=True))
+    values = [ir.Value(name=name) for name in names.values()]
     outputs = [ir.Value(name=name) for name in SYMBOL_INPUTS]
-    nodes = symbols_nodes([group], sparse=op_type in OPERATORS)
+    nodes = symbols_nodes([group], sparse=call.op_type in OPERATORS)
     made = [ir.serde.serialize_node(node.make({0: values}, {0: outputs})) for node in nodes]
     yielded = {name for each in made for name in each.output}
-    before, after = list(call.input), len(node.before) + len(TENSORS)
-    symbols = [name if name in yielded else TENSORS[3 + 3 * n] for n, name in enumerate(SYMBOL_INPUTS)]
+    streams = (names["codes"], names["gaps"])
+    symbols = [name if name in yielded else stream for name, stream in zip(SYMBOL_INPUTS, streams, strict=True)]
+    inputs = [*call.input[:end], *symbols, *call.input[end:]]
     del call.input[:]
-    call.input.extend([*before[:after], *symbols, *before[after:]])
+    call.input.extend(inputs)
     for each in reversed(made):
         model.graph.node.insert(0, each)
     functions = portable_functions(
-        [op_type],
-        opset,
+        [call.op_type],
+        next(entry.version for entry in model.opset_import if not entry.domain),
         [node.layout for node in nodes],
         decoders=decoders or {decoder_of(group)},
-        attributes=list(node.attributes),
+        attributes=[attribute.name for attribute in call.attribute],
         nibbles=group.dtype.itemsize == 1,
     )
     model.functions.extend(functions)
-    return model
 
 
 def run(model: onnx.ModelProto, feeds: dict[str, np.ndarray] | None = None) -> np.ndarray:

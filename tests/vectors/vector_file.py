@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import ml_dtypes
@@ -45,12 +47,17 @@ def to_proto(name: str, array: np.ndarray) -> TensorProto:
 
 def to_array(proto: TensorProto) -> np.ndarray:
     """The array that `to_proto` stored."""
-    dtype, dims = numpy_type(proto.data_type), tuple(proto.dims)
+    return from_bytes(proto.raw_data, proto.data_type, proto.dims)
+
+
+def from_bytes(data: bytes, data_type: int, dims: Sequence[int]) -> np.ndarray:
+    """The array of elements as ONNX stores them."""
+    dtype = numpy_type(data_type)
     if dtype not in NIBBLES:
-        return np.frombuffer(proto.raw_data, dtype).reshape(dims)
-    nibbles = [nibble for byte in proto.raw_data for nibble in (byte & 15, byte >> 4)]
+        return np.frombuffer(data, dtype).reshape(dims)
+    nibbles = [nibble for byte in data for nibble in (byte & 15, byte >> 4)]
     signed = [nibble - 16 if dtype == ml_dtypes.int4 and nibble > 7 else nibble for nibble in nibbles]
-    return np.array(signed, np.int8)[: int(np.prod(dims))].astype(dtype).reshape(dims)
+    return np.array(signed, np.int8)[: math.prod(dims)].astype(dtype).reshape(dims)
 
 
 def operator_of(weight: CompressedWeight) -> str:

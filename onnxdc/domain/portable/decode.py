@@ -146,7 +146,8 @@ def _rows(body: Body, values: str) -> str:
     length = op("Cast", op("ReduceProd", along, keepdims=0), to=TensorProto.INT32)
     sizes = op("Cast", op("Shape", values), to=TensorProto.INT32)
     groups, width = (op("Gather", sizes, int64(n)) for n in (0, 1))
-    part = op("Add", op("Div", op("Sub", length, int32(1)), groups), int32(1))  # at least 1, whatever the shape
+    # Without elements, too, this is 1 or more.
+    part = op("Add", op("Div", op("Abs", op("Sub", length, int32(1))), groups), int32(1))
     starts = op("Mul", op("Div", op("Range", int32(0), length, int32(1)), part), width)
     # The last of the dimensions was added so that a scalar has one, too.
     shape = op("Slice", op("Reshape", along, int64([-1])), int64([0]), int64([-1]))
