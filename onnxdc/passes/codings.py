@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Final
 
+from onnxdc.numeric.arrays import BFLOAT16
 from onnxdc.numeric.decoding import decode_weight
-from onnxdc.numeric.encoding import encode_weight, plain
+from onnxdc.numeric.encoding import encode_weight, plain, without_bfloat16
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes.tables import share_tables
 
@@ -49,4 +50,5 @@ def _with_gaps(weight: CompressedWeight) -> CompressedWeight:
     """Return a weight in the gap form, if it has zeros."""
     if not weight.is_dense or weight.groups > 1:
         return weight
-    return encode_weight(decode_weight(weight), group_axis=weight.group_axis, gaps=True)
+    coded = encode_weight(decode_weight(weight), group_axis=weight.group_axis, gaps=True)
+    return coded if weight.codebook.dtype == BFLOAT16 else without_bfloat16(coded)

@@ -70,7 +70,7 @@ def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None)
         result.skips += [Skip(coded.weight.name, SkipCode.NO_GAIN, reason) for coded in coded_weights]
         return result
     _apply(plan.model, decision)
-    result.changes = [_record(coded, decision) for coded in coded_weights]
+    result.changes = [_record(coded, decision) for coded in decision.coded]
     return result
 
 

@@ -84,7 +84,7 @@ def test_each_form_of_an_activation_is_fused(name: str, opset: int):
     encoded = encode_sparse(load(original)).model
     assert op_types(encoded) == [f"SparseQuantConv{TAILS[name].activation}"]
     assert set(encoded.graph.initializers) - {"B", "low", "high"} == {
-        value.name for value in encoded.graph[0].inputs[1:8]
+        value.name for value in encoded.graph[0].inputs[1:9]
     }
     check_same(original, ir.to_proto(encoded), fused_models.feeds("conv"))
 
@@ -345,9 +345,9 @@ def test_compressing_folds_a_batch_normalization_and_fuses_what_follows():
 @pytest.mark.parametrize(
     ("product", "name", "shape", "message"),
     [
-        ("conv and residual", 9, (2, 8, 7, 6), r"the residual has shape \[2, 8, 7, 6\], which does not broadcast"),
-        ("matmul and bias", 8, (23,), r"the bias has shape \[23\], expected \[24\]"),
-        ("conv", 9, (2,), r"a bound of Clip has shape \[2\], expected a scalar"),
+        ("conv and residual", 12, (2, 8, 7, 6), r"the residual has shape \[2, 8, 7, 6\], which does not broadcast"),
+        ("matmul and bias", 11, (23,), r"the bias has shape \[23\], expected \[24\]"),
+        ("conv", 12, (2,), r"a bound of Clip has shape \[2\], expected a scalar"),
     ],
 )
 def test_a_fused_input_of_another_shape_is_an_error(product: str, name: int, shape: tuple[int, ...], message: str):
