@@ -20,6 +20,7 @@ TEXTS = (
     "", "x", "\x00", "two\nlines", "\x1b[31mred", "[bold]", "../../../etc/passwd", "/etc/passwd", "a" * 10_000,
     "\u202e", "onnxdc", "onnxdc.empty", "onnxdc.origin", "onnxdc.recipe", "location", "offset", "length", "SAME_UPPER",
     "Conv", "MatMul", "Gemm", "Gather", "Constant", "If", "Loop", "DecodeWeight", "SparseQuantGemm", "ai.onnx", "f",
+    "DecodeDenseGrid", "Symbols", "SparseSymbols2",
 )  # fmt: skip
 BYTES = (b"", b"\0", b"\xff" * 7, b"\0" * 64, b"\x80\xff", b"x" * 5000)
 # Messages that decide more than others, so that half of all damage is done to them.

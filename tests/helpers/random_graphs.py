@@ -16,9 +16,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from onnxdc.domain.operators import ACTIVATIONS, OPERATORS, SLOPE, Operator
-from onnxdc.domain.portable import portable_functions
-from onnxdc.numeric.encoding import encode_weight
+from onnxdc.numeric.encoding import encode_weight, plain
 from onnxdc.numeric.weight import TENSORS
+from tests.helpers.portable_models import add_bodies
 
 Draw = np.random.Generator
 Shape = tuple[int, ...]
@@ -35,6 +35,7 @@ class Graph:
             table calls ``before`` the weight come first.
         attributes: Those of the standard operator.
         slope: ``alpha`` of a LeakyRelu.
+        plain: Whether the streams of the weight are plain.
         opset: The version of the default domain.
     """
 
@@ -43,6 +44,7 @@ class Graph:
     inputs: Mapping[str, np.ndarray | None]
     attributes: Mapping[str, Any] = field(default_factory=dict)
     slope: float = 0.01
+    plain: bool = False
     opset: int = 20
 
     def __str__(self) -> str:
@@ -58,9 +60,7 @@ class Graph:
         """The inputs of these names, empty for those that are left out."""
         return [name if self.inputs.get(name) is not None else "" for name in of]
 
-    def _model(
-        self, nodes: list[onnx.NodeProto], constants: Mapping[str, np.ndarray], functions: list[onnx.FunctionProto]
-    ) -> onnx.ModelProto:
+    def _model(self, nodes: list[onnx.NodeProto], constants: Mapping[str, np.ndarray]) -> onnx.ModelProto:
         """A model whose inputs have no shapes."""
         inputs = [
             helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), [None] * value.ndim)
@@ -70,7 +70,7 @@ class Graph:
         initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
         graph = helper.make_graph(nodes, "random", inputs, [output], initializers)
         imports = [helper.make_opsetid("", self.opset), helper.make_opsetid("onnxdc", 1)]
-        return helper.make_model(graph, opset_imports=imports, ir_version=9, functions=functions)
+        return helper.make_model(graph, opset_imports=imports, ir_version=9)
 
     @cached_property
     def dense(self) -> onnx.ModelProto:
@@ -83,7 +83,7 @@ class Graph:
             nodes.append(helper.make_node("Add", [last, operator.added.lower()], ["sum"]))
             last = "sum"
         nodes += self._activation(last)
-        return self._model(nodes, {"W": self.weight}, [])
+        return self._model(nodes, {"W": self.weight})
 
     def _activation(self, value: str) -> list[onnx.NodeProto]:
         make = helper.make_node
@@ -105,6 +105,8 @@ class Graph:
     def compressed(self) -> onnx.ModelProto:
         """The node of the domain."""
         operator, group = self.operator, encode_weight(self.weight)
+        if self.plain:
+            group = plain(group)
         operands = [
             *self._names(operator.before), *TENSORS, *self._names((*operator.after, *operator.fused_inputs)),
         ]  # fmt: skip
@@ -112,9 +114,9 @@ class Graph:
         if operator.activation == "LeakyRelu":
             attributes[SLOPE] = self.slope
         nodes = [helper.make_node(operator.name, operands, ["Y"], domain="onnxdc", **attributes)]
-        longest = max(group.codes.size, group.gaps.size)
-        functions = portable_functions([operator.name], self.opset, group.chunk_size, list(attributes), longest)
-        return self._model(nodes, dict(zip(TENSORS, group.tensors, strict=True)), functions)
+        model = self._model(nodes, dict(zip(TENSORS, group.tensors, strict=True)))
+        add_bodies(model, group)
+        return model
 
 
 def exact(rng: Draw, shape: Shape, density: float = 1.0) -> np.ndarray:
@@ -147,7 +149,7 @@ def draw_graph(seed: int) -> Graph:
         inputs["min"] = None if chance(rng, 0.3) else np.array(-1.5, np.float32)
         inputs["max"] = None if chance(rng, 0.3) else np.array(rng.choice([2.25, -2.0]), np.float32)
     slope = float(rng.choice([0.01, 0.25, -0.5, 0.0]))
-    return Graph(operator, weight, inputs, attributes, slope)
+    return Graph(operator, weight, inputs, attributes, slope, plain=chance(rng, 0.3))
 
 
 Parts = tuple[np.ndarray, dict[str, np.ndarray | None], dict[str, Any]]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from onnxdc import native
+from onnxdc.numeric.encoding import plain
 from tests.helpers.native_models import Pair, normal, session, sparse_array
 
 
@@ -150,17 +151,17 @@ def test_gather(axis, dtype, indices_shape):
     weight = sparse_array(rng, (30, 7, 5), 0.5)
     length = weight.shape[axis]
     indices = rng.integers(-length, length, indices_shape).astype(dtype)
-    pair = Pair("Gather", weight, {"indices": indices}, {"axis": axis}, {"chunk_size": 64})
+    pair = Pair("Gather", weight, {"indices": indices}, {"axis": axis}, {"packet": 8})
     np.testing.assert_array_equal(pair.run(pair.sparse_model()), pair.run(pair.dense_model()))
 
 
 @pytest.mark.parametrize("density", [0.0, 0.003, 0.1, 1.0])
-@pytest.mark.parametrize("chunk_size", [64, 4096])
-def test_gather_rows_of_a_large_table(density, chunk_size):
+@pytest.mark.parametrize("packet", [8, 64])
+def test_gather_rows_of_a_large_table(density, packet):
     rng = np.random.default_rng(11)
     weight = sparse_array(rng, (500, 48), density, 200)
     indices = np.concatenate([rng.integers(0, 500, 40), [0, 499, -1, -500, 7, 7]])
-    pair = Pair("Gather", weight, {"indices": indices}, {}, {"chunk_size": chunk_size})
+    pair = Pair("Gather", weight, {"indices": indices}, {}, {"packet": packet})
     np.testing.assert_array_equal(pair.run(pair.sparse_model()), pair.run(pair.dense_model()))
 
 
@@ -244,6 +245,13 @@ def test_threads_of_the_session_and_concurrent_runs_change_nothing(pair, threads
     with ThreadPoolExecutor(4) as pool:
         for (found,) in pool.map(lambda _: shared.run(None, dict(pair.feeds)), range(8)):
             np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("pair", threaded_pairs(), ids=lambda pair: pair.op)
+def test_plain_streams_change_nothing(pair):
+    weight = plain(pair.compressed)
+    assert weight.codes.size == weight.gaps.size == weight.entries
+    np.testing.assert_array_equal(pair.run(pair.sparse_model(weight)), pair.run(pair.sparse_model()))
 
 
 @pytest.mark.parametrize("op", ["Gemm", "MatMul", "Conv"])
