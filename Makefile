@@ -56,7 +56,7 @@ fuzz: $(VENV)/tested
 valgrind: $(VENV)/tested
 	$(call needs,valgrind,valgrind)
 	$(CONFIGURE) -B $(VALGRIND) -DONNXDC_SANITIZERS=OFF -DONNXDC_RANDOM_CASES=100 \
-	  -DCMAKE_TEST_LAUNCHER="valgrind;--quiet;--leak-check=full;--error-exitcode=1"
+	  -DCMAKE_TEST_LAUNCHER="valgrind;--quiet;--leak-check=full;--error-exitcode=1;--soname-synonyms=somalloc=nouserintercepts"
 	$(BIN)/cmake --build $(VALGRIND)
 	$(BIN)/ctest --test-dir $(VALGRIND) --output-on-failure
 
