@@ -15,6 +15,7 @@ from onnxdc.domain.limits import Limit
 from onnxdc.errors import ModelError, RecipeError, option_names
 from onnxdc.evaluate.self_check import check_encoded
 from onnxdc.graph.skips import with_earlier_reasons
+from onnxdc.graph.slots import ROLES, Role
 from onnxdc.model_io import Source
 from onnxdc.model_io.budget import budget_of
 from onnxdc.model_io.notes import notes_of
@@ -88,7 +89,7 @@ def compress(
     recipe = recipe_of(recipe, options, "prune", "share", "encode")
     loaded, before = load(model)
     folds = tuple(fold_pass(loaded).changes) if fold else ()
-    plan = plan_for(loaded, recipe, model)
+    plan = plan_for(loaded, recipe, model, ROLES)
     pruned = prune_pass(plan, progress=stage_progress("prune", progress))
     shared = share_pass(plan, progress=stage_progress("share", progress))
     original = loaded.clone() if check else None
@@ -122,7 +123,7 @@ def prune(
         ModelError: The model cannot be read, is compressed already, or has no weight.
         RecipeError: An option is out of range, a rule matches no weight, or nothing says how to prune.
     """
-    plan, before = load_and_plan(model, recipe, options, "prune")
+    plan, before = load_and_plan(model, recipe, options, [Role.WEIGHT], "prune")
     if plan.recipe.global_density is None and not any(planned.settings.prunes for planned in plan.weights):
         raise RecipeError(
             "nothing says how to prune: expected one of ", *option_names([*PRUNING, "global_density"], ", ")
@@ -149,7 +150,7 @@ def share(
         ModelError: The model cannot be read, is compressed already, or has no weight.
         RecipeError: An option is out of range, or a rule matches no weight.
     """
-    plan, before = load_and_plan(model, recipe, options, "share")
+    plan, before = load_and_plan(model, recipe, options, [Role.WEIGHT, Role.TABLE], "share")
     return _dense_result(plan, share_pass(plan, progress=stage_progress("share", progress)), before)
 
 
@@ -179,14 +180,15 @@ def encode(
             compute what it should.
         RecipeError: An option is out of range, or a rule matches no weight.
     """
-    plan, before = load_and_plan(model, recipe, options, "encode")
+    plan, before = load_and_plan(model, recipe, options, ROLES, "encode")
     original = plan.model.clone() if check else None
     encoded = encode_pass(plan, force=force, progress=stage_progress("encode", progress))
-    rows = weight_rows(plan, encoded.changes, encoded.skips)
+    skips = with_earlier_reasons(encoded.skips, plan.constants)
+    rows = weight_rows(plan, encoded.changes, skips)
     if not encoded.changes:
         raise ModelError(f"{model_io.name_of(model)}: {nothing_to_do('encode', plan, rows)}")
     remarks = _remarks(model, original, plan.model, custom_ops)
-    return CompressionResult(plan.model, Report(rows, tuple(encoded.skips), file_before=before, remarks=remarks))
+    return CompressionResult(plan.model, Report(rows, tuple(skips), file_before=before, remarks=remarks))
 
 
 def decode(model: Source, *, limit: Limit | None = None, progress: StageProgress | None = None) -> CompressionResult:
