@@ -20,8 +20,8 @@ from onnxdc.model_io import Source
 from onnxdc.model_io.budget import budget_of
 from onnxdc.model_io.notes import notes_of
 from onnxdc.passes.encode import encode as encode_pass
-from onnxdc.passes.fold import fold as fold_pass
-from onnxdc.passes.plan import Plan
+from onnxdc.passes.fold.planned import FoldedPlan, plan_folded
+from onnxdc.passes.plan import Plan, plan_weights
 from onnxdc.passes.prune import prune as prune_pass
 from onnxdc.passes.result import Result, WeightChange
 from onnxdc.passes.share import share as share_pass
@@ -31,7 +31,15 @@ from onnxdc.report import ChangedModel, Report
 from onnxdc.report.losses import find_losses
 from onnxdc.report.nothing import nothing_to_do
 from onnxdc.report.rows import inspect_weights, weight_rows
-from onnxdc.request import StageProgress, load, load_and_plan, plan_for, recipe_of, stage_progress
+from onnxdc.request import (
+    StageProgress,
+    load,
+    load_and_plan,
+    recipe_of,
+    refuse_compressed,
+    require,
+    stage_progress,
+)
 from onnxdc.runtime import best_decoder, naming
 
 AnyChange = TypeVar("AnyChange", bound=WeightChange)
@@ -75,7 +83,8 @@ def compress(
     Args:
         model: A path, or a model in memory.
         recipe: What to do to which weight.
-        fold: Whether to fold BatchNormalization into the weights before it, and remove Identity and Dropout, first.
+        fold: Whether to fold first: BatchNormalization into the weights before it, expressions of constants into one,
+            equal weights into one; and to remove Identity and Dropout.
         check: Whether to run the result, natively and portably, against the pruned and shared model.
         custom_ops: Libraries of somebody's own operators that the model needs to run.
         progress: Called after each weight of each stage.
@@ -88,19 +97,36 @@ def compress(
     """
     recipe = recipe_of(recipe, options, "prune", "share", "encode")
     loaded, before = load(model)
-    folds = tuple(fold_pass(loaded).changes) if fold else ()
-    plan = plan_for(loaded, recipe, model, ROLES)
+    refuse_compressed(loaded, model)
+    folded = plan_folded(loaded, recipe) if fold else FoldedPlan(plan_weights(loaded, recipe))
+    plan = folded.plan
+    if not folded.pays:
+        require(plan, model, ROLES)
     pruned = prune_pass(plan, progress=stage_progress("prune", progress))
     shared = share_pass(plan, progress=stage_progress("share", progress))
     original = loaded.clone() if check else None
     encoded = encode_pass(plan, progress=stage_progress("encode", progress))
     skips = with_earlier_reasons(encoded.skips, shared.skips)
     rows = weight_rows(plan, encoded.changes, skips)
+    if not encoded.changes and folded.pays:
+        return _folded_only(model, recipe, custom_ops, check=check)
     if not encoded.changes:
         raise ModelError(f"{model_io.name_of(model)}: {nothing_to_do('compress', plan, rows)}")
     remarks = _remarks(model, original, loaded, custom_ops)
     losses = find_losses(plan, [*pruned.changes, *shared.changes])
-    return CompressionResult(loaded, Report(rows, tuple(skips), folds, before, remarks=remarks, losses=losses))
+    return CompressionResult(loaded, Report(rows, tuple(skips), folded.changes, before, remarks=remarks, losses=losses))
+
+
+def _folded_only(
+    model: Source, recipe: Recipe, custom_ops: Sequence[str | os.PathLike[str]], *, check: bool
+) -> CompressionResult:
+    """Return the result for a model that folding makes smaller, and nothing else does: its values stay as they are."""
+    loaded, before = load(model)
+    original = loaded.clone() if check else None
+    folded = plan_folded(loaded, recipe)
+    remarks = ("folded only: encoding makes no weight smaller", *_remarks(model, original, loaded, custom_ops))
+    skips = (*folded.plan.skips, *folded.plan.constants)
+    return CompressionResult(loaded, Report(weight_rows(folded.plan), skips, folded.changes, before, remarks=remarks))
 
 
 def prune(

@@ -52,13 +52,22 @@ def load_and_plan(
 
 def plan_for(loaded: ir.Model, recipe: Recipe, source: Source, roles: Collection[Role]) -> Plan:
     """Return the plan for a model that is not compressed yet and has at least one weight of some roles."""
-    where = model_io.name_of(source)
-    if is_compressed(loaded):
-        raise ModelError(f"{where}: already compressed, expected a model that is not")
+    refuse_compressed(loaded, source)
     plan = plan_weights(loaded, recipe)
-    if not plan.having(*roles):
-        raise ModelError(f"{where}: {no_weight(plan)}")
+    require(plan, source, roles)
     return plan
+
+
+def refuse_compressed(loaded: ir.Model, source: Source) -> None:
+    """Refuse a model that is compressed already."""
+    if is_compressed(loaded):
+        raise ModelError(f"{model_io.name_of(source)}: already compressed, expected a model that is not")
+
+
+def require(plan: Plan, source: Source, roles: Collection[Role]) -> None:
+    """Refuse a model that has no weight of some roles."""
+    if not plan.having(*roles):
+        raise ModelError(f"{model_io.name_of(source)}: {no_weight(plan)}")
 
 
 def stage_progress(name: str, progress: StageProgress | None) -> Progress | None:

@@ -175,6 +175,12 @@ def named_constants(model: ir.Model) -> Iterator[NamedConstant]:
             yield NamedConstant(name, value, graph, function)
 
 
+def constant_bytes(model: ir.Model) -> int:
+    """Return the bytes of all constants of a model."""
+    tensors = (constant_tensor(constant.value) for constant in named_constants(model))
+    return sum(tensor.nbytes for tensor in tensors if tensor is not None)
+
+
 def _weight_or_skip(
     constant: NamedConstant, traced: Trace, model: ir.Model, min_elements: int, roles: Collection[Role]
 ) -> Weight | Skip | None:
