@@ -25,6 +25,8 @@ from onnxdc.recipe import Settings
 _WORTH: Final = 1024  # bytes of a constant, a choice: far more than the nodes and names that it costs to have it once
 _WORTH_TRANSPOSED: Final = 2**18  # the same for one whose transpose is kept, which nothing runs sparse any more
 
+_BEGINNING: Final = 64  # elements that nearly all different weights differ in already
+
 _Key: TypeAlias = tuple[object, ...]
 
 
@@ -127,7 +129,8 @@ def _may_go(constant: NamedConstant, model: ir.Model) -> bool:
 def _equal(stored: Iterable[_Stored]) -> Iterator[list[_Stored]]:
     """Yield two or more that are equal, bit for bit; only of those that may be is the data read."""
     for alike in _parted((each.key, each) for each in stored):
-        yield from _parted((_digest(each.array()), each) for each in alike)
+        for begun_alike in _parted((_digest(each.array().reshape(-1)[:_BEGINNING]), each) for each in alike):
+            yield from _parted((_digest(each.array()), each) for each in begun_alike)
 
 
 def _parted(keyed: Iterable[tuple[object, _Stored]]) -> list[list[_Stored]]:
