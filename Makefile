@@ -14,7 +14,7 @@ SEED ?= $(NOW)
 NOW := $(shell date +%s)
 CONFIGURE = $(BIN)/cmake -S custom_ops -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) -DONNXDC_TESTS=ON
 
-.PHONY: demo test check-all clang fuzz test-neon tsan valgrind lint clean
+.PHONY: demo test check-all clang fuzz test-js test-neon tsan valgrind lint clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -26,7 +26,7 @@ test: $(VENV)/tested $(CHECKS)/CMakeCache.txt lint
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 # What takes longer than `make test`.
-check-all: test clang tsan valgrind test-neon fuzz
+check-all: test test-js clang tsan valgrind test-neon fuzz
 
 # The C++ unit tests as users get the code: of clang, under valgrind, which knows AVX2 and scalar code, and for AArch64 in
 # qemu-user.
@@ -44,6 +44,12 @@ tsan: $(VENV)/tested
 	$(BIN)/cmake --build $(TSAN)
 	$(BIN)/ctest --test-dir $(TSAN) --output-on-failure
 
+# The npm package: its own tests, then what the encoder writes, in the runtimes for JavaScript.
+test-js: $(VENV)/tested
+	$(call needs,node,nodejs)
+	cd js && node --test
+	$(BIN)/python -m pytest tests/web
+
 # What docs/fuzzing.md says: five targets in C++, then damaged models for the Python side.
 fuzz: $(VENV)/tested
 	$(call needs,clang++,clang)
@@ -56,7 +62,7 @@ fuzz: $(VENV)/tested
 valgrind: $(VENV)/tested
 	$(call needs,valgrind,valgrind)
 	$(CONFIGURE) -B $(VALGRIND) -DONNXDC_SANITIZERS=OFF -DONNXDC_RANDOM_CASES=100 \
-	  -DCMAKE_TEST_LAUNCHER="valgrind;--quiet;--leak-check=full;--error-exitcode=1"
+	  -DCMAKE_TEST_LAUNCHER="valgrind;--quiet;--leak-check=full;--error-exitcode=1;--soname-synonyms=somalloc=nouserintercepts"
 	$(BIN)/cmake --build $(VALGRIND)
 	$(BIN)/ctest --test-dir $(VALGRIND) --output-on-failure
 

@@ -16,12 +16,13 @@ from onnxdc.domain.limits import Limit
 from onnxdc.errors import ModelError, RecipeError, option_names
 from onnxdc.evaluate.self_check import check_encoded
 from onnxdc.graph.skips import Skip, with_earlier_reasons
+from onnxdc.graph.slots import ROLES, Role
 from onnxdc.model_io import Source
 from onnxdc.model_io.budget import budget_of
 from onnxdc.model_io.notes import notes_of
 from onnxdc.passes.encode import encode as encode_pass
-from onnxdc.passes.fold import fold as fold_pass
-from onnxdc.passes.plan import Plan
+from onnxdc.passes.fold.planned import FoldedPlan, plan_folded
+from onnxdc.passes.plan import Plan, plan_weights
 from onnxdc.passes.prune import prune as prune_pass
 from onnxdc.passes.result import Result, WeightChange
 from onnxdc.passes.share import share as share_pass
@@ -34,7 +35,15 @@ from onnxdc.report import ChangedModel, Report
 from onnxdc.report.losses import find_losses
 from onnxdc.report.nothing import nothing_to_do
 from onnxdc.report.rows import inspect_weights, weight_rows
-from onnxdc.request import StageProgress, load, load_and_plan, plan_for, recipe_of, stage_progress
+from onnxdc.request import (
+    StageProgress,
+    load,
+    load_and_plan,
+    recipe_of,
+    refuse_compressed,
+    require,
+    stage_progress,
+)
 from onnxdc.runtime import best_decoder, naming
 
 AnyChange = TypeVar("AnyChange", bound=WeightChange)
@@ -78,7 +87,8 @@ def compress(
     Args:
         model: A path, or a model in memory.
         recipe: What to do to which weight.
-        fold: Whether to fold BatchNormalization into the weights before it, and remove Identity and Dropout, first.
+        fold: Whether to fold first: BatchNormalization into the weights before it, expressions of constants into one,
+            equal weights into one; and to remove Identity and Dropout.
         check: Whether to run the result, natively and portably, against the pruned and shared model.
         custom_ops: Libraries of somebody's own operators that the model needs to run.
         progress: Called after each weight of each stage.
@@ -91,15 +101,34 @@ def compress(
     """
     recipe = recipe_of(recipe, options, "prune", "share", "encode")
     loaded, before = load(model)
-    folds = tuple(fold_pass(loaded).changes) if fold else ()
-    plan = plan_for(loaded, recipe, model)
+    refuse_compressed(loaded, model)
+    folded = plan_folded(loaded, recipe) if fold else FoldedPlan(plan_weights(loaded, recipe))
+    plan = folded.plan
+    if not folded.pays:
+        require(plan, model, ROLES)
     pruned = prune_pass(plan, progress=stage_progress("prune", progress))
     shared = share_pass(plan, progress=stage_progress("share", progress))
     losses = find_losses(plan, [*pruned.changes, *shared.changes])
     original = loaded.clone() if check else None
-    report = _encode(model, plan, ("prune", "share", "encode"), progress, earlier=shared.skips)
+    report = _encode(plan, ("prune", "share", "encode"), progress, earlier=shared.skips)
+    if not report.is_encoded and folded.pays:
+        return _folded_only(model, recipe, custom_ops, check=check)
+    _require_groups(report, model, plan, "compress")
     remarks = _remarks(model, original, loaded, custom_ops)
-    return CompressionResult(loaded, replace(report, folds=folds, file_before=before, remarks=remarks, losses=losses))
+    report = replace(report, folds=folded.changes, file_before=before, remarks=remarks, losses=losses)
+    return CompressionResult(loaded, report)
+
+
+def _folded_only(
+    model: Source, recipe: Recipe, custom_ops: Sequence[str | os.PathLike[str]], *, check: bool
+) -> CompressionResult:
+    """Return the result for a model that folding makes smaller, and nothing else does: its values stay as they are."""
+    loaded, before = load(model)
+    original = loaded.clone() if check else None
+    folded = plan_folded(loaded, recipe)
+    remarks = ("folded only: encoding makes no weight smaller", *_remarks(model, original, loaded, custom_ops))
+    skips = (*folded.plan.skips, *folded.plan.constants)
+    return CompressionResult(loaded, Report(weight_rows(folded.plan), skips, folded.changes, before, remarks=remarks))
 
 
 def prune(
@@ -122,7 +151,7 @@ def prune(
         ModelError: The model cannot be read, is compressed already, or has no weight.
         RecipeError: An option is out of range, a rule matches no weight, or nothing says how to prune.
     """
-    plan, before = load_and_plan(model, recipe, options, "prune")
+    plan, before = load_and_plan(model, recipe, options, [Role.WEIGHT], "prune")
     if plan.recipe.global_density is None and not any(planned.settings.prunes for planned in plan.weights):
         raise RecipeError(
             "nothing says how to prune: expected one of ", *option_names([*PRUNING, "global_density"], ", ")
@@ -149,7 +178,7 @@ def share(
         ModelError: The model cannot be read, is compressed already, or has no weight.
         RecipeError: An option is out of range, or a rule matches no weight.
     """
-    plan, before = load_and_plan(model, recipe, options, "share")
+    plan, before = load_and_plan(model, recipe, options, [Role.WEIGHT, Role.TABLE], "share")
     return _dense_result(plan, share_pass(plan, progress=stage_progress("share", progress)), before)
 
 
@@ -179,9 +208,10 @@ def encode(
             compute what it should.
         RecipeError: An option is out of range, or a rule matches no weight.
     """
-    plan, before = load_and_plan(model, recipe, options, "encode")
+    plan, before = load_and_plan(model, recipe, options, ROLES, "encode")
     original = plan.model.clone() if check else None
-    report = _encode(model, plan, ("encode",), progress, force=force)
+    report = _encode(plan, ("encode",), progress, earlier=plan.constants, force=force)
+    _require_groups(report, model, plan, "encode")
     remarks = _remarks(model, original, plan.model, custom_ops)
     return CompressionResult(plan.model, replace(report, file_before=before, remarks=remarks))
 
@@ -232,7 +262,6 @@ def inspect(model: Source, *, limit: Limit | None = None, **options: Unpack[Ever
 
 
 def _encode(
-    source: Source,
     plan: Plan,
     stages: tuple[Stage, ...],
     progress: StageProgress | None,
@@ -243,29 +272,30 @@ def _encode(
     """Strip the model of a plan if the recipe says so, encode it, and write into it how it was made.
 
     Args:
-        source: What the model was read from.
         plan: The weights.
         stages: The stages that made the model, this one included.
         progress: Called after each weight.
         earlier: What a stage before said of the weights that it left.
         force: Whether to encode even what does not get smaller.
-
-    Raises:
-        ModelError: There is nothing to encode.
     """
     nodes = {planned.weight.name: planned.weight.node for planned in plan.weights}
     stripped = strip(plan) if plan.recipe.strip else 0
     encoded = encode_pass(plan, force=force, progress=stage_progress("encode", progress))
-    skips = with_earlier_reasons(encoded.skips, earlier)
+    skips = tuple(with_earlier_reasons(encoded.skips, earlier))
     rows = tuple(replace(row, node=nodes[row.name]) for row in weight_rows(plan, encoded.changes, skips))
     if not encoded.changes:
-        verb = "compress" if len(stages) > 1 else "encode"
-        raise ModelError(f"{model_io.name_of(source)}: {nothing_to_do(verb, plan, rows)}")
+        return Report(rows, skips)
     if plan.recipe.strip:
         stripped += drop_implied_shapes(plan.model)
     strippable = 0 if plan.recipe.strip else strippable_bytes(plan.model)
     provenance.store(plan.model, recorded(plan.recipe, *stages))
-    return Report(rows, tuple(skips), stripped=stripped, strippable=strippable)
+    return Report(rows, skips, stripped=stripped, strippable=strippable)
+
+
+def _require_groups(report: Report, source: Source, plan: Plan, verb: str) -> None:
+    """Refuse a model in which nothing was encoded."""
+    if not report.is_encoded:
+        raise ModelError(f"{model_io.name_of(source)}: {nothing_to_do(verb, plan, report.rows)}")
 
 
 def _remarks(

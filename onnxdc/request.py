@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 import onnx_ir as ir
@@ -10,6 +10,7 @@ import onnx_ir as ir
 from onnxdc import model_io
 from onnxdc.domain.compressed import is_compressed
 from onnxdc.errors import ModelError
+from onnxdc.graph.slots import Role
 from onnxdc.model_io import Source
 from onnxdc.passes.plan import Plan, plan_weights
 from onnxdc.passes.result import Progress
@@ -41,23 +42,32 @@ def load(model: Source, *, upgrade: bool = True) -> tuple[ir.Model, int | None]:
 
 
 def load_and_plan(
-    model: Source, recipe: Recipe | None, options: Mapping[str, Any], *stages: Stage
+    model: Source, recipe: Recipe | None, options: Mapping[str, Any], roles: Collection[Role], *stages: Stage
 ) -> tuple[Plan, int | None]:
     """Return the plan of a verb for a model that it loads, and the bytes of the model's files."""
     recipe = recipe_of(recipe, options, *stages)
     loaded, before = load(model)
-    return plan_for(loaded, recipe, model), before
+    return plan_for(loaded, recipe, model, roles), before
 
 
-def plan_for(loaded: ir.Model, recipe: Recipe, source: Source) -> Plan:
-    """Return the plan for a model that is not compressed yet and has at least one weight."""
-    where = model_io.name_of(source)
-    if is_compressed(loaded):
-        raise ModelError(f"{where}: already compressed, expected a model that is not")
+def plan_for(loaded: ir.Model, recipe: Recipe, source: Source, roles: Collection[Role]) -> Plan:
+    """Return the plan for a model that is not compressed yet and has at least one weight of some roles."""
+    refuse_compressed(loaded, source)
     plan = plan_weights(loaded, recipe)
-    if not plan.weights:
-        raise ModelError(f"{where}: {no_weight(plan)}")
+    require(plan, source, roles)
     return plan
+
+
+def refuse_compressed(loaded: ir.Model, source: Source) -> None:
+    """Refuse a model that is compressed already."""
+    if is_compressed(loaded):
+        raise ModelError(f"{model_io.name_of(source)}: already compressed, expected a model that is not")
+
+
+def require(plan: Plan, source: Source, roles: Collection[Role]) -> None:
+    """Refuse a model that has no weight of some roles."""
+    if not plan.having(*roles):
+        raise ModelError(f"{model_io.name_of(source)}: {no_weight(plan)}")
 
 
 def stage_progress(name: str, progress: StageProgress | None) -> Progress | None:

@@ -14,7 +14,7 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 # Keys and names that stand in files, not in Python.
 OTHERS = {
-    "onnxdc.empty",  # metadata of a model
+    "onnxdc.Segment",  # a function of files of development versions
     "onnxdc.origin",  # metadata of a model
     "onnxdc.recipe",  # metadata of a model
     "onnxdc.hook",  # the format of a hook

@@ -29,7 +29,12 @@ def cli() -> None:
 
 @cli.command()
 @options.writes_model("prune", "share", "encode")
-@click.option("--fold/--no-fold", default=True, show_default=True, help="Fold BatchNormalization into weights first.")
+@click.option(
+    "--fold/--no-fold",
+    default=True,
+    show_default=True,
+    help="Fold what is constant, and store equal weights once, first.",
+)
 @options.CHECK
 @options.CUSTOM_OPS
 def compress(**arguments: Any) -> None:

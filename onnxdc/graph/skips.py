@@ -22,6 +22,7 @@ class SkipCode(StrEnum):
     UNFIT = "unfit values"
     NOTHING_ASKED = "nothing asked"
     NOTHING_TO_DO = "nothing to do"
+    TABLE = "not a layer's weight"
     UNKNOWN_AXIS = "unknown channel axis"
     NO_ROOM = "no room for initializers"
     EMPTY = "no elements"
@@ -57,7 +58,15 @@ class Skip:
 
 
 def with_earlier_reasons(skips: Sequence[Skip], earlier: Sequence[Skip]) -> list[Skip]:
-    """Return the skips of one pass, with what the pass before said about the same weights."""
-    before = {skip.name: skip.reason for skip in earlier}
-    reasons = {skip.name: dict.fromkeys((before.get(skip.name, skip.reason), skip.reason)) for skip in skips}
-    return [replace(skip, reason="; ".join(reasons[skip.name])) for skip in skips]
+    """Return the skips of one pass, with what the pass before said about the same weights.
+
+    What is no weight to the pass before need not be told to have too many values.
+    """
+    before = {skip.name: skip for skip in earlier}
+    return [_with_reason_before(skip, before.get(skip.name, skip)) for skip in skips]
+
+
+def _with_reason_before(skip: Skip, before: Skip) -> Skip:
+    if before.code in (SkipCode.NOT_A_WEIGHT, SkipCode.VECTOR):
+        return before
+    return replace(skip, reason="; ".join(dict.fromkeys((before.reason, skip.reason))))

@@ -1,7 +1,8 @@
-"""Which inputs of which operators are weights, and along which axis of them the output channels lie."""
+"""Which inputs of which operators are weights, what stages may do to them, and where their output channels lie."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final, Literal, TypeAlias, get_args
 
 import onnx_ir as ir
@@ -9,6 +10,17 @@ import onnx_ir as ir
 # Of weights, strongest first: a weight with several uses is of the first kind that one of them has.
 Kind: TypeAlias = Literal["conv", "fc", "recurrent", "embedding", "other"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+
+class Role(StrEnum):
+    """What a constant is to the operators that read it, and with that which stages may change it, strongest first."""
+
+    WEIGHT = "weight"  # a weight that every stage takes
+    TABLE = "table"  # a table, experts, stacked layers: shared and encoded, and pruned by nobody who was not asked
+    CONSTANT = "constant"  # whatever else is large: encoded, which loses nothing
+
+
+ROLES: Final[tuple[Role, ...]] = tuple(Role)
 
 # Element types that a weight may have.
 WEIGHT_TYPES: Final = frozenset({ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.FLOAT, ir.DataType.DOUBLE})
@@ -37,6 +49,23 @@ _WEIGHT_SLOTS: Final[dict[tuple[str, str], tuple[Kind, tuple[int, ...]]]] = {
     (_MICROSOFT, "NhwcConv"): ("other", (1,)),
     (_MICROSOFT, "Attention"): ("other", (1,)),
     (_MICROSOFT, "EmbedLayerNormalization"): ("other", (2, 3, 4)),
+}
+
+# The same for what has the role of a table. Nobody knows how well these stand pruning.
+_TABLE_SLOTS: Final[dict[tuple[str, str], tuple[Kind, tuple[int, ...]]]] = {
+    ("", "GatherND"): ("embedding", (0,)),
+    ("", "GatherElements"): ("embedding", (0,)),
+    ("", "Slice"): ("embedding", (0,)),  # with bounds that only the inputs tell: see trace.py
+    (_MICROSOFT, "MoE"): ("other", (2, 4, 6)),
+    (_MICROSOFT, "DecoderAttention"): ("other", (2, 3)),
+    (_MICROSOFT, "LongformerAttention"): ("other", (1, 4)),
+    (_MICROSOFT, "PackedAttention"): ("other", (1,)),
+    (_MICROSOFT, "DecoderMaskedSelfAttention"): ("other", (1,)),
+    (_MICROSOFT, "FusedMatMulActivation"): ("other", (0, 1)),
+    (_MICROSOFT, "TransposeMatMul"): ("other", (0, 1)),
+    (_MICROSOFT, "ConvTransposeWithDynamicPads"): ("other", (1,)),
+    (_MICROSOFT, "NhwcFusedConv"): ("other", (1,)),
+    ("com.microsoft.nchwc", "Conv"): ("other", (1,)),  # its channels are in blocks, filled up with zeros
 }
 
 # Operators that compute with a quantized weight -> the inputs that hold it. QuantizeLinear takes the float weight of a
@@ -81,8 +110,20 @@ _STATISTIC_SLOTS: Final[dict[str, dict[int, Statistic]]] = {"BatchNormalization"
 
 def weight_kind(node: ir.Node, index: int) -> Kind | None:
     """Return the kind of weight that input ``index`` of the node takes, None if it takes none."""
-    kind, slots = _WEIGHT_SLOTS.get((node.domain, node.op_type), (None, ()))
+    kind, slots = _slots(node)
     return kind if index in slots else None
+
+
+def slot_role(node: ir.Node, index: int) -> Role:
+    """Return the role of what input ``index`` of the node takes."""
+    if weight_kind(node, index) is None:
+        return Role.CONSTANT
+    return Role.WEIGHT if (node.domain, node.op_type) in _WEIGHT_SLOTS else Role.TABLE
+
+
+def _slots(node: ir.Node) -> tuple[Kind | None, tuple[int, ...]]:
+    operator = (node.domain, node.op_type)
+    return _WEIGHT_SLOTS.get(operator) or _TABLE_SLOTS.get(operator) or (None, ())
 
 
 def is_quantized_slot(node: ir.Node, index: int) -> bool:

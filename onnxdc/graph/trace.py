@@ -1,8 +1,8 @@
 """Follow a constant to the operators that consume it, and an axis of it back from there.
 
 Between the two may lie nodes that only reshape, transpose, cast or cut (``is_passing``), nodes that put constants
-together, and calls of model-local functions, in whose bodies the search goes on. Subgraphs need no care: they see the
-values of the graphs around them.
+together, calls of model-local functions, in whose bodies the search goes on, and inputs of Scan and Loop, whose bodies
+have other names for them. Other subgraphs need no care: they see the values of the graphs around them.
 """
 
 from __future__ import annotations
@@ -14,18 +14,26 @@ from dataclasses import dataclass, field
 import onnx_ir as ir
 
 from onnxdc.graph import slots
-from onnxdc.graph.passing import CUTTING, RESHAPING, is_passing
-from onnxdc.graph.slots import KINDS, Kind
+from onnxdc.graph.passing import CUTTING, RESHAPING, inside, is_passing, takes_from_table
+from onnxdc.graph.slots import KINDS, ROLES, Kind, Role
 from onnxdc.graph.walk import graphs, operator_name
 
 
 @dataclass(frozen=True)
 class Step:
-    """The last node of a way from a constant, with the way before it: ways that begin alike share their beginning."""
+    """The last node of a way from a constant, with the way before it: ways that begin alike share their beginning.
+
+    Attributes:
+        node: The last node.
+        before: The way before it.
+        length: The number of nodes of the way.
+        repeats: Whether the way enters the body of a Scan or Loop.
+    """
 
     node: ir.Node
     before: Step | None
     length: int
+    repeats: bool
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,12 @@ class Use:
     def distance(self) -> int:
         """The number of nodes between the constant and the consumer."""
         return 0 if self.way is None else self.way.length
+
+    @property
+    def role(self) -> Role:
+        """What the constant is to the consumer; in the body of a Scan or Loop it has no stronger role than a table."""
+        role = slots.slot_role(self.node, self.index)
+        return Role.TABLE if role is Role.WEIGHT and self.way is not None and self.way.repeats else role
 
     @property
     def kind(self) -> Kind:
@@ -104,7 +118,7 @@ def joins_of_constants(model: ir.Model) -> set[ir.Node]:
 
 
 def trace(value: ir.Value, model: ir.Model, joins: Set[ir.Node]) -> Trace:
-    """Find everything that ``value`` feeds, directly or through passing nodes; uses come strongest kind first.
+    """Find everything that ``value`` feeds, directly or through passing nodes; uses come strongest role and kind first.
 
     Args:
         value: The constant to follow.
@@ -123,10 +137,15 @@ def trace(value: ir.Value, model: ir.Model, joins: Set[ir.Node]) -> Trace:
             traced.others.append("graph output")
         for node, index in current.uses():
             function = model.functions.get(node.op_identifier())
-            further = Step(node, way, 1 if way is None else way.length + 1)
+            own = inside(node, index)
+            further = _further(node, way, repeats=own is not None)
             if function is not None and index < len(function.inputs):
                 pending.append((function.inputs[index], further))
+            elif own is not None:
+                pending.append((own, further))
             elif is_passing(node, index) or node in joins:
+                if takes_from_table(node, index):
+                    traced.uses.append(Use(node, index, way))
                 pending += [(output, further) for output in node.outputs]
             elif slots.weight_kind(node, index) is not None:
                 traced.uses.append(Use(node, index, way))
@@ -134,8 +153,12 @@ def trace(value: ir.Value, model: ir.Model, joins: Set[ir.Node]) -> Trace:
                 traced.quantized.append(operator_name(node))
             else:
                 traced.others.append(operator_name(node))
-    traced.uses.sort(key=lambda use: (KINDS.index(use.kind), use.distance))
+    traced.uses.sort(key=lambda use: (ROLES.index(use.role), KINDS.index(use.kind), use.distance))
     return traced
+
+
+def _further(node: ir.Node, way: Step | None, *, repeats: bool) -> Step:
+    return Step(node, way, 1, repeats) if way is None else Step(node, way, way.length + 1, way.repeats or repeats)
 
 
 def source_axis(use: Use, shape: tuple[int, ...]) -> int | None:
@@ -162,7 +185,7 @@ def _shape_after(node: ir.Node, before: tuple[int, ...]) -> tuple[int, ...] | No
     if node.op_type == "Transpose":
         permutation = _permutation(node, len(before))
         return None if permutation is None else tuple(before[axis] for axis in permutation)
-    if node.op_type in CUTTING | {"Concat"}:
+    if node.op_type in CUTTING | {"Concat", "Scan"}:
         return None
     if node.op_type not in RESHAPING:
         return before

@@ -2,13 +2,15 @@
 
 A weight is a constant of a floating-point type (an initializer of any graph, or the output of a Constant node) that
 reaches a weight slot (``slots.py``) of some operator, directly or through operators that only reshape, transpose, cast,
-cut or join it, in its own graph, in a subgraph or in a model-local function. No tensor is loaded to find it.
+cut or join it, in its own graph, in a subgraph or in a model-local function. Its role says which stages may change it.
+Constants that reach no such slot have a role too: they can be encoded, which changes no value. No tensor is loaded to
+find any of them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -18,9 +20,9 @@ import onnx_ir as ir
 from onnxdc.graph import slots
 from onnxdc.graph.constants import constant_tensor, read_constant, replace_constant
 from onnxdc.graph.skips import Skip, SkipCode
-from onnxdc.graph.slots import Kind
+from onnxdc.graph.slots import Kind, Role
 from onnxdc.graph.trace import Trace, Use, joins_of_constants, source_axis, trace
-from onnxdc.graph.walk import described, graphs
+from onnxdc.graph.walk import described, graphs, operator_name
 
 
 class NamedConstant(NamedTuple):
@@ -48,12 +50,14 @@ class WeightInfo:
         kind: The kind of its first use.
         shape: Its shape.
         channel_axis: The axis along which the output channels of the first use lie, None if unknown.
+        role: What it is to the operators that read it.
     """
 
     name: str
     kind: Kind
     shape: tuple[int, ...]
     channel_axis: int | None
+    role: Role = Role.WEIGHT
 
 
 @dataclass(eq=False)
@@ -62,10 +66,11 @@ class Weight:
 
     Attributes:
         name, value, graph, function: As in ``NamedConstant``.
-        uses: The weight slots that it feeds, strongest kind first.
-        kind: The kind of its first use.
+        uses: The weight slots that it feeds, strongest role and kind first.
+        kind: The kind of its first use; ``"other"`` in the role of a constant.
         channel_axis: The axis of this tensor along which the output channels of the first use lie, None if unknown.
         other_uses: What else uses it, in words: such as ``"Add"`` or ``"graph output"``.
+        role: What it is to the operators that read it.
     """
 
     name: str
@@ -76,6 +81,7 @@ class Weight:
     kind: Kind
     channel_axis: int | None
     other_uses: tuple[str, ...] = ()
+    role: Role = Role.WEIGHT
 
     @property
     def tensor(self) -> ir.TensorProtocol:
@@ -96,18 +102,24 @@ class Weight:
 
     @property
     def op_type(self) -> str:
-        """The operator of the first use."""
-        return self.uses[0].node.op_type
+        """The operator of the first use; empty without one."""
+        return self.uses[0].node.op_type if self.uses else ""
 
     @property
     def node(self) -> str:
-        """The node of the first use: such as ``"Conv conv1"``."""
-        return described(self.uses[0].node)
+        """The node of the first use, or the first that reads it: such as ``"Conv conv1"``; empty if none does."""
+        users = [use.node for use in self.uses[:1]] or list(self.value.consumers())
+        return described(users[0]) if users else ""
+
+    @property
+    def feeds(self) -> str:
+        """What it feeds, in words."""
+        return ", ".join(dict.fromkeys([operator_name(use.node) for use in self.uses] + list(self.other_uses)))
 
     @property
     def info(self) -> WeightInfo:
         """What can be known of it without its model."""
-        return WeightInfo(self.name, self.kind, self.shape, self.channel_axis)
+        return WeightInfo(self.name, self.kind, self.shape, self.channel_axis, self.role)
 
     @property
     def is_graph_input(self) -> bool:
@@ -127,7 +139,9 @@ class Weight:
         replace_constant(self.value, array)
 
 
-def find_weights(model: ir.Model, min_elements: int) -> tuple[list[Weight], list[Skip]]:
+def find_weights(
+    model: ir.Model, min_elements: int, roles: Collection[Role] = (Role.WEIGHT,)
+) -> tuple[list[Weight], list[Skip]]:
     """Find the weights of a model in the order of its graphs, and the constants that are none, each with the reason.
 
     Integer constants are mentioned only if they are quantized weights.
@@ -135,17 +149,18 @@ def find_weights(model: ir.Model, min_elements: int) -> tuple[list[Weight], list
     Args:
         model: The model, which is not changed; none of its tensors is loaded.
         min_elements: The number of elements that a weight has at least; smaller tensors are skipped.
+        roles: The roles of what counts as a weight.
     """
     weights: list[Weight] = []
     skips: list[Skip] = []
     joins = joins_of_constants(model)
     for constant in named_constants(model):
         traced = trace(constant.value, model, joins)
-        skip = _why_not(constant, traced, min_elements)
-        if skip is not None:
-            skips.append(_completed(skip, constant, traced))
-        elif _is_float(constant):
-            weights.append(_weight(constant, traced))
+        found = _weight_or_skip(constant, traced, model, min_elements, roles)
+        if isinstance(found, Skip):
+            skips.append(_completed(found, constant, traced))
+        elif found is not None:
+            weights.append(found)
     return weights, skips
 
 
@@ -160,9 +175,60 @@ def named_constants(model: ir.Model) -> Iterator[NamedConstant]:
             yield NamedConstant(name, value, graph, function)
 
 
+def constant_bytes(model: ir.Model) -> int:
+    """Return the bytes of all constants of a model."""
+    tensors = (constant_tensor(constant.value) for constant in named_constants(model))
+    return sum(tensor.nbytes for tensor in tensors if tensor is not None)
+
+
+def _weight_or_skip(
+    constant: NamedConstant, traced: Trace, model: ir.Model, min_elements: int, roles: Collection[Role]
+) -> Weight | Skip | None:
+    """Return the weight that a constant is, or why one might take it for a weight that it is not."""
+    name, tensor = constant.name, constant_tensor(constant.value)
+    if tensor is None:
+        attribute = Skip(name, SkipCode.FUNCTION_ATTRIBUTE, "its value is an attribute of the function")
+        return attribute if traced.uses else None
+    if tensor.dtype not in slots.WEIGHT_TYPES:
+        reason = f"already quantized ({tensor.dtype.name.lower()}, feeds {' '.join(traced.quantized[:1])})"
+        is_quantized = traced.quantized and tensor.size >= min_elements
+        return Skip(name, SkipCode.QUANTIZED, reason) if is_quantized else None
+    if tensor.size < min_elements:
+        limit = f"fewer than {min_elements}"
+        return Skip(name, SkipCode.TOO_SMALL, f"{tensor.size} elements, {limit}", f"{limit} elements")
+    weight = _weight(constant, traced)
+    is_fixed = weight.role is Role.CONSTANT and not _can_be_computed(constant, model)
+    return why_no_weight(weight) if weight.role not in roles or is_fixed else weight
+
+
+def _can_be_computed(constant: NamedConstant, model: ir.Model) -> bool:
+    """Tell whether a node may yield what the constant holds: its graph has nodes, and no caller may give another value.
+
+    Before IR version 4 every initializer is an input of its graph, and no caller gives one.
+    """
+    is_input = constant.value.is_graph_input() and model.ir_version >= 4
+    return bool(constant.value.uses()) and len(constant.graph) > 0 and not is_input
+
+
+def why_no_weight(weight: Weight) -> Skip:
+    """Say why stages that change values leave a constant as it is."""
+    users = dict.fromkeys(weight.other_uses)
+    if weight.uses and len(weight.shape) < 2:
+        skip = Skip(weight.name, SkipCode.VECTOR, f"rank {len(weight.shape)}: biases and scales stay as they are")
+    elif weight.uses:
+        skip = Skip(weight.name, SkipCode.TABLE, f"not a layer's weight, feeds {weight.feeds}")
+    elif users:
+        skip = Skip(weight.name, SkipCode.NOT_A_WEIGHT, f"not a weight, feeds {', '.join(users)}")
+    else:
+        skip = Skip(weight.name, SkipCode.UNUSED, "not used")
+    return replace(skip, node=weight.node, size=weight.size)
+
+
 def _weight(constant: NamedConstant, traced: Trace) -> Weight:
-    weight = Weight(*constant, tuple(traced.uses), traced.uses[0].kind, None, tuple(traced.others))
-    weight.channel_axis = source_axis(traced.uses[0], weight.shape)
+    weight = Weight(*constant, tuple(traced.uses), "other", None, (*traced.others, *traced.quantized), Role.CONSTANT)
+    if traced.uses and not traced.quantized and len(weight.shape) >= 2:
+        first = traced.uses[0]
+        weight.role, weight.kind, weight.channel_axis = first.role, first.kind, source_axis(first, weight.shape)
     return weight
 
 
@@ -172,34 +238,6 @@ def _completed(skip: Skip, constant: NamedConstant, traced: Trace) -> Skip:
     tensor = constant_tensor(constant.value)
     node = described(users[0]) if users else ""
     return replace(skip, node=node, size=0 if tensor is None else tensor.size)
-
-
-def _why_not(constant: NamedConstant, traced: Trace, min_elements: int) -> Skip | None:
-    """Say why a constant that one might take for a weight is none; None for a weight and for all other constants."""
-    name, tensor = constant.name, constant_tensor(constant.value)
-    if tensor is None:
-        attribute = Skip(name, SkipCode.FUNCTION_ATTRIBUTE, "its value is an attribute of the function")
-        return attribute if traced.uses else None
-    if traced.quantized and tensor.size >= min_elements:
-        reason = f"already quantized ({tensor.dtype.name.lower()}, feeds {traced.quantized[0]})"
-        return Skip(name, SkipCode.QUANTIZED, reason)
-    if tensor.dtype not in slots.WEIGHT_TYPES:
-        return None
-    if tensor.size < min_elements:
-        limit = f"fewer than {min_elements}"
-        return Skip(name, SkipCode.TOO_SMALL, f"{tensor.size} elements, {limit}", f"{limit} elements")
-    if not traced.uses:
-        users = ", ".join(dict.fromkeys(traced.others))
-        feeds = Skip(name, SkipCode.NOT_A_WEIGHT, f"not a weight, feeds {users}")
-        return feeds if users else Skip(name, SkipCode.UNUSED, "not used")
-    if len(tensor.shape) < 2:
-        return Skip(name, SkipCode.VECTOR, f"rank {len(tensor.shape)}: biases and scales stay as they are")
-    return None
-
-
-def _is_float(constant: NamedConstant) -> bool:
-    tensor = constant_tensor(constant.value)
-    return tensor is not None and tensor.dtype in slots.WEIGHT_TYPES
 
 
 def _constants(graph: ir.Graph) -> Iterator[ir.Value]:

@@ -23,6 +23,7 @@ from onnxdc.errors import ModelError
 from onnxdc.graph.names import Names
 from onnxdc.graph.shapes import known_shapes
 from onnxdc.graph.skips import Skip, SkipCode
+from onnxdc.graph.slots import Role
 from onnxdc.graph.weights import Weight, WeightInfo
 from onnxdc.numeric.encoding import encode_weight, plain, without_bfloat16
 from onnxdc.numeric.weight import CompressedWeight
@@ -109,7 +110,8 @@ def code_weight(
         compressed = without_bfloat16(compressed)
     if settings.codes == "bytes":
         compressed = plain(compressed)
-    if not force and saved_bytes(array.nbytes, compressed) <= 0:
+    runs_faster = force and weight.role is not Role.CONSTANT  # which no operator takes as it is
+    if not runs_faster and saved_bytes(array.nbytes, compressed) <= 0:
         return Skip(weight.name, SkipCode.NO_GAIN, f"encoding would not make its {array.nbytes} bytes fewer")
     return Outcome(Coded(Figures.of(array), GroupFigures.of(compressed)), compressed)
 

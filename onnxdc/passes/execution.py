@@ -14,6 +14,7 @@ import onnx_ir as ir
 
 from onnxdc.domain.operators import SPARSE
 from onnxdc.graph.shapes import Dimension, Shapes
+from onnxdc.graph.slots import Role
 from onnxdc.graph.weights import Weight
 from onnxdc.passes import cost
 
@@ -120,7 +121,7 @@ def _product(shape: tuple[Dimension, ...] | None, axes: slice) -> int:
 def _obstacle(weight: Weight) -> str:
     """Say why no sparse operator can take the weight, "" if one can."""
     op_types = sorted({use.node.op_type for use in weight.uses} | set(weight.other_uses))
-    if len(op_types) > 1:
+    if len(op_types) > 1 or weight.role is Role.CONSTANT:
         return f"feeds {', '.join(op_types)}"
     for use in weight.uses:
         operator = SPARSE.get(use.node.op_type)

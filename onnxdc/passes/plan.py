@@ -17,7 +17,8 @@ import onnx_ir as ir
 from onnxdc.domain.compressed import refuse_compressed
 from onnxdc.errors import WeightError
 from onnxdc.graph.skips import Skip, SkipCode
-from onnxdc.graph.weights import Weight, WeightInfo, find_weights
+from onnxdc.graph.slots import ROLES, Role
+from onnxdc.graph.weights import Weight, WeightInfo, find_weights, why_no_weight
 from onnxdc.passes.result import Progress, Record, Result
 from onnxdc.recipe import Recipe, Settings
 
@@ -46,14 +47,23 @@ class Plan:
     Attributes:
         model: The model, which passes change in place.
         recipe: The recipe that the plan follows.
-        weights: The weights in the order of the model.
-        skips: The constants that are no weights, with the reason.
+        weights: The weights in the order of the model, tables and constants that can only be encoded among them.
+        skips: The other constants that one might take for weights, with the reason.
     """
 
     model: ir.Model
     recipe: Recipe
     weights: tuple[PlannedWeight, ...]
     skips: tuple[Skip, ...]
+
+    def having(self, *roles: Role) -> tuple[PlannedWeight, ...]:
+        """Return the weights of some roles."""
+        return tuple(planned for planned in self.weights if planned.weight.role in roles)
+
+    @property
+    def constants(self) -> tuple[Skip, ...]:
+        """Why the weights that can only be encoded are no weights to other stages."""
+        return tuple(why_no_weight(planned.weight) for planned in self.having(Role.CONSTANT))
 
 
 @dataclass(frozen=True)
@@ -81,10 +91,19 @@ def plan_weights(model: ir.Model, recipe: Recipe | None = None) -> Plan:
     """
     recipe = recipe or Recipe()
     refuse_compressed(model)
-    weights, skips = find_weights(model, recipe.min_elements)
+    weights, skips = find_weights(model, recipe.min_elements, ROLES)
     settings = recipe.resolve(weights, skips)
     planned = tuple(PlannedWeight(weight, settings[weight.name]) for weight in weights)
     return Plan(model, recipe, planned, tuple(skips))
+
+
+def only(*roles: Role) -> Callable[[Weight], Skip | None]:
+    """Return the obstacle of a stage that works on weights of these roles."""
+
+    def obstacle(weight: Weight) -> Skip | None:
+        return None if weight.role in roles else why_no_weight(weight)
+
+    return obstacle
 
 
 def work_on_each(

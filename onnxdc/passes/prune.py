@@ -8,17 +8,18 @@ import numpy as np
 
 from onnxdc.errors import WeightError
 from onnxdc.graph.skips import Skip, SkipCode
+from onnxdc.graph.slots import Role
 from onnxdc.graph.weights import Weight, WeightInfo
 from onnxdc.numeric import pruning
 from onnxdc.numeric.arrays import require_finite
 from onnxdc.numeric.energy import energy_lost
-from onnxdc.passes.plan import Outcome, Plan, PlannedWeight, replace_values, work_on_each
+from onnxdc.passes.plan import Outcome, Plan, PlannedWeight, only, replace_values, work_on_each
 from onnxdc.passes.result import Figures, Progress, Pruned, Result
 from onnxdc.recipe import Settings
 
 
 def prune(plan: Plan, *, progress: Progress | None = None) -> Result[Pruned]:
-    """Prune each weight by the density, the threshold or the quality factor that the plan has for it.
+    """Prune each weight in that role by the density, the threshold or the quality factor that the plan has for it.
 
     Weights stay dense tensors of the same name, type and shape, with zeros in them. With the recipe's
     ``global_density`` the weights that have no number of their own are ranked together, and share one threshold.
@@ -32,7 +33,7 @@ def prune(plan: Plan, *, progress: Progress | None = None) -> Result[Pruned]:
     """
     if plan.recipe.global_density is not None:
         plan = _rank_together(plan, plan.recipe.global_density)
-    return work_on_each(plan, prune_weight, replace_values, progress)
+    return work_on_each(plan, prune_weight, replace_values, progress, only(Role.WEIGHT))
 
 
 def prune_weight(array: np.ndarray, settings: Settings, weight: WeightInfo) -> Outcome[Pruned, np.ndarray] | Skip:
@@ -57,7 +58,9 @@ def prune_weight(array: np.ndarray, settings: Settings, weight: WeightInfo) -> O
 def _rank_together(plan: Plan, density: float) -> Plan:
     """Give the weights without a number of their own the threshold that leaves ``density`` of them all."""
     ranked = {
-        planned.weight for planned in plan.weights if planned.settings.pruning_key is None and not planned.settings.skip
+        planned.weight
+        for planned in plan.having(Role.WEIGHT)
+        if planned.settings.pruning_key is None and not planned.settings.skip
     }
     # A weight with NaN has no rank. It gets the threshold nevertheless, and is skipped for the NaN in its turn.
     arrays = [

@@ -7,19 +7,20 @@ from functools import partial
 import numpy as np
 
 from onnxdc.graph.skips import Skip, SkipCode
+from onnxdc.graph.slots import Role
 from onnxdc.graph.weights import WeightInfo
 from onnxdc.numeric.arrays import bit_patterns, distinct_nonzero
 from onnxdc.numeric.codebook import share as share_array
 from onnxdc.numeric.energy import energy_lost
-from onnxdc.passes.plan import Outcome, Plan, replace_values, work_on_each
+from onnxdc.passes.plan import Outcome, Plan, only, replace_values, work_on_each
 from onnxdc.passes.result import Figures, Progress, Result, Shared
 from onnxdc.recipe import Settings
 
 
 def share(plan: Plan, *, progress: Progress | None = None) -> Result[Shared]:
-    """Replace the nonzeros of each weight by at most ``2^bits - 1`` values, found by k-means; zeros stay zero.
+    """Replace the nonzeros of weights and tables by at most ``2^bits - 1`` values, found by k-means; zeros stay zero.
 
-    Weights stay dense tensors of the same name, type and shape. One that has few values already is left as it is.
+    They stay dense tensors of the same name, type and shape. One that has few values already is left as it is.
 
     Args:
         plan: The weights; their model is changed in place.
@@ -28,7 +29,8 @@ def share(plan: Plan, *, progress: Progress | None = None) -> Result[Shared]:
     Raises:
         ModelError: The data of a weight cannot be read.
     """
-    return work_on_each(plan, partial(share_weight, seed=plan.recipe.seed), replace_values, progress)
+    work = partial(share_weight, seed=plan.recipe.seed)
+    return work_on_each(plan, work, replace_values, progress, only(Role.WEIGHT, Role.TABLE))
 
 
 def share_weight(

@@ -32,7 +32,8 @@ from typing import Any, Final
 
 from onnxdc.errors import RecipeError, option_names
 from onnxdc.graph.skips import Skip
-from onnxdc.graph.weights import Weight
+from onnxdc.graph.slots import Role
+from onnxdc.graph.weights import Weight, why_no_weight
 from onnxdc.recipe.checks import MOST_CHARACTERS
 from onnxdc.recipe.keys import DEFAULTS, PRUNING, RECIPE_KEYS, check_value
 from onnxdc.recipe.rule import Options, Rule, Settings
@@ -115,10 +116,10 @@ class Recipe:
             skips: The constants that are no weights, to explain a pattern that matches only those.
 
         Raises:
-            RecipeError: A rule matches no weight.
+            RecipeError: A rule matches no weight, or none that it says anything about.
         """
         for rule in self.rules:
-            if not any(rule.matches(weight) for weight in weights):
+            if not any(rule.matches(weight) and (_is_changed(weight) or rule.skip) for weight in weights):
                 where = f"{rule.where}: " if rule.where else ""
                 raise RecipeError(f"{where}{rule} matches no weight{_why_none(rule, weights, skips)}")
         return {weight.name: self._settings(weight) for weight in weights}
@@ -126,16 +127,23 @@ class Recipe:
     def _settings(self, weight: Weight) -> Settings:
         rule = next((rule for rule in self.rules if rule.matches(weight)), Options())
         said = rule.over(self.defaults)
-        prunes = self.global_density is not None or any(key in said for key in PRUNING)
+        is_asked = self.global_density is not None or any(key in said for key in PRUNING)
+        prunes = is_asked and weight.role is Role.WEIGHT
         paper = _PAPER_BITS.get(weight.kind, _PAPER_BITS_OTHERS)
         return Settings(**({"bits": paper if prunes else 8, "index_bits": paper} | said))
 
 
+def _is_changed(weight: Weight) -> bool:
+    """Tell whether any stage changes the values of a weight; else a rule can only say to leave it alone."""
+    return weight.role is not Role.CONSTANT
+
+
 def _why_none(rule: Rule, weights: Sequence[Weight], skips: Sequence[Skip]) -> str:
     """Return the end of the message for a rule that matches nothing: what the user may have meant."""
-    if rule.pattern is None or any(fnmatchcase(weight.name, rule.pattern) for weight in weights):
+    if rule.pattern is None or any(fnmatchcase(weight.name, rule.pattern) for weight in weights if _is_changed(weight)):
         return ""
-    for skip in skips:
+    constants = (why_no_weight(weight) for weight in weights if not _is_changed(weight))
+    for skip in (*skips, *constants):
         if fnmatchcase(skip.name, rule.pattern):
             return f": {skip.name} is skipped: {skip.reason}"
     names = [weight.name for weight in weights[:_COMPARED] if len(weight.name) <= MOST_CHARACTERS]

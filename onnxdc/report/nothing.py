@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from onnxdc.graph.constants import constant_tensor
 from onnxdc.graph.skips import SkipCode
-from onnxdc.graph.slots import WEIGHT_TYPES, is_quantized_operator
+from onnxdc.graph.slots import WEIGHT_TYPES, Role, is_quantized_operator
 from onnxdc.graph.walk import described, graphs, operator_name
 from onnxdc.graph.weights import named_constants
 from onnxdc.passes.plan import Plan
@@ -70,6 +70,8 @@ def nothing_to_do(verb: str, plan: Plan, rows: Sequence[WeightRow]) -> str:
         plan: The weights, and the constants that are none.
         rows: The weights, with the reason for each.
     """
+    if not plan.having(Role.WEIGHT, Role.TABLE):
+        return no_weight(plan)
     weights = [_Left(row.label, row.size, row.reason, row.reason) for row in rows]
     named, others = _largest([*weights, *_skipped(plan), *_others(plan)])
     more = f"; and {others} more" if others else ""
@@ -88,7 +90,10 @@ def _largest(left: Sequence[_Left]) -> tuple[str, int]:
 
 def _skipped(plan: Plan) -> list[_Left]:
     """Return the constants that one might take for weights."""
-    return [_Left(label(skip.name, skip.node), skip.size, skip.reason, skip.common_reason) for skip in plan.skips]
+    return [
+        _Left(label(skip.name, skip.node), skip.size, skip.reason, skip.common_reason)
+        for skip in (*plan.skips, *plan.constants)
+    ]
 
 
 def _others(plan: Plan) -> Iterator[_Left]:

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from onnxdc.domain.compressed import is_compressed
 from onnxdc.domain.limits import Budget
 from onnxdc.graph.skips import Skip
+from onnxdc.graph.slots import Role
 from onnxdc.graph.weights import Weight
 from onnxdc.numeric.accounting import pruned_bytes, shared_bytes
 from onnxdc.numeric.arrays import bit_patterns, distinct_nonzero
@@ -51,13 +52,15 @@ def inspect_weights(
         changes = decode(model, decoder=decoder, progress=progress, budget=budget, keep=keep).changes
     sizes = (math.prod(change.shape) for change in changes)  # encoded weights are weights, however small
     plan = plan_weights(model, recipe.with_options(min_elements=min([recipe.min_elements, *sizes])))
-    return weight_rows(plan, changes, plan.skips), plan.skips
+    encoded = {change.name for change in changes}
+    skips = (*plan.skips, *(skip for skip in plan.constants if skip.name not in encoded))
+    return weight_rows(plan, changes, skips), skips
 
 
 def weight_rows(
     plan: Plan, changes: Sequence[Encoded | Decoded] = (), skips: Sequence[Skip] = ()
 ) -> tuple[WeightRow, ...]:
-    """Return a row for each weight.
+    """Return a row for each weight; for those that can only be encoded, if they are.
 
     Args:
         plan: The weights of a model; those without a change are still in it.
@@ -72,6 +75,7 @@ def weight_rows(
         else dense_row(weight, planned.settings.index_bits, reasons.get(weight.name, ""))
         for planned in plan.weights
         for weight in (planned.weight,)
+        if weight.name in told or weight.role is not Role.CONSTANT
     )
 
 

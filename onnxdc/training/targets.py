@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxdc.errors import RecipeError, WeightError
+from onnxdc.graph.slots import Role
 from onnxdc.graph.weights import Weight
 from onnxdc.numeric import pruning
 from onnxdc.passes.plan import PlannedWeight, plan_weights
@@ -47,7 +48,7 @@ def rankings(model: ir.Model, recipe: Recipe, shared: Collection[str], *, regrow
         RecipeError: A rule matches no weight, or a weight cannot be pruned as is said: it is shared already, or its
             threshold would be infinite.
     """
-    plan = plan_weights(model, recipe).weights
+    plan = plan_weights(model, recipe).having(Role.WEIGHT)
     together = [planned.weight for planned in plan if _ranks_together(planned.settings, recipe)]
     alone = [planned for planned in plan if planned.settings.prunes and not planned.settings.skip]
     for weight in (*together, *(planned.weight for planned in alone)):

@@ -10,6 +10,7 @@ import pytest
 
 from onnxdc.domain.compressed import refuse_compressed
 from onnxdc.errors import ModelError
+from onnxdc.graph.slots import ROLES, Role
 from onnxdc.graph.weights import Weight, find_weights
 from tests.helpers.text_models import build, normal, tensor
 
@@ -174,6 +175,84 @@ def test_a_constant_that_is_joined_to_activations_is_no_weight(between: str) -> 
     assert reasons(build(text, w=normal(8, 4), zero=np.zeros(1, np.int64)))["w"] == "not a weight, feeds Concat"
 
 
+@pytest.mark.parametrize(
+    ("text", "role", "kind"),
+    [
+        ("y = GatherND (w, i)", "table", "embedding"),
+        ("y = GatherElements (w, i)", "table", "embedding"),
+        ("s = Slice (w, i, i)  y = Add (x, s)", "table", "embedding"),
+        ("s = Slice (w, one, one)  y = Add (x, s)", "constant", "other"),
+        ("s = Slice (w, i, i)  y = MatMul (x, s)", "weight", "fc"),
+        ("y = com.microsoft.MoE (x, x, w, x, x)", "table", "other"),
+        ("y = com.microsoft.nchwc.Conv (x, w)", "table", "other"),
+        ("y = Add (x, w)", "constant", "other"),
+        ("q = QuantizeLinear (w, x)  y = DequantizeLinear (q, x)", "constant", "other"),
+        ("y = else.Where (x, w)", "constant", "other"),
+        ("y = Gather (w, i)", "weight", "embedding"),
+        ("y = Gather (w, i)  z = Add (w, x)", "weight", "embedding"),
+    ],
+)
+def test_the_role_follows_what_reads_the_constant(text: str, role: str, kind: str) -> None:
+    model = build(f"g (float[N] x, int64[M] i) => (y) {{ {text} }}", w=normal(4, 5), one=np.ones(1, np.int64))
+    ((weight,), _) = find_weights(model, 20, ROLES)
+
+    assert (weight.role, weight.kind) == (role, kind)
+    assert (weight.node != "", weight.feeds != "") == (True, True)
+
+
+SCANS = {
+    "scanned": """y, all = Scan <
+        num_scan_inputs = 1, body = b (float[1, 4] s, float[4, 4] v) => (float[1, 4] r, float[1, 4] o) {
+            r = MatMul (s, v)
+            o = Identity (r)
+        }> (x, w)""",
+    "kept": """v, y = Scan <
+        num_scan_inputs = 1, body = b (float[4, 4] v, float[1, 4] s) => (float[4, 4] u, float[1, 4] r) {
+            u = Identity (v)
+            r = MatMul (s, v)
+        }> (w, x)""",
+    "kept by a loop": """v, y = Loop (n, c, w, x) <
+        body = b (int64 i, bool k, float[4, 4] v, float[1, 4] s) => (bool m, float[4, 4] v, float[1, 4] r) {
+            m = Identity (k)
+            r = MatMul (s, v)
+        }>""",
+}
+SCANS["changed"] = SCANS["kept"].replace("Identity", "Tanh")
+
+
+@pytest.mark.parametrize(
+    ("form", "role"),
+    [("scanned", "table"), ("kept", "table"), ("changed", "constant"), ("kept by a loop", "table")],
+)
+def test_a_scan_or_loop_uses_a_weight_in_its_body(form: str, role: str) -> None:
+    model = build(f"g (float[1, 4] x, int64 n, bool c) => (y) {{ {SCANS[form]} }}", w=normal(3, 4, 4))
+    ((weight,), _) = find_weights(model, 20, ROLES)
+
+    assert (weight.role, weight.channel_axis) == (role, None if form != "kept by a loop" else 2)
+    assert [use.node.op_type for use in weight.uses] == (["MatMul"] if role == "table" else [])
+
+
+def test_a_vector_of_a_weight_slot_can_be_encoded_and_no_more() -> None:
+    ((weight,), _) = find_weights(build("g (float[N] x) => (y) { y = MatMul (x, w) }", w=normal(300)), 0, ROLES)
+
+    assert weight.role is Role.CONSTANT
+
+
+@pytest.mark.parametrize(("ir_version", "found"), [(3, 1), (8, 0)])
+def test_a_constant_that_a_caller_may_replace_is_left(ir_version: int, found: int) -> None:
+    model = build("g (float[N] x, float[300] h) => (y) { y = Add (x, h) }", ir_version, h=normal(300))
+
+    assert len(find_weights(model, 0, ROLES)[0]) == found
+
+
+def test_a_constant_of_a_graph_without_nodes_is_left() -> None:
+    text = """g (bool c) => (y) { y = If (c) <
+        then_branch = t () => (float[2, 2] w) <float[2, 2] w = {1, 2, 3, 4}> {},
+        else_branch = e () => (float[2, 2] v) <float[2, 2] v = {1, 2, 3, 4}> {}> }"""
+
+    assert find_weights(build(text), 0, ROLES)[0] == []
+
+
 def test_weights_in_if_and_loop_bodies_are_found() -> None:
     model = build(
         """g (bool c, int64 n, float[2, 2] x) => (y, z) {
@@ -301,7 +380,7 @@ def test_quantized_weights_are_skipped_and_said_so() -> None:
     assert reasons(model, 16) == {
         "q": "already quantized (int8, feeds DequantizeLinear)",
         "s": "1 elements, fewer than 16",
-        "w": "already quantized (float, feeds QuantizeLinear)",
+        "w": "not a weight, feeds QuantizeLinear",
         "packed": "already quantized (uint8, feeds com.microsoft.MatMulNBits)",
         "scales": "not a weight, feeds com.microsoft.MatMulNBits",
         "i": "already quantized (uint8, feeds MatMulInteger)",

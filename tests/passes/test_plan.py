@@ -73,9 +73,9 @@ def test_compress_finds_the_weights_and_resolves_the_recipe_once(monkeypatch: py
     resolved: list[Recipe] = []
     find, resolve = weights_module.find_weights, Recipe.resolve
 
-    def counted_find(model: ir.Model, min_elements: int):
+    def counted_find(model: ir.Model, min_elements: int, *arguments):
         found.append(min_elements)
-        return find(model, min_elements)
+        return find(model, min_elements, *arguments)
 
     def counted_resolve(self: Recipe, *arguments):
         resolved.append(self)
