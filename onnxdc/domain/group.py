@@ -60,7 +60,7 @@ def take_names(names: Names, weight: str) -> list[str]:
 
 
 class Tensors:
-    """The initializers of one graph that hold groups: equal small tensors, such as extents and empty ones, only once."""
+    """The initializers of one graph that hold groups: equal small ones, such as extents, only once."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
@@ -275,9 +275,7 @@ def check_node(node: ir.Node) -> None:
         raise ModelError(f"{where}: expected at most {most} inputs of {node.op_type}, got {len(node.inputs)}")
     if len(node.outputs) != 1 or not node.outputs[0].name:
         raise ModelError(f"{where}: expected one output of {node.op_type}, got {len(node.outputs)}")
-    types = (
-        dict.fromkeys(ATTRIBUTES, INT) | dict(operator.attributes if operator else {}) | {SLOPE: FLOAT}
-    )
+    types = dict.fromkeys(ATTRIBUTES, INT) | dict(operator.attributes if operator else {}) | {SLOPE: FLOAT}
     for name, attribute in node.attributes.items():
         if name in types and (attribute.is_ref() or attribute.type != types[name]):
             expected = ir.AttributeType(types[name]).name

@@ -16,10 +16,9 @@ DOMAIN: Final = "onnxdc"
 VALUES, GRID, INTEGER = "Weight", "Grid", "Integer"
 DECODERS: Final = tuple(f"Decode{form}{kind}" for kind in (VALUES, GRID, INTEGER) for form in ("", "Dense"))
 # Nodes that yield the symbols of groups for the portable bodies of Decode... and of SparseQuant... nodes. The native
-# library has a kernel for the second one and SPARSE_SYMBOLS_MOST - 1 more of them, whose names end with a number from 2.
+# library has a kernel for the second one, and for 15 more of them whose names end with a number from 2.
 SYMBOLS: Final = "Symbols"
 SPARSE_SYMBOLS: Final = "SparseSymbols"
-SPARSE_SYMBOLS_MOST: Final = 16
 SYMBOL_INPUTS: Final = ("code", "gap")
 GROUP_INPUTS: Final = (*TENSORS, *SYMBOL_INPUTS)
 
@@ -88,6 +87,7 @@ _PRODUCTS: Final = (
     (Operator("Conv", ("X",), ("B",), attributes=_CONV), ("", "Add"), ACTIVATIONS),
     (Operator("Gather", (), ("indices",), attributes={"axis": INT}), ("",), ("",)),
 )
+
 
 def is_symbols(op_type: str) -> bool:
     """Tell whether an operator of the domain yields the symbols of groups."""

@@ -39,7 +39,7 @@ BFLOAT16_OPSET: Final = 13  # the first whose Cast takes bfloat16
 
 
 def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None) -> Result[Encoded]:
-    """Encode every weight that has at most 255 distinct values besides zero, in the whole or in each group of channels.
+    """Encode every weight that has at most 256 distinct values, in the whole or in each group of channels.
 
     The consumers of a weight become sparse operators, into which the nodes after them are fused, or stay as they are
     after one DecodeWeight node; see ``execution.choose``. ``decode`` gives the same model back.

@@ -12,12 +12,12 @@ from onnxdc.numeric.encoding import code_histogram, gap_histogram, table_of, wit
 from onnxdc.numeric.huffman import MAX_LENGTH
 from onnxdc.numeric.weight import PACKETS, CompressedWeight
 
-_LOSS: Final = 0.004  # of a stream that a shared table may cost, a choice: 150 convolutions open 3.5 times faster for it
-_SHORT_LOSS: Final = 0.003  # of all weights that codewords of two bits or more may cost; MiniLM opens twice as fast for it
+_LOSS: Final = 0.004  # of a stream that a shared table may cost, a choice
+_SHORT_LOSS: Final = 0.003  # of all weights that codewords of two bits or more may cost, a choice
 _SYMBOL_BYTES: Final = 12  # that may be spent to spare a codeword of a table, a choice: it takes 0.1 MB in onnxruntime
 _TABLE_BYTES: Final = 40  # that a table of its own takes besides its content: name, type, shape, two references
-# What the size of packets costs, in bytes: of a packet, what is left at its end; of a stream, the share of its last packet
-# that is empty; and what a portable body takes for each byte that it steps over.
+# What the size of packets costs, in bytes: of a packet, what is left at its end; of a stream, the share of its last
+# packet that is empty; and what a portable body takes for each byte that it steps over.
 _LEFT: Final = 0.375
 _LAST: Final = 0.6
 _BODY: Final = 8

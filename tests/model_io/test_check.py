@@ -223,14 +223,14 @@ def test_a_function_reads_no_file_outside_of_the_model_s_folder(tmp_path: Path, 
 
 
 def test_a_group_is_described_by_reference_in_a_portable_body_alone() -> None:
-    node = helper.make_node("DecodeWeight", list("abcdefg"), ["h"], domain="onnxdc", checksum=1)
+    node = helper.make_node("DecodeWeight", list("abcdefgi"), ["h"], domain="onnxdc", checksum=1)
     node.attribute.add(name="group_axis", type=AttributeProto.INT, ref_attr_name="axis")
     model = proto()
     model.opset_import.add(domain="onnxdc", version=1)
     for domain in ("onnxdc", "f"):
         del model.functions[:]
         imports = [helper.make_opsetid("onnxdc", 1)]
-        model.functions.append(helper.make_function(domain, "F", list("abcdefg"), ["h"], [node], imports, ["axis"]))
+        model.functions.append(helper.make_function(domain, "F", list("abcdefgi"), ["h"], [node], imports, ["axis"]))
         if domain == "onnxdc":
             load(model)
         else:

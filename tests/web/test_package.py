@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from onnxdc.domain.group import decoder_of
 from onnxdc.domain.operators import ACTIVATIONS, OPERATORS
-from onnxdc.numeric.encoding import encode_weight
+from onnxdc.numeric.encoding import encode_weight, plain
 from tests.helpers.portable_models import Node, compressed_model, run, sparse
 from tests.web.conftest import PACKAGE
 
@@ -23,6 +23,7 @@ pytestmark = pytest.mark.xdist_group("web")
 
 RNG = np.random.default_rng(7)
 TYPES = [np.float32, np.float16, np.float64, ml_dtypes.bfloat16, np.uint8, np.int8, ml_dtypes.uint4, ml_dtypes.int4]
+FORMS = {"dense": 1.0, "gaps": 0.1}  # with the density of weights that get them
 GROUPED = {"axis 0": (0, (6, 90)), "axis 1": (1, (90, 6))}
 OPSET = 21  # the first one that has integers of four bits
 
@@ -61,9 +62,11 @@ def type_weight(dtype: type, density: float) -> np.ndarray:
     return np.where(RNG.random((23, 31)) < density, integers, 0).astype(dtype)
 
 
-def decoding_model(weight: np.ndarray, axis: int) -> onnx.ModelProto:
+def decoding_model(weight: np.ndarray, axis: int, *, is_plain: bool = False) -> onnx.ModelProto:
     """A model that yields a weight as float32, which every runtime can hand out."""
     group = encode_weight(weight, group_axis=axis)
+    if is_plain:
+        group = plain(group)
     attributes = {"dtype": ir.DataType.from_numpy(weight.dtype).value, "group_axis": axis if group.groups > 1 else 0}
     model = compressed_model(decoder_of(group), group, Node(2, attributes=attributes), OPSET)
     decode = model.graph.node[-1]
@@ -86,8 +89,10 @@ def models() -> dict[str, tuple[onnx.ModelProto, dict[str, np.ndarray]]]:
         weight, given = sparse_node(name)
         cases[name] = (compressed_model(name, weight, given, OPSET), given.feeds)
     for dtype in TYPES:
-        for form, density in (("dense", 1.0), ("gaps", 0.1)):
+        for form, density in FORMS.items():
             cases[f"{np.dtype(dtype).name}-{form}"] = (decoding_model(type_weight(dtype, density), 0), {})
+    for form, density in FORMS.items():
+        cases[f"plain-{form}"] = (decoding_model(type_weight(np.float32, density), 0, is_plain=True), {})
     for name, (axis, shape) in GROUPED.items():
         cases[name] = (decoding_model(grouped_weight(axis, shape), axis), {})
     return cases
@@ -105,18 +110,19 @@ def unpacked(models, node, package, tmp_path_factory) -> Path:
     return folder
 
 
-NAMES = [*OPERATORS, *(f"{np.dtype(dtype).name}-{form}" for dtype in TYPES for form in ("dense", "gaps")), *GROUPED]
+NAMES = [*OPERATORS, *(f"{np.dtype(dtype).name}-{form}" for dtype in TYPES for form in FORMS), *GROUPED]
+NAMES += [f"plain-{form}" for form in FORMS]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_plain_model_computes_what_the_portable_body_does(models, unpacked, name):
     model, feeds = models[name]
-    plain = onnx.load(unpacked / f"{name}.plain")
-    onnx.checker.check_model(plain, full_check=True)
-    assert not plain.functions
-    assert {node.domain for node in plain.graph.node} == {""}
-    assert len(plain.graph.initializer) == 1
-    np.testing.assert_array_equal(run(plain, feeds), run(model, feeds))
+    standard = onnx.load(unpacked / f"{name}.plain")
+    onnx.checker.check_model(standard, full_check=True)
+    assert not standard.functions
+    assert {node.domain for node in standard.graph.node} == {""}
+    assert len(standard.graph.initializer) == 1
+    np.testing.assert_array_equal(run(standard, feeds), run(model, feeds))
 
 
 def test_every_operator_and_activation_is_among_them():

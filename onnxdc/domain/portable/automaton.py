@@ -24,9 +24,10 @@ def automaton_functions(opset: int, slots: int) -> list[onnx.FunctionProto]:
     """Write Automaton, and the function Twice that it calls.
 
     Automaton has as inputs how many codewords of each length each of G codes has, uint8 [G * 12]; what codewords stand
-    for, uint8 [V]; where those of each code begin among all bytes, all multiples of 16, and these, int32 [G]. For S states its outputs are the states after each
-    of 256 bytes, times 256, int32 [S * 256]; the roots, times 256, int32 [G]; how many codewords a byte completes in
-    each state, int32 [S * 256]; and what they stand for, a byte each, the last in the lowest, int64 [S * 256].
+    for, uint8 [V]; where those of each code begin among all bytes, all multiples of 16, and these, int32 [G]. For S
+    states its outputs are the states after each of 256 bytes, times 256, int32 [S * 256]; the roots, times 256, int32
+    [G]; how many codewords a byte completes in each state, int32 [S * 256]; and what they stand for, a byte each, the
+    last in the lowest, int64 [S * 256].
 
     Args:
         opset: The version of the default domain.

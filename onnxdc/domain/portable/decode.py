@@ -38,7 +38,7 @@ def decode_function(
     kind = name.removeprefix("Decode").removeprefix("Dense")
     codes = _dense(body) if "Dense" in name else _scattered(body, _taken(body, _DISTANCES))
     dtype = Reference("dtype", AttributeProto.INT) if typed else TensorProto.FLOAT
-    values = {VALUES: _values, GRID: _products, INTEGER: lambda body, dtype: _CODEBOOK}[kind](body, dtype)
+    values = {VALUES: _values, GRID: _products, INTEGER: _integers}[kind](body, dtype)
     weight = _looked_up(body, values, codes, grouped=grouped)
     if kind == INTEGER and nibbles:  # few operators take them
         weight = body.op("Cast", weight, to=dtype)
@@ -117,6 +117,10 @@ def _reshaped(body: Body, data: str, shape: str) -> str:
 
 def _values(body: Body, dtype: int | Reference) -> str:
     return body.op("Cast", _CODEBOOK, to=dtype)
+
+
+def _integers(body: Body, dtype: int | Reference) -> str:
+    return _CODEBOOK
 
 
 def _products(body: Body, dtype: int | Reference) -> str:

@@ -1,4 +1,4 @@
-"""The functions Symbols and SparseSymbols: many streams at once (docs/format.md sections 4 and 5) in standard operators.
+"""The functions Symbols and SparseSymbols: many streams at once (docs/format.md, sections 4 and 5).
 
 All packets are read in lockstep: each step takes the next byte of every packet through the automaton of its table. What
 a step completes is then put where it belongs, one codeword of each byte at a time.
@@ -130,14 +130,14 @@ def _tables(body: Body, layout: SymbolsLayout, names: Sequence[str]) -> tuple[st
 
 
 def _runs(body: Body, layout: SymbolsLayout) -> tuple[str, str]:
-    """Append the packet at which each run with one table begins, and by how much the number of the table grows there."""
+    """Append the packet at which each run with one table begins, and by how much that table's number is larger."""
     tables = [0, *(table for _, table in layout.runs)]
     growth = [after - before for before, after in pairwise(tables)]
     return body.int32([start for start, _ in layout.runs]), body.int32(growth)
 
 
 def _low_bits(body: Body, layout: SymbolsLayout, names: Sequence[str]) -> list[str]:
-    """Append the low bits of the streams that have them, uint8, zeros for fill symbols; return the names of the parts."""
+    """Append the low bits of the streams that have them, uint8, zeros for fill symbols; return their names."""
     streams = [stream for stream in layout.streams if stream.low]
     if not streams:
         return []
