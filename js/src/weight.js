@@ -39,10 +39,8 @@ export class Decoder {
   /** The code of each entry, below the number of codes. */
   readCodes({ codes, codeTable, lowBits, packet, entries, codesPerGroup }) {
     const low = lowBits.bytes();
-    const code = this.codeOf(codeTable, low.length > 0);
-    const symbols = readPackets(codes.bytes(), packet, code, entries, "codes");
+    const { symbols, largest } = this.readStream(codes, codeTable, { packet, entries, name: "codes" }, low.length > 0);
     if (low.length > 0) addLowBits(symbols, low);
-    const largest = code.largest + (low.length > 0 ? 15 : 0);
     if (largest >= codesPerGroup) {
       const used = largestOf(symbols);
       expect(used < codesPerGroup, "code", `code ${used} of ${codesPerGroup}`);
@@ -52,7 +50,15 @@ export class Decoder {
 
   /** The gap of each entry. */
   readGaps({ gaps, gapTable, packet, entries }) {
-    return readPackets(gaps.bytes(), packet, this.codeOf(gapTable, false), entries, "gaps");
+    return this.readStream(gaps, gapTable, { packet, entries, name: "gaps" }).symbols;
+  }
+
+  /** What a stream holds for each entry, and how large that is at most with its low bits. */
+  readStream(stream, table, { packet, entries, name }, hasLowBits = false) {
+    if (table.size === 0) return { symbols: stream.bytes(), largest: 255 };
+    const code = this.codeOf(table, hasLowBits);
+    const symbols = readPackets(stream.bytes(), packet, code, entries, name);
+    return { symbols, largest: code.largest + (hasLowBits ? 15 : 0) };
   }
 
   codeOf(table, hasLowBits) {

@@ -34,6 +34,24 @@ for (const isDense of [true, false]) {
   });
 }
 
+for (const [codes, gaps] of [
+  [true, true],
+  [true, false],
+  [false, true],
+]) {
+  test(`plain streams: codes ${codes}, gaps ${gaps}`, () => {
+    for (let seed = 0; seed < 60; seed++) {
+      const given = { plain: { codes, gaps }, isDense: seed % 3 === 0, ...(seed < 6 ? { shape: [40, 300] } : {}) };
+      const weight = randomWeight(random(seed), given);
+      const file = decodingModel(weight);
+      const copy = Buffer.from(file);
+      const { bytes } = weightsOf(unpack(file)).get("W");
+      assert.deepEqual(Buffer.from(bytes), weight.dense, `seed ${seed}`);
+      assert.deepEqual(file, copy, `seed ${seed}`); // bytes are read where they lie
+    }
+  });
+}
+
 test("a weight without elements, and one without entries", () => {
   for (const shape of [[0], [3, 0, 2], [4, 5]]) {
     const weight = randomWeight(random(1), { dtype: 1, shape, groups: 1, isDense: false, density: 0 });

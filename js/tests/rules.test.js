@@ -14,7 +14,7 @@ const i64 = (...values) => Buffer.from(BigInt64Array.from(values.map(BigInt)).bu
 const u8 = (bytes) => ({ type: UINT8, dims: [bytes.length], bytes: Buffer.from(bytes) });
 const codebook = (...values) => ({ type: FLOAT, dims: [1, values.length], bytes: f32(...values) });
 
-// Three weights that are right; each test breaks one of them in one place.
+// Weights that are right; each test breaks one of them in one place.
 const gapForm = () =>
   encode({
     codes: [1, 2, 0, 3],
@@ -31,6 +31,15 @@ const lowForm = () =>
     codebook: codebook(...Array(34).keys()),
     lowBits: true,
     rng: random(4),
+  });
+const plainForm = () =>
+  encode({
+    codes: [1, 2, 0, 3],
+    gaps: [0, 5, 250, 3],
+    shape: [2, 150],
+    codebook: codebook(0, 1, 2, 3),
+    plain: { codes: true, gaps: true },
+    rng: random(5),
   });
 const gridForm = () => {
   const integers = { type: INT8, dims: [1, 4], bytes: Buffer.from([0, 1, 255, 3]) };
@@ -58,7 +67,7 @@ function check(rule, name, group, damage) {
   test(`${rule}: ${name}`, () => assert.equal(errorOf(group, damage), rule));
 }
 
-for (const [name, make] of Object.entries({ gapForm, denseForm, lowForm, gridForm })) {
+for (const [name, make] of Object.entries({ gapForm, denseForm, lowForm, plainForm, gridForm })) {
   check("none", `${name} as it is`, make(), () => {});
 }
 
@@ -128,6 +137,11 @@ check("packet-size", "0", gapForm(), (_, attributes) => Object.assign(attributes
 check("packet-size", "48", gapForm(), (_, attributes) => Object.assign(attributes, { packet: 48 }));
 check("packet-size", "2^32 + 32", gapForm(), (_, attributes) => Object.assign(attributes, { packet: 2 ** 32 + 32 }));
 check("packet-size", "half a packet", gapForm(), (t) => Object.assign(t, { gaps: u8(t.gaps.bytes.subarray(0, 16)) }));
+check("packet-size", "0 beside plain streams", plainForm(), (_, attributes) =>
+  Object.assign(attributes, { packet: 0 }),
+);
+check("form", "plain gaps missing", plainForm(), (t) => Object.assign(t, { gaps: u8([]) }));
+check("form", "plain codes missing", plainForm(), (t) => Object.assign(t, { codes: u8([]) }));
 check("form", "gaps missing", gapForm(), (t) => Object.assign(t, { gaps: u8([]), gapTable: u8([]) }));
 check("form", "codes missing", gapForm(), (t) => Object.assign(t, { codes: u8([]), codeTable: u8([]) }));
 check("form", "a code of zero without gaps", denseForm(), (t) => Object.assign(t.extent, { bytes: i64(5, 1, 5) }));
@@ -157,6 +171,18 @@ for (const kind of ["codeTable", "gapTable"]) {
 check("table-size", "a table without its stream", denseForm(), (t) =>
   Object.assign(t, { gapTable: u8(t.codeTable.bytes) }),
 );
+for (const kind of ["codes", "gaps"]) {
+  check("table-size", `plain ${kind}, one too many`, plainForm(), (t) =>
+    Object.assign(t, { [kind]: u8([...t[kind].bytes, 1]) }),
+  );
+  check("table-size", `plain ${kind}, one too few`, plainForm(), (t) =>
+    Object.assign(t, { [kind]: u8(t[kind].bytes.subarray(1)) }),
+  );
+  check("table-size", `packets of ${kind} beside a plain stream`, plainForm(), (t) =>
+    Object.assign(t, { [kind]: u8(Array(32).fill(1)) }),
+  );
+}
+check("low-bits", "of plain codes", plainForm(), (t) => Object.assign(t, { lowBits: u8([0, 0]) }));
 check("low-bits", "one byte more", lowForm(), (t) => Object.assign(t, { lowBits: u8([...t.lowBits.bytes, 0]) }));
 check("low-bits", "an upper nibble too many", lowForm(), (t) => {
   t.lowBits.bytes[2] |= 0x30;
@@ -186,6 +212,9 @@ check("packet-fill", "a packet too many", gapForm(), (t) =>
   Object.assign(t, { gaps: u8([...t.gaps.bytes, ...Array(32).fill(255)]) }),
 );
 check("code", "as many as there are", denseForm(), (t) => Object.assign(t, { codebook: codebook(0, 1, 2) }));
+check("code", "of plain codes", plainForm(), (t) => Object.assign(t, { codes: u8([1, 2, 0, 4]) }));
+check("position", "a plain gap of 0", plainForm(), (t) => Object.assign(t, { gaps: u8([0, 5, 0, 3]) }));
+check("position", "plain gaps beyond the end", plainForm(), (t) => Object.assign(t, { gaps: u8([255, 40, 1, 4]) }));
 check("position", "beyond the end", gapForm(), (t) => Object.assign(t.extent, { bytes: i64(4, 0, 2, 129) }));
 test("position: a gap of 0", () => {
   const group = encode({ codes: [1, 2], gaps: [1, 0], shape: [9], codebook: codebook(0, 1, 2), rng: random(1) });

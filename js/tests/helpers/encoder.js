@@ -72,11 +72,12 @@ export function slowCrc(bytes) {
 }
 
 /**
- * A weight group out of codes and, in the gap form, gaps.
+ * A weight group out of codes and, in the gap form, gaps. `plain` says which of the two streams are bytes.
  *
  * @returns {{ tensors: object[], attributes: object, bytesOf: Function }} Tensors as { type, dims, bytes }.
  */
-export function encode({ codes, gaps, shape, codebook, step, zero = 0, packet = 32, lowBits = false, rng, ...others }) {
+export function encode({ codes, gaps, shape, codebook, step, zero = 0, rng, ...choices }) {
+  const { packet = 32, lowBits = false, plain = {}, ...others } = choices;
   const symbols = lowBits ? codes.map((code) => code & 0xf0) : codes;
   const distinct = [...new Set(symbols)].sort((a, b) => a - b);
   const scale = lowBits ? 16 : 1;
@@ -90,11 +91,11 @@ export function encode({ codes, gaps, shape, codebook, step, zero = 0, packet = 
   const tensors = [
     codebook,
     step ?? u8([]),
-    u8(codes.length ? tableOf(code, scale) : []),
-    u8(packets(symbols, code, packet)),
+    u8(codes.length && !plain.codes ? tableOf(code, scale) : []),
+    u8(plain.codes ? codes : packets(symbols, code, packet)),
     u8(lowBits ? low : []),
-    u8(gaps?.length ? tableOf(gapCode) : []),
-    u8(packets(gaps ?? [], gapCode, packet)),
+    u8(gaps?.length && !plain.gaps ? tableOf(gapCode) : []),
+    u8(plain.gaps ? (gaps ?? []) : packets(gaps ?? [], gapCode, packet)),
     { type: INT64, dims: [2 + shape.length], bytes: extent },
   ];
   return { tensors, attributes: { packet, ...others } };

@@ -93,8 +93,10 @@ export function randomWeight(rng, given = {}) {
     dense[position] = elements[groupAt(position)][drawn[i]];
   });
   const packet = rng.pick([8, 16, 32, 64]);
-  const lowBits = rng.next() < 0.4 && codes.length > 0;
-  const encoded = encode({ codes, gaps, shape, codebook, step, zero, packet, lowBits, rng, group_axis: axis, dtype });
+  const plain = given.plain ?? { codes: rng.next() < 0.25, gaps: rng.next() < 0.25 };
+  const lowBits = rng.next() < 0.4 && codes.length > 0 && !plain.codes;
+  const choices = { zero, packet, lowBits, plain, rng };
+  const encoded = encode({ codes, gaps, shape, codebook, step, ...choices, group_axis: axis, dtype });
   return { group: encoded, dense: packed(dtype, dense), dtype, shape };
 }
 
