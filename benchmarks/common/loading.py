@@ -6,7 +6,7 @@ import math
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import median
 from typing import Literal
@@ -26,43 +26,50 @@ class Load:
 
     Attributes:
         seconds: The time until the session is there.
+        cpu: The seconds of processor time until then, of all threads.
         peak: The growth of the process's memory at its peak, in bytes.
         resident: The growth that stays.
     """
 
     seconds: float
+    cpu: float
     peak: float
     resident: float
 
 
-def measure_load(path: Path, way: Way) -> Load:
-    """Load a model in a new process."""
-    return in_new_process(_load_here, path, way)
+def measure_load(path: Path, way: Way, threads: int = 0) -> Load:
+    """Load a model in a new process, for so many threads; 0 for as many as onnxruntime likes."""
+    return in_new_process(_load_here, path, way, threads)
 
 
 def median_load(loads: Sequence[Load]) -> Load:
     """Return the medians of a few loads, each figure for itself."""
-    return Load(*(median(getattr(load, figure) for load in loads) for figure in ("seconds", "peak", "resident")))
+    return Load(*(median(getattr(load, figure.name) for load in loads) for figure in fields(Load)))
 
 
-def _load_here(path: Path, way: Way) -> Load:
+def write_nothing(path: Path) -> None:
+    """Write a model whose only node is an Identity."""
+    nodes = [helper.make_node("Identity", ["x"], ["y"])]
+    onnx.save(make_model("nothing", nodes, Tensor("x", [1]), Tensor("y", [1])), path)
+
+
+def _load_here(path: Path, way: Way, threads: int) -> Load:
     if way == "native":
         onnxdc.isa()  # loads the library: no part of loading a model
     _load_nothing(way)  # what the first session of a process takes is none either
-    peak, resident, start = _memory("VmHWM"), _memory("VmRSS"), time.perf_counter()
-    session = load(path, way)
-    seconds = time.perf_counter() - start
-    loaded = Load(seconds, _memory("VmHWM") - peak, _memory("VmRSS") - resident)
+    peak, resident = _memory("VmHWM"), _memory("VmRSS")
+    start, cpu_start = time.perf_counter(), time.process_time()
+    session = load(path, way, threads)
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
+    loaded = Load(seconds, cpu, _memory("VmHWM") - peak, _memory("VmRSS") - resident)
     del session
     return loaded
 
 
 def _load_nothing(way: Way) -> None:
-    """Open a session whose only node is an Identity."""
-    nodes = [helper.make_node("Identity", ["x"], ["y"])]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "nothing.onnx")
-        onnx.save(make_model("nothing", nodes, Tensor("x", [1]), Tensor("y", [1])), path)
+        write_nothing(path)
         load(path, way)
 
 
@@ -74,5 +81,5 @@ def _memory(field: Literal["VmHWM", "VmRSS"]) -> float:
     status = Path("/proc/self/status")
     if not status.exists():
         return math.nan
-    fields = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
-    return float(fields[field].split()[0]) * 1024
+    status_fields = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
+    return float(status_fields[field].split()[0]) * 1024

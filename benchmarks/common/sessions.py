@@ -1,7 +1,8 @@
-"""Sessions for a model in each of the three ways to run it."""
+"""Sessions for a model in each of the ways to run it."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
@@ -9,8 +10,10 @@ import numpy as np
 import onnxruntime
 
 import onnxdc
+from common.expanding import expand_file
+from onnxdc import native
 
-Way: TypeAlias = Literal["dense", "native", "portable"]
+Way: TypeAlias = Literal["dense", "native", "portable", "registered", "expanded"]
 Feed: TypeAlias = dict[str, np.ndarray]
 Outputs: TypeAlias = list[np.ndarray]
 
@@ -25,11 +28,13 @@ class Runner(Protocol):
 
 
 def load(path: Path, way: Way, threads: int | None = 0) -> onnxruntime.InferenceSession:
-    """Make a session for a model; ``"dense"`` and ``"portable"`` both mean onnxruntime alone.
+    """Make a session for a model.
 
     Args:
         path: The model; compressed unless the way is ``"dense"``.
-        way: How to run it.
+        way: How to run it: ``"dense"`` and ``"portable"`` both mean onnxruntime alone, ``"native"`` is
+            ``onnxdc.session``, ``"registered"`` onnxruntime with the native library, and ``"expanded"`` the same for
+            the file that the library makes of the model first.
         threads: How many it gets: 0 for as many as onnxruntime likes, None for the pool that all sessions share.
     """
     options = onnxruntime.SessionOptions()
@@ -45,4 +50,19 @@ def open_session(path: Path, way: Way, options: onnxruntime.SessionOptions) -> o
     options.log_severity_level = _ERRORS_ONLY
     if way == "native":
         return onnxdc.session(path, native=True, sess_options=options)
+    if way in ("registered", "expanded"):
+        options.register_custom_ops_library(native.library_path())
+    if way == "expanded":
+        return _open_expanded(path, options)
+    return _open(path, options)
+
+
+def _open_expanded(path: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    with tempfile.TemporaryDirectory() as folder:
+        expanded = Path(folder, "expanded.onnx")
+        expand_file(path, expanded)
+        return _open(expanded, options)
+
+
+def _open(path: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
