@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from onnxdc import errors as errors
     from onnxdc import hooks as hooks
     from onnxdc import torch as torch
-    from onnxdc.api import CompressionResult, compress, decode, encode, inspect, prune, share
+    from onnxdc.api import CompressionResult, compress, decode, encode, expand, inspect, prune, share
     from onnxdc.errors import (
         FormatError,
         HookError,
@@ -56,6 +56,7 @@ __all__ = [
     "compress",
     "decode",
     "encode",
+    "expand",
     "inspect",
     "isa",
     "library_path",
@@ -68,7 +69,7 @@ __all__ = [
 # Where each name comes from when somebody first asks for it. The command line starts at once that way, and can be
 # interrupted while the rest is loaded; and an extra's packages need not be there.
 _HOMES: Final = {
-    "api": ("CompressionResult", "compress", "decode", "encode", "inspect", "prune", "share"),
+    "api": ("CompressionResult", "compress", "decode", "encode", "expand", "inspect", "prune", "share"),
     "errors": (
         *("FormatError", "HookError", "MissingExtraError", "ModelError", "NativeError", "OnnxdcError"),
         *("OptionError", "RecipeError", "TrainingError", "WeightError"),

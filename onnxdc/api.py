@@ -20,6 +20,7 @@ from onnxdc.graph.slots import ROLES, Role
 from onnxdc.model_io import Source
 from onnxdc.model_io.budget import budget_of
 from onnxdc.model_io.notes import notes_of
+from onnxdc.passes.decode import decode_dense_nodes, portable_memory
 from onnxdc.passes.encode import encode as encode_pass
 from onnxdc.passes.fold.planned import FoldedPlan, plan_folded
 from onnxdc.passes.plan import Plan, plan_weights
@@ -45,6 +46,8 @@ from onnxdc.request import (
     stage_progress,
 )
 from onnxdc.runtime import best_decoder, naming
+
+_MUCH_MEMORY = 10**9  # bytes
 
 AnyChange = TypeVar("AnyChange", bound=WeightChange)
 
@@ -240,6 +243,31 @@ def decode(model: Source, *, limit: Limit | None = None, progress: StageProgress
     return CompressionResult(loaded, Report(rows, file_before=before))
 
 
+def expand(model: Source, *, limit: Limit | None = None, progress: StageProgress | None = None) -> CompressionResult:
+    """Return the model with plain weights wherever it runs dense; what runs compressed stays compressed.
+
+    The result is the same as the model, and opens as fast as a plain one where the native library is registered.
+
+    Args:
+        model: A path, or a model in memory.
+        limit: As for ``decode``.
+        progress: Called after each weight.
+
+    Raises:
+        ModelError: The model cannot be read, is not compressed, or its weights take more than the limit.
+        FormatError: A compressed weight breaks a rule of the format; the error names both.
+        OptionError: The limit is no size.
+    """
+    loaded, before = load(model, upgrade=False)
+    if not is_compressed(loaded):
+        raise ModelError(f"{model_io.name_of(model)}: nothing to expand: it has no compressed weight")
+    with naming(model):
+        rows, _ = inspect_weights(loaded.clone(), Recipe(), best_decoder(), budget=budget_of(loaded, limit))
+        tell, budget = stage_progress("expand", progress), budget_of(loaded, limit)
+        decode_dense_nodes(loaded, decoder=best_decoder(), progress=tell, budget=budget, keep=False, portable=True)
+    return CompressionResult(loaded, Report(rows, file_before=before))
+
+
 def inspect(model: Source, *, limit: Limit | None = None, **options: Unpack[EveryOption]) -> Report:
     """Return what is in a model: a row for each weight, as ``compress`` reports it. Compressed weights are checked.
 
@@ -302,10 +330,22 @@ def _remarks(
     source: Source, original: ir.Model | None, encoded: ir.Model, custom_ops: Sequence[str | os.PathLike[str]]
 ) -> tuple[str, ...]:
     """Run an encoded model against the original, if there is one, and return what is to be told of it."""
+    told = (*notes_of(encoded), *_opening(encoded))
     if original is None:
-        return (*notes_of(encoded), "not checked, as asked")
+        return (*told, "not checked, as asked")
     with naming(source):
-        return (*notes_of(encoded), *check_encoded(original, encoded, custom_ops))
+        return (*told, *check_encoded(original, encoded, custom_ops))
+
+
+def _opening(encoded: ir.Model) -> tuple[str, ...]:
+    """Return what is to be told of opening an encoded model where nothing of ours is installed."""
+    memory = portable_memory(encoded)
+    if memory <= _MUCH_MEMORY:
+        return ()
+    return (
+        f"opening it without the native library takes about {memory / 1e9:.1f} GB more than the dense model, for a "
+        "moment; expand, the npm package and codes = bytes avoid that",
+    )
 
 
 def _dense_result(plan: Plan, result: Result[AnyChange], file_before: int | None) -> CompressionResult:

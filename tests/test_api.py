@@ -79,6 +79,50 @@ def test_decode_gives_the_shared_file_back_byte_for_byte(tmp_path):
     assert (tmp_path / "decoded.onnx").read_bytes() == (tmp_path / "shared.onnx").read_bytes()
 
 
+def test_an_expanded_model_is_the_same_with_and_without_the_library(tmp_path):
+    small, out = tmp_path / "small.onnx", tmp_path / "expanded.onnx"
+    onnxdc.compress(CNN, density=0.2).save(small)
+    before = small.read_bytes()
+    result = onnxdc.expand(small)
+    result.save(out)
+    assert small.read_bytes() == before
+    assert result.report.file_after == out.stat().st_size > small.stat().st_size
+    proto = onnx.load(out)
+    onnx.checker.check_model(proto, full_check=True)
+    nodes = {node.op_type for node in proto.graph.node if node.domain == "onnxdc"}
+    assert nodes
+    assert not any(name.startswith("Decode") or name == "Symbols" for name in nodes)
+    assert nodes <= {function.name for function in proto.functions}
+    with np.load(DIGITS) as digits:
+        feeds = {"input": digits["input"][:5]}
+    (expected,) = onnxdc.session(small, native=False).run(None, feeds)
+    (found,) = onnxdc.session(out, native=False).run(None, feeds)
+    np.testing.assert_array_equal(found, expected)
+    options = onnxruntime.SessionOptions()
+    options.register_custom_ops_library(onnxdc.library_path())
+    (natively,) = onnxruntime.InferenceSession(out, options, providers=["CPUExecutionProvider"]).run(None, feeds)
+    np.testing.assert_allclose(natively, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_that_runs_dense_throughout_expands_to_a_plain_one():
+    small = onnxdc.compress(LENET, execution="dense").model
+    plain = onnxdc.expand(small).to_proto()
+    assert not plain.functions
+    assert {opset.domain for opset in plain.opset_import} == {""}
+    assert not any(node.domain for node in plain.graph.node)
+
+
+def test_expand_refuses_a_model_that_is_not_compressed():
+    with pytest.raises(ModelError, match="nothing to expand: it has no compressed weight"):
+        onnxdc.expand(LENET)
+
+
+def test_what_takes_much_memory_to_open_says_so(monkeypatch):
+    assert not any("opening it" in remark for remark in onnxdc.compress(LENET).report.remarks)
+    monkeypatch.setattr(api, "_MUCH_MEMORY", 10**6)
+    assert any("opening it without the native library" in remark for remark in onnxdc.compress(LENET).report.remarks)
+
+
 def test_a_sparse_layer_with_a_codebook_for_each_group_goes_through_a_file(tmp_path):
     shared = onnxdc.share(onnxdc.prune(LENET, density=0.2).model, bits=8, groups=2)
     small = saved(onnxdc.encode(shared.model).model, tmp_path / "small.onnx")

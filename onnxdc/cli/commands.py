@@ -78,6 +78,14 @@ def decode(**arguments: Any) -> None:
 
 
 @cli.command()
+@options.writes_model()
+@options.LIMIT
+def expand(**arguments: Any) -> None:
+    """Unpack the weights that run dense, so that the file opens at once where the native library is registered."""
+    _write(api.expand, **arguments)
+
+
+@cli.command()
 @click.argument("model", metavar="FILE", type=click.Path(path_type=Path))
 @options.key_option(MIN_ELEMENTS)
 @options.LIMIT

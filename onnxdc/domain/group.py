@@ -177,6 +177,24 @@ def drop_symbols(model: ir.Model) -> None:
         graph.remove(nodes, safe=True)
 
 
+def drop_unused_symbols(model: ir.Model) -> None:
+    """Remove the nodes that yield symbols which nothing reads, and the functions of the domain that nothing calls."""
+    for graph in model.graphs():
+        nodes = [node for node in graph if node.domain == DOMAIN and is_symbols(node.op_type)]
+        graph.remove([node for node in nodes if not any(output.uses() for output in node.outputs)], safe=True)
+    called = [node for graph in model.graphs() for node in graph if node.domain == DOMAIN]
+    used: set[ir.OperatorIdentifier] = set()
+    while called:
+        identifier = called.pop().op_identifier()
+        if identifier in model.functions and identifier not in used:
+            used.add(identifier)
+            called += [node for node in model.functions[identifier] if node.domain == DOMAIN]
+    for identifier in [key for key in model.functions if key[0] == DOMAIN and key not in used]:
+        del model.functions[identifier]
+    if not any(node.domain == DOMAIN for graph in model.graphs() for node in graph):
+        model.opset_imports.pop(DOMAIN, None)
+
+
 def copied(value: ir.Value) -> ir.Value:
     """Return a value of the same name, type and texts, without producer, uses or tensor."""
     return ir.Value(

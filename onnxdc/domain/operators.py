@@ -102,4 +102,4 @@ OPERATORS: Final = {
     for product, additions, activations in _PRODUCTS
     for operator in (replace(product, added=added, activation=name) for added in additions for name in activations)
 }
-"""Name of an operator of the domain -> the operator; those that decode, and those that yield symbols, are none of them."""
+"""Name of an operator of the domain -> the operator; those that decode or yield symbols are none of them."""

@@ -116,22 +116,29 @@ def decode_dense_nodes(
     decoder: Decoder = decode_weight,
     progress: Progress | None = None,
     budget: Budget | None = None,
+    keep: bool = True,
+    portable: bool = False,
 ) -> Result[Decoded]:
-    """Decode only the weights that have nodes to decode them: what is left runs compressed, and yields no symbols.
+    """Decode only the weights that have nodes to decode them: what is left runs compressed.
 
-    The result is for running, not for keeping: the weights become plain initializers whatever they were before.
+    The result is for running: the weights become plain initializers whatever they were before.
 
-    Arguments and errors are those of ``decode``, except that a model without such nodes is no error. The kernels of
-    what is left are charged, too: each takes its group apart for itself, into what is no larger than the dense weight.
+    Arguments and errors are those of ``decode``, except that a model without such nodes is no error. With ``portable``
+    what is left runs without the native library, too; else it yields no symbols, which takes time at each run. The
+    kernels of what is left are charged, too: each takes its group apart for itself, into what is no larger than the
+    dense weight.
     """
     budget = budget or Budget.of(stored_bytes(model))
     weights = _stored_weights(model)
     for stored in weights:
         if stored.decoder_node is None:
             budget.charge(dense_bytes(_read(stored)) * len(stored.nodes), stored.name)
-    group.drop_symbols(model)
+    if not portable:
+        group.drop_symbols(model)
     dense = [stored for stored in weights if stored.decoder_node]
-    return Result(model, _decode_weights(dense, Origins(), _Groups(decoder, budget), progress))
+    changes = _decode_weights(dense, Origins(), _Groups(decoder, budget, keep=keep), progress)
+    group.drop_unused_symbols(model)
+    return Result(model, changes)
 
 
 def charge_portable(model: ir.Model, budget: Budget) -> None:
@@ -143,6 +150,13 @@ def charge_portable(model: ir.Model, budget: Budget) -> None:
     """
     for stored in _stored_weights(model):
         budget.charge(portable_bytes(_read(stored)) * len(stored.nodes), stored.name)
+
+
+def portable_memory(model: ir.Model) -> int:
+    """Estimate the bytes that opening a model by its portable bodies takes above opening the dense model."""
+    return sum(
+        portable_bytes(group.read_group(stored.nodes[0])) * len(stored.nodes) for stored in _stored_weights(model)
+    )
 
 
 def _stored_weights(model: ir.Model) -> list[_StoredWeight]:

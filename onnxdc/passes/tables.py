@@ -14,6 +14,7 @@ from onnxdc.numeric.weight import PACKETS, CompressedWeight
 
 _LOSS: Final = 0.004  # of a stream that a shared table may cost, a choice
 _SHORT_LOSS: Final = 0.003  # of all weights that codewords of two bits or more may cost, a choice
+_SLOTS_BYTES: Final = 170  # that a portable body spares with them: four calls of a function
 _SYMBOL_BYTES: Final = 12  # that may be spent to spare a codeword of a table, a choice: it takes 0.1 MB in onnxruntime
 _TABLE_BYTES: Final = 40  # that a table of its own takes besides its content: name, type, shape, two references
 # What the size of packets costs, in bytes: of a packet, what is left at its end; of a stream, the share of its last
@@ -49,7 +50,8 @@ def share_tables(weights: Sequence[CompressedWeight]) -> list[CompressedWeight]:
     one, two = (
         _coded_bytes(codes, shortest, is_gap=False) + _coded_bytes(gaps, shortest, is_gap=True) for shortest in (1, 2)
     )
-    shortest = 2 if two <= one + _SHORT_LOSS * sum(weight.nbytes for weight in weights) else 1
+    allowed = _SLOTS_BYTES + _SHORT_LOSS * sum(weight.nbytes for weight in weights)
+    shortest = 2 if two <= one + allowed else 1
     packet = _packet(one, sum(len(cluster.members) for cluster in (*codes, *gaps)))
     code_tables = dict(_tables(codes, shortest, is_gap=False))
     gap_tables = dict(_tables(gaps, shortest, is_gap=True))

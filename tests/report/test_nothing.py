@@ -130,14 +130,14 @@ def test_at_most_three_are_named_the_largest_first():
 def test_a_model_whose_weights_all_stay_names_the_rest_too():
     model = build(
         """
-        g (uint8[N, 64] x) => (float[N, 16] y) {
+        g (uint8[N, 64] x) => (float[N, 4] y) {
             h = MatMulInteger(x, q)
             f = Cast<to: int = 1>(h)
             y = MatMul(f, w)
         }
         """,
         q=np.ones((64, 64), np.int8),
-        w=normal(64, 16),
+        w=normal(64, 4),
     )
     line = refusal(model)
     assert line.startswith("nothing to compress in a quantized model, with 1 MatMulInteger: ")

@@ -39,8 +39,8 @@ def automaton_functions(opset: int, slots: int) -> list[onnx.FunctionProto]:
 def _twice(opset: int) -> onnx.FunctionProto:
     """Write Twice: from steps over n bits to steps over 2 n bits.
 
-    Inputs and outputs are the next states, int32 [S, 2^n], and what is read on the way, int64 [S, 2^n]: 256 to the power
-    of the number of codewords, and what they stand for as a number to the base 256.
+    Inputs and outputs are the next states, int32 [S, 2^n], and what is read on the way, int64 [S, 2^n]: 256 to the
+    power of the number of codewords, and what they stand for as a number to the base 256.
     """
     body = Body("Twice", ["t", "p", "s"], opset)
     op, flat = body.op, body.int64([0, -1])
