@@ -33,6 +33,9 @@ FEW_ROWS: Final = 3
 ROW_ENTRY: Final = 0.45  # sparse, a nonzero (custom_ops/simd/window.h)
 ROW_OUTPUT: Final = 3.0  # sparse, an output
 ROW_PRODUCT: Final = 0.18  # dense, an element of the weight
+# Rows of a table, an element of what is looked up.
+LOOK_UP: Final = 0.85  # a code becomes a value, without the permutations of AVX-512
+COPY: Final = 0.3  # dense
 MARGIN: Final = 0.97  # a layer must be faster by more than 3 %, which is about the noise of the measurements
 
 
@@ -65,6 +68,15 @@ def gain(layer: Layer, density: float) -> float:
     if layer.taps or layer.positions:
         return _gain_of_many(layer, density)
     return min(_gain_of_many(layer, density), _gain_of_row(layer, density))
+
+
+def gain_of_rows(elements: int) -> float:
+    """Return how many times as long the dense kernel takes to look up rows of a table, about.
+
+    Args:
+        elements: How many elements the rows have in all; 0 if that is not known, which counts as any number of them.
+    """
+    return (CALL + COPY * elements) / (CALL + LOOK_UP * elements) if elements else COPY / LOOK_UP
 
 
 def _gain_of_many(layer: Layer, density: float) -> float:

@@ -29,7 +29,7 @@ class ExecutionCode(Enum):
 
     NO_OPERATOR = "no sparse operator"
     RECIPE = "recipe"
-    ROWS = "only rows are decoded"
+    ROWS = "rows are looked up"
     GAIN = "gain"
 
 
@@ -42,7 +42,7 @@ class Execution:
         code: What decided that.
         obstacle: Why no sparse operator takes it, for ``NO_OPERATOR``.
         density: Its nnz over its elements, for ``GAIN``.
-        gain: How many times as fast the sparse operator should be as the dense one, for ``GAIN``.
+        gain: How many times as fast the sparse operator should be as the dense one, for ``GAIN`` and ``ROWS``.
         best_gain: The same if no nonzero were left, for ``GAIN``.
     """
 
@@ -61,14 +61,20 @@ class Execution:
         if self.code is ExecutionCode.RECIPE:
             return "as the recipe says"
         if self.code is ExecutionCode.ROWS:
-            return "only the rows asked for are decoded"
+            slower = _slower(self.gain)
+            return f"rows are looked up in a quarter of the dense memory{slower and f', about {slower} slower'}"
         at = f"density {self.density:.2f}"
         if self.sparse:
             return f"{at}, about {_times(self.gain)} as fast as dense"
         if self.best_gain * cost.MARGIN <= 1:
             return "too small to gain"
-        slower = 1 / self.gain
-        return f"{at}, {f'about {_times(slower)} slower sparse' if slower >= 1.05 else 'no faster sparse'}"
+        slower = _slower(self.gain)
+        return f"{at}, {f'about {slower} slower sparse' if slower else 'no faster sparse'}"
+
+
+def _slower(gain: float) -> str:
+    """Say how many times slower a gain below 1 is, "" if by too little to tell."""
+    return _times(1 / gain) if gain * 1.05 <= 1 else ""
 
 
 def _times(ratio: float) -> str:
@@ -90,7 +96,8 @@ def choose(weight: Weight, density: float, shapes: Shapes, wish: str = "auto") -
     if wish != "auto":
         return Execution(wish == "sparse", ExecutionCode.RECIPE)
     if weight.op_type == "Gather":
-        return Execution(True, ExecutionCode.ROWS)
+        looked_up = _product(shapes.get(weight.uses[0].node.outputs[0].name or ""), slice(None))
+        return Execution(True, ExecutionCode.ROWS, gain=cost.gain_of_rows(looked_up))
     layer = _layer(weight, shapes)
     gain, best = cost.gain(layer, density), cost.gain(layer, 0.0)
     return Execution(gain * cost.MARGIN > 1, ExecutionCode.GAIN, density=density, gain=gain, best_gain=best)

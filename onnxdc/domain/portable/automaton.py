@@ -17,14 +17,13 @@ from onnxdc.numeric.huffman import MAX_LENGTH
 END: Final = 2**31 - 1  # the end of any axis
 SYMBOLS: Final = 256  # what a code may have at most, and a byte can be
 LOW: Final = 16  # low bits are below
-IMPLIED: Final = SYMBOLS + SYMBOLS // LOW  # what codewords may stand for if their table does not say it
 
 
-def automaton_functions(opset: int, slots: int) -> list[onnx.FunctionProto]:
+def automaton_functions(opset: int, slots: int, *, low: bool) -> list[onnx.FunctionProto]:
     """Write Automaton, and the function Twice that it calls.
 
     Automaton has as inputs how many codewords of each length each of G codes has, uint8 [G * 12]; what codewords stand
-    for, uint8 [V]; where those of each code begin among all bytes, all multiples of 16, and these, int32 [G]. For S
+    for, uint8 [V]; where those of each code begin among all bytes, all multiples of 16 and these, int32 [G]. For S
     states its outputs are the states after each of 256 bytes, times 256, int32 [S * 256]; the roots, times 256, int32
     [G]; how many codewords a byte completes in each state, int32 [S * 256]; and what they stand for, a byte each, the
     last in the lowest, int64 [S * 256].
@@ -32,8 +31,14 @@ def automaton_functions(opset: int, slots: int) -> list[onnx.FunctionProto]:
     Args:
         opset: The version of the default domain.
         slots: How many codewords a byte may complete, 1..8.
+        low: Whether some codes have low bits; else there are no multiples of 16.
     """
-    return [_twice(opset), _automaton(opset, slots)]
+    return [_twice(opset), _automaton(opset, slots, low=low)]
+
+
+def implied_values(*, low: bool) -> int:
+    """Return how many numbers codewords may stand for whose table does not say it: all bytes, and multiples of 16."""
+    return SYMBOLS + (SYMBOLS // LOW if low else 0)
 
 
 def _twice(opset: int) -> onnx.FunctionProto:
@@ -51,7 +56,7 @@ def _twice(opset: int) -> onnx.FunctionProto:
     return body.function(states, powers, op("Reshape", symbols, flat))
 
 
-def _automaton(opset: int, slots: int) -> onnx.FunctionProto:
+def _automaton(opset: int, slots: int, *, low: bool) -> onnx.FunctionProto:
     body = Body("Automaton", ["counts", "values", "starts"], opset)
     op, int32, int64, zero, one = body.op, body.int32, body.int64, body.int32(0), body.int32(1)
     ends = _ends(body)
@@ -68,7 +73,7 @@ def _automaton(opset: int, slots: int) -> onnx.FunctionProto:
     state = op("Add", op("CumSum", is_inner, zero), group)
     own_root = op("Gather", root, group)
     rank = op("Mul", op("Sub", within, op("Sub", state, own_root)), is_leaf)
-    value = op("Gather", _values(body), op("Add", rank, op("Gather", "starts", group)))
+    value = op("Gather", _values(body, low=low), op("Add", rank, op("Gather", "starts", group)))
     value = op("Mul", op("Cast", value, to=TensorProto.INT32), is_leaf)
     states = op("Add", op("Mul", is_inner, state), op("Mul", is_leaf, own_root))
     power = op("Add", op("Mul", is_leaf, int32(SYMBOLS - 1)), one)
@@ -93,11 +98,11 @@ def _ends(body: Body) -> str:
     return op("CumSum", nodes, int32(1))
 
 
-def _values(body: Body) -> str:
-    """Append what codewords stand for: ``IMPLIED`` numbers that tables do not say, then those that they do."""
+def _values(body: Body, *, low: bool) -> str:
+    """Append what codewords stand for: numbers that tables do not say, then those that they do."""
     zero, size = body.int32(0), body.int32(SYMBOLS)
-    ramps = (body.op("Range", zero, size, body.int32(step)) for step in (1, LOW))
-    implied = body.op("Cast", body.op("Concat", *ramps, axis=0), to=TensorProto.UINT8)
+    ramps = [body.op("Range", zero, size, body.int32(step)) for step in ((1, LOW) if low else (1,))]
+    implied = body.op("Cast", body.concat(*ramps), to=TensorProto.UINT8)
     return body.concat(implied, "values")
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import onnx
 from onnx import TensorProto
 
-from onnxdc.domain.portable.automaton import END, IMPLIED, LOW, SYMBOLS, automaton_functions
+from onnxdc.domain.portable.automaton import END, LOW, SYMBOLS, automaton_functions, implied_values
 from onnxdc.domain.portable.body import Body
 from onnxdc.numeric.huffman import MAX_LENGTH
 
@@ -89,11 +89,16 @@ def symbols_functions(opset: int, layouts: Sequence[SymbolsLayout]) -> list[onnx
     if not layouts:
         return []
     slots, packet = max(layout.slots for layout in layouts), layouts[0].packet
-    shared = [*automaton_functions(opset, slots), *_walk_functions(opset, packet), _slot(opset)]
-    return [*shared, _read(opset, packet, slots), *(_symbols(opset, layout) for layout in layouts)]
+    low = any(table.low for layout in layouts for table in layout.tables)
+    shared = [*automaton_functions(opset, slots, low=low), *_walk_functions(opset, packet), _slot(opset)]
+    return [
+        *shared,
+        _read(opset, packet, slots),
+        *(_symbols(opset, layout, implied_values(low=low)) for layout in layouts),
+    ]
 
 
-def _symbols(opset: int, layout: SymbolsLayout) -> onnx.FunctionProto:
+def _symbols(opset: int, layout: SymbolsLayout, implied: int) -> onnx.FunctionProto:
     tables, streams, lows = ([f"{kind}{n}" for n in range(len(items))] for kind, items in _inputs(layout))
     body = Body(layout.name, [*tables, *streams, *lows], opset)
     low = _low_bits(body, layout, lows)
@@ -103,7 +108,7 @@ def _symbols(opset: int, layout: SymbolsLayout) -> onnx.FunctionProto:
         symbols -= sum(stream.symbols for stream in layout.streams if stream.low)
         before += low
     data = body.concat(*before, body.filled(body.int64([symbols + _SPARE]), TensorProto.UINT8))
-    read = body.call("Read", *_tables(body, layout, tables), body.concat(*streams), *_runs(body, layout), data)
+    read = body.call("Read", *_tables(body, layout, tables, implied), body.concat(*streams), *_runs(body, layout), data)
     if opset < ADDING_OPSET:
         read = _with_low_bits(body, read, low)
     return body.function(*body.split(read, [1, *(stream.symbols for stream in layout.streams), _SPARE])[1:-1])
@@ -115,14 +120,14 @@ def _inputs(layout: SymbolsLayout) -> list[tuple[str, Sequence[object]]]:
     return [("t", layout.tables), ("s", layout.streams), ("l", lows)]
 
 
-def _tables(body: Body, layout: SymbolsLayout, names: Sequence[str]) -> tuple[str, str, str]:
+def _tables(body: Body, layout: SymbolsLayout, names: Sequence[str], implied: int) -> tuple[str, str, str]:
     """Append the inputs of Automaton: numbers of codewords, what they stand for, where each table has that."""
     said = [name for name, table in zip(names, layout.tables, strict=True) if table.values]
     sizes = [size for table in layout.tables if table.values for size in (MAX_LENGTH, table.values)]
     parts = body.split(body.concat(*said), sizes) if said else []
     heads, tails = iter(parts[::2]), parts[1::2] or [body.filled(body.int64([0]), TensorProto.UINT8)]
     counts = [next(heads) if table.values else name for name, table in zip(names, layout.tables, strict=True)]
-    starts, end = [], IMPLIED
+    starts, end = [], implied
     for table in layout.tables:
         starts.append(end if table.values else SYMBOLS * table.low)
         end += table.values
