@@ -154,15 +154,15 @@ def main() -> int:
     arguments = parse_arguments()
     known = models(arguments.squeezenet, arguments.minilm)
     chosen = choose(arguments.only, known, "models")
-    missing = [name for name in chosen if (file := known[name].file) and not file.is_file()]
+    missing = {name: file for name in chosen if (file := known[name].file) and not file.is_file()}
     if arguments.only:
-        need_files(known[name].file or Path() for name in missing)
+        need_files(missing.values())
     web = find_web(arguments.node) if arguments.node else None
     print(line([*WIDTHS, *WAYS, *(WEB_WAYS if web else ())]), flush=True)
     rows: list[Row] = []
     for name in chosen:
         if name in missing:
-            print(f"{name:{WIDTHS['model']}} left out: no {known[name].file} in ONNXDC_DATA, and no path given")
+            print(f"{name:{WIDTHS['model']}} left out: no {missing[name].name} in ONNXDC_DATA, and no path given")
             continue
         rows.append(measure(name, known[name], web, arguments.runs))
         print(line(rows[-1].cells()), flush=True)
