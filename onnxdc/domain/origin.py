@@ -10,8 +10,7 @@ models have no such entry at all. Take a model with a weight in a Constant node,
         y = Relu (product)
     }
 
-Encoded, its only node besides one for symbols is a SparseQuantMatMulRelu, and the entry is, but for line breaks and a
-``graph`` cut short::
+Encoded, its only node is a SparseQuantMatMulRelu, and the entry is, but for line breaks and a ``graph`` cut short::
 
     {"ir_version": 7,
      "weights": {"weight": {"storage": "float_data", "node": 0}},

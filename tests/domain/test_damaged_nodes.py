@@ -10,6 +10,7 @@ import onnx_ir as ir
 import pytest
 
 from onnxdc.domain.limits import Budget
+from onnxdc.domain.operators import DOMAIN, is_symbols
 from onnxdc.domain.origin import KEY, Origin
 from onnxdc.domain.weight_origin import restored_tensor, restored_value
 from onnxdc.errors import FormatError, ModelError
@@ -29,8 +30,8 @@ def encoded(execution: str) -> ir.Model:
 
 
 def own_node(model: ir.Model) -> ir.Node:
-    """The node that a group feeds: the one after that which yields its symbols."""
-    return model.graph[1]
+    """The node that a group feeds, but not the one that yields its symbols, if it has some."""
+    return next(node for node in model.graph if node.domain == DOMAIN and not is_symbols(node.op_type))
 
 
 def attribute(name: str, value: Any) -> Callable[[ir.Model], None]:

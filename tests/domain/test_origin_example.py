@@ -40,8 +40,8 @@ def test_the_entry_is_that_of_the_text(encoded):
     assert entry == expected
 
 
-def test_the_only_node_but_that_of_symbols_is_the_fused_operator(encoded):
-    assert [node.op_type for node in encoded.model.graph] == ["SparseSymbols", "SparseQuantMatMulRelu"]
+def test_the_only_node_is_the_fused_operator(encoded):
+    assert [node.op_type for node in encoded.model.graph] == ["SparseQuantMatMulRelu"]
 
 
 def test_the_graph_holds_the_relu_and_the_name_of_its_input(encoded):
