@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
+#include <numeric>
 
 #include "decoder/codebook.h"
 #include "decoder/entries.h"
@@ -96,6 +98,14 @@ void collect_nonzeros(Entries* entries, size_t zero, SparseWeight* weight) {
     weight->code.resize(nnz);
 }
 
+// So many elements in a row are of the same group; 1 at least.
+int64_t group_span(const CheckedGroup& group) {
+    if (group.groups == 1) return std::max<int64_t>(group.numel, 1);
+    const auto axis = group.shape.begin() + static_cast<std::ptrdiff_t>(group.group_axis);
+    const int64_t span = std::accumulate(axis, group.shape.end(), int64_t{1}, std::multiplies<>()) / group.groups;
+    return std::max<int64_t>(span, 1);
+}
+
 }  // namespace
 
 Verdict decode_sparse(const CheckedGroup& group, SparseWeight* weight) {
@@ -113,6 +123,26 @@ Verdict decode_sparse(const CheckedGroup& group, SparseWeight* weight) {
         --weight->codes_per_group;
     }
     collect_nonzeros(&entries, zero, weight);
+    return {};
+}
+
+Verdict decode_codes(const CheckedGroup& group, ElementCodes* weight) {
+    Entries entries;
+    if (Verdict broken = decode_entries(group, &entries)) return broken;
+    weight->codebook = codebook_values<float>(group);
+    weight->groups = group.groups;
+    weight->codes_per_group = group.codes_per_group;
+    weight->group_span = group_span(group);
+    if (!group.has_gaps()) {
+        weight->code = entries.take_codes();
+        return {};
+    }
+    weight->code.assign(entries.end(), static_cast<uint8_t>(group.zero_code));
+    uint8_t* codes = weight->code.data();
+    entries.for_each_run([&](const EntryRun& run) {
+        uint32_t position = run.position;
+        for (size_t i = 0; i < run.count; ++i) codes[position += run.gaps[i]] = run.codes[i];
+    });
     return {};
 }
 

@@ -18,8 +18,7 @@ Verdict first_of(const std::vector<Verdict>& verdicts) {
     return first == verdicts.end() ? Verdict{} : *first;
 }
 
-}  // namespace
-
+// Adds the lower bits of entries first .. first + count - 1, of `entries`, to their codes.
 void add_low_bits(const uint8_t* low_bits, size_t entries, size_t first, size_t count, uint8_t* codes) {
     const size_t half = divide_up(entries, 2), end = first + count;
     const size_t middle = std::clamp(half, first, end);
@@ -28,6 +27,8 @@ void add_low_bits(const uint8_t* low_bits, size_t entries, size_t first, size_t 
     for (size_t i = middle; i < end; ++i)
         codes[i - first] = static_cast<uint8_t>(codes[i - first] + (low_bits[i - half] >> 4));
 }
+
+}  // namespace
 
 Verdict Entries::decode(const CheckedGroup& group, const PacketDecoder& codes, const PacketDecoder& gaps) {
     count_ = static_cast<size_t>(group.entries);
@@ -38,6 +39,7 @@ Verdict Entries::decode(const CheckedGroup& group, const PacketDecoder& codes, c
         ones_.assign(std::min(count_, kRun), 1);
         for (size_t number = 0; number < run_count(); ++number)
             position_.push_back(static_cast<uint32_t>(number * kRun) - 1);
+        end_ = static_cast<uint32_t>(count_);
         return {};
     }
     if (Verdict broken = decode_symbols("gaps", gaps, group.gaps, count_, &gaps_)) return broken;
@@ -82,6 +84,7 @@ Verdict Entries::find_positions(int64_t numel) {
         of_run = static_cast<uint32_t>(position);  // too large a position ends in an error below
         position += sum;
     }
+    end_ = static_cast<uint32_t>(position) + 1;
     if (position < static_cast<uint64_t>(numel)) return {};
     return violation(Rule::position, "the last entry lies at %" PRIu64 " of %" PRId64 " elements", position, numel);
 }

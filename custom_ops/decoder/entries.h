@@ -43,9 +43,8 @@ public:
     // The codes of all entries. There is no run to visit any more.
     std::vector<uint8_t> take_codes() { return std::move(codes_.values); }
 
-    // How many symbols each packet has, fill symbols included; nothing for a plain stream.
-    const std::vector<uint16_t>& codes_of_packet() const { return codes_.of_packet; }
-    const std::vector<uint16_t>& gaps_of_packet() const { return gaps_.of_packet; }
+    // One after the position of the last entry.
+    uint32_t end() const { return end_; }
 
 private:
     EntryRun run(size_t number);
@@ -57,9 +56,7 @@ private:
     Symbols gaps_;                    // no values in the dense form
     std::vector<uint8_t> ones_;       // the gaps of a run in the dense form
     std::vector<uint32_t> position_;  // of each run
+    uint32_t end_ = 0;
 };
-
-// Adds the lower bits of entries first .. first + count - 1, of `entries`, to their codes.
-void add_low_bits(const uint8_t* low_bits, size_t entries, size_t first, size_t count, uint8_t* codes);
 
 }  // namespace onnxdc

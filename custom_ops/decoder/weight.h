@@ -1,4 +1,4 @@
-// A decoded weight that is still sparse: what the decoder hands to the execution layouts.
+// A decoded weight that is not dense yet: what the decoder hands to the execution layouts.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +34,17 @@ struct SparseWeight {
         for (int64_t dim : shape) product *= dim;
         return product;
     }
+};
+
+// A float32 weight as a code for each element in row-major order. The value of element i is
+//   codebook[i / group_span % groups * codes_per_group + code[i]]
+// or zero where there is no code. What lies after the last entry has none: its number is only claimed by the file.
+struct ElementCodes {
+    std::vector<uint8_t> code;    // each below codes_per_group
+    std::vector<float> codebook;  // [groups, codes_per_group]
+    int64_t groups = 1;
+    int64_t codes_per_group = 1;  // 1..256
+    int64_t group_span = 1;       // below 2^31
 };
 
 // Which group's codebook row the element at a position uses.

@@ -3,8 +3,8 @@
 #include <memory>
 
 #include "decoder/decode.h"
-#include "decoder/range_reader.h"
 #include "fuzz/group_input.h"
+#include "layouts/code_table.h"
 
 using namespace onnxdc;
 using fuzz::GroupInput;
@@ -31,26 +31,25 @@ std::vector<float> dense_of(const SparseWeight& weight) {
     return dense;
 }
 
-void read_ranges(const CheckedGroup& group, const RangeReader& reader, const float* dense, Input input) {
-    const auto numel = static_cast<uint32_t>(group.numel);
+void read_ranges(const CodeTable& table, size_t numel, const float* dense, Input input) {
     for (int i = 0; i < 4; ++i) {
-        const uint32_t begin = static_cast<uint32_t>(input.number(3)) % (numel + 1);
-        const uint32_t end = begin + static_cast<uint32_t>(input.number(2)) % (numel - begin + 1);
+        const size_t begin = static_cast<size_t>(input.number(3)) % (numel + 1);
+        const size_t end = begin + static_cast<size_t>(input.number(2)) % (numel - begin + 1);
         const std::unique_ptr<float[]> out(new float[end - begin]);
-        reader.read({group.codes.data, group.low_bits, group.gaps.data}, begin, end, out.get());
+        table.read(begin, end, out.get());
         REQUIRE(same_bits(out.get(), dense + begin, (end - begin) * sizeof(float)));
     }
 }
 
 void decode_as_floats(const CheckedGroup& group, const Verdict& verdict, const void* dense, const Input& rest) {
     SparseWeight weight;
-    RangeReader reader;
+    ElementCodes codes;
     REQUIRE(agree(decode_sparse(group, &weight), verdict));
-    REQUIRE(agree(reader.open(group), verdict));
+    REQUIRE(agree(decode_codes(group, &codes), verdict));
     if (verdict) return;
     const std::vector<float> expected = dense_of(weight);
     REQUIRE(same_bits(expected.data(), dense, expected.size() * sizeof(float)));
-    read_ranges(group, reader, expected.data(), rest);
+    for (const Isa isa : supported_isas()) read_ranges(CodeTable(codes, isa), expected.size(), expected.data(), rest);
 }
 
 }  // namespace

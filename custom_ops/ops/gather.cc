@@ -4,20 +4,17 @@
 #include <functional>
 #include <numeric>
 
+#include "ops/heap.h"
 #include "ops/session.h"
 #include "ops/weight_input.h"
 
 namespace onnxdc {
 namespace {
 
-// Inputs: of the group, which begins at 0, and the one after it.
-constexpr size_t kCodes = 3;
-constexpr size_t kLowBits = 4;
-constexpr size_t kGaps = 6;
-constexpr size_t kIndices = kGroupInputs;
+constexpr size_t kIndices = GatherKernel::kWeightInput + kGroupInputs;
 
-// Some microseconds of decoding, at least: more than it takes to hand a task to a thread.
-constexpr size_t kElementsPerTask = 4096;
+// Some microseconds, at least: more than it takes to hand a task to a thread.
+constexpr size_t kElementsPerTask = 32768;
 
 // The indices as numbers in 0..length-1.
 std::vector<int64_t> read_indices(const ort::Tensor& tensor, int64_t length) {
@@ -51,26 +48,12 @@ GatherKernel::GatherKernel(const ort::KernelInfo& info, const Fusion&) {
                          "axis is " + std::to_string(axis) + ", the weight has rank " + std::to_string(rank));
     }
     axis_ = static_cast<size_t>(axis < 0 ? axis + rank : axis);
-    code_nbytes_ = weight.group().codes.total_nbytes();
-    low_nbytes_ = weight.group().low_nbytes();
-    gap_nbytes_ = weight.group().gaps.total_nbytes();
-    reader_ = weight.open();
-}
-
-// Null for a tensor without elements.
-const uint8_t* GatherKernel::bytes(const ort::Context& context, size_t input, size_t nbytes) const {
-    const ort::Tensor tensor = context.input(kWeightInput + input);
-    if (tensor.type != kUint8 || static_cast<size_t>(tensor.numel()) != nbytes) {
-        throw ort::Error(kOrtInvalidArgument, "input " + std::to_string(kWeightInput + input) +
-                                                  " has changed since the session was created");
-    }
-    return nbytes > 0 ? static_cast<const uint8_t*>(tensor.data) : nullptr;
+    table_ = CodeTable(weight.decode_codes(), session_isa());
+    release_free_memory(weight.group().entries);
 }
 
 // W is seen as [outer, length, inner], the output as [outer, indices, inner]; a slice is `inner` elements.
 void GatherKernel::compute(const ort::Context& context) const {
-    const EntryBytes entries{bytes(context, kCodes, code_nbytes_), bytes(context, kLowBits, low_nbytes_),
-                             bytes(context, kGaps, gap_nbytes_)};
     const ort::Tensor indices_tensor = context.input(kIndices);
     const int64_t length = shape_[axis_];
     const std::vector<int64_t> indices = read_indices(indices_tensor, length);
@@ -92,9 +75,8 @@ void GatherKernel::compute(const ort::Context& context) const {
         const size_t end = std::min(slices, (task + 1) * slices_per_task);
         for (size_t slice = task * slices_per_task; slice < end; ++slice) {
             const int64_t row = static_cast<int64_t>(slice / indices.size()) * length + indices[slice % indices.size()];
-            const auto begin = static_cast<uint32_t>(row * inner);
-            reader_.read(entries, begin, begin + static_cast<uint32_t>(inner),
-                         out + slice * static_cast<size_t>(inner));
+            const size_t begin = static_cast<size_t>(row * inner), count = static_cast<size_t>(inner);
+            table_.read(begin, begin + count, out + slice * count);
         }
     });
 }

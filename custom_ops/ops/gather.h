@@ -1,10 +1,11 @@
-// SparseQuantGather: Gather on a compressed table, of which only the slices asked for are decoded.
+// SparseQuantGather: Gather on a table that is kept as a code for each element; slices that are asked for become
+// floats.
 #pragma once
 
 #include <vector>
 
 #include "abi/ort.h"
-#include "decoder/range_reader.h"
+#include "layouts/code_table.h"
 #include "ops/fusion.h"
 #include "ops/session.h"
 #include "ops/weight_input.h"
@@ -24,14 +25,9 @@ public:
     void compute(const ort::Context& context) const;
 
 private:
-    const uint8_t* bytes(const ort::Context& context, size_t input, size_t nbytes) const;
-
     std::vector<int64_t> shape_;
     size_t axis_ = 0;
-    size_t code_nbytes_ = 0;
-    size_t low_nbytes_ = 0;
-    size_t gap_nbytes_ = 0;
-    RangeReader reader_;
+    CodeTable table_;
     mutable SessionThreads threads_;
 };
 

@@ -59,10 +59,10 @@ SparseWeight WeightInput::decode(int64_t outputs) const {
     return weight;
 }
 
-RangeReader WeightInput::open() const {
-    RangeReader reader;
-    require(reader.open(group_));
-    return reader;
+ElementCodes WeightInput::decode_codes() const {
+    ElementCodes weight;
+    require(onnxdc::decode_codes(group_, &weight));
+    return weight;
 }
 
 }  // namespace onnxdc

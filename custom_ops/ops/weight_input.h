@@ -5,7 +5,6 @@
 
 #include "abi/ort.h"
 #include "decoder/check.h"
-#include "decoder/range_reader.h"
 #include "decoder/weight.h"
 
 namespace onnxdc {
@@ -31,7 +30,7 @@ public:
     // For the kernels whose layouts take memory for each of the `outputs`, whether it has nonzeros or not: refuses more
     // than onnxdc/passes/execution.py lets through, since a file of a few bytes can claim billions.
     SparseWeight decode(int64_t outputs) const;
-    RangeReader open() const;
+    ElementCodes decode_codes() const;
 
 private:
     std::array<ort::Tensor, kGroupTensors> tensors_;

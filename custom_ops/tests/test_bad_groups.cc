@@ -5,7 +5,6 @@
 
 #include "check.h"
 #include "decoder/decode.h"
-#include "decoder/range_reader.h"
 #include "group_builder.h"
 
 using namespace onnxdc;
@@ -21,11 +20,11 @@ Verdict verdict_on(const TestGroup& test) {
     const Verdict broken = decode_dense(group, dense.data());
     if (group.dtype != kFloat) return broken;
     SparseWeight weight;
-    RangeReader reader;
+    ElementCodes codes;
     const Verdict sparse = decode_sparse(group, &weight);
-    const Verdict opened = reader.open(group);
-    CHECK(broken.has_value() == sparse.has_value() && broken.has_value() == opened.has_value());
-    if (broken && sparse && opened) CHECK(broken->rule == sparse->rule && broken->rule == opened->rule);
+    const Verdict coded = decode_codes(group, &codes);
+    CHECK(broken.has_value() == sparse.has_value() && broken.has_value() == coded.has_value());
+    if (broken && sparse && coded) CHECK(broken->rule == sparse->rule && broken->rule == coded->rule);
     return broken;
 }
 

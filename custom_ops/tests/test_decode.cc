@@ -1,4 +1,4 @@
-// Decoding legal weight groups: to nonzeros, to dense arrays of every type, and by ranges.
+// Decoding legal weight groups: to nonzeros, to dense arrays of every type, and to codes.
 #include <algorithm>
 #include <cmath>
 #include <random>
@@ -6,7 +6,6 @@
 #include "check.h"
 #include "decoder/decode.h"
 #include "decoder/floats.h"
-#include "decoder/range_reader.h"
 #include "group_builder.h"
 
 using namespace onnxdc;
@@ -40,7 +39,16 @@ std::vector<float> dense_of(const SparseWeight& weight) {
     return values;
 }
 
-EntryBytes bytes_of(const CheckedGroup& group) { return {group.codes.data, group.low_bits, group.gaps.data}; }
+// Every element of a weight from its codes.
+std::vector<float> dense_of(const ElementCodes& weight, size_t numel) {
+    std::vector<float> values(numel);
+    for (size_t i = 0; i < weight.code.size(); ++i) {
+        CHECK(weight.code[i] < weight.codes_per_group);
+        const auto group = static_cast<int64_t>(i) / weight.group_span % weight.groups;
+        values[i] = weight.codebook[static_cast<size_t>(group * weight.codes_per_group + weight.code[i])];
+    }
+    return values;
+}
 
 void test_small_group() {
     const TestGroup group = small_group();
@@ -104,14 +112,20 @@ void test_no_entries() {
         const std::vector<float> values = dense<float>(group);
         CHECK(std::count(values.begin(), values.end(), 0.0f) == static_cast<int64_t>(values.size()));
         SparseWeight weight;
-        RangeReader reader;
+        ElementCodes codes;
         const WeightGroup view = group.view();
         const CheckedGroup good = checked(view);
-        CHECK(!decode_sparse(good, &weight) && weight.nnz() == 0 && !reader.open(good));
-        std::vector<float> read(values.size(), 1.0f);
-        reader.read(bytes_of(good), 0, static_cast<uint32_t>(read.size()), read.data());
-        CHECK(read == values);
+        CHECK(!decode_sparse(good, &weight) && weight.nnz() == 0);
+        CHECK(!decode_codes(good, &codes) && codes.code.empty() && codes.group_span > 0);
     }
+}
+
+void test_groups(const TestGroup& group, const std::vector<float>& expected) {
+    CHECK(dense<float>(group) == expected);
+    ElementCodes codes;
+    const WeightGroup view = group.view();
+    CHECK(!decode_codes(checked(view), &codes));
+    CHECK(dense_of(codes, expected.size()) == expected);
 }
 
 void test_groups_along_an_axis() {
@@ -122,9 +136,9 @@ void test_groups_along_an_axis() {
     group.set_bytes(group.codes, packet_of({}));
     group.set_extent(8, 0, {2, 4});
     group.group_axis = 1;
-    CHECK(dense<float>(group) == (std::vector<float>{10, 10, 20, 20, 10, 10, 20, 20}));
+    test_groups(group, {10, 10, 20, 20, 10, 10, 20, 20});
     group.group_axis = 0;
-    CHECK(dense<float>(group) == (std::vector<float>{10, 10, 10, 10, 20, 20, 20, 20}));
+    test_groups(group, {10, 10, 10, 10, 20, 20, 20, 20});
     // The same as a grid.
     group.codebook.set(kInt8, {1, 2}, std::vector<int8_t>{0, -5});
     group.set_steps({2, 0x1p-100f});
@@ -230,15 +244,9 @@ void test_writing(const Writing& writing, size_t numel, double density, std::mt1
     CHECK(!decode_sparse(group, &weight));
     CHECK(dense_of(weight) == expected);
     CHECK(weight.nnz() == static_cast<int64_t>(numel) - std::count(expected.begin(), expected.end(), 0.0f));
-    RangeReader reader;
-    CHECK(!reader.open(group));
-    for (int i = 0; i < 30; ++i) {
-        const size_t begin = i == 0 ? 0 : random() % (numel + 1);
-        const size_t end = i == 0 ? numel : std::min(numel, begin + random() % 400);
-        std::vector<float> read(end - begin, -1.0f);
-        reader.read(bytes_of(group), static_cast<uint32_t>(begin), static_cast<uint32_t>(end), read.data());
-        CHECK(std::equal(read.begin(), read.end(), expected.begin() + static_cast<std::ptrdiff_t>(begin)));
-    }
+    ElementCodes codes;
+    CHECK(!decode_codes(group, &codes) && codes.code.size() <= numel);
+    CHECK(dense_of(codes, numel) == expected);
 }
 
 void test_every_writing() {
@@ -286,27 +294,6 @@ void test_many_threads() {
     }
 }
 
-// Bytes that are not those that were opened: other values, but no access outside.
-void test_other_bytes() {
-    std::mt19937 random(5);
-    std::vector<float> expected;
-    const TestGroup test = random_group(4000, 5, random, &expected);
-    const WeightGroup view = test.view();
-    RangeReader reader;
-    CHECK(!reader.open(checked(view)));
-    for (int round = 0; round < 50; ++round) {
-        const auto other = [&](const TestTensor& tensor) {
-            std::vector<uint8_t> bytes(tensor.bytes.size());
-            for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(round % 2 ? random() : -round / 48);
-            return bytes;
-        };
-        const std::vector<uint8_t> codes = other(test.codes), gaps = other(test.gaps);
-        std::vector<float> read(500);
-        reader.read({codes.data(), nullptr, gaps.data()}, 3000, 3500, read.data());
-        for (float value : read) CHECK(value >= 0 && value <= 3);
-    }
-}
-
 }  // namespace
 
 int main() {
@@ -322,6 +309,5 @@ int main() {
     test_every_writing();
     test_plain_streams();
     test_many_threads();
-    test_other_bytes();
     return check::finish();
 }

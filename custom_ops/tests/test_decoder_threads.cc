@@ -3,8 +3,8 @@
 
 #include "check.h"
 #include "decoder/decode.h"
-#include "decoder/range_reader.h"
 #include "group_builder.h"
+#include "layouts/code_table.h"
 
 using namespace onnxdc;
 
@@ -14,11 +14,10 @@ namespace {
 bool decodes_to(const CheckedGroup& group, const std::vector<float>& expected) {
     std::vector<float> dense(expected.size()), sparse(expected.size()), read(expected.size());
     SparseWeight weight;
-    RangeReader reader;
-    if (decode_dense(group, dense.data()) || decode_sparse(group, &weight) || reader.open(group)) return false;
+    ElementCodes codes;
+    if (decode_dense(group, dense.data()) || decode_sparse(group, &weight) || decode_codes(group, &codes)) return false;
     for (size_t i = 0; i < weight.position.size(); ++i) sparse[weight.position[i]] = weight.codebook[weight.code[i]];
-    reader.read({group.codes.data, group.low_bits, group.gaps.data}, 0, static_cast<uint32_t>(read.size()),
-                read.data());
+    CodeTable(codes, Isa::kScalar).read(0, read.size(), read.data());
     return dense == expected && sparse == expected && read == expected;
 }
 
