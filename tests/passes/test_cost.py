@@ -1,10 +1,13 @@
 """What a layer costs: where the estimate must say sparse, and where dense."""
 
+import re
+
 import numpy as np
 import onnx_ir as ir
 import pytest
 
-from onnxdc.passes.cost import MARGIN, Layer, gain
+from onnxdc.passes.cost import MARGIN, Layer, gain, gain_of_rows
+from onnxdc.passes.execution import Execution, ExecutionCode
 from tests.helpers.passes import encode
 from tests.helpers.small_models import build
 
@@ -49,3 +52,12 @@ def test_the_size_of_the_output_counts_if_it_is_known(size: int, op_type: str):
     model: ir.Model = build(text, W=weight)
     encode(model, force=True)
     assert model.graph[0].op_type == op_type
+
+
+@pytest.mark.parametrize(
+    ("elements", "said"), [(100, ""), (10**6, r", about 2\.\d times slower"), (0, ", about .* slower")]
+)
+def test_rows_are_looked_up_in_less_memory_and_the_reason_says_how_much_slower(elements: int, said: str):
+    execution = Execution(True, ExecutionCode.ROWS, gain=gain_of_rows(elements))
+    assert re.fullmatch(f"rows are looked up in a quarter of the dense memory{said}", execution.reason)
+    assert gain_of_rows(0) <= gain_of_rows(elements) <= 1
