@@ -1,7 +1,7 @@
 /* onnxdc for programs in C, C++, and whatever calls C: open models that onnxdc compressed, with onnxruntime.
  *
  * A compressed model runs in any onnxruntime as it is: it carries functions of standard operators that unpack its
- * weights. That takes seconds and a lot of memory while the session is created. With this library it takes neither:
+ * weights, which takes time and a lot of memory while the session is created. With this library it takes neither:
  *
  *   1. onnxdc_expand_buffer, or onnxdc_expand_file, unpacks the weights of layers that run dense;
  *   2. RegisterCustomOps gives onnxruntime the operators of the layers that run compressed;
