@@ -25,6 +25,8 @@ from onnxdc.graph.shapes import known_shapes
 from onnxdc.graph.skips import Skip, SkipCode
 from onnxdc.graph.slots import Role
 from onnxdc.graph.weights import Weight, WeightInfo
+from onnxdc.model_io.notes import add_note
+from onnxdc.numeric.arrays import INTEGER_TYPES
 from onnxdc.numeric.encoding import encode_weight, plain, without_bfloat16
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes.decision import CodedWeight, Decision, GraphSymbols, decide, saved_bytes
@@ -33,6 +35,7 @@ from onnxdc.passes.fusion.fuse import fuse
 from onnxdc.passes.plan import Outcome, Plan, PlannedWeight, work_on_each
 from onnxdc.passes.result import Encoded, Figures, GroupFigures, Progress, Result
 from onnxdc.recipe import Settings
+from onnxdc.shown import shown
 
 MIN_IR_VERSION: Final = 8  # the first with model-local functions
 BFLOAT16_OPSET: Final = 13  # the first whose Cast takes bfloat16
@@ -71,8 +74,26 @@ def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None)
         result.skips += [Skip(coded.weight.name, SkipCode.NO_GAIN, reason) for coded in coded_weights]
         return result
     _apply(plan.model, decision)
+    _tell_of_negative_zeros(plan.model, decision.coded)
     result.changes = [_record(coded, decision) for coded in decision.coded]
     return result
+
+
+def _tell_of_negative_zeros(model: ir.Model, coded_weights: Sequence[CodedWeight]) -> None:
+    """Note which weights have a zero of each sign: the second one may take up to an eighth of the file."""
+    names = [coded.weight.name for coded in coded_weights if _has_both_zeros(coded.compressed)]
+    if names:
+        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        note = "-0.0 beside 0.0 is coded as another value; adding 0.0 to the weight makes the file smaller"
+        add_note(model, f"{shown(names[0])}{others}: {note}")
+
+
+def _has_both_zeros(weight: CompressedWeight) -> bool:
+    if weight.step.size or weight.dtype in INTEGER_TYPES:
+        return False
+    zeros = weight.codebook[weight.codebook == 0]
+    signs = np.signbit(zeros)
+    return bool(signs.any()) and (not signs.all() or not weight.is_dense)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 from onnxdc import model_io
 from onnxdc.errors import ModelError
+from onnxdc.model_io.notes import notes_of
 from onnxdc.passes.decode import decode
 from onnxdc.passes.result import Result
 from onnxdc.recipe import Options, Recipe, Rule
@@ -113,6 +114,17 @@ def test_a_weight_that_was_never_shared_is_skipped_with_a_hint():
     assert "256 distinct values" in reasons(result)["W"]
     assert "share its values first" in reasons(result)["W"]
     assert "onnxdc" not in result.model.opset_imports
+
+
+@pytest.mark.parametrize(("zeros", "told"), [("both", True), ("positive", False), ("negative", False)])
+def test_zeros_of_both_signs_are_told(zeros: str, told: bool):
+    array = weight(64, 48, density=0.5)
+    signs = np.where(np.arange(array.size).reshape(array.shape) % 2 == 0, 1, -1) if zeros == "both" else 1
+    array = np.where(array == 0, np.float32(0) * signs, array).astype(np.float32)
+    if zeros == "negative":
+        array = np.where(array == 0, np.float32(-0.0), array)
+    result = encode_gemm(array)
+    assert any("-0.0 beside 0.0" in note for note in notes_of(result.model)) is told
 
 
 def test_a_weight_that_would_not_shrink_is_skipped_unless_forced():
