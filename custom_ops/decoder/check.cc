@@ -61,6 +61,20 @@ Verdict check_codebook_shape(const WeightGroup& group, CheckedGroup* checked) {
     return {};
 }
 
+// Whether a value of a codebook of bytes is one that four bits hold.
+bool is_nibble(uint8_t byte, int64_t dtype) {
+    const auto value = static_cast<int8_t>(byte);
+    return dtype == kUint4 ? byte <= 15 : value >= -8 && value <= 7;
+}
+
+Verdict check_nibbles(const WeightGroup& group) {
+    if (group.dtype != kUint4 && group.dtype != kInt4) return {};
+    const auto* values = static_cast<const uint8_t*>(group.codebook.data);
+    const auto* end = values + group.codebook.dims[0] * group.codebook.dims[1];
+    if (std::all_of(values, end, [&](uint8_t value) { return is_nibble(value, group.dtype); })) return {};
+    return violation(Rule::codebook_type, "codebook has a value that dtype %" PRId64 " does not hold", group.dtype);
+}
+
 // Whether a step is from 2^-100 to 2^100 and has at most four significant bits, so that products with it are exact.
 bool is_step(float step) {
     constexpr uint32_t kOtherBits = (1u << 20) - 1;  // of the 24 that a float has
@@ -199,6 +213,7 @@ Verdict check_checksum(const WeightGroup& group) {
 Verdict check_group(const WeightGroup& group, CheckedGroup* checked) {
     Verdict broken = check_codebook_type(group, checked);
     if (!broken) broken = check_codebook_shape(group, checked);
+    if (!broken) broken = check_nibbles(group);
     if (!broken) broken = check_step(group, checked);
     if (!broken) broken = check_tensor_types(group);
     if (!broken) broken = check_extent(group, checked);

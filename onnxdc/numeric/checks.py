@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import ml_dtypes
 import numpy as np
 
 from onnxdc.errors import FormatError
@@ -20,6 +21,7 @@ from onnxdc.numeric.weight import (
 )
 
 _GRID_TYPES = (np.dtype(np.int8), np.dtype(np.int16))
+_RANGES = {np.dtype(ml_dtypes.int4): (-8, 7), np.dtype(ml_dtypes.uint4): (0, 15)}  # of codebooks that are wider
 _SMALLEST_STEP, _LARGEST_STEP = 2.0**-100, 2.0**100
 # The tensors besides codebook and step, all of rank 1.
 _TENSOR_TYPES = {name: np.dtype(np.uint8) for name in TENSORS[2:]} | {"extent": np.dtype(np.int64)}
@@ -64,6 +66,9 @@ def _check_codebook(weight: CompressedWeight) -> None:
     groups = weight.step.shape[0] if has_step and weight.step.ndim else codebook.shape[0]
     elements = groups * codebook.shape[1]
     _require(elements < MAX_ELEMENTS, "codebook-shape", f"{groups} groups of {codebook.shape[1]} codes")
+    lowest, highest = _RANGES.get(dtype, (-128, 255))
+    in_range = dtype not in _RANGES or bool(((codebook >= lowest) & (codebook <= highest)).all())
+    _require(in_range, "codebook-type", f"a value that is not in {lowest}..{highest}")
 
 
 def _check_step(weight: CompressedWeight) -> None:

@@ -44,6 +44,7 @@ def codebook_type_cases() -> Cases:
     half = encode(random_sparse((6, 20), 0.6, 5, np.float16))
     grid, integers = grid_of_each_row()[1], int8_dense()[1]
     whole = np.array([[0, 1, 2, 3, 4, 5]])
+    nibbles = encode(random_sparse((6, 20), 0.6, 5).round().clip(-8, 7).astype(ml_dtypes.int4))
     return {
         **changed("codebook-type", GAPS, "codebook", {
             "int8_without_step": whole.astype(np.int8),
@@ -61,6 +62,10 @@ def codebook_type_cases() -> Cases:
             "float16_for_int8": integers.codebook.astype(np.float16),
         }),
         "codebook-type--int8_for_uint8": replace(integers, dtype=np.dtype(np.uint8)),
+        "codebook-type--out_of_int4": with_checksum(nibbles, codebook=nibbles.codebook + np.int8(8)),
+        "codebook-type--out_of_uint4": with_checksum(
+            replace(nibbles, dtype=np.dtype(ml_dtypes.uint4)), codebook=nibbles.codebook.astype(np.uint8)
+        ),
         "codebook-type--int8_for_uint4": replace(integers, dtype=np.dtype(ml_dtypes.uint4)),
         "codebook-type--bfloat16_for_float16": with_checksum(half, codebook=half.codebook.astype(ml_dtypes.bfloat16)),
         "codebook-type--float16_for_bfloat16": replace(half, dtype=np.dtype(ml_dtypes.bfloat16)),
