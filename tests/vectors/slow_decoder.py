@@ -78,6 +78,10 @@ def check_codebook(weight: CompressedWeight) -> None:
     if has_step(weight):
         expect(codebook.shape[0] == 1, "codebook-shape")
         expect(weight.step.ndim == 0 or weight.step.shape[0] * codebook.shape[1] < 2**31, "codebook-shape")
+    if weight.dtype.name in ("int4", "uint4"):
+        lowest, highest = (-8, 7) if weight.dtype.name == "int4" else (0, 15)
+        for value in codebook.flat:
+            expect(lowest <= int(value) <= highest, "codebook-type")
 
 
 def check_step(weight: CompressedWeight) -> None:
