@@ -106,10 +106,13 @@ def test_an_expanded_model_is_the_same_with_and_without_the_library(tmp_path):
 
 def test_a_model_that_runs_dense_throughout_expands_to_a_plain_one():
     small = onnxdc.compress(LENET, execution="dense").model
+    assert any(node.op_type == "Symbols" for node in small.graph)
     plain = onnxdc.expand(small).to_proto()
     assert not plain.functions
     assert {opset.domain for opset in plain.opset_import} == {""}
     assert not any(node.domain for node in plain.graph.node)
+    used = {name for node in plain.graph.node for name in node.input}
+    assert {tensor.name for tensor in plain.graph.initializer} <= used
 
 
 def test_expand_refuses_a_model_that_is_not_compressed():

@@ -177,11 +177,14 @@ def drop_symbols(model: ir.Model) -> None:
         graph.remove(nodes, safe=True)
 
 
-def drop_unused_symbols(model: ir.Model) -> None:
-    """Remove the nodes that yield symbols which nothing reads, and the functions of the domain that nothing calls."""
-    for graph in model.graphs():
-        nodes = [node for node in graph if node.domain == DOMAIN and is_symbols(node.op_type)]
-        graph.remove([node for node in nodes if not any(output.uses() for output in node.outputs)], safe=True)
+def drop_unused_symbols(graph: ir.Graph) -> None:
+    """Remove the nodes of a graph that yield symbols which nothing reads."""
+    nodes = [node for node in graph if node.domain == DOMAIN and is_symbols(node.op_type)]
+    graph.remove([node for node in nodes if not any(output.uses() for output in node.outputs)], safe=True)
+
+
+def drop_unused_functions(model: ir.Model) -> None:
+    """Remove the functions of the domain that nothing calls, and its import if no node is left."""
     called = [node for graph in model.graphs() for node in graph if node.domain == DOMAIN]
     used: set[ir.OperatorIdentifier] = set()
     while called:

@@ -137,7 +137,7 @@ def decode_dense_nodes(
         group.drop_symbols(model)
     dense = [stored for stored in weights if stored.decoder_node]
     changes = _decode_weights(dense, Origins(), _Groups(decoder, budget, keep=keep), progress)
-    group.drop_unused_symbols(model)
+    group.drop_unused_functions(model)
     return Result(model, changes)
 
 
@@ -310,6 +310,7 @@ def _restore(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
         if weight.origin.node < 0:
             weight.value.const_value = weight.tensor
             initializers.setdefault(weight.stored.group[0], []).append(weight.value)
+    group.drop_unused_symbols(graph)  # which hold on to packets
     _check_new_names(graph, weights)
     used = {value for weight in weights for value in weight.stored.group}
     graph.initializers.clear()
