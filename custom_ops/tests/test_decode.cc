@@ -180,6 +180,7 @@ void test_every_type() {
     group.codebook.set(kUint8, {1, 3}, std::vector<uint8_t>{0, 7, 255});
     group.dtype = kUint8;
     CHECK(dense<uint8_t>(group) == (std::vector<uint8_t>{0, 7, 255, 0, 0, 0, 0, 7, 0, 0}));
+    group.codebook.set(kUint8, {1, 3}, std::vector<uint8_t>{0, 7, 15});
     group.dtype = kUint4;
     CHECK(dense<uint8_t>(group) == (std::vector<uint8_t>{0, 7, 15, 0, 0, 0, 0, 7, 0, 0}));
 }
