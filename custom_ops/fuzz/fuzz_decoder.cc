@@ -4,7 +4,7 @@
 
 #include "decoder/decode.h"
 #include "fuzz/group_input.h"
-#include "layouts/code_table.h"
+#include "kernels/code_table.h"
 
 using namespace onnxdc;
 using fuzz::GroupInput;

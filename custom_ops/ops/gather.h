@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "abi/ort.h"
-#include "layouts/code_table.h"
+#include "kernels/code_table.h"
 #include "ops/fusion.h"
 #include "ops/session.h"
 #include "ops/weight_input.h"

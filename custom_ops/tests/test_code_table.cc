@@ -2,7 +2,7 @@
 #include <random>
 
 #include "check.h"
-#include "layouts/code_table.h"
+#include "kernels/code_table.h"
 
 using namespace onnxdc;
 

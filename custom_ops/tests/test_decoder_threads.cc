@@ -4,7 +4,7 @@
 #include "check.h"
 #include "decoder/decode.h"
 #include "group_builder.h"
-#include "layouts/code_table.h"
+#include "kernels/code_table.h"
 
 using namespace onnxdc;
 

@@ -191,7 +191,7 @@ def test_an_initializer_that_a_caller_may_override_is_no_constant():
 def test_what_follows_a_weight_that_is_executed_dense_stays():
     recipe = Recipe(min_elements=64, defaults=Options(execution="dense"))
     encoded = encode(conv("y = Relu(c)"), recipe, force=True).model
-    assert op_types(encoded) == ["DecodeWeight", "Conv", "Relu"]
+    assert op_types(encoded) == ["DecodeDenseWeight", "Conv", "Relu"]
 
 
 def test_nothing_is_fused_when_it_is_switched_off():

@@ -143,7 +143,7 @@ def test_a_mask_with_few_values_is_encoded() -> None:
 
 
 def test_a_small_constant_is_not_encoded_for_a_speed_that_nothing_gains() -> None:
-    model = build(ADDED, w=weight(64, 64), table=np.ones(64, np.float32))
+    model = build(ADDED, w=weight(64, 64), table=normal(64))
     result = encode(model, Recipe(min_elements=1), force=True)
     assert [change.name for change in result.changes] == ["w"]
     assert {skip.name: skip.code for skip in result.skips} == {"table": SkipCode.NO_GAIN}

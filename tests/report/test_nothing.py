@@ -142,7 +142,7 @@ def test_a_model_whose_weights_all_stay_names_the_rest_too():
     line = refusal(model)
     assert line.startswith("nothing to compress in a quantized model, with 1 MatMulInteger: ")
     assert "q: already quantized (int8, feeds MatMulInteger)" in line
-    assert "w: the model would not get smaller" in line
+    assert "w: encoding would not make its 1024 bytes fewer" in line
 
 
 def test_encode_names_the_largest_weight_first():

@@ -1,4 +1,4 @@
-#include "layouts/code_table.h"
+#include "kernels/code_table.h"
 
 #include <algorithm>
 #include <iterator>
