@@ -33,7 +33,14 @@ def command():
 """
 
 
+def heed_signals() -> None:
+    """Undo what a caller may have said: nohup and a shell's & let their children ignore some of them."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(command: Sequence[object], folder: Path, **options: object) -> subprocess.Popen[str]:
+    options = {"preexec_fn": heed_signals, **options}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.Popen(list(map(str, command)), cwd=folder, env=environment, text=True, **pipes, **options)
