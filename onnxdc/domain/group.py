@@ -78,11 +78,6 @@ class Tensors:
                 values.append(_constant(name, array))
         return values
 
-    @property
-    def empty(self) -> ir.Value:
-        """The tensor that stands for every empty one."""
-        return self._stored_once(EMPTY, np.empty(0, np.uint8))
-
     def _stored_once(self, name: str, array: np.ndarray) -> ir.Value:
         key = (array.dtype, array.shape, array.tobytes())
         if key not in self._small:

@@ -17,6 +17,7 @@ from onnxdc.numeric.weight import MAX_ELEMENTS, TENSORS, CompressedWeight
 _TableKey: TypeAlias = tuple[bytes, bool]  # the bytes of a table, and whether low bits come with its codewords
 
 _STREAMS: Final = (("code_table", "codes"), ("gap_table", "gaps"))
+_MOST_SYMBOLS: Final = MAX_ELEMENTS - 16  # of one node: its body counts them in int32, and adds a few places
 _NODE_BYTES: Final = 40
 _NAME_BYTES: Final = 9
 _INDEX: Final = {name: index for index, name in enumerate(TENSORS)}
@@ -110,7 +111,7 @@ def _limited(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
     chosen: list[_Part] = []
     total = 0
     for part in parts:
-        if total + part.symbols >= MAX_ELEMENTS - 2 * MAX_LENGTH and chosen:
+        if total + part.symbols >= _MOST_SYMBOLS and chosen:
             yield chosen
             chosen, total = [], 0
         chosen.append(part)

@@ -31,7 +31,7 @@ def layer(request) -> Layer:
     weight = sparse(shape, density, values=31)
     x = np.random.default_rng(1).integers(-4, 5, (2, shape[0])).astype(np.float32)
     group = encode_weight(weight, index_bits=5)
-    model = compressed_model("SparseQuantMatMul", group, Node(2, {"A": x}, attributes={"index_bits": 5}), opset=17)
+    model = compressed_model("SparseQuantMatMul", group, Node(2, {"A": x}), opset=17)
     return Layer(model, x, x @ weight)
 
 
