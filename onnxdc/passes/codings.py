@@ -19,36 +19,38 @@ from onnxdc.passes.tables import share_tables
 _SMALL: Final = 1 << 14  # entries: what bodies take is less than what Huffman coding saves of more of them
 
 
-def codings(weights: Sequence[CompressedWeight], sparse: Sequence[bool]) -> Iterator[list[CompressedWeight]]:
+def codings(
+    weights: Sequence[CompressedWeight], sparse: Sequence[bool], index_bits: Sequence[int]
+) -> Iterator[list[CompressedWeight]]:
     """Yield ways to code weights: with tables that they share, and if there is little of them, plain or with gaps.
 
     Args:
         weights: The weights as they are by themselves.
         sparse: For each weight whether sparse operators take it: their portable bodies are apart from the others'.
+        index_bits: For each weight the bits of its gaps, if it gets some.
     """
-    ways: list[dict[int, list[CompressedWeight]]] = []
-    for kind in (False, True):
-        chosen = [weight for weight, is_sparse in zip(weights, sparse, strict=True) if is_sparse is kind]
-        ways.append(dict(enumerate(_ways(chosen))))
-    for dense_way, sparse_way in product(*ways):
-        queues = iter(ways[False][dense_way]), iter(ways[True][sparse_way])
-        yield share_tables([next(queues[is_sparse]) for is_sparse in sparse])
+    of_each = list(zip(weights, index_bits, sparse, strict=True))
+    sets = ([(weight, bits) for weight, bits, each in of_each if each is kind] for kind in (False, True))
+    for way in product(*map(_ways, sets)):
+        in_order = [iter(chosen) for chosen in way]
+        yield share_tables([next(in_order[is_sparse]) for is_sparse in sparse])
 
 
-def _ways(weights: list[CompressedWeight]) -> Iterator[list[CompressedWeight]]:
-    """Yield in which ways weights whose bodies are together can be coded."""
+def _ways(given: list[tuple[CompressedWeight, int]]) -> Iterator[list[CompressedWeight]]:
+    """Yield in which ways weights whose bodies are together can be coded; each comes with the bits of its gaps."""
+    weights = [weight for weight, _ in given]
     yield weights
     if weights and sum(weight.entries for weight in weights) <= _SMALL:
         yield [plain(weight) for weight in weights]
         if any(weight.is_dense for weight in weights):
-            with_gaps = [_with_gaps(weight) for weight in weights]
+            with_gaps = [_with_gaps(weight, bits) for weight, bits in given]
             yield with_gaps
             yield [plain(weight) for weight in with_gaps]
 
 
-def _with_gaps(weight: CompressedWeight) -> CompressedWeight:
+def _with_gaps(weight: CompressedWeight, index_bits: int) -> CompressedWeight:
     """Return a weight in the gap form, if it has zeros."""
     if not weight.is_dense or weight.groups > 1:
         return weight
-    coded = encode_weight(decode_weight(weight), group_axis=weight.group_axis, gaps=True)
+    coded = encode_weight(decode_weight(weight), index_bits=index_bits, group_axis=weight.group_axis, gaps=True)
     return coded if weight.codebook.dtype == BFLOAT16 else without_bfloat16(coded)

@@ -48,12 +48,14 @@ class CodedWeight:
         compressed: Its group.
         dense: The figures of the dense weight.
         execution: How it is to run.
+        index_bits: The bits of its gaps, if it gets some.
     """
 
     weight: Weight
     compressed: CompressedWeight
     dense: Figures
     execution: Execution
+    index_bits: int
 
     @property
     def name_bytes(self) -> int:
@@ -125,10 +127,12 @@ def decide(plan: Plan, coded_weights: Sequence[CodedWeight], shapes: Shapes, ops
     tails = find_tails(plan.model.graph, products, shapes) if plan.recipe.fuse else {}
     record_bytes = record_tails(plan.model.graph, tails).nbytes
     record_bytes -= sum(ir.serde.serialize_node(node).ByteSize() for tail in tails.values() for node in tail.nodes)
+    groups = [coded.compressed for coded in coded_weights]
     sets = [coded.execution.sparse for coded in coded_weights]
+    index_bits = [coded.index_bits for coded in coded_weights]
     decisions = [
         _decision([*map(_recoded, coded_weights, weights)], tails, record_bytes, opset)
-        for weights in codings([coded.compressed for coded in coded_weights], sets)
+        for weights in codings(groups, sets, index_bits)
     ]
     return max(decisions, key=lambda decision: decision.saved_bytes)
 

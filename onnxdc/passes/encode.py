@@ -62,7 +62,7 @@ def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None)
     def keep(planned: PlannedWeight, outcome: Outcome[Coded, CompressedWeight]) -> None:
         dense = outcome.record.dense
         execution = choose(planned.weight, dense.density, shapes, planned.settings.execution)
-        coded_weights.append(CodedWeight(planned.weight, outcome.value, dense, execution))
+        coded_weights.append(CodedWeight(planned.weight, outcome.value, dense, execution, planned.settings.index_bits))
 
     work = partial(code_weight, widened=opset < BFLOAT16_OPSET, force=force)
     result: Result[Encoded] = Result(plan.model, skips=work_on_each(plan, work, keep, progress, _obstacle).skips)
