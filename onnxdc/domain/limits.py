@@ -89,8 +89,15 @@ def stored_bytes(model: ir.Model) -> int:
     return sum(tensor.nbytes for tensor in tensors if tensor is not None)
 
 
-def parse_size(limit: Limit) -> int:
+def parse_size(
+    limit: Limit, option: str = "limit", expected: str = 'bytes, such as 4000000000 or "4GB"'
+) -> int:
     """Return the bytes that a limit stands for.
+
+    Args:
+        limit: The limit.
+        option: The option that it was given for.
+        expected: What it may be, for the message.
 
     >>> parse_size("4GB"), parse_size("1.5 KiB"), parse_size(7)
     (4000000000, 1536, 7)
@@ -103,7 +110,7 @@ def parse_size(limit: Limit) -> int:
     match = _SIZE.fullmatch(limit.strip()) if isinstance(limit, str) else None
     if match is None:
         shown = repr(limit)[:40]
-        raise OptionError(OptionName("limit"), f': expected bytes, such as 4000000000 or "4GB", got {shown}')
+        raise OptionError(OptionName(option), f": expected {expected}, got {shown}")
     number, unit, binary = match.groups()
     factor = _UNITS[unit.upper()]
     return int(float(number) * (1024 ** round(math.log(factor, 1000)) if binary else factor))
