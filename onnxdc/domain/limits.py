@@ -89,9 +89,7 @@ def stored_bytes(model: ir.Model) -> int:
     return sum(tensor.nbytes for tensor in tensors if tensor is not None)
 
 
-def parse_size(
-    limit: Limit, option: str = "limit", expected: str = 'bytes, such as 4000000000 or "4GB"'
-) -> int:
+def parse_size(limit: Limit, option: str = "limit", expected: str = 'bytes, such as 4000000000 or "4GB"') -> int:
     """Return the bytes that a limit stands for.
 
     Args:

@@ -13,6 +13,7 @@ from typing import Final, Generic, TypeVar
 Thing = TypeVar("Thing")
 
 _LONGEST_STEP: Final = 6.0  # octaves, a choice: the first slope is a guess
+_STILL: Final = 0.01  # of what is good enough: a change of y below it is none
 _EDGE: Final = 0.05  # of a bracket: a secant that comes closer to an end of it is replaced by the middle
 
 
@@ -78,6 +79,8 @@ def closest_below(
         elif above is None or y < above[1]:
             above = (x, y)
         del thing
+        if len(points) > 1 and abs(y - points[-2][1]) < _STILL * (bound - close):
+            break  # it does not depend on x any more
         x = _next(points, (best.x, best.y) if best else None, above, (close + bound) / 2, slope)
         if any(abs(x - known) < 1e-6 for known, _ in points):
             break

@@ -51,7 +51,7 @@ def test_noise_does_not_lead_out_of_the_bracket():
 
 
 def test_what_cannot_be_had_is_none():
-    evaluate, calls = counting(lambda x: 5.0 + math.exp(-x))
+    evaluate, calls = counting(lambda x: 5.0 + math.exp(-x / 9))
     found = closest_below(evaluate, 4.0, close=3.9, start=0.0, slope=-1.0, most=5)
     assert found.best is None
     assert len(calls) == 5
@@ -83,3 +83,10 @@ def test_halving_finds_nothing_where_nothing_is_good():
     found = bisect(lambda x: (1.0, None), 0.5, good=0.0, bad=1.0, times=2)
     assert found.best is None
     assert len(found.points) == 3
+
+
+def test_a_bound_that_is_never_reached_ends_the_search():
+    evaluate, calls = counting(lambda x: 1.0 + 1 / (1 + math.exp(x)))
+    found = closest_below(evaluate, 3.0, close=2.9, start=0.0, slope=-1.0, most=20)
+    assert found.best.y == pytest.approx(2.0, abs=1e-3)
+    assert len(calls) < 8
