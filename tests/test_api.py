@@ -14,6 +14,7 @@ import pytest
 
 import onnxdc
 from onnxdc import ModelError, NativeError, Recipe, RecipeError, Rule, api, native
+from onnxdc.api import encoding
 from tests.helpers.small_models import CNN, DIGITS, LENET, constants, dense, recurrent, saved
 
 
@@ -34,11 +35,7 @@ def x() -> np.ndarray:
 
 
 def test_every_verb_is_public():
-    verbs = {
-        name: value
-        for name, value in vars(api).items()
-        if inspect.isfunction(value) and value.__module__ == api.__name__ and not name.startswith("_")
-    }
+    verbs = {name: getattr(api, name) for name in api.__all__ if inspect.isfunction(getattr(api, name))}
     assert {"compress", "prune", "share", "encode", "decode", "inspect"} <= verbs.keys() <= set(onnxdc.__all__)
     assert all(getattr(onnxdc, name) is verb for name, verb in verbs.items())
 
@@ -122,7 +119,7 @@ def test_expand_refuses_a_model_that_is_not_compressed():
 
 def test_what_takes_much_memory_to_open_says_so(monkeypatch):
     assert not any("opening it" in remark for remark in onnxdc.compress(LENET).report.remarks)
-    monkeypatch.setattr(api, "_MUCH_MEMORY", 10**6)
+    monkeypatch.setattr(encoding, "_MUCH_MEMORY", 10**6)
     assert any("opening it without the native library" in remark for remark in onnxdc.compress(LENET).report.remarks)
 
 

@@ -26,6 +26,7 @@ FLOORS: Sequence[set[str]] = (
     {"evaluate", "torch"},
     {"training"},
     {"request"},
+    {"budget"},
     {"api"},
     {"cli"},
     {"__init__", "__main__", "native"},

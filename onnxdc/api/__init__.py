@@ -1,0 +1,8 @@
+"""The library in a few verbs. Each takes a model, as a path or in memory, and leaves it as it is."""
+
+from onnxdc.api.compression import compress
+from onnxdc.api.result import CompressionResult
+from onnxdc.api.stages import encode, prune, share
+from onnxdc.api.unpack import decode, expand, inspect
+
+__all__ = ["CompressionResult", "compress", "decode", "encode", "expand", "inspect", "prune", "share"]
