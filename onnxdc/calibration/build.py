@@ -10,10 +10,11 @@ import numpy as np
 from onnxdc.calibration.layers import layers_of
 from onnxdc.calibration.statistics import Statistics
 from onnxdc.calibration.tasks import calibrated_weights, tasks_of
-from onnxdc.calibration.weight import RoundedWeight
+from onnxdc.calibration.weight import CalibratedWeight
 from onnxdc.errors import WeightError
 from onnxdc.graph.skips import Skip, SkipCode
 from onnxdc.numeric.calibrated.steps import steps_of
+from onnxdc.numeric.calibrated.zeros import shared_densities
 from onnxdc.passes.plan import Plan
 from onnxdc.passes.result import Progress
 
@@ -28,7 +29,7 @@ class Build:
             rounded one by one as nothing is known of their inputs (``NOT_CALIBRATED``).
     """
 
-    weights: dict[str, RoundedWeight]
+    weights: dict[str, CalibratedWeight]
     skips: list[Skip]
 
 
@@ -38,6 +39,7 @@ def calibrate(
     importance: Mapping[str, float],
     lambda_: float,
     *,
+    densities: Mapping[str, float] | None = None,
     progress: Progress | None = None,
 ) -> Build:
     """Round all weights, with steps by one lambda; the model is not changed.
@@ -47,22 +49,47 @@ def calibrate(
         statistics: What is known of them.
         importance: What each matters, from ``sensitivity.importances``.
         lambda_: How coarsely: steps grow with its square root.
+        densities: The share of nonzeros of those that are to be pruned, too.
         progress: Called after each weight.
 
     Raises:
         ModelError: The data of a weight cannot be read.
+        OptionError: A density is out of range.
     """
     build = Build({}, list(statistics.skips.values()))
     total = len(calibrated_weights(plan))
     for done, (name, task) in enumerate(tasks_of(plan, statistics), start=1):
-        costs = np.array([importance.get(name, 0.0)])
+        step = float(steps_of(lambda_, np.array([importance.get(name, 0.0)]), np.array([task.pivot]))[0])
         try:
-            build.weights[name] = task.round(float(steps_of(lambda_, costs, np.array([task.pivot]))[0]))
+            build.weights[name] = task.round(step, (densities or {}).get(name))
         except WeightError as error:
             build.skips.append(Skip(name, SkipCode.UNFIT, str(error), size=task.array.size))
         if progress is not None:
             progress(name, done, total)
     return build
+
+
+def densities_of(
+    plan: Plan, statistics: Statistics, importance: Mapping[str, float], density: float, least: float
+) -> dict[str, float]:
+    """Return the density of each layer if one threshold of what a zero costs the outputs holds for all.
+
+    Args:
+        plan: The weights, with their values from before.
+        statistics: What is known of them.
+        importance: What each matters, from ``sensitivity.importances``.
+        density: The density of all layers together, 0..1.
+        least: The density that each has at least.
+
+    Raises:
+        ModelError: The data of a weight cannot be read.
+    """
+    salient = {
+        name: task.saliency() * np.float32(importance.get(name, 0.0))
+        for name, task in tasks_of(plan, statistics)
+        if task.inputs is not None
+    }
+    return dict(zip(salient, shared_densities(list(salient.values()), density, least), strict=True))
 
 
 def put(plan: Plan, build: Build) -> None:

@@ -47,7 +47,7 @@ class Shelf(Generic[Key, Value]):
             self._held[key] = value
             return
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="onnxdc-")
+            self._file = tempfile.TemporaryFile(prefix="onnxdc-")  # noqa: SIM115 - it is closed with the shelf
             weakref.finalize(self, self._file.close)
         self._starts[key] = self._file.seek(0, 2)
         pickle.dump(value, self._file, protocol=pickle.HIGHEST_PROTOCOL)

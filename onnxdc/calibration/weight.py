@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from onnxdc.calibration.layers import Layer
 from onnxdc.calibration.statistics import Inputs
+from onnxdc.errors import WeightError
 from onnxdc.numeric.calibrated.error import mean_change, output_error
 from onnxdc.numeric.calibrated.rounding import round_alone, round_with_feedback
+from onnxdc.numeric.calibrated.zeros import prune_and_round, prune_with_feedback, saliency
 
 
 @dataclass(frozen=True)
@@ -47,20 +49,55 @@ class WeightTask:
         """``trace(W H W^T)``, or the sum of squares of a weight of whose inputs nothing is known."""
         return self._error(self._matrices())
 
-    def round(self, step: float) -> RoundedWeight:
+    def round(self, step: float, density: float | None = None) -> CalibratedWeight:
         """Return the weight on the grid of a step, or of the smallest above that its range permits.
 
+        Args:
+            step: The step.
+            density: The share to keep nonzero; None for whatever is best. A table, and a weight of whose inputs nothing
+                is known, is not pruned.
+
         Raises:
+            OptionError: The density is out of range.
             WeightError: A value is NaN or infinite.
         """
         matrices = self._matrices()
         if self.inputs is None:
             rounded = round_alone(matrices, step)
-        else:
+        elif density is None:
             rounded = round_with_feedback(matrices, step, self.inputs.factor)
-        values = self._back(rounded.values(self.array.dtype))
-        change = matrices - self._matrices(values)
-        return RoundedWeight(values, self._corrected_bias(change), rounded.step, self._error(change))
+        else:
+            rounded = prune_and_round(matrices, self.inputs.factor, density, step)
+        return self._calibrated(matrices, rounded.values(self.array.dtype), rounded.step)
+
+    def prune(self, density: float) -> CalibratedWeight:
+        """Return a layer's weight with some of its elements zero, for which others make up.
+
+        Raises:
+            OptionError: The density is out of range.
+            WeightError: Nothing is known of its inputs.
+        """
+        if self.inputs is None:
+            raise WeightError("nothing is known of its inputs")
+        matrices = self._matrices()
+        pruned, _ = prune_with_feedback(matrices, self.inputs.factor, density)
+        return self._calibrated(matrices, pruned.astype(self.array.dtype), None)
+
+    def saliency(self) -> NDArray[np.float32]:
+        """Return what a zero in place of each element would cost, flat; see ``zeros.saliency``.
+
+        Raises:
+            WeightError: Nothing is known of its inputs.
+        """
+        if self.inputs is None:
+            raise WeightError("nothing is known of its inputs")
+        return saliency(self._matrices(), self.inputs.factor).reshape(-1)
+
+    def _calibrated(self, matrices: NDArray[np.float32], values: np.ndarray, step: float | None) -> CalibratedWeight:
+        """Return what became of the weight, from its matrices before and after."""
+        array = self._back(values)
+        change = matrices - self._matrices(array)
+        return CalibratedWeight(array, self._corrected_bias(change), step, self._error(change))
 
     def _matrices(self, array: np.ndarray | None = None) -> NDArray[np.float32]:
         array = self.array if array is None else array
@@ -84,18 +121,18 @@ class WeightTask:
 
 
 @dataclass(frozen=True)
-class RoundedWeight:
-    """A weight on a grid.
+class CalibratedWeight:
+    """A weight on a grid, or with zeros, or both.
 
     Attributes:
-        values: The new values, ``k * step`` in the weight's own type.
+        values: The new values in the weight's own type: ``k * step`` if it is on a grid.
         bias: The values of its bias with which the outputs keep their means; None if it has none.
-        step: The step.
+        step: The step; None without a grid.
         loss: ``D = trace((W - What) H (W - What)^T)``, or the sum of squared errors of a weight of whose inputs nothing
             is known.
     """
 
     values: np.ndarray
     bias: np.ndarray | None
-    step: float
+    step: float | None
     loss: float

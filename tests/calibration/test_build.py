@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import onnxdc
-from onnxdc.calibration.build import Build, calibrate, put
+from onnxdc.calibration.build import Build, calibrate, densities_of, put
 from onnxdc.calibration.gather import gather
 from onnxdc.calibration.overrides import Overrides
 from onnxdc.calibration.sensitivity import Sensitivity, has_convolutions, importances, measure
@@ -128,6 +128,30 @@ def _inner(model: object, name: str) -> np.ndarray:
     copy = model.clone()  # type: ignore[attr-defined]
     copy.graph.outputs[:] = [value for node in copy.graph for value in node.outputs if value.name == name]
     return run(copy, {"x": CALIBRATION})[0]
+
+
+@pytest.mark.parametrize("step", [None, 0.2])
+def test_zeros_are_made_up_for(plan: Plan, statistics: Statistics, step: float | None) -> None:
+    weights, magnitude = {}, planned(plan.model.clone())
+    for name, task in tasks_of(plan, statistics):
+        weights[name] = task.prune(0.5) if step is None else task.round(step, 0.5)
+        assert np.count_nonzero(weights[name].values) == pytest.approx(task.array.size / 2, abs=1)
+    for each in calibrated_weights(magnitude):
+        array = each.weight.array()
+        each.weight.replace(np.where(np.abs(array) > np.median(np.abs(array)), array, np.float32(0)))
+
+    assert divergence(built(plan, Build(weights, [])).model) < 0.5 * divergence(magnitude.model)
+
+
+def test_densities_by_one_threshold(plan: Plan, statistics: Statistics, sensitivities: dict[str, Sensitivity]) -> None:
+    importance = importances(sensitivities, measured=True)
+    densities = densities_of(plan, statistics, importance, 0.4, 0.0)
+    sizes = {each.weight.name: each.weight.size for each in calibrated_weights(plan)}
+
+    assert sum(densities[name] * sizes[name] for name in sizes) == pytest.approx(0.4 * sum(sizes.values()), abs=1)
+    build = calibrate(plan, statistics, importance, 1e-6, densities=densities)
+    for name, weight in build.weights.items():
+        assert np.count_nonzero(weight.values) == pytest.approx(densities[name] * sizes[name], abs=1)
 
 
 def test_a_task_can_be_sent(plan: Plan, statistics: Statistics) -> None:
