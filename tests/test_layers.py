@@ -24,7 +24,7 @@ FLOORS: Sequence[set[str]] = (
     {"report"},
     {"runtime", "hooks"},
     {"evaluate", "torch"},
-    {"training"},
+    {"training", "calibration"},
     {"request"},
     {"budget"},
     {"api"},

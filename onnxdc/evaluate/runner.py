@@ -34,14 +34,14 @@ class Runner:
         """The names of the outputs."""
         return [output.name for output in self.session.get_outputs()]
 
-    def run(self, feed: Feed) -> list[np.ndarray]:
-        """Return the outputs as arrays, see ``_array`` for sequences and maps.
+    def run(self, feed: Feed, names: Sequence[str] | None = None) -> list[np.ndarray]:
+        """Return the outputs as arrays, all or those of these names, see ``_array`` for sequences and maps.
 
         Raises:
             ModelError: onnxruntime cannot run the model on these inputs.
         """
         try:
-            return [_array(output) for output in self.session.run(None, feed)]
+            return [_array(output) for output in self.session.run(names, feed)]
         except Exception as error:  # onnxruntime raises many types, which share no base
             raise ModelError(f"{self.name}: cannot run: {_in_one_line(error)}") from error
 

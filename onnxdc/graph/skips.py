@@ -27,6 +27,7 @@ class SkipCode(StrEnum):
     NO_ROOM = "no room for initializers"
     EMPTY = "no elements"
     NO_GAIN = "no gain"
+    NOT_CALIBRATED = "not calibrated"
     # A node that was not folded.
     NOT_FOLDED = "not folded"
 

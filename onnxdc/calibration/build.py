@@ -1,0 +1,104 @@
+"""Round all weights of a plan by what is known of their inputs: one lambda says how finely."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from onnxdc.calibration.layers import layers_of
+from onnxdc.calibration.statistics import Statistics
+from onnxdc.calibration.tasks import calibrated_weights, tasks_of
+from onnxdc.calibration.weight import CalibratedWeight
+from onnxdc.errors import WeightError
+from onnxdc.graph.skips import Skip, SkipCode
+from onnxdc.numeric.calibrated.steps import steps_of
+from onnxdc.numeric.calibrated.zeros import shared_densities
+from onnxdc.passes.plan import Plan
+from onnxdc.passes.result import Progress
+
+
+@dataclass(frozen=True)
+class Build:
+    """The weights of a plan on grids.
+
+    Attributes:
+        weights: The rounded weights by name.
+        skips: Why something is not as it could be: weights that could not be rounded (``UNFIT``), and those that were
+            rounded one by one as nothing is known of their inputs (``NOT_CALIBRATED``).
+    """
+
+    weights: dict[str, CalibratedWeight]
+    skips: list[Skip]
+
+
+def calibrate(
+    plan: Plan,
+    statistics: Statistics,
+    importance: Mapping[str, float],
+    lambda_: float,
+    *,
+    densities: Mapping[str, float] | None = None,
+    progress: Progress | None = None,
+) -> Build:
+    """Round all weights, with steps by one lambda; the model is not changed.
+
+    Args:
+        plan: The weights, with their values from before.
+        statistics: What is known of them.
+        importance: What each matters, from ``sensitivity.importances``.
+        lambda_: How coarsely: steps grow with its square root.
+        densities: The share of nonzeros of those that are to be pruned, too.
+        progress: Called after each weight.
+
+    Raises:
+        ModelError: The data of a weight cannot be read.
+        OptionError: A density is out of range.
+    """
+    build = Build({}, list(statistics.skips.values()))
+    total = len(calibrated_weights(plan))
+    for done, (name, task) in enumerate(tasks_of(plan, statistics), start=1):
+        step = float(steps_of(lambda_, np.array([importance.get(name, 0.0)]), np.array([task.pivot]))[0])
+        try:
+            build.weights[name] = task.round(step, (densities or {}).get(name))
+        except WeightError as error:
+            build.skips.append(Skip(name, SkipCode.UNFIT, str(error), size=task.array.size))
+        if progress is not None:
+            progress(name, done, total)
+    return build
+
+
+def densities_of(
+    plan: Plan, statistics: Statistics, importance: Mapping[str, float], density: float, least: float
+) -> dict[str, float]:
+    """Return the density of each layer if one threshold of what a zero costs the outputs holds for all.
+
+    Args:
+        plan: The weights, with their values from before.
+        statistics: What is known of them.
+        importance: What each matters, from ``sensitivity.importances``.
+        density: The density of all layers together, 0..1.
+        least: The density that each has at least.
+
+    Raises:
+        ModelError: The data of a weight cannot be read.
+    """
+    salient = {
+        name: task.saliency() * np.float32(importance.get(name, 0.0))
+        for name, task in tasks_of(plan, statistics)
+        if task.inputs is not None
+    }
+    return dict(zip(salient, shared_densities(list(salient.values()), density, least), strict=True))
+
+
+def put(plan: Plan, build: Build) -> None:
+    """Put rounded weights and their biases into the model of a plan: the one that they come from, or a copy of it."""
+    biases = layers_of(plan).biases
+    for planned in calibrated_weights(plan):
+        rounded = build.weights.get(planned.weight.name)
+        if rounded is None:
+            continue
+        planned.weight.replace(rounded.values)
+        if rounded.bias is not None:
+            biases[planned.weight.name].put(rounded.bias, plan.model)

@@ -1,0 +1,141 @@
+"""What each layer matters: by how much the outputs of the model move away for a unit of the layer's own error."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from onnxdc.calibration.overrides import Overrides
+from onnxdc.calibration.statistics import Statistics
+from onnxdc.calibration.tasks import calibrated_weights, tasks_of
+from onnxdc.errors import WeightError
+from onnxdc.evaluate.endings import endings
+from onnxdc.evaluate.outputs import OutputPair
+from onnxdc.evaluate.spread import items_of
+from onnxdc.graph.walk import graphs
+from onnxdc.model_io.feeds import Feed
+from onnxdc.passes.plan import Plan
+from onnxdc.passes.result import Progress
+
+ITEMS: Final = 64  # that the model is run on for each layer, a choice
+
+_STEP: Final = 0.5  # standard deviations: about the steps of a file a tenth the size
+_LEAST: Final = 1e-3  # of what layers usually matter: less is not to be believed of so few items
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What was measured of one weight.
+
+    Attributes:
+        divergence: The divergence of the outputs with this weight alone rounded; None if that could not be measured.
+        loss: ``D``, its own error then.
+        signal: What its error would be without the weight, ``trace(W H W^T)``.
+    """
+
+    divergence: float | None
+    loss: float
+    signal: float
+
+    @property
+    def ratio(self) -> float | None:
+        """The divergence for an error as large as the signal; None if that was not measured."""
+        if self.divergence is None or not math.isfinite(self.divergence) or self.loss <= 0:
+            return None
+        return self.divergence / self.loss * self.signal
+
+
+def measure(
+    plan: Plan,
+    statistics: Statistics,
+    feeds: Iterable[Feed],
+    *,
+    items: int = ITEMS,
+    scores: bool = False,
+    custom_ops: Sequence[str | os.PathLike[str]] = (),
+    progress: Progress | None = None,
+) -> dict[str, Sensitivity]:
+    """Round each weight alone, and measure by how much the outputs of the model diverge, as ``verify`` does.
+
+    Args:
+        plan: The weights, with their values from before.
+        statistics: What is known of them.
+        feeds: The data that the statistics come from.
+        items: How many of its items to run the model on, at most.
+        scores: Whether the first output is known to hold the scores of classes.
+        custom_ops: Libraries of somebody's own operators that the model needs.
+        progress: Called after each weight.
+
+    Returns:
+        What was found of each weight, by name; weights whose values cannot be rounded are left out.
+
+    Raises:
+        ModelError: The model cannot be run on these feeds, or the data of a weight cannot be read.
+    """
+    overrides = Overrides(plan, custom_ops)
+    sample = list(_every(feeds, max(1, -(-statistics.items // items))))
+    before = [overrides.run(feed) for feed in sample]
+    ends, total = endings(plan.model), len(calibrated_weights(plan))
+    found = {}
+    for done, (name, task) in enumerate(tasks_of(plan, statistics), start=1):
+        try:
+            rounded = task.round(_STEP * float(np.std(task.array, dtype=np.float64)))
+        except WeightError:
+            continue
+        divergence = None
+        if overrides.can_change(name):
+            pairs = [
+                OutputPair(output, ends.get(output), labelled=scores and not number)
+                for number, output in enumerate(overrides.outputs)
+            ]
+            for feed, expected in zip(sample, before, strict=True):
+                outputs = overrides.run(feed, name, rounded.values, rounded.bias)
+                for pair, a, b in zip(pairs, expected, outputs, strict=True):
+                    pair.add(a, b, items_of(feed))
+            divergence = sum(pair.difference(None, alike=False).divergence for pair in pairs)
+        found[name] = Sensitivity(divergence, rounded.loss, task.signal)
+        if progress is not None:
+            progress(name, done, total)
+    return found
+
+
+def importances(sensitivities: Mapping[str, Sensitivity], *, measured: bool) -> dict[str, float]:
+    """Return what each weight matters: the divergence of the outputs for a unit of its own error.
+
+    Where nothing was measured, or next to nothing, the usual divergence for an error as large as the signal stands in.
+
+    Args:
+        sensitivities: What was measured of each weight.
+        measured: Whether what was measured counts alone, as is best for transformers; else it is steadied by the mean
+            with equal divergence for equal signal-to-noise ratio (their geometric mean), as is best for convolutions.
+    """
+    ratios = [found.ratio for found in sensitivities.values() if found.ratio]
+    usual = math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else 1.0
+    result = {}
+    for name, found in sensitivities.items():
+        ratio = usual if found.ratio is None else max(found.ratio, _LEAST * usual)
+        result[name] = (ratio if measured else math.sqrt(ratio * usual)) / found.signal if found.signal > 0 else 0.0
+    return result
+
+
+def has_convolutions(plan: Plan) -> bool:
+    """Tell whether there is a convolution anywhere in the model."""
+    return any(node.op_type == "Conv" for _, graph in graphs(plan.model) for node in graph)
+
+
+def _every(feeds: Iterable[Feed], stride: int) -> Iterator[Feed]:
+    """Yield every ``stride``-th item of the feeds; a feed that is one item, or cannot be cut, whole."""
+    start = 0
+    for feed in feeds:
+        items = items_of(feed)
+        chosen = np.flatnonzero((start + np.arange(items)) % stride == 0)
+        if len(chosen) and all(array.ndim and len(array) == items for array in feed.values()):
+            yield {name: array[chosen] for name, array in feed.items()}
+        elif len(chosen):
+            yield feed
+        start += items

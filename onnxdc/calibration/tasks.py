@@ -1,0 +1,38 @@
+"""The work that there is on a plan: a task for each weight, with what statistics know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from onnxdc.calibration.layers import layers_of
+from onnxdc.calibration.statistics import Statistics
+from onnxdc.calibration.weight import BiasValues, WeightTask
+from onnxdc.graph.slots import Role
+from onnxdc.passes.plan import Plan, PlannedWeight
+
+
+def calibrated_weights(plan: Plan) -> list[PlannedWeight]:
+    """Return the weights that calibration works on: weights and tables that the recipe does not leave alone."""
+    return [planned for planned in plan.having(Role.WEIGHT, Role.TABLE) if not planned.settings.skip]
+
+
+def tasks_of(plan: Plan, statistics: Statistics) -> Iterator[tuple[str, WeightTask]]:
+    """Yield the name and the task of each weight, one after the other so that few are in memory.
+
+    Args:
+        plan: The weights, with their values from before.
+        statistics: What is known of them, from the same model.
+
+    Raises:
+        ModelError: The data of a weight cannot be read.
+    """
+    biases = layers_of(plan).biases
+    for planned in calibrated_weights(plan):
+        name, array = planned.weight.name, planned.weight.array()
+        layer = statistics.layers.get(name)
+        if layer is None:
+            yield name, WeightTask(array)
+            continue
+        bias = biases.get(name)
+        values = BiasValues(bias.array(), bias.scale) if bias is not None else None
+        yield name, WeightTask(array, layer, statistics.inputs(name), values)

@@ -1,0 +1,138 @@
+"""The work on one weight: a function of arrays, which another process can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxdc.calibration.layers import Layer
+from onnxdc.calibration.statistics import Inputs
+from onnxdc.errors import WeightError
+from onnxdc.numeric.calibrated.error import mean_change, output_error
+from onnxdc.numeric.calibrated.rounding import round_alone, round_with_feedback
+from onnxdc.numeric.calibrated.zeros import prune_and_round, prune_with_feedback, saliency
+
+
+@dataclass(frozen=True)
+class BiasValues:
+    """The values of a layer's bias, and what the constant part of the error is multiplied with to go there."""
+
+    array: np.ndarray
+    scale: float
+
+
+@dataclass(frozen=True)
+class WeightTask:
+    """A weight, and all that is known of it; it can be pickled.
+
+    Attributes:
+        array: The weight.
+        layer: The layer that it is; None for a table, and for a weight of whose inputs nothing is known.
+        inputs: What is known of its inputs; None without a layer.
+        bias: Its bias; None if it has none.
+    """
+
+    array: np.ndarray
+    layer: Layer | None = None
+    inputs: Inputs | None = None
+    bias: BiasValues | None = None
+
+    @property
+    def pivot(self) -> float:
+        """The mean pivot; 1 for what is rounded without feedback."""
+        return 1.0 if self.inputs is None else self.inputs.factor.pivot
+
+    @property
+    def signal(self) -> float:
+        """``trace(W H W^T)``, or the sum of squares of a weight of whose inputs nothing is known."""
+        return self._error(self._matrices())
+
+    def round(self, step: float, density: float | None = None) -> CalibratedWeight:
+        """Return the weight on the grid of a step, or of the smallest above that its range permits.
+
+        Args:
+            step: The step.
+            density: The share to keep nonzero; None for whatever is best. A table, and a weight of whose inputs nothing
+                is known, is not pruned.
+
+        Raises:
+            OptionError: The density is out of range.
+            WeightError: A value is NaN or infinite.
+        """
+        matrices = self._matrices()
+        if self.inputs is None:
+            rounded = round_alone(matrices, step)
+        elif density is None:
+            rounded = round_with_feedback(matrices, step, self.inputs.factor)
+        else:
+            rounded = prune_and_round(matrices, self.inputs.factor, density, step)
+        return self._calibrated(matrices, rounded.values(self.array.dtype), rounded.step)
+
+    def prune(self, density: float) -> CalibratedWeight:
+        """Return a layer's weight with some of its elements zero, for which others make up.
+
+        Raises:
+            OptionError: The density is out of range.
+            WeightError: Nothing is known of its inputs.
+        """
+        if self.inputs is None:
+            raise WeightError("nothing is known of its inputs")
+        matrices = self._matrices()
+        pruned, _ = prune_with_feedback(matrices, self.inputs.factor, density)
+        return self._calibrated(matrices, pruned.astype(self.array.dtype), None)
+
+    def saliency(self) -> NDArray[np.float32]:
+        """Return what a zero in place of each element would cost, flat; see ``zeros.saliency``.
+
+        Raises:
+            WeightError: Nothing is known of its inputs.
+        """
+        if self.inputs is None:
+            raise WeightError("nothing is known of its inputs")
+        return saliency(self._matrices(), self.inputs.factor).reshape(-1)
+
+    def _calibrated(self, matrices: NDArray[np.float32], values: np.ndarray, step: float | None) -> CalibratedWeight:
+        """Return what became of the weight, from its matrices before and after."""
+        array = self._back(values)
+        change = matrices - self._matrices(array)
+        return CalibratedWeight(array, self._corrected_bias(change), step, self._error(change))
+
+    def _matrices(self, array: np.ndarray | None = None) -> NDArray[np.float32]:
+        array = self.array if array is None else array
+        return array.astype(np.float32) if self.layer is None else self.layer.matrices.of(array)
+
+    def _back(self, matrices: np.ndarray) -> np.ndarray:
+        return matrices if self.layer is None else self.layer.matrices.back(matrices)
+
+    def _error(self, change: NDArray[np.float32]) -> float:
+        if self.inputs is None:
+            return float(np.square(change, dtype=np.float64).sum())
+        return output_error(change, self.inputs.second)
+
+    def _corrected_bias(self, change: NDArray[np.float32]) -> np.ndarray | None:
+        if self.bias is None or self.layer is None or self.inputs is None or self.inputs.mean is None:
+            return None
+        constant = mean_change(change, self.inputs.mean)
+        constant = constant.sum(axis=0) if self.layer.is_sum else constant
+        array = self.bias.array
+        return (array.astype(np.float64) + self.bias.scale * constant.reshape(array.shape)).astype(array.dtype)
+
+
+@dataclass(frozen=True)
+class CalibratedWeight:
+    """A weight on a grid, or with zeros, or both.
+
+    Attributes:
+        values: The new values in the weight's own type: ``k * step`` if it is on a grid.
+        bias: The values of its bias with which the outputs keep their means; None if it has none.
+        step: The step; None without a grid.
+        loss: ``D = trace((W - What) H (W - What)^T)``, or the sum of squared errors of a weight of whose inputs nothing
+            is known.
+    """
+
+    values: np.ndarray
+    bias: np.ndarray | None
+    step: float | None
+    loss: float

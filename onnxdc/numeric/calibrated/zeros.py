@@ -1,0 +1,109 @@
+"""Pruning by second moments (SparseGPT): which weights can go if the others make up for them, alone or onto a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxdc.errors import OptionError
+from onnxdc.numeric.calibrated.factor import Factor
+from onnxdc.numeric.calibrated.feedback import feed_back, in_order, out_of_order
+from onnxdc.numeric.calibrated.lengths import Prices, column_prices, distinct, histogram_of
+from onnxdc.numeric.calibrated.rounding import MAX_NONZERO, Rounded
+from onnxdc.numeric.calibrated.steps import LARGEST, fitting_step, next_step
+
+
+def saliency(matrices: NDArray[np.float32], factor: Factor) -> NDArray[np.float32]:
+    """Return ``w_j^2 p_j``, float32 ``[g, rows, n]``: the loss of a zero once later columns make up for it."""
+    columns = in_order(matrices, factor)
+    return out_of_order(np.square(columns) * factor.pivots.astype(np.float32)[:, :, None], factor)
+
+
+def shared_densities(saliencies: Sequence[NDArray[np.float32]], density: float, least: float) -> list[float]:
+    """Return the density of each layer if one threshold holds for all.
+
+    Args:
+        saliencies: For each layer the saliencies of its weights, any shape, times its importance.
+        density: The density of all layers together, 0..1.
+        least: The density that each layer has at least.
+
+    >>> shared_densities([np.array([1.0, 2.0], np.float32), np.array([3.0, 4.0], np.float32)], 0.5, 0.25)
+    [0.25, 1.0]
+    """
+    every = np.concatenate([values.reshape(-1) for values in saliencies])
+    kept = round(density * every.size)
+    threshold = np.partition(every, every.size - kept)[every.size - kept] if kept else np.inf
+    return [max(float(np.count_nonzero(values >= threshold)) / max(values.size, 1), least) for values in saliencies]
+
+
+def prune_with_feedback(
+    matrices: NDArray[np.float32], factor: Factor, density: float
+) -> tuple[NDArray[np.float32], float]:
+    """Make weights zero and let the others make up for them.
+
+    Args:
+        matrices: float32 ``[g, rows, n]``; not changed.
+        factor: The factor of the second moments.
+        density: The share to keep of each block of columns, 0..1.
+
+    Returns:
+        The new matrices, float32 ``[g, rows, n]``, and the loss, see ``feed_back``.
+
+    Raises:
+        OptionError: The density is out of range.
+    """
+    columns = in_order(matrices, factor)
+    loss = feed_back(columns, factor, _Masked(factor, density, None))
+    return out_of_order(columns, factor) + np.float32(0), loss
+
+
+def prune_and_round(matrices: NDArray[np.float32], factor: Factor, density: float, step: float) -> Rounded:
+    """Prune and round in one pass: what is pruned becomes zero, and all else the best nonzero integer.
+
+    Args:
+        matrices: float32 ``[g, rows, n]``; not changed.
+        factor: The factor of the second moments.
+        density: The share to keep of each block of columns, 0..1.
+        step: The step that is wanted, as for ``round_with_feedback``.
+
+    Raises:
+        OptionError: The density is out of range.
+        WeightError: A value is NaN or infinite.
+    """
+    step = fitting_step(matrices, step)
+    prices = column_prices(factor.pivots)
+    while True:
+        histogram = histogram_of(np.rint(matrices * np.float32(1 / step)))
+        loss = 0.0
+        for _ in range(2):
+            histogram[LARGEST] = 0  # zeros are not chosen by length
+            columns = in_order(matrices, factor)
+            columns *= np.float32(1 / step)
+            loss = feed_back(columns, factor, _Masked(factor, density, Prices(histogram, prices, zero=False)))
+            histogram = histogram_of(columns)
+        if distinct(histogram) <= MAX_NONZERO:
+            return Rounded(out_of_order(columns, factor).astype(np.int16), step, loss * step * step)
+        step = next_step(step)
+
+
+class _Masked:
+    """Chooses zero for the least salient elements of each block, and for others what somebody else chooses."""
+
+    def __init__(self, factor: Factor, density: float, others: Prices | None) -> None:
+        if not 0 <= density <= 1:
+            raise OptionError(f"density must be from 0 to 1, got {density}")
+        self._pivots, self._density, self._others = factor.pivots.astype(np.float32), density, others
+
+    def start_block(self, columns: NDArray[np.float32], start: int) -> None:
+        salient = np.square(columns) * self._pivots[:, start : start + columns.shape[1], None]
+        pruned = salient.size - round(self._density * salient.size)
+        self._start, self._kept = start, np.zeros(columns.shape, bool)
+        self._kept.reshape(-1)[np.argpartition(salient.reshape(-1), pruned - 1)[pruned:] if pruned else slice(None)] = (
+            True
+        )
+
+    def choose(self, column: NDArray[np.float32], index: int) -> NDArray[np.float32]:
+        others = column if self._others is None else self._others.choose(column, index)
+        return np.where(self._kept[:, index - self._start], others, np.float32(0))
