@@ -13,7 +13,6 @@ from onnxdc.graph.skips import Skip
 from onnxdc.graph.weights import WeightInfo
 from onnxdc.numeric.arrays import bit_patterns
 from onnxdc.numeric.huffman import MAX_LENGTH
-from onnxdc.numeric.kmeans import Init
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes.execution import Execution
 
@@ -124,23 +123,19 @@ class Pruned(WeightChange):
 
 @dataclass(frozen=True)
 class Shared(WeightChange):
-    """A weight whose nonzeros were replaced by few values.
+    """A weight whose values were replaced by few; some of them by zero, if they are on a grid.
 
     Attributes:
         before: Its figures before.
         after: Its figures after, the distinct values among them.
-        bits: The bits of a code: each codebook has at most ``2 ** bits`` entries, zero being one.
-        init: How k-means started.
-        groups: The number of its codebooks.
         energy_lost: The sum of the squared changes of its elements over its sum of squares.
+        steps: The step of its grid, or that of each output channel; None of values that k-means has found.
     """
 
     before: Figures
     after: Figures
-    bits: int
-    init: Init
-    groups: int
     energy_lost: float
+    steps: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from onnxdc.errors import RecipeError
+from onnxdc.errors import OptionError, RecipeError
 from onnxdc.recipe.checks import told
 from onnxdc.recipe.keys import RECIPE_KEYS, check_value
 from onnxdc.recipe.recipe import Recipe
@@ -32,6 +32,8 @@ def read_recipe(path: str | Path) -> Recipe:
     fields["defaults"] = _read_options(file, Options, defaults, "defaults")
     try:
         return Recipe(**fields)
+    except OptionError as error:
+        raise RecipeError(f"{file.name}: {error}") from error
     except RecipeError as error:
         raise RecipeError(f"{file.where(key='global_density')}: {error}") from error
 

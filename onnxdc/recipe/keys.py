@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from onnxdc.errors import OptionName, RecipeError
 from onnxdc.graph.slots import KINDS
 from onnxdc.numeric.kmeans import INITS
-from onnxdc.recipe.checks import SWITCH, TEXT, Check, integer, number, one_of, told
+from onnxdc.recipe.checks import SWITCH, TEXT, Check, integer, number, one_of, positive, told
 
 Stage: TypeAlias = Literal["prune", "share", "encode", "train", "every"]
+Sharing: TypeAlias = Literal["grid", "kmeans"]
+SHARINGS: Final[tuple[Sharing, ...]] = get_args(Sharing)
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,18 @@ KEYS: Final = (
         of_weight=False,
     ),
     Key(
+        *("sharing", str, one_of(*SHARINGS), "share"),
+        "Round values to multiples of a step (grid), or to few values found by k-means (kmeans; paper, section 3).",
+        default="grid",
+    ),
+    Key(
+        *("step", float, positive(100), "share"),
+        "The step of a grid in standard deviations: of the weight in a rule, else of a weight of middle size.",
+        usual="0.09; 0.18 for fully connected layers and embeddings",
+    ),
+    Key(
         *("bits", int, integer(1, 8), "share", "Give each weight at most 2^bits shared values, 1 to 8."),
-        usual="8; 5 for a pruned weight that is no convolution's",
+        usual="8; with k-means 5 for a pruned weight that is no convolution's",
     ),
     Key(
         *("init", str, one_of(*INITS), "share", "How k-means starts: linear, density or random (paper, section 3.2)."),
@@ -79,7 +91,7 @@ KEYS: Final = (
     ),
     Key(
         *("groups", int, integer(1), "share"),
-        "Give each weight so many codebooks, each for an equal part of its output channels.",
+        "Have k-means give each weight so many codebooks, each for an equal part of its output channels.",
         default=1,
     ),
     Key(
@@ -119,6 +131,9 @@ KEYS: Final = (
 
 CONDITIONS: Final[dict[str, Check]] = {"pattern": TEXT, "op": TEXT, "kind": one_of(*KINDS)}
 """What a rule chooses weights by, and which values are good."""
+
+OF_SHARING: Final[dict[str, Sharing]] = {"step": "grid", "init": "kmeans", "groups": "kmeans"}
+"""The keys that mean something with one way of sharing only."""
 
 PRUNING: Final = ("density", "threshold", "quality")
 """The keys that prune a weight by itself, of which a weight has one at most."""

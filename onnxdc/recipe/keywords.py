@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from onnxdc.numeric.kmeans import Init
+from onnxdc.recipe.keys import Sharing
 
 
 class EveryOption(TypedDict, total=False):
@@ -25,6 +26,8 @@ class PruneOptions(EveryOption, total=False):
 class ShareOptions(EveryOption, total=False):
     """How to share; see ``recipe.keys``."""
 
+    sharing: Sharing | None
+    step: float | None
     bits: int | None
     init: Init | None
     groups: int | None

@@ -7,6 +7,7 @@
     global_density = 0.1      # one ranking over all weights that no rule prunes
 
     [defaults]                # for every weight, where its rule says nothing
+    sharing = "kmeans"
     init = "linear"
 
     [[rule]]                  # the first rule that matches a weight is the only one that counts for it
@@ -15,28 +16,29 @@
     bits = 5
     index_bits = 5
 
-What neither the rule nor ``[defaults]`` says follows the paper (section 5): weights of convolutions get 8-bit codes
-and 8-bit gaps, all others 5-bit codes and 5-bit gaps. A weight that nothing prunes gets 8-bit codes whatever its kind.
-So the empty recipe is safe: it prunes nothing, zeros that are there stay zeros, and 8 bits hardly move a value.
+What neither the rule nor ``[defaults]`` says of bits follows the paper (section 5): weights of convolutions get 8-bit
+gaps, all others 5-bit gaps; with k-means pruned weights get as many bits for codes, and others 8. The empty recipe is
+safe: it prunes nothing, zeros that are there stay zeros, and the steps of its grids (``steps.py``) hardly move outputs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
-from onnxdc.errors import RecipeError, option_names
+from onnxdc.errors import OptionError, OptionName, RecipeError, option_names
 from onnxdc.graph.skips import Skip
 from onnxdc.graph.slots import Role
 from onnxdc.graph.weights import Weight, why_no_weight
 from onnxdc.recipe.checks import MOST_CHARACTERS
-from onnxdc.recipe.keys import DEFAULTS, PRUNING, RECIPE_KEYS, check_value
+from onnxdc.recipe.keys import DEFAULTS, OF_SHARING, PRUNING, RECIPE_KEYS, check_value
 from onnxdc.recipe.rule import Options, Rule, Settings
+from onnxdc.recipe.steps import SAFE_STEP, steps_of
 
 _PAPER_BITS: Final = {"conv": 8}  # of codes and of gaps
 _PAPER_BITS_OTHERS: Final = 5
@@ -59,6 +61,7 @@ class Recipe:
 
     Raises:
         RecipeError: A value is out of its range, or there is more than one way to prune.
+        OptionError: An option means nothing with the way of sharing that goes with it.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -77,6 +80,10 @@ class Recipe:
         if self.global_density is not None and pruning:
             both = option_names(["global_density", pruning[0]], " and ")
             raise RecipeError("expected one way to prune by default, got ", *both)
+        default = self.defaults.sharing or DEFAULTS["sharing"]
+        for rule in self.rules:
+            _require_sharing(rule, [rule.sharing or default])
+        _require_sharing(self.defaults, [default, *(rule.sharing for rule in self.rules)])
 
     @staticmethod
     def from_toml(path: str | Path) -> Recipe:
@@ -98,6 +105,7 @@ class Recipe:
 
         Raises:
             RecipeError: A value is out of its range, or there is more than one way to prune.
+            OptionError: An option means nothing with the way of sharing that goes with it.
         """
         said = {key: value for key, value in options.items() if value is not None}
         own = {key: said.pop(key) for key in RECIPE_KEYS if key in said}
@@ -122,15 +130,31 @@ class Recipe:
             if not any(rule.matches(weight) and (_is_changed(weight) or rule.skip) for weight in weights):
                 where = f"{rule.where}: " if rule.where else ""
                 raise RecipeError(f"{where}{rule} matches no weight{_why_none(rule, weights, skips)}")
-        return {weight.name: self._settings(weight) for weight in weights}
+        rules = {weight.name: self._rule(weight) for weight in weights}
+        shared = [weight for weight in weights if _is_changed(weight) and not rules[weight.name].skip]
+        steps = steps_of(shared, self.defaults.step)
+        return {weight.name: self._settings(weight, rules[weight.name], steps) for weight in weights}
 
-    def _settings(self, weight: Weight) -> Settings:
-        rule = next((rule for rule in self.rules if rule.matches(weight)), Options())
+    def _rule(self, weight: Weight) -> Options:
+        """Return the rule that counts for a weight."""
+        return next((rule for rule in self.rules if rule.matches(weight)), Options())
+
+    def _settings(self, weight: Weight, rule: Options, steps: Mapping[str, float]) -> Settings:
         said = rule.over(self.defaults)
+        if rule.step is None:
+            said["step"] = steps.get(weight.name, SAFE_STEP)
         is_asked = self.global_density is not None or any(key in said for key in PRUNING)
         prunes = is_asked and weight.role is Role.WEIGHT
         paper = _PAPER_BITS.get(weight.kind, _PAPER_BITS_OTHERS)
-        return Settings(**({"bits": paper if prunes else 8, "index_bits": paper} | said))
+        bits = paper if prunes and said.get("sharing") == "kmeans" else 8
+        return Settings(**({"bits": bits, "index_bits": paper} | said))
+
+
+def _require_sharing(options: Options, ways: Collection[str | None]) -> None:
+    """Refuse options that mean nothing with any of the ways of sharing that go with them."""
+    for name, way in OF_SHARING.items():
+        if getattr(options, name) is not None and way not in ways:
+            raise OptionError(OptionName(name), ": expected ", OptionName("sharing"), f" {way}, which it is for")
 
 
 def _is_changed(weight: Weight) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 from onnxdc.errors import RecipeError, option_names
 from onnxdc.graph.weights import Weight
 from onnxdc.numeric.kmeans import Init
-from onnxdc.recipe.keys import CONDITIONS, DEFAULTS, PRUNING, check_value
+from onnxdc.recipe.keys import CONDITIONS, DEFAULTS, PRUNING, Sharing, check_value
+from onnxdc.recipe.steps import SAFE_STEP
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Settings:
         density: The share of elements to keep, the largest by magnitude; of this one and the next two, one at most.
         threshold: The magnitude below which elements become zero.
         quality: The factor of the weight's standard deviation that makes the threshold (paper, section 2).
+        sharing: Whether values become those of a uniform grid (``"grid"``) or of k-means (``"kmeans"``).
+        step: The step of the grid, in root mean squares of the weight's nonzeros.
         bits: The bits of a code: at most 2^bits shared values, zero being one of them (paper, section 3), 1..8.
         index_bits: The bits of a gap (paper, section 2), 1..8.
         init: How k-means starts: ``"linear"``, ``"density"`` or ``"random"`` (paper, section 3.2).
@@ -34,6 +37,8 @@ class Settings:
     density: float | None = None
     threshold: float | None = None
     quality: float | None = None
+    sharing: Sharing = DEFAULTS["sharing"]
+    step: float = SAFE_STEP
     bits: int = 8
     index_bits: int = 8
     init: Init = DEFAULTS["init"]
@@ -64,6 +69,8 @@ class Options:
     density: float | None = None
     threshold: float | None = None
     quality: float | None = None
+    sharing: Sharing | None = None
+    step: float | None = None
     bits: int | None = None
     index_bits: int | None = None
     init: Init | None = None
