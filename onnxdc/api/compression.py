@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Unpack
+from typing import Final, Unpack
+
+import onnx_ir as ir
 
 from onnxdc.api.encoding import encode_plan, remarks_of, require_groups
 from onnxdc.api.result import CompressionResult
+from onnxdc.budget.builds import Build
+from onnxdc.budget.choosing import Chooser
+from onnxdc.budget.dataset import Data
+from onnxdc.budget.size import TargetSize
+from onnxdc.budget.wish import MetricName, Wish
+from onnxdc.domain import provenance
+from onnxdc.domain.limits import Limit
 from onnxdc.graph.slots import ROLES
 from onnxdc.model_io import Source
 from onnxdc.passes.fold.planned import FoldedPlan, plan_folded
@@ -16,11 +25,14 @@ from onnxdc.passes.plan import plan_weights
 from onnxdc.passes.prune import prune
 from onnxdc.passes.share import share
 from onnxdc.recipe import Recipe
+from onnxdc.recipe.keys import Stage
 from onnxdc.recipe.keywords import CompressOptions
 from onnxdc.report import Report
 from onnxdc.report.losses import find_losses
 from onnxdc.report.rows import weight_rows
 from onnxdc.request import StageProgress, load, recipe_of, refuse_compressed, require, stage_progress
+
+_STAGES: Final[tuple[Stage, ...]] = ("prune", "share", "encode")
 
 
 def compress(
@@ -31,12 +43,21 @@ def compress(
     check: bool = True,
     custom_ops: Sequence[str | os.PathLike[str]] = (),
     progress: StageProgress | None = None,
+    data: Data | None = None,
+    val: Data | None = None,
+    target_size: TargetSize | None = None,
+    max_drop: float | None = None,
+    metric: MetricName | None = None,
+    memory: Limit | None = None,
+    mask_input: str | None = None,
+    strict: bool = False,
     **options: Unpack[CompressOptions],
 ) -> CompressionResult:
     """Fold, prune, share and encode a model.
 
-    Without a recipe and without a way to prune it is safe: zeros that are there stay zeros, and the other weights get
-    8-bit codes, which hardly moves a value.
+    Without a recipe, without a way to prune and without data it is safe: zeros that are there stay zeros, and the other
+    weights go to a fine grid, which hardly moves an output. With ``data`` they are calibrated (docs/calibration.md): the
+    file is far smaller for the same divergence f, 0.01 on items that are held back unless there is a budget.
 
     Args:
         model: A path, or a model in memory.
@@ -46,31 +67,86 @@ def compress(
         check: Whether to run the result, natively and portably, against the pruned and shared model.
         custom_ops: Libraries of somebody's own operators that the model needs to run.
         progress: Called after each weight of each stage.
+        data: Inputs to calibrate on, without labels: arrays as for ``verify``, their ``.npz`` file, or feeds one by one.
+        val: Inputs to judge by for ``max_drop``, likewise, with an array ``labels`` if the metric needs it.
+        target_size: The size that the file may have: bytes, as a number or as ``"600KB"``, or ``"8x"`` for an eighth of
+            the input file. The best model that fits is made.
+        max_drop: By how much the metric may drop, in its unit. The smallest model that keeps to it is made.
+        metric: ``"top1"`` in points, ``"cosine"`` to the original's first output, ``"spearman"``, or a function of the
+            outputs and the labels, whose number is the higher the better. Without one it is top1 if ``val`` has labels
+            that are classes, else f.
+        memory: The bytes that calibration may take, such as ``"4GB"``; without, a quarter of the machine's.
+        mask_input: The input that is zero at padded positions, which do not count; without, ``attention_mask``.
+        strict: Whether a divergence f beyond 0.05 on items that are held back is an error.
         options: Change the defaults of the recipe: those of ``prune``, ``share`` and ``encode``.
 
     Raises:
-        ModelError: The model cannot be read, is compressed already, has no weight to compress, or the result does not
-            compute what it should.
+        ModelError: The model cannot be read, is compressed already, has no weight to compress, the data do not fit it,
+            a budget cannot be kept to, or the result does not compute what it should.
+        OptionError: Options do not go together.
         RecipeError: An option is out of range, or a rule matches no weight.
     """
-    recipe = recipe_of(recipe, options, "prune", "share", "encode")
+    wish = Wish(
+        data=data,
+        val=val,
+        target_size=target_size,
+        max_drop=max_drop,
+        metric=metric,
+        memory=memory,
+        mask_input=mask_input,
+        strict=strict,
+    )
+    recipe = recipe_of(recipe, options, *_STAGES)
     loaded, before = load(model)
     refuse_compressed(loaded, model)
     folded = plan_folded(loaded, recipe) if fold else FoldedPlan(plan_weights(loaded, recipe))
-    plan = folded.plan
     if not folded.pays:
-        require(plan, model, ROLES)
+        require(folded.plan, model, ROLES)
+    if wish.is_any:
+        return _chosen(folded, wish, model, before, custom_ops, progress, check=check)
+    plan = folded.plan
     pruned = prune(plan, progress=stage_progress("prune", progress))
     shared = share(plan, progress=stage_progress("share", progress))
     losses = find_losses(plan, [*pruned.changes, *shared.changes])
     original = loaded.clone() if check else None
-    report = encode_plan(plan, ("prune", "share", "encode"), progress, earlier=shared.skips)
+    report = encode_plan(plan, _STAGES, progress, earlier=shared.skips)
     if not report.is_encoded and folded.pays:
         return _folded_only(model, recipe, custom_ops, check=check)
     require_groups(report, model, plan, "compress")
     remarks = remarks_of(model, original, loaded, custom_ops)
     report = replace(report, folds=folded.changes, file_before=before, remarks=remarks, losses=losses)
     return CompressionResult(loaded, report)
+
+
+def _chosen(
+    folded: FoldedPlan,
+    wish: Wish,
+    source: Source,
+    file_bytes: int | None,
+    custom_ops: Sequence[str | os.PathLike[str]],
+    progress: StageProgress | None,
+    *,
+    check: bool,
+) -> CompressionResult:
+    """Return the result for a model of which something is wished for."""
+    chooser = Chooser(folded.plan, wish, source, custom_ops, progress)
+    choice = chooser.choose(_file_bytes, file_bytes)
+    plan = choice.build.plan
+    original = plan.model.clone() if check else None
+    report = encode_plan(plan, _STAGES, progress, earlier=choice.build.shared.skips)
+    require_groups(report, source, plan, "compress")
+    remarks = remarks_of(source, original, plan.model, custom_ops)
+    chooser.judged(choice, plan.model)
+    provenance.extend(plan.model, "budget", choice.record)
+    report = replace(report, folds=folded.changes, file_before=file_bytes, cautions=tuple(choice.cautions))
+    return CompressionResult(plan.model, replace(report, remarks=(*choice.told, *remarks)))
+
+
+def _file_bytes(build: Build) -> int:
+    """Return the bytes of the file that becomes of a build."""
+    plan = plan_weights(build.plan.model.clone(), build.plan.recipe)
+    encode_plan(plan, _STAGES, None)
+    return int(ir.to_proto(plan.model).ByteSize())
 
 
 def _folded_only(

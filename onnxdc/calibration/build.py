@@ -39,6 +39,7 @@ def calibrate(
     importance: Mapping[str, float],
     lambda_: float,
     *,
+    given: Mapping[str, float] | None = None,
     densities: Mapping[str, float] | None = None,
     progress: Progress | None = None,
 ) -> Build:
@@ -49,6 +50,7 @@ def calibrate(
         statistics: What is known of them.
         importance: What each matters, from ``sensitivity.importances``.
         lambda_: How coarsely: steps grow with its square root.
+        given: The steps of those that have one of their own.
         densities: The share of nonzeros of those that are to be pruned, too.
         progress: Called after each weight.
 
@@ -58,10 +60,13 @@ def calibrate(
     """
     build = Build({}, list(statistics.skips.values()))
     total = len(calibrated_weights(plan))
+    most = {planned.weight.name: (1 << planned.settings.bits) - 1 for planned in plan.weights}
     for done, (name, task) in enumerate(tasks_of(plan, statistics), start=1):
-        step = float(steps_of(lambda_, np.array([importance.get(name, 0.0)]), np.array([task.pivot]))[0])
+        step = (given or {}).get(name)
+        if step is None:
+            step = float(steps_of(lambda_, np.array([importance.get(name, 0.0)]), np.array([task.pivot]))[0])
         try:
-            build.weights[name] = task.round(step, (densities or {}).get(name))
+            build.weights[name] = task.round(step, (densities or {}).get(name), most[name])
         except WeightError as error:
             build.skips.append(Skip(name, SkipCode.UNFIT, str(error), size=task.array.size))
         if progress is not None:

@@ -12,8 +12,12 @@ from onnxdc.passes.plan import Plan, PlannedWeight
 
 
 def calibrated_weights(plan: Plan) -> list[PlannedWeight]:
-    """Return the weights that calibration works on: weights and tables that the recipe does not leave alone."""
-    return [planned for planned in plan.having(Role.WEIGHT, Role.TABLE) if not planned.settings.skip]
+    """Return the weights that calibration works on: weights and tables that the recipe puts on a grid."""
+    return [
+        planned
+        for planned in plan.having(Role.WEIGHT, Role.TABLE)
+        if not planned.settings.skip and planned.settings.sharing == "grid"
+    ]
 
 
 def tasks_of(plan: Plan, statistics: Statistics) -> Iterator[tuple[str, WeightTask]]:

@@ -12,6 +12,7 @@ from onnxdc.calibration.statistics import Inputs
 from onnxdc.errors import WeightError
 from onnxdc.numeric.calibrated.error import mean_change, output_error
 from onnxdc.numeric.calibrated.rounding import round_alone, round_with_feedback
+from onnxdc.numeric.calibrated.steps import MAX_NONZERO
 from onnxdc.numeric.calibrated.zeros import prune_and_round, prune_with_feedback, saliency
 
 
@@ -49,13 +50,14 @@ class WeightTask:
         """``trace(W H W^T)``, or the sum of squares of a weight of whose inputs nothing is known."""
         return self._error(self._matrices())
 
-    def round(self, step: float, density: float | None = None) -> CalibratedWeight:
+    def round(self, step: float, density: float | None = None, most: int = MAX_NONZERO) -> CalibratedWeight:
         """Return the weight on the grid of a step, or of the smallest above that its range permits.
 
         Args:
             step: The step.
             density: The share to keep nonzero; None for whatever is best. A table, and a weight of whose inputs nothing
                 is known, is not pruned.
+            most: How many values besides zero there may be, 1..255.
 
         Raises:
             OptionError: The density is out of range.
@@ -63,11 +65,11 @@ class WeightTask:
         """
         matrices = self._matrices()
         if self.inputs is None:
-            rounded = round_alone(matrices, step)
+            rounded = round_alone(matrices, step, most=most)
         elif density is None:
-            rounded = round_with_feedback(matrices, step, self.inputs.factor)
+            rounded = round_with_feedback(matrices, step, self.inputs.factor, most=most)
         else:
-            rounded = prune_and_round(matrices, self.inputs.factor, density, step)
+            rounded = prune_and_round(matrices, self.inputs.factor, density, step, most=most)
         return self._calibrated(matrices, rounded.values(self.array.dtype), rounded.step)
 
     def prune(self, density: float) -> CalibratedWeight:

@@ -10,7 +10,7 @@ import click
 
 from onnxdc import api, model_io
 from onnxdc.api import CompressionResult
-from onnxdc.cli import options
+from onnxdc.cli import budget, options
 from onnxdc.cli.finetune import finetune
 from onnxdc.cli.group import Failure, Group
 from onnxdc.cli.hook import hook
@@ -37,10 +37,12 @@ def cli() -> None:
 )
 @options.CHECK
 @options.CUSTOM_OPS
+@budget.options
 def compress(**arguments: Any) -> None:
     """Fold, prune, share and encode the model IN.
 
-    With no option and no recipe nothing is pruned and weights are shared at 8 bits, which hardly changes a model.
+    With no option and no recipe nothing is pruned and weights go to a fine grid, which hardly changes a model. With
+    --data they are calibrated: far smaller for the same outputs. --target-size and --max-drop set a budget instead.
     """
     _write(api.compress, **arguments)
 
@@ -171,7 +173,9 @@ def _write(
     **arguments: Any,
 ) -> None:
     """Call a verb of the library, write the model and print the report."""
-    model_io.check_output(output, [model])
+    model_io.check_output(
+        output, [model, *(path for path in map(arguments.get, ("data", "val")) if isinstance(path, Path))]
+    )
     with progress(quiet=quiet) as tell:
         result = verb(model, progress=tell, **arguments)
         result.save(output)

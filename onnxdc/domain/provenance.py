@@ -64,6 +64,14 @@ def store(model: ir.Model, options: Mapping[str, Any]) -> None:
     model.metadata_props[KEY] = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
 
+def extend(model: ir.Model, stage: str, said: Mapping[str, Any]) -> None:
+    """Add to the entry of a model what another stage has to say; there must be an entry."""
+    content = json.loads(model.metadata_props[KEY])
+    before = content.pop(_BEFORE, None)
+    content |= {stage: dict(said)} | ({} if before is None else {_BEFORE: before})
+    model.metadata_props[KEY] = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+
+
 def take(model: ir.Model) -> Provenance | None:
     """Read the entry and remove it, so that the model has what it had before; None if it has none of ours."""
     content = _content(model.metadata_props.get(KEY, ""))

@@ -26,6 +26,7 @@ class Judge:
         feeds: What it is asked; all answers to them are kept.
         labels: The right answer to each item, or to each two of them, see ``metrics``; None if there are none.
         custom_ops: Libraries of somebody's own operators that the models need.
+        scores: Whether the first output is known to hold the scores of classes, as it is with labels that are classes.
 
     Raises:
         ModelError: The model cannot be run on the feeds.
@@ -37,8 +38,11 @@ class Judge:
         feeds: Sequence[Feed],
         labels: np.ndarray | None = None,
         custom_ops: Sequence[str | os.PathLike[str]] = (),
+        *,
+        scores: bool = False,
     ) -> None:
         self._feeds, self._labels, self._custom_ops = feeds, labels, custom_ops
+        self._has_scores = scores or (labels is not None and labels.dtype.kind in "iu")
         self._endings = endings(model_io.load(original, upgrade=False))
         runner = self._runner(original)
         self._names, self._answers = runner.outputs, [runner.run(feed) for feed in feeds]
@@ -68,9 +72,8 @@ class Judge:
 
     def _divergence(self, answers: Sequence[list[np.ndarray]]) -> float:
         total = 0.0
-        classes = self._labels is not None and self._labels.dtype.kind in "iu"
         for number, name in enumerate(self._names):
-            pair = OutputPair(name, self._endings.get(name), labelled=classes and not number)
+            pair = OutputPair(name, self._endings.get(name), labelled=self._has_scores and not number)
             for feed, before, after in zip(self._feeds, self._answers, answers, strict=True):
                 pair.add(before[number], after[number], items_of(feed))
             total += pair.difference(None, alike=False).divergence

@@ -108,6 +108,15 @@ def _integers(tile: np.ndarray, step: float, low: int, high: int) -> np.ndarray:
     return np.clip(np.rint(tile.astype(np.float64) / step), low, high)
 
 
+def root_mean_square(array: np.ndarray) -> float:
+    """Return the root mean square of the nonzeros of a weight, in which its step is given; 1 of none.
+
+    >>> root_mean_square(np.array([0.0, 3.0, -3.0]))
+    3.0
+    """
+    return float(_scales(array, None)[0])
+
+
 def _scales(array: np.ndarray, axis: int | None) -> np.ndarray:
     """Return the root mean square of the nonzeros, float64 ``[1]``, or of each channel if they differ much; 1 of none.
 

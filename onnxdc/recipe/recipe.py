@@ -135,6 +135,10 @@ class Recipe:
         steps = steps_of(shared, self.defaults.step)
         return {weight.name: self._settings(weight, rules[weight.name], steps) for weight in weights}
 
+    def gives_step(self, weight: Weight) -> bool:
+        """Tell whether a rule says which step this weight has."""
+        return self._rule(weight).step is not None
+
     def _rule(self, weight: Weight) -> Options:
         """Return the rule that counts for a weight."""
         return next((rule for rule in self.rules if rule.matches(weight)), Options())

@@ -20,7 +20,9 @@ SAFE_STEP: Final = 0.09
 """The step of a weight of middle size, in root mean squares."""
 
 _SAFE_STEPS: Final[Mapping[Kind, float]] = {"fc": 0.18, "embedding": 0.18}
-_FIRST: Final = 0.25  # of the step of others: what a first convolution blurs, such as a Fourier transform, all others miss
+_FIRST: Final = (
+    0.25  # of the step of others: what a first convolution blurs, such as a Fourier transform, all others miss
+)
 _COARSEST: Final = 2.0  # times the step of middle size
 
 

@@ -34,6 +34,7 @@ class Report(Printable):
         file_before: The bytes of the file that was read, external data included; None for a model from memory.
         file_after: The bytes of the file that was written, likewise; None before it is.
         remarks: What else is to be told, such as what could not be checked, a sentence each.
+        cautions: Why the model may be worth less than it seems, as was measured on data, a sentence each.
         losses: The weights that pruning or sharing took too much of for the model to be trusted.
         stripped: The bytes of exporters' texts, names and shapes that were dropped.
         strippable: The bytes of them that are still in the compressed model, and ``strip`` would drop.
@@ -46,6 +47,7 @@ class Report(Printable):
     file_before: int | None = None
     file_after: int | None = None
     remarks: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
     losses: tuple[Loss, ...] = ()
     stripped: int = 0
     strippable: int = 0
@@ -59,7 +61,7 @@ class Report(Printable):
     @property
     def warnings(self) -> tuple[str, ...]:
         """Why the model may be worth less than before, a sentence each."""
-        return warnings_of(self.losses)
+        return (*warnings_of(self.losses), *self.cautions)
 
     @property
     def is_encoded(self) -> bool:
@@ -134,6 +136,7 @@ class Report(Printable):
             "file_after": self.file_after,
             "remarks": list(self.remarks),
             "warnings": [loss.to_dict() for loss in self.losses],
+            "cautions": list(self.cautions),
             "stripped": self.stripped,
             "strippable": self.strippable,
             "provenance": self.provenance.to_dict() if self.provenance else None,

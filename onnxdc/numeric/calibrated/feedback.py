@@ -74,3 +74,29 @@ def feed_back(columns: NDArray[np.float32], factor: Factor, chooser: Chooser) ->
             later = slice(first, first + _LATER)
             columns[:, later] -= np.matmul(lower[:, later, start:stop], block)
     return loss
+
+
+class ZerosStay:
+    """Chooses zero for what was zero before, and for others what somebody else chooses.
+
+    Args:
+        others: Chooses the others.
+        zero: Which elements are zero, bool ``[g, n, rows]`` in the order of the factor.
+    """
+
+    def __init__(self, others: Chooser, zero: NDArray[np.bool_]) -> None:
+        self._others, self._zero = others, zero
+
+    def start_block(self, columns: NDArray[np.float32], start: int) -> None:
+        """See the columns of a block."""
+        self._others.start_block(columns, start)
+
+    def choose(self, column: NDArray[np.float32], index: int) -> NDArray[np.float32]:
+        """Return the values for column number ``index``."""
+        return np.where(self._zero[:, index], np.float32(0), self._others.choose(column, index))
+
+
+def zeros_stay(others: Chooser, columns: NDArray[np.float32]) -> Chooser:
+    """Return a chooser that leaves the zeros among ``columns``, as they are before anything is chosen, zero."""
+    zero = columns == 0
+    return ZerosStay(others, zero) if zero.any() else others

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from onnxdc.numeric.arrays import BLOCK, blocks
 from onnxdc.numeric.calibrated.factor import Factor
-from onnxdc.numeric.calibrated.feedback import ROWS, feed_back, in_order, out_of_order
+from onnxdc.numeric.calibrated.feedback import ROWS, feed_back, in_order, out_of_order, zeros_stay
 from onnxdc.numeric.calibrated.lengths import Prices, column_prices, distinct, histogram_of
-from onnxdc.numeric.calibrated.steps import LARGEST, fitting_step, next_step
+from onnxdc.numeric.calibrated.steps import LARGEST, MAX_NONZERO, fitting_step, next_step
 
-MAX_NONZERO: Final = 255  # distinct values besides zero that the format takes
 _PASSES: Final = 2  # each with the codewords that the one before led to
 
 
@@ -38,14 +37,17 @@ class Rounded:
         return ((self.integers * self.step) + 0.0).astype(dtype)
 
 
-def round_with_feedback(matrices: NDArray[np.float32], step: float, factor: Factor) -> Rounded:
-    """Round matrices column by column, passing errors on, with regard to the lengths of the codewords.
+def round_with_feedback(
+    matrices: NDArray[np.float32], step: float, factor: Factor, *, most: int = MAX_NONZERO
+) -> Rounded:
+    """Round matrices column by column, passing errors on, with regard to the lengths of the codewords. Zeros stay zero.
 
     Args:
         matrices: float32 ``[g, rows, n]``; not changed.
         step: The step that is wanted; the one that is used is of four significant bits, and as large as it takes for at
-            most 255 nonzero integers.
+            most ``most`` nonzero integers.
         factor: The factor of the second moments.
+        most: How many integers besides zero there may be, 1..255.
 
     Raises:
         WeightError: A value is NaN or infinite.
@@ -53,19 +55,20 @@ def round_with_feedback(matrices: NDArray[np.float32], step: float, factor: Fact
     prices = column_prices(factor.pivots)
 
     def one_pass(scale: float, histogram: NDArray[np.int64], integers: NDArray[np.int16]) -> float:
-        loss, chooser = 0.0, Prices(histogram, prices)
+        loss, prices_of_all = 0.0, Prices(histogram, prices)
         for start in range(0, matrices.shape[1], ROWS):
             rows = slice(start, start + ROWS)
             columns = in_order(matrices[:, rows], factor)
+            chooser = zeros_stay(prices_of_all, columns)
             columns *= np.float32(scale)
             loss += feed_back(columns, factor, chooser)
             integers[:, rows] = out_of_order(columns, factor)
         return loss
 
-    return _rounded(matrices, step, one_pass)
+    return _rounded(matrices, step, most, one_pass)
 
 
-def round_alone(weights: NDArray[np.float32], step: float) -> Rounded:
+def round_alone(weights: NDArray[np.float32], step: float, *, most: int = MAX_NONZERO) -> Rounded:
     """Round weights of any shape one by one, with regard to the lengths of codewords; see ``round_with_feedback``."""
     flat = weights.reshape(-1)
     prices = column_prices(np.ones((1, 1)))
@@ -79,22 +82,22 @@ def round_alone(weights: NDArray[np.float32], step: float) -> Rounded:
             loss += float(np.square(values - chosen).sum(dtype=np.float64))
         return loss
 
-    return _rounded(weights, step, one_pass)
+    return _rounded(weights, step, most, one_pass)
 
 
 _Pass = Callable[[float, NDArray[np.int64], NDArray[np.int16]], float]
 """Rounds a weight, times a scale, to integers, by a histogram of them; returns the loss in squared steps."""
 
 
-def _rounded(weights: NDArray[np.float32], step: float, one_pass: _Pass) -> Rounded:
-    step = fitting_step(weights, step)
+def _rounded(weights: NDArray[np.float32], step: float, most: int, one_pass: _Pass) -> Rounded:
+    step = fitting_step(weights, step, most)
     integers = np.empty(weights.shape, np.int16)
     while True:
         histogram, loss = _nearest(weights, step), 0.0
         for _ in range(_PASSES):
             loss = one_pass(1 / step, histogram, integers)
             histogram = _counted(integers)
-        if distinct(histogram) <= MAX_NONZERO:
+        if distinct(histogram) <= most:
             return Rounded(integers, step, loss * step * step)
         step = next_step(step)
 

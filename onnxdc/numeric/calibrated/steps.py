@@ -13,9 +13,8 @@ from onnxdc.numeric.arrays import blocks
 from onnxdc.numeric.grid_rounding import rounded_step
 
 LARGEST: Final = 2047  # the largest integer, in magnitude
-MOST: Final = (
-    200  # distinct integers of plain rounding: rounding with feedback may need a fifth more, the format has 255
-)
+MAX_NONZERO: Final = 255  # integers besides zero that the format takes
+_PLAIN: Final = 200 / MAX_NONZERO  # of them for plain rounding: rounding with feedback may need a fifth more
 _MARGIN: Final = 50  # steps that feedback may add to the largest integer
 
 
@@ -38,15 +37,16 @@ def steps_of(lambda_: float, importances: NDArray[np.float64], pivots: NDArray[n
         return np.asarray(np.sqrt(lambda_ / costs))
 
 
-def fitting_step(weights: NDArray[np.float32], step: float) -> float:
+def fitting_step(weights: NDArray[np.float32], step: float, most: int = MAX_NONZERO) -> float:
     """Return the step of four significant bits to use for a weight in place of a step that was asked for.
 
-    It is the nearest one, or the smallest above at which the weight has at most 200 distinct integers, none above 1997.
+    It is the nearest one, or the smallest above at which the weight has about a fifth fewer distinct integers than ``most``, none above 1997.
     It is at most the largest magnitude of the weight, at which not all becomes zero.
 
     Args:
         weights: The weight, any shape.
         step: The step, above zero; may be infinite.
+        most: How many integers besides zero there may be once errors are fed back, 1..255.
 
     Raises:
         WeightError: A value is NaN or infinite, or so small that there is no step for it.
@@ -63,7 +63,8 @@ def fitting_step(weights: NDArray[np.float32], step: float) -> float:
     if largest < 2.0**-100:
         raise WeightError(f"weights must not all be below 2^-100, got at most {largest:.3g}")
     step = rounded_step(min(max(step, largest / (LARGEST - _MARGIN)), largest))
-    while largest > (LARGEST - _MARGIN) * step or _distinct(flat, step) > MOST:
+    plain = max(round(most * _PLAIN), 3)  # -1, 0 and 1 at the step that is the largest magnitude
+    while largest > (LARGEST - _MARGIN) * step or _distinct(flat, step) > plain:
         step = next_step(step)
     return step
 

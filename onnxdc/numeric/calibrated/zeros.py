@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from onnxdc.errors import OptionError
 from onnxdc.numeric.calibrated.factor import Factor
-from onnxdc.numeric.calibrated.feedback import feed_back, in_order, out_of_order
+from onnxdc.numeric.calibrated.feedback import feed_back, in_order, out_of_order, zeros_stay
 from onnxdc.numeric.calibrated.lengths import Prices, column_prices, distinct, histogram_of
-from onnxdc.numeric.calibrated.rounding import MAX_NONZERO, Rounded
-from onnxdc.numeric.calibrated.steps import LARGEST, fitting_step, next_step
+from onnxdc.numeric.calibrated.rounding import Rounded
+from onnxdc.numeric.calibrated.steps import LARGEST, MAX_NONZERO, fitting_step, next_step
 
 
 def saliency(matrices: NDArray[np.float32], factor: Factor) -> NDArray[np.float32]:
@@ -55,11 +55,13 @@ def prune_with_feedback(
         OptionError: The density is out of range.
     """
     columns = in_order(matrices, factor)
-    loss = feed_back(columns, factor, _Masked(factor, density, None))
+    loss = feed_back(columns, factor, zeros_stay(_Masked(factor, density, None), columns))
     return out_of_order(columns, factor) + np.float32(0), loss
 
 
-def prune_and_round(matrices: NDArray[np.float32], factor: Factor, density: float, step: float) -> Rounded:
+def prune_and_round(
+    matrices: NDArray[np.float32], factor: Factor, density: float, step: float, *, most: int = MAX_NONZERO
+) -> Rounded:
     """Prune and round in one pass: what is pruned becomes zero, and all else the best nonzero integer.
 
     Args:
@@ -67,12 +69,13 @@ def prune_and_round(matrices: NDArray[np.float32], factor: Factor, density: floa
         factor: The factor of the second moments.
         density: The share to keep of each block of columns, 0..1.
         step: The step that is wanted, as for ``round_with_feedback``.
+        most: How many integers besides zero there may be, 1..255.
 
     Raises:
         OptionError: The density is out of range.
         WeightError: A value is NaN or infinite.
     """
-    step = fitting_step(matrices, step)
+    step = fitting_step(matrices, step, most)
     prices = column_prices(factor.pivots)
     while True:
         histogram = histogram_of(np.rint(matrices * np.float32(1 / step)))
@@ -80,10 +83,11 @@ def prune_and_round(matrices: NDArray[np.float32], factor: Factor, density: floa
         for _ in range(2):
             histogram[LARGEST] = 0  # zeros are not chosen by length
             columns = in_order(matrices, factor)
+            chooser = zeros_stay(_Masked(factor, density, Prices(histogram, prices, zero=False)), columns)
             columns *= np.float32(1 / step)
-            loss = feed_back(columns, factor, _Masked(factor, density, Prices(histogram, prices, zero=False)))
+            loss = feed_back(columns, factor, chooser)
             histogram = histogram_of(columns)
-        if distinct(histogram) <= MAX_NONZERO:
+        if distinct(histogram) <= most:
             return Rounded(out_of_order(columns, factor).astype(np.int16), step, loss * step * step)
         step = next_step(step)
 

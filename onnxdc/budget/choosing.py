@@ -1,0 +1,182 @@
+"""Choose among the builds of a model the one that a caller wishes for, and tell how it was chosen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import onnx_ir as ir
+
+from onnxdc import model_io
+from onnxdc.budget.builds import Build, Weigh, best_of_size, smallest_of_divergence, smallest_of_drop
+from onnxdc.budget.dataset import Dataset, dataset, parted
+from onnxdc.budget.makers import Calibrated, DataFree
+from onnxdc.budget.size import target_bytes
+from onnxdc.budget.wish import Wish
+from onnxdc.errors import ModelError
+from onnxdc.evaluate.judge import Judge
+from onnxdc.graph.skips import Skip
+from onnxdc.graph.slots import Role
+from onnxdc.model_io import Source
+from onnxdc.model_io.feeds import input_specs
+from onnxdc.passes.plan import Plan
+from onnxdc.passes.prune import prune
+from onnxdc.report.text import first_names, grouped
+from onnxdc.request import StageProgress, stage_progress
+
+USUAL_F: Final = 0.01  # with data and no other wish: a quarter of what loses a point, see docs/accuracy.md
+LARGEST_F: Final = 0.05  # beyond it models have lost a point of accuracy or more, see docs/accuracy.md
+FEW_ITEMS: Final = 50  # to calibrate on
+
+
+@dataclass
+class Choice:
+    """The build that was chosen.
+
+    Attributes:
+        build: The build.
+        told: How it was chosen, a sentence each.
+        record: The same as values, for the file.
+        cautions: Why it may be worth less than it seems, a sentence each.
+        skips: The weights that were not calibrated, with the reason.
+    """
+
+    build: Build
+    told: list[str] = field(default_factory=list)
+    record: dict[str, Any] = field(default_factory=dict)
+    cautions: list[str] = field(default_factory=list)
+    skips: Sequence[Skip] = ()
+
+
+class Chooser:
+    """Knows the builds of a model, and the data to judge them by.
+
+    Args:
+        plan: The weights of the folded model.
+        wish: What is wished for.
+        original: The model as it was given.
+        custom_ops: Libraries of somebody's own operators that the model needs.
+        progress: Called as the work goes on.
+
+    Raises:
+        ModelError: The data do not fit the model, or it cannot be run on them.
+        OptionError: A wish cannot be had of this model.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        wish: Wish,
+        original: Source,
+        custom_ops: Sequence[str | os.PathLike[str]] = (),
+        progress: StageProgress | None = None,
+    ) -> None:
+        self._plan, self._wish, self._original = plan, wish, original
+        self._custom_ops, self._name = custom_ops, model_io.name_of(original)
+        self._held_back: Judge | None = None
+        self._few: int | None = None
+        specs = input_specs(plan.model, self._name)
+        if wish.data is None:
+            prune(plan, progress=stage_progress("prune", progress))
+            self._make: DataFree | Calibrated = DataFree(plan, progress)
+        else:
+            data = dataset(wish.data, specs, self._name)
+            kept, held_back = parted(data, specs)
+            if held_back.feeds:
+                self._held_back = Judge(original, held_back.feeds, custom_ops=custom_ops, scores=data.has_classes)
+            self._few = kept.items if kept.items < FEW_ITEMS else None
+            self._make = Calibrated(
+                *(plan, kept.feeds),
+                memory=wish.memory_bytes,
+                mask_input=wish.mask_input,
+                scores=data.has_classes,
+                custom_ops=custom_ops,
+                progress=progress,
+            )
+        self._val: Dataset | None = None if wish.val is None else dataset(wish.val, specs, self._name)
+
+    def choose(self, weigh: Weigh, file_bytes: int | None) -> Choice:
+        """Return the build that is wished for.
+
+        Args:
+            weigh: Returns the bytes of the file that becomes of a build.
+            file_bytes: The bytes of the input file; None for a model from memory.
+
+        Raises:
+            ModelError: There is no such build.
+        """
+        if self._wish.target_size is not None:
+            return self._of_size(weigh, target_bytes(self._wish.target_size, file_bytes))
+        if self._wish.max_drop is not None:
+            return self._of_drop(self._wish.max_drop)
+        return self._usual()
+
+    def judged(self, choice: Choice, model: ir.Model) -> None:
+        """Measure what became of the build that was chosen, and tell it.
+
+        Raises:
+            ModelError: The model cannot be run; or it diverges too far, and the wish is strict.
+        """
+        if isinstance(self._make, Calibrated):
+            choice.skips = self._make.skips
+            reasons = grouped((skip.name, skip.reason) for skip in choice.skips)
+            choice.told += [f"not calibrated: {first_names(names)}: {reason}" for reason, names in reasons.items()]
+            if self._few is not None:
+                choice.cautions.append(f"calibrated on {self._few} items, {FEW_ITEMS} or more are better")
+        if self._held_back is None:
+            return
+        divergence, items = self._held_back.divergence(model), self._held_back.items
+        choice.told.append(f"f {divergence:.3g} on {items} items held back from calibration")
+        choice.record |= {"divergence": float(f"{divergence:.3g}"), "held_back": items}
+        if not divergence <= LARGEST_F:
+            caution = f"f {divergence:.3g} on held-back items, models beyond {LARGEST_F:g} have lost accuracy"
+            if self._wish.strict:
+                raise ModelError(f"{self._name}: {caution}")
+            choice.cautions.append(f"{caution}: look with `onnxdc verify`")
+
+    def _of_size(self, weigh: Weigh, size: int) -> Choice:
+        elements = sum(planned.weight.size for planned in self._plan.having(Role.WEIGHT, Role.TABLE))
+        found = best_of_size(self._make, weigh, size, start=self._make.start, elements=elements)
+        builds = len(found.points)
+        if found.best is None:
+            least = min(nbytes for _, nbytes in found.points)
+            raise ModelError(f"{self._name}: expected a file of at most {size:,} bytes, got {least:,.0f} at least")
+        told = f"{found.best.y:,.0f} of {size:,} bytes asked for, after {builds} builds"
+        return Choice(found.best.thing, [told], {"target_size": size})
+
+    def _of_drop(self, largest: float) -> Choice:
+        val = self._val
+        assert val is not None, "checked by the wish"
+        metric = self._wish.metric_for(val.has_classes)
+        judge = Judge(self._original, val.feeds, val.labels, self._custom_ops)
+        if metric is None:
+            return self._of_divergence(judge, largest)
+        found, drop = smallest_of_drop(self._make, judge, metric, largest, start=self._make.start)
+        if found.best is None or drop is None:
+            raise ModelError(f"{self._name}: expected a drop of at most {largest:g}, got more at the finest steps")
+        unit = f" {metric.unit}" if metric.unit else ""
+        told = (
+            f"{metric.name} {drop.before:.4g} -> {drop.after:.4g}: drops by {drop.value:.3g} +- {drop.error:.2g}{unit} "
+            f"on {judge.items} items, of {largest:g} allowed"
+        )
+        record = {"max_drop": largest, "metric": metric.name, "before": drop.before, "after": drop.after}
+        return Choice(found.best.thing, [told], record | {"error": float(f"{drop.error:.2g}"), "items": judge.items})
+
+    def _of_divergence(self, judge: Judge, largest: float) -> Choice:
+        found = smallest_of_divergence(self._make, judge, largest, start=self._make.start)
+        if found.best is None:
+            raise ModelError(f"{self._name}: expected f of at most {largest:g}, got more at the finest steps")
+        f = 2**found.best.y
+        told = f"f {f:.3g} on {judge.items} items, of {largest:g} allowed"
+        return Choice(found.best.thing, [told], {"max_drop": largest, "metric": "f", "after": float(f"{f:.3g}")})
+
+    def _usual(self) -> Choice:
+        """Return the coarsest build that is as good as it is without any wish, by items that are held back."""
+        if self._held_back is None:
+            return Choice(self._make(self._make.start), ["too few items to hold some back: not measured"])
+        found = smallest_of_divergence(self._make, self._held_back, USUAL_F, start=self._make.start)
+        if found.best is not None:
+            return Choice(found.best.thing)
+        return Choice(self._make(min(found.points, key=lambda point: point[1])[0]))

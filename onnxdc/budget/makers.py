@@ -1,0 +1,193 @@
+"""How builds are made: by what the weights alone tell, or by what their inputs in data tell, too."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from onnxdc.budget.builds import Build
+from onnxdc.calibration.build import calibrate, densities_of, put
+from onnxdc.calibration.gather import gather
+from onnxdc.calibration.sensitivity import Sensitivity, has_convolutions, importances, measure
+from onnxdc.calibration.statistics import Statistics
+from onnxdc.calibration.tasks import calibrated_weights, tasks_of
+from onnxdc.graph.skips import Skip
+from onnxdc.graph.slots import Role
+from onnxdc.model_io.feeds import Feed
+from onnxdc.numeric.energy import energy_lost
+from onnxdc.numeric.grid_rounding import root_mean_square
+from onnxdc.passes.plan import Plan, PlannedWeight, plan_weights
+from onnxdc.passes.prune import prune
+from onnxdc.passes.result import Figures, Shared
+from onnxdc.passes.share import share
+from onnxdc.request import StageProgress, stage_progress
+
+_USUAL: Final = 0.6  # standard deviations: where to begin, about a ninth of the bytes
+_LEAST_DENSITY: Final = {True: 0.05, False: 0.15}  # of a layer, with and without convolutions in the model
+
+
+class DataFree:
+    """Builds without data: all steps grow together from those that the recipe says.
+
+    Args:
+        plan: The weights, pruned if they are to be.
+        progress: Called after each weight of each build.
+    """
+
+    start = 0.0
+    """The strength at which the steps are those of the recipe."""
+
+    def __init__(self, plan: Plan, progress: StageProgress | None = None) -> None:
+        self._plan, self._progress = plan, progress
+
+    def __call__(self, strength: float) -> Build:
+        """Return the build at a strength."""
+        plan = _copy(self._plan)
+        factor = 2 ** (strength / 2)
+        weights = tuple(
+            planned if plan.recipe.gives_step(planned.weight) else _with_step(planned, planned.settings.step * factor)
+            for planned in plan.weights
+        )
+        plan = dataclasses.replace(plan, weights=weights)
+        return Build(plan, share(plan, progress=stage_progress("share", self._progress)))
+
+
+class Calibrated:
+    """Builds by the moments of each layer's inputs, see ``calibration/``.
+
+    Args:
+        plan: The weights. Those that are pruned by a threshold or a quality, and those that are pruned though nothing is
+            known of their inputs, are pruned by magnitude here.
+        feeds: The data.
+        memory: The bytes to get by with; without, a quarter of the machine's.
+        mask_input: The input that is zero at padded positions, see ``gather``.
+        scores: Whether the first output is known to hold the scores of classes.
+        custom_ops: Libraries of somebody's own operators that the model needs.
+        progress: Called as the work goes on.
+
+    Raises:
+        ModelError: The model cannot be run on these feeds, or the data of a weight cannot be read.
+        OptionError: There is no such mask.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        feeds: Sequence[Feed],
+        *,
+        memory: int | None = None,
+        mask_input: str | None = None,
+        scores: bool = False,
+        custom_ops: Sequence[str | os.PathLike[str]] = (),
+        progress: StageProgress | None = None,
+    ) -> None:
+        self._plan, self._progress = plan, progress
+        self._statistics = gather(
+            *(plan, feeds),
+            memory=memory,
+            mask_input=mask_input,
+            custom_ops=custom_ops,
+            progress=stage_progress("calibrate", progress),
+        )
+        _prune_by_magnitude(plan, self._statistics)
+        self.sensitivities: Mapping[str, Sensitivity] = measure(
+            *(plan, self._statistics, feeds),
+            scores=scores,
+            custom_ops=custom_ops,
+            progress=stage_progress("measure", progress),
+        )
+        convolutions = has_convolutions(plan)
+        self.importances = importances(self.sensitivities, measured=not convolutions)
+        self._given = _given_steps(plan)
+        self._densities = _densities(plan, self._statistics, self.importances, _LEAST_DENSITY[convolutions])
+        self.start = self._usual_strength()
+
+    @property
+    def skips(self) -> Sequence[Skip]:
+        """The weights that were not calibrated, with the reason."""
+        return list(self._statistics.skips.values())
+
+    def __call__(self, strength: float) -> Build:
+        """Return the build at a strength, which is the logarithm of lambda."""
+        made = calibrate(
+            *(self._plan, self._statistics, self.importances, 2.0**strength),
+            given=self._given,
+            densities=self._densities,
+            progress=stage_progress("round", self._progress),
+        )
+        plan = _copy(self._plan)
+        put(plan, made)
+        result = share(plan)  # what is not on a grid yet: the rest has few values already
+        before = {planned.weight.name: planned.weight for planned in self._plan.weights}
+        result.skips = [skip for skip in result.skips if skip.name not in made.weights]
+        for planned in plan.weights:
+            name = planned.weight.name
+            if name in made.weights:
+                result.changes.append(_shared(planned, before[name].array(), made.weights[name].step))
+        return Build(plan, result)
+
+    def _usual_strength(self) -> float:
+        """Return the strength at which weights have as many bits as steps of 0.6 standard deviations would give."""
+        octaves, elements = 0.0, 0
+        for name, task in tasks_of(self._plan, self._statistics):
+            cost = self.importances.get(name, 0.0) * task.pivot
+            deviation = float(np.std(task.array, dtype=np.float64))
+            if cost > 0 and deviation > 0:
+                octaves += task.array.size * (2 * math.log2(_USUAL * deviation) + math.log2(cost))
+                elements += task.array.size
+        return octaves / elements if elements else 0.0
+
+
+def _copy(plan: Plan) -> Plan:
+    """Return the plan of a copy of the model, which shares the data of its tensors until they are replaced."""
+    return plan_weights(plan.model.clone(), plan.recipe)
+
+
+def _with_step(planned: PlannedWeight, step: float) -> PlannedWeight:
+    return dataclasses.replace(planned, settings=dataclasses.replace(planned.settings, step=step))
+
+
+def _prune_by_magnitude(plan: Plan, statistics: Statistics) -> None:
+    """Prune the weights that second moments do not prune."""
+    weights = tuple(
+        planned
+        for planned in plan.having(Role.WEIGHT)
+        if planned.settings.prunes
+        and (planned.settings.density is None or planned.weight.name not in statistics.layers)
+    )
+    if weights:
+        recipe = dataclasses.replace(plan.recipe, global_density=None)
+        prune(dataclasses.replace(plan, weights=weights, recipe=recipe))
+
+
+def _given_steps(plan: Plan) -> dict[str, float]:
+    """Return the steps that rules give, by name."""
+    return {
+        planned.weight.name: planned.settings.step * root_mean_square(planned.weight.array())
+        for planned in calibrated_weights(plan)
+        if plan.recipe.gives_step(planned.weight)
+    }
+
+
+def _densities(plan: Plan, statistics: Statistics, importance: Mapping[str, float], least: float) -> dict[str, float]:
+    """Return the density of each weight that is to be pruned by what its zeros cost."""
+    own = {
+        planned.weight.name: planned.settings.density
+        for planned in plan.having(Role.WEIGHT)
+        if planned.settings.density is not None
+    }
+    if plan.recipe.global_density is None:
+        return own
+    return densities_of(plan, statistics, importance, plan.recipe.global_density, least) | own
+
+
+def _shared(planned: PlannedWeight, before: np.ndarray, step: float | None) -> Shared:
+    after = planned.weight.array()
+    steps = None if step is None else (step,)
+    lost = energy_lost(before, after)
+    return Shared(planned.weight.info, Figures.of(before), Figures.of(after), lost, steps)
