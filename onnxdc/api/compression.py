@@ -32,6 +32,7 @@ from onnxdc.report.losses import find_losses
 from onnxdc.report.rows import weight_rows
 from onnxdc.request import StageProgress, load, recipe_of, refuse_compressed, require, stage_progress
 
+_RECORD: Final = 128  # bytes that are left for what the file says of how it was chosen
 _STAGES: Final[tuple[Stage, ...]] = ("prune", "share", "encode")
 
 
@@ -146,7 +147,7 @@ def _file_bytes(build: Build) -> int:
     """Return the bytes of the file that becomes of a build."""
     plan = plan_weights(build.plan.model.clone(), build.plan.recipe)
     encode_plan(plan, _STAGES, None)
-    return int(ir.to_proto(plan.model).ByteSize())
+    return int(ir.to_proto(plan.model).ByteSize()) + _RECORD
 
 
 def _folded_only(

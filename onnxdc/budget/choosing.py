@@ -121,7 +121,7 @@ class Chooser:
         """
         if isinstance(self._make, Calibrated):
             choice.skips = self._make.skips
-            reasons = grouped((skip.name, skip.reason) for skip in choice.skips)
+            reasons = grouped((skip.name, skip.common_reason) for skip in choice.skips)
             choice.told += [f"not calibrated: {first_names(names)}: {reason}" for reason, names in reasons.items()]
             if self._few is not None:
                 choice.cautions.append(f"calibrated on {self._few} items, {FEW_ITEMS} or more are better")
