@@ -84,8 +84,8 @@ def compress(
 ) -> CompressionResult:
     """Fold, prune, share and encode a model.
 
-    Without a recipe and without a way to prune it is safe: zeros that are there stay zeros, and the other weights get
-    8-bit codes, which hardly moves a value.
+    Without a recipe and without a way to prune it is safe: zeros that are there stay zeros, and the other weights are
+    put on grids so fine that outputs hardly move.
 
     Args:
         model: A path, or a model in memory.
@@ -101,6 +101,7 @@ def compress(
         ModelError: The model cannot be read, is compressed already, has no weight to compress, or the result does not
             compute what it should.
         RecipeError: An option is out of range, or a rule matches no weight.
+        OptionError: An option means nothing with the way of sharing.
     """
     recipe = recipe_of(recipe, options, "prune", "share", "encode")
     loaded, before = load(model)
@@ -169,17 +170,19 @@ def share(
     progress: StageProgress | None = None,
     **options: Unpack[ShareOptions],
 ) -> CompressionResult:
-    """Give the nonzeros of each weight at most 2^bits - 1 common values. The result is a standard model.
+    """Give each weight few values: those of a grid, or of k-means. The result is a standard model.
 
     Args:
         model: A path, or a model in memory.
         recipe: What to do to which weight.
         progress: Called after each weight.
-        options: Change the defaults of the recipe: ``bits``, ``init``, ``groups``, ``seed`` and ``min_elements``.
+        options: Change the defaults of the recipe: ``sharing``, ``step``, ``bits``, ``init``, ``groups``, ``seed`` and
+            ``min_elements``.
 
     Raises:
         ModelError: The model cannot be read, is compressed already, or has no weight.
         RecipeError: An option is out of range, or a rule matches no weight.
+        OptionError: An option means nothing with the way of sharing.
     """
     plan, before = load_and_plan(model, recipe, options, [Role.WEIGHT, Role.TABLE], "share")
     return _dense_result(plan, share_pass(plan, progress=stage_progress("share", progress)), before)

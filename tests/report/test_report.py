@@ -162,7 +162,7 @@ def test_totals_are_sums():
 
 
 def test_text_has_a_line_for_each_weight_and_aligned_columns():
-    lines = str(onnxdc.compress(LENET, density=0.1, execution="sparse").report).splitlines()
+    lines = str(onnxdc.compress(LENET, density=0.1, sharing="kmeans", execution="sparse").report).splitlines()
     header, *rows, total = lines[:5]
     assert header.split()[:4] == ["weight", "kind", "shape", "density"]
     assert [row.split()[0] for row in rows] == ["fc1.weight", "fc2.weight", "fc3.weight"]
