@@ -120,7 +120,7 @@ def _scales(array: np.ndarray, axis: int | None) -> np.ndarray:
     if axis is not None and channels > 1 and array.size >= FEWEST * channels:
         of_channels = _root_mean_squares(split_groups(flat, array.shape, axis, channels))
         if of_channels.max() > SPREAD * scale[0]:
-            return np.maximum(of_channels, _SMALLEST_SCALE * scale[0])
+            return np.asarray(np.maximum(of_channels, _SMALLEST_SCALE * scale[0]))
     return np.asarray(np.where(scale > 0, scale, 1.0))
 
 
