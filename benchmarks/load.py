@@ -4,7 +4,7 @@ Usage: python benchmarks/load.py [SQUEEZENET.onnx] [MINILM.onnx] [--node FOLDER]
 
 Layers are drawn with a fixed seed. The trained models are looked for in the folder ONNXDC_DATA where no path is given,
 as squeezenet_v10_han_dc.onnx and minilm.onnx; a missing one is left out and said so, unless --only asks for it. They
-are shared with the defaults, MiniLM in 8 bits, and encoded. Each session has one thread and a process of its own, the
+are shared by k-means, MiniLM in 8 bits, and encoded. Each session has one thread and a process of its own, the
 ways take turns, and figures are medians. They leave out what an import and a session of nothing take.
 
 The columns of the table: bytes of the dense file and of the compressed one, then seconds of processor time and MB at
@@ -213,7 +213,7 @@ def models(squeezenet: Path, minilm: Path) -> dict[str, Model]:
 
 def write_shared(path: Path, original: Path) -> None:
     """Write a trained model, its weights shared."""
-    onnxdc.share(original).save(path)
+    onnxdc.share(original, sharing="kmeans").save(path)
 
 
 def measure(name: str, model: Model, web: Web | None, runs: int) -> Row:

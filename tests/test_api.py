@@ -124,7 +124,7 @@ def test_what_takes_much_memory_to_open_says_so(monkeypatch):
 
 
 def test_a_sparse_layer_with_a_codebook_for_each_group_goes_through_a_file(tmp_path):
-    shared = onnxdc.share(onnxdc.prune(LENET, density=0.2).model, bits=8, groups=2)
+    shared = onnxdc.share(onnxdc.prune(LENET, density=0.2).model, sharing="kmeans", bits=8, groups=2)
     small = saved(onnxdc.encode(shared.model).model, tmp_path / "small.onnx")
     sparse = [node for node in onnx.load(small).graph.node if node.op_type.startswith("SparseQuant")]
     assert "group_axis" in {attribute.name for node in sparse for attribute in node.attribute}

@@ -151,6 +151,8 @@ def test_a_recipe_that_is_not_there(model):
         (["--index-bits", "0"], "--index-bits: expected an integer from 1 to 8, got 0"),
         (["--init", "kmeans"], '--init: expected "linear" or "density" or "random", got \'kmeans\''),
         (["--execution", "fast"], '--execution: expected "auto" or "sparse" or "dense", got \'fast\''),
+        (["--sharing", "tree"], '--sharing: expected "grid" or "kmeans", got \'tree\''),
+        (["--step", "0"], "--step: expected a number above 0, at most 100, got 0"),
         (["--density", "0.1", "--quality", "1"], "expected one of --density, --threshold, --quality"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

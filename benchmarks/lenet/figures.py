@@ -81,7 +81,7 @@ class Curves:
 
     def _shared(self, model: Path, bits: int, init: str) -> Path:
         path = model.with_name(f"{model.stem}_{bits}_{init}.onnx")
-        onnxdc_command("share", model, path, f"--bits={bits}", f"--init={init}")
+        onnxdc_command("share", model, path, "--sharing=kmeans", f"--bits={bits}", f"--init={init}")
         return path
 
     def _tuned(self, model: Path) -> Path:

@@ -17,9 +17,9 @@ from onnxdc.numeric.grids import LARGEST_STEP, SMALLEST_STEP
 from onnxdc.numeric.weight import MAX_CODES
 
 MAX_INTEGER = 2047  # in magnitude: outliers of 200 deviations fit, and so do the integers that float16 holds
-SPREAD = 8.0  # channels that differ by more than this have steps of their own: docs/accuracy.md
+SPREAD = 4.5  # a channel that is this much larger than the weight hides others: docs/accuracy.md
 FEWEST = 32  # elements of such a channel: a step takes four bytes
-_SMALLEST_SCALE = 2.0**-20  # of a channel, over the largest one: what is below rounds to zero
+_SMALLEST_SCALE = 1 / 16  # of such a channel, over that of the weight: what is far below is dead, and costs no bytes
 _GROWTH = 2.0**0.125  # from one step of four significant bits to the next, or the one after that
 _SIGNIFICANT = 4  # bits of a step: docs/format.md, section 2
 
@@ -58,7 +58,7 @@ def round_to_grid(array: np.ndarray, step: float, *, most: int = MAX_CODES - 1, 
     step, and the integers at which both ends are cut off, are those of the least squared error. Zeros stay zero,
     nonzeros may become zero, and none becomes -0.0. In 16 bits the products are rounded to the type.
 
-    Where the root mean square of a channel is more than SPREAD times the median of all, each channel has a step of its
+    Where the root mean square of a channel is more than SPREAD times that of the weight, each channel has a step of its
     own, in proportion to its root mean square.
 
     Args:
@@ -100,12 +100,12 @@ def _require_step(step: float) -> None:
 
 def _rounded(steps: np.ndarray) -> np.ndarray:
     mantissas, exponents = np.frexp(steps)
-    return np.ldexp(np.rint(np.ldexp(mantissas, _SIGNIFICANT)), exponents - _SIGNIFICANT)
+    return np.asarray(np.ldexp(np.rint(np.ldexp(mantissas, _SIGNIFICANT)), exponents - _SIGNIFICANT))
 
 
 def _integers(tile: np.ndarray, step: float, low: int, high: int) -> np.ndarray:
     """Return the nearest integers from ``low`` to ``high``, as float64."""
-    return np.clip(np.rint(tile.astype(np.float64) / step), low, high)
+    return np.asarray(np.clip(np.rint(tile.astype(np.float64) / step), low, high))
 
 
 def root_mean_square(array: np.ndarray) -> float:
@@ -123,15 +123,14 @@ def _scales(array: np.ndarray, axis: int | None) -> np.ndarray:
     Raises:
         WeightError: It is out of the range of the format.
     """
-    channels = 1 if axis is None else array.shape[axis]
     flat = array.reshape(-1)
-    if channels > 1 and array.size >= FEWEST * channels:
-        of_channels = _root_mean_squares(split_groups(flat, array.shape, axis or 0, channels))
-        filled = of_channels[of_channels > 0]
-        if filled.size and filled.max() > SPREAD * np.median(filled):
-            return np.maximum(of_channels, _SMALLEST_SCALE * filled.max())
     scale = _root_mean_squares(split_groups(flat, array.shape, 0, 1))
-    return np.where(scale > 0, scale, 1.0)
+    channels = 1 if axis is None else array.shape[axis]
+    if axis is not None and channels > 1 and array.size >= FEWEST * channels:
+        of_channels = _root_mean_squares(split_groups(flat, array.shape, axis, channels))
+        if of_channels.max() > SPREAD * scale[0]:
+            return np.asarray(np.maximum(of_channels, _SMALLEST_SCALE * scale[0]))
+    return np.asarray(np.where(scale > 0, scale, 1.0))
 
 
 def _root_mean_squares(groups: Sequence[np.ndarray]) -> np.ndarray:
@@ -142,7 +141,7 @@ def _root_mean_squares(groups: Sequence[np.ndarray]) -> np.ndarray:
             with np.errstate(over="ignore"):
                 squares[index] += np.square(tile.astype(np.float64)).sum()
             counts[index] += np.count_nonzero(tile)
-    return np.sqrt(squares / np.maximum(counts, 1))
+    return np.asarray(np.sqrt(squares / np.maximum(counts, 1)))
 
 
 def _fit(groups: Sequence[np.ndarray], steps: np.ndarray, most: int) -> tuple[np.ndarray, int, int]:

@@ -82,6 +82,29 @@ def find_grid(array: np.ndarray, axis: int) -> Grid | None:
     return None
 
 
+def element_grid(array: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the integers of a weight and the steps that they count, or None if it is not on a grid.
+
+    Args:
+        array: The weight, row-major: floats of any type of the format, of any shape.
+
+    Returns:
+        The integers, int16 of the weight's shape, and the steps, float32 of its rank: 1 long along each axis, but as
+        long as the weight along one whose channels have steps of their own.
+    """
+    values = np.unique(array)
+    one = grid_of_values(values) if values.size <= MAX_CODES else None
+    if one is not None:
+        return np.rint(_widened(array) / float(one[0][0, 0])).astype(np.int16), one[0].reshape([1] * array.ndim)
+    for axis in range(array.ndim):
+        grid = find_grid(array, axis)
+        if grid is not None:
+            steps = np.repeat(grid.steps[:, 0], array.shape[axis] // len(grid.steps))
+            shape = [array.shape[axis] if index == axis else 1 for index in range(array.ndim)]
+            return grid.integers[grid.codes].reshape(array.shape), steps.reshape(shape)
+    return None
+
+
 def _candidates(common: np.ndarray, peaks: np.ndarray) -> list[np.ndarray]:
     """Return the steps that groups may have, float64 ``[groups]`` each, the best first.
 

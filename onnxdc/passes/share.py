@@ -56,6 +56,7 @@ def _on_grid(array: np.ndarray, settings: Settings, weight: WeightInfo) -> Outco
     grid = find_grid(array, weight.channel_axis or 0)
     if grid is not None and grid.integers.size <= most + 1:
         return _shared_already(weight, f"{grid.integers.size} integers times the steps of {grid.steps.size} channels")
+    assert settings.step is not None, f"no step for {weight.name}"
     rounded = round_to_grid(array, settings.step, most=most, axis=weight.channel_axis)
     return _outcome(array, rounded.values, weight, tuple(rounded.steps.tolist()))
 

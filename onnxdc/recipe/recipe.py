@@ -38,7 +38,7 @@ from onnxdc.graph.weights import Weight, why_no_weight
 from onnxdc.recipe.checks import MOST_CHARACTERS
 from onnxdc.recipe.keys import DEFAULTS, OF_SHARING, PRUNING, RECIPE_KEYS, check_value
 from onnxdc.recipe.rule import Options, Rule, Settings
-from onnxdc.recipe.steps import SAFE_STEP, steps_of
+from onnxdc.recipe.steps import steps_of
 
 _PAPER_BITS: Final = {"conv": 8}  # of codes and of gaps
 _PAPER_BITS_OTHERS: Final = 5
@@ -82,7 +82,7 @@ class Recipe:
             raise RecipeError("expected one way to prune by default, got ", *both)
         default = self.defaults.sharing or DEFAULTS["sharing"]
         for rule in self.rules:
-            _require_sharing(rule, [rule.sharing or default])
+            _require_sharing(rule, [rule.sharing or default], f"{rule}: ")
         _require_sharing(self.defaults, [default, *(rule.sharing for rule in self.rules)])
 
     @staticmethod
@@ -146,7 +146,7 @@ class Recipe:
     def _settings(self, weight: Weight, rule: Options, steps: Mapping[str, float]) -> Settings:
         said = rule.over(self.defaults)
         if rule.step is None:
-            said["step"] = steps.get(weight.name, SAFE_STEP)
+            said["step"] = steps.get(weight.name)
         is_asked = self.global_density is not None or any(key in said for key in PRUNING)
         prunes = is_asked and weight.role is Role.WEIGHT
         paper = _PAPER_BITS.get(weight.kind, _PAPER_BITS_OTHERS)
@@ -154,11 +154,11 @@ class Recipe:
         return Settings(**({"bits": bits, "index_bits": paper} | said))
 
 
-def _require_sharing(options: Options, ways: Collection[str | None]) -> None:
+def _require_sharing(options: Options, ways: Collection[str | None], where: str = "") -> None:
     """Refuse options that mean nothing with any of the ways of sharing that go with them."""
     for name, way in OF_SHARING.items():
         if getattr(options, name) is not None and way not in ways:
-            raise OptionError(OptionName(name), ": expected ", OptionName("sharing"), f" {way}, which it is for")
+            raise OptionError(where, OptionName(name), ": expected ", OptionName("sharing"), f" {way}, which it is for")
 
 
 def _is_changed(weight: Weight) -> bool:

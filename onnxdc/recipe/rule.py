@@ -11,7 +11,6 @@ from onnxdc.errors import RecipeError, option_names
 from onnxdc.graph.weights import Weight
 from onnxdc.numeric.kmeans import Init
 from onnxdc.recipe.keys import CONDITIONS, DEFAULTS, PRUNING, Sharing, check_value
-from onnxdc.recipe.steps import SAFE_STEP
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Settings:
         threshold: The magnitude below which elements become zero.
         quality: The factor of the weight's standard deviation that makes the threshold (paper, section 2).
         sharing: Whether values become those of a uniform grid (``"grid"``) or of k-means (``"kmeans"``).
-        step: The step of the grid, in root mean squares of the weight's nonzeros.
+        step: The step of the grid, in root mean squares of the weight's nonzeros; None if the weight is not shared.
         bits: The bits of a code: at most 2^bits shared values, zero being one of them (paper, section 3), 1..8.
         index_bits: The bits of a gap (paper, section 2), 1..8.
         init: How k-means starts: ``"linear"``, ``"density"`` or ``"random"`` (paper, section 3.2).
@@ -38,7 +37,7 @@ class Settings:
     threshold: float | None = None
     quality: float | None = None
     sharing: Sharing = DEFAULTS["sharing"]
-    step: float = SAFE_STEP
+    step: float | None = None
     bits: int = 8
     index_bits: int = 8
     init: Init = DEFAULTS["init"]

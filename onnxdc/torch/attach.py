@@ -20,7 +20,11 @@ from onnxdc.torch.types import to_numpy, to_torch
 
 
 def attach(
-    module: nn.Module, hook: TrainingHook | str | os.PathLike[str], names: Mapping[str, str] | None = None
+    module: nn.Module,
+    hook: TrainingHook | str | os.PathLike[str],
+    names: Mapping[str, str] | None = None,
+    *,
+    keep_grid: bool = False,
 ) -> Attachment:
     """Make a module keep the rules of a hook while it is trained.
 
@@ -34,6 +38,7 @@ def attach(
         hook: The hook of the model, or its folder.
         names: Name in the ONNX model -> path of the parameter or buffer, for weights that match nothing, or several
             parameters.
+        keep_grid: Whether shared weights stay on their grids: a parameter becomes the logarithm of its step, base 2.
 
     Raises:
         HookError: A pruned or shared weight matches nothing, or several parameters, or has another shape;
@@ -46,8 +51,11 @@ def attach(
         other = first.setdefault(match.paths, name)
         if not _agree(hook, matches, name, other):
             raise HookError(f"{name}: shares the parameter {match.paths[0]} with {other}, but not its values")
+    rules = {
+        name: parametrization(hook.weights[name], matches[name].axes, keep_grid=keep_grid) for name in first.values()
+    }
     for name in first.values():
-        _constrain(module, hook.weights[name], matches[name])
+        _constrain(module, hook.weights[name], matches[name], rules[name])
     return Attachment(module, hook, matches, unmatched, _running_statistics(module, matches))
 
 
@@ -132,13 +140,12 @@ def _tensor(module: nn.Module, path: str) -> Tensor:
     return value
 
 
-def _constrain(module: nn.Module, weight: HookedWeight, match: Match) -> None:
+def _constrain(module: nn.Module, weight: HookedWeight, match: Match, rule: nn.Module | None) -> None:
     """Give a parameter the weight's values and rule; modules that shared it share what the rule is made of."""
     parameter = _tensor(module, match.paths[0])
     values = to_torch(np.ascontiguousarray(weight.values.transpose(match.axes)))
     with torch.no_grad():
         parameter.copy_(values)
-    rule = parametrization(weight, match.axes)
     if rule is None:
         return
     rule.to(parameter.device)

@@ -27,7 +27,9 @@ from onnxdc.torch.reader import read
 from onnxdc.torch.types import to_numpy, to_torch
 
 
-def module(model: Source, hook: TrainingHook | str | os.PathLike[str] | None = None) -> OnnxModule:
+def module(
+    model: Source, hook: TrainingHook | str | os.PathLike[str] | None = None, *, keep_grid: bool = False
+) -> OnnxModule:
     """Make a trainable module of a model.
 
     Args:
@@ -35,6 +37,7 @@ def module(model: Source, hook: TrainingHook | str | os.PathLike[str] | None = N
             left as it is.
         hook: The hook of the model, or its folder, to say which constants are trained and what they must keep; read
             from the model without one.
+        keep_grid: Whether shared weights stay on their grids, and steps are trained, not each value.
 
     Raises:
         ModelError: The model cannot be read, is compressed, or has operators without a form in PyTorch, each named.
@@ -51,7 +54,7 @@ def module(model: Source, hook: TrainingHook | str | os.PathLike[str] | None = N
             check_model(hook, model_io.load(model, upgrade=False), model_io.name_of(model))
         loaded = model_io.load(model)
     try:
-        return OnnxModule(loaded, (read_hook(loaded) if hook is None else hook).weights)
+        return OnnxModule(loaded, (read_hook(loaded) if hook is None else hook).weights, keep_grid=keep_grid)
     except ModelError as error:
         raise ModelError(f"{model_io.name_of(model)}: {error}") from error
 
@@ -70,13 +73,14 @@ class OnnxModule(nn.Module):
         dropouts: The layers of the Dropout nodes, by the names of their outputs in the model.
     """
 
-    def __init__(self, model: ir.Model, weights: Mapping[str, HookedWeight]) -> None:
+    def __init__(self, model: ir.Model, weights: Mapping[str, HookedWeight], *, keep_grid: bool = False) -> None:
         """Read a model whose constants in ``weights`` are trained; the errors are those of ``module``."""
         super().__init__()
         reading = read(model)
         self.names: dict[str, str] = {}
         self.statistics: dict[str, str] = {}
         self._program = reading.program
+        self._keep_grid = keep_grid
         self._inputs = [v.name or "" for v in model.graph.inputs if v.name not in model.graph.initializers]
         self._constants: dict[int, str] = {}
         onnx_names = {constant.value: constant.name for constant in named_constants(model)}
@@ -124,7 +128,7 @@ class OnnxModule(nn.Module):
             return
         self.names[name] = own
         self.register_parameter(own, nn.Parameter(values))
-        rule = parametrization(weight)
+        rule = parametrization(weight, keep_grid=self._keep_grid)
         if rule is not None:
             parametrize.register_parametrization(self, own, rule)
 

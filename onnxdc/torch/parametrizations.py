@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from onnxdc.errors import HookError
 from onnxdc.hooks import HookedWeight
+from onnxdc.numeric.grids import element_grid
 
 
 class Masked(nn.Module):
@@ -72,18 +74,65 @@ class FromCodebook(nn.Module):
         return (sums / counts)[1:].to(weight.dtype)
 
 
-def parametrization(weight: HookedWeight, axes: Sequence[int] | None = None) -> Masked | FromCodebook | None:
+class FromGrid(nn.Module):
+    """Elements are integers, which stay, times a step of four significant bits, as the file format has it.
+
+    What is trained is the logarithm of the step to base 2, so that an optimizer moves it in proportion; the gradient of
+    the rounded step counts as that of the step (straight through).
+
+    Attributes:
+        integers: The integers, float32, of the weight's shape; a buffer.
+        shape: The shape of the steps: 1 along each axis, but along that whose channels have steps of their own.
+    """
+
+    integers: Tensor
+
+    def __init__(self, integers: Tensor, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.register_buffer("integers", integers.to(torch.float32))
+        self.shape = tuple(shape)
+
+    def forward(self, logarithms: Tensor) -> Tensor:
+        """Return the weight for the logarithms of the steps."""
+        steps = torch.exp2(logarithms)
+        mantissas, exponents = torch.frexp(steps.detach())
+        rounded = torch.ldexp(torch.round(mantissas * 16), exponents - 4)
+        return self.integers.to(steps.dtype) * (steps + (rounded - steps).detach())
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """Return the logarithms of the steps nearest to a weight, in the sum of squares."""
+        dims = [axis for axis, length in enumerate(self.shape) if length == 1]
+        wide = weight.to(torch.float64)
+        integers = self.integers.to(torch.float64)
+        products, squares = (values.sum(dims, keepdim=True) for values in (integers * wide, integers * integers))
+        steps = torch.where(squares > 0, products / squares.clamp(min=1), torch.ones_like(squares))
+        return torch.log2(steps).to(torch.promote_types(weight.dtype, torch.float32))
+
+
+def parametrization(
+    weight: HookedWeight, axes: Sequence[int] | None = None, *, keep_grid: bool = False
+) -> Masked | FromCodebook | FromGrid | None:
     """Return the rule of a weight, None for one that is free.
 
     Args:
         weight: The weight, of a hook.
         axes: The permutation of axes that brings it from ONNX's layout into that of the layer; None where the layer has
             ONNX's.
+        keep_grid: Whether a shared weight stays on its grid, and the step is trained, not each value.
+
+    Raises:
+        HookError: The weight is to stay on a grid, but is on none.
     """
     if weight.is_free:
         return None
     axes = range(len(weight.shape)) if axes is None else axes
     if weight.codes is None:
         return Masked(torch.from_numpy(np.ascontiguousarray(weight.mask.transpose(axes))))
+    if keep_grid:
+        grid = element_grid(weight.values)
+        if grid is None:
+            raise HookError(f"{weight.name}: its shared values are on no grid: expected one, which keep_grid is for")
+        integers, steps = (np.ascontiguousarray(array.transpose(axes)) for array in grid)
+        return FromGrid(torch.from_numpy(integers), steps.shape)
     codes = weight.codes.transpose(axes).astype(np.int32)
     return FromCodebook(torch.from_numpy(np.ascontiguousarray(codes)), weight.clusters - 1)

@@ -23,6 +23,7 @@ class FinetuneOptions(PruneOptions, total=False):
     settle: float | None
     mask_interval: int | None
     regrow: bool | None
+    keep_grid: bool | None
     temperature: float | None
     distill_weight: float | None
     dropout: float | None

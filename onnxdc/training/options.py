@@ -83,6 +83,10 @@ class TrainingOptions:
             SWITCH, "Train pruned elements on under the masks, and let them come back when they outgrow kept ones."
         ),
     )
+    keep_grid: bool = field(
+        default=False,
+        metadata=_row(SWITCH, "Keep shared weights on their grids, and train the steps, not each value."),
+    )
     temperature: float = field(
         default=4.0,
         metadata=_row(positive(1e6), "The temperature of the softmaxes by which a teacher's classes are learnt."),

@@ -150,7 +150,10 @@ def _student(
         )
     names = [weight.name for weight in weights if weight.name in hook.weights]
     network = Network.of(
-        OnnxModule(copy, hook.weights), hook, names, [name for ranking in ranked for name in ranking.names]
+        OnnxModule(copy, hook.weights, keep_grid=options.keep_grid),
+        hook,
+        names,
+        [name for ranking in ranked for name in ranking.names],
     )
     layers = layers_after_dropout(copy, weights)
     dropouts = Dropouts(

@@ -123,7 +123,7 @@ def test_a_global_density_ranks_the_weights_together(model):
 @pytest.mark.parametrize("init", ["linear", "density", "random"])
 def test_sharing_options_reach_the_weights(model, init):
     out = model.with_name("out.onnx")
-    arguments = ["--bits", 3, "--init", init, "--groups", 2, "--seed", 5]
+    arguments = ["--sharing", "kmeans", "--bits", 3, "--init", init, "--groups", 2, "--seed", 5]
     assert onnxdc("share", model, "-o", out, *arguments).exit_code == 0
     halves = np.split(constants(ir.load(out))["fc1"], 2, axis=1)
     assert [np.unique(half).size for half in halves] == [7, 7]
@@ -202,6 +202,9 @@ def test_verify_exits_with_1_beyond_the_tolerance(model, small):
         ["compress", "in.onnx"],
         ["compress", "in.onnx", "-o", "out.onnx", "--bits", "many"],
         ["compress", "in.onnx", "-o", "out.onnx", "--sparsity", "0.9"],
+        ["compress", "in.onnx", "-o", "out.onnx", "--init", "density"],
+        ["share", "in.onnx", "-o", "out.onnx", "--groups", "2"],
+        ["share", "in.onnx", "-o", "out.onnx", "--sharing", "kmeans", "--step", "0.1"],
         ["prune", "in.onnx", "-o", "out.onnx", "--bits", "4"],
         ["verify", "a.onnx"],
         ["verify", "a.onnx", "b.onnx", "--labels", "y"],

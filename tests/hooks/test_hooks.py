@@ -44,7 +44,7 @@ def test_codebooks_of_groups_become_one():
         "m (float[N, 64] x) => (float[N, 512] y) { y = Gemm<transB: int = 1>(x, w) }",
         w=np.random.default_rng(0).standard_normal((512, 64)).astype(np.float32),
     )
-    weight = hooks.export(api.share(model, bits=8, groups=4).model).weights["w"]
+    weight = hooks.export(api.share(model, sharing="kmeans", bits=8, groups=4).model).weights["w"]
     assert weight.codes.dtype == np.uint16
     assert weight.clusters == 1 + 4 * 255
     np.testing.assert_array_equal(weight.codebook[weight.codes], weight.values)

@@ -332,14 +332,18 @@ def test_compressing_folds_a_batch_normalization_and_fuses_what_follows():
     statistics = {"s": normal(64), "t": normal(64, seed=1), "m": normal(64, seed=2), "v": 1 + normal(64, seed=3) ** 2}
     model = build(text, W=weight(64, 64, 3, 3, values=7), **statistics)
     feeds = {"x": normal(2, 64, 5, 5)}
-    result = onnxdc.compress(model, groups=64)
+    result = onnxdc.compress(model, sharing="kmeans", groups=64)
     assert op_types(result.model) == ["SparseQuantConvAddRelu"]
     (row,) = result.report.rows
     assert (row.fused, row.cells()[-1]) == ("Add+Relu", "sparse + Add+Relu")
     (expected,), (found,) = run(model, feeds), run(result.model, feeds, native=True)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
     assert onnxdc.inspect(result.model).rows[0].fused == "Add+Relu"
-    assert op_types(onnxdc.compress(model, groups=64, fuse=False).model) == ["SparseQuantConv", "Add", "Relu"]
+    assert op_types(onnxdc.compress(model, sharing="kmeans", groups=64, fuse=False).model) == [
+        "SparseQuantConv",
+        "Add",
+        "Relu",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ from tests.helpers.text_models import build, normal
 INFO = WeightInfo("W", "fc", (40, 30), 1)
 WORK = [
     (prune_weight, normal(40, 30), Settings(density=0.25)),
-    (partial(share_weight, seed=3), normal(40, 30), Settings(bits=4, init="random", groups=3)),
+    (partial(share_weight, seed=3), normal(40, 30), Settings(sharing="kmeans", bits=4, init="random", groups=3)),
+    (partial(share_weight, seed=0), normal(40, 30), Settings(step=0.1)),
     (code_weight, weight(40, 30), Settings()),
 ]
 
@@ -43,7 +44,7 @@ def assert_same_bits(a: np.ndarray, b: np.ndarray) -> None:
     assert (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
 
 
-@pytest.mark.parametrize(("work", "array", "settings"), WORK, ids=["prune", "share", "code"])
+@pytest.mark.parametrize(("work", "array", "settings"), WORK, ids=["prune", "k-means", "grid", "code"])
 def test_work_in_another_process_gives_the_same(work, array: np.ndarray, settings: Settings) -> None:
     here = work(array, settings, INFO)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
@@ -54,7 +55,7 @@ def test_work_in_another_process_gives_the_same(work, array: np.ndarray, setting
         assert_same_bits(ours, theirs)
 
 
-@pytest.mark.parametrize(("work", "array", "settings"), WORK, ids=["prune", "share", "code"])
+@pytest.mark.parametrize(("work", "array", "settings"), WORK, ids=["prune", "k-means", "grid", "code"])
 def test_work_leaves_its_arguments_as_they_are(work, array: np.ndarray, settings: Settings) -> None:
     given = array.copy()
     given.setflags(write=False)

@@ -161,5 +161,5 @@ def test_a_table_gets_more_bits_than_a_pruned_weight() -> None:
     model = build(
         "g (int64[N, 1] i) => (y) { t = GatherND (w, i)  y = MatMul (t, v) }", w=normal(90, 8), v=normal(8, 90)
     )
-    plan = plan_weights(model, Recipe().with_options(density=0.1))
+    plan = plan_weights(model, Recipe().with_options(sharing="kmeans", density=0.1))
     assert [planned.settings.bits for planned in plan.weights] == [8, 5]

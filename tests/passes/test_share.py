@@ -30,21 +30,21 @@ def shared(model: ir.Model) -> np.ndarray:
 @pytest.mark.parametrize("init", ["linear", "density", "random"])
 def test_a_weight_keeps_its_zeros_and_as_many_values_as_the_bits_allow(bits: int, init: str) -> None:
     model = one_layer(SPARSE)
-    result = share(model, Recipe().with_options(bits=bits, init=init, seed=3))
+    result = share(model, Recipe().with_options(sharing="kmeans", bits=bits, init=init, seed=3))
     array = shared(model)
 
     assert np.array_equal(array == 0, SPARSE == 0)
     assert np.unique(array[array != 0]).size == 2**bits - 1
     change = result.changes[0]
     assert (change.name, change.weight.kind, change.weight.shape) == ("w", "fc", (40, 30))
-    assert (change.bits, change.init, change.groups) == (bits, init, 1)
+    assert change.steps is None
     assert change.before == Figures(size=1200, nnz=np.count_nonzero(SPARSE), nbytes=4800)
     assert change.after == Figures(size=1200, nnz=np.count_nonzero(SPARSE), nbytes=4800, distinct=2**bits - 1)
 
 
 def test_each_element_gets_the_mean_of_its_neighbours() -> None:
     model = one_layer(SPARSE)
-    share(model, Recipe().with_options(bits=4))
+    share(model, Recipe().with_options(sharing="kmeans", bits=4))
     array = shared(model)
 
     for value in np.unique(array[array != 0]):
@@ -52,23 +52,63 @@ def test_each_element_gets_the_mean_of_its_neighbours() -> None:
         assert value == pytest.approx(members.mean(), rel=1e-6)
 
 
-def test_8_bits_hardly_change_the_output() -> None:
+@pytest.mark.parametrize("sharing", ["grid", "kmeans"])
+def test_the_defaults_hardly_change_the_output(sharing: str) -> None:
     model, x = one_layer(W), normal(7, 40, seed=5)
     before = run(model, {"x": x})[0]
-    share(model)
+    share(model, Recipe().with_options(sharing=sharing))
 
-    assert np.abs(run(model, {"x": x})[0] - before).max() < 0.01 * np.abs(before).max()
+    assert np.square(run(model, {"x": x})[0] - before).mean() < 1e-4 * np.square(before).mean()
 
 
 def test_the_seed_decides_random_initialisation() -> None:
     arrays = []
     for seed in (1, 1, 2):
         model = one_layer(W)
-        share(model, Recipe().with_options(bits=4, init="random", seed=seed))
+        share(model, Recipe().with_options(sharing="kmeans", bits=4, init="random", seed=seed))
         arrays.append(shared(model))
 
     assert np.array_equal(arrays[0], arrays[1])
     assert not np.array_equal(arrays[0], arrays[2])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_are_a_step_of_few_bits_times_integers(dtype: type) -> None:
+    model = one_layer(W.astype(dtype))
+    change = share(model, Recipe((Rule("w", step=0.1),))).changes[0]
+    array = shared(model)
+
+    assert change.steps is not None
+    (step,) = change.steps
+    assert abs(step / (0.1 * W.std()) - 1) < 0.08
+    assert (step * 2.0**10).is_integer()
+    integers = np.rint(W.astype(np.float64) / step)
+    np.testing.assert_array_equal(array, integers * step)
+    assert not np.signbit(array[array == 0]).any()
+    assert change.after.nnz == np.count_nonzero(integers) < change.before.nnz
+    assert change.after.distinct == np.unique(integers).size - 1
+
+
+def test_a_larger_layer_has_a_coarser_grid() -> None:
+    weights = {"small": normal(40, 10), "large": normal(10, 4000)}
+    model = build("g (float[N, 40] x) => (y) { a = MatMul (x, small)  y = MatMul (a, large) }", **weights)
+    steps = {change.name: change.steps for change in share(model).changes}
+
+    assert steps["small"] is not None
+    assert steps["large"] is not None
+    assert steps["small"][0] < steps["large"][0] / 4
+
+
+def test_channels_of_very_different_size_have_steps_of_their_own() -> None:
+    scales = np.array([100, *[1] * 29], dtype=np.float32)
+    model = one_layer(W * scales)
+    change = share(model).changes[0]
+
+    assert change.steps is not None
+    np.testing.assert_allclose(change.steps / scales, change.steps[-1], rtol=0.3)
+    lost = np.square(shared(model) - W * scales).sum(0) / np.square(W * scales).sum(0)
+    assert lost.max() < 0.001
+    assert "integers times the steps of" in share(model).skips[0].reason
 
 
 def test_sharing_twice_changes_nothing_more() -> None:
@@ -95,18 +135,17 @@ def test_sharing_twice_changes_nothing_more() -> None:
 )
 def test_groups_divide_the_output_channels(node: str, shape: tuple[int, ...], axis: int) -> None:
     model = one_layer(normal(*shape), node)
-    result = share(model, Recipe().with_options(bits=3, groups=3))
+    result = share(model, Recipe().with_options(sharing="kmeans", bits=3, groups=3))
     groups = np.split(shared(model), 3, axis=axis)
 
     assert [np.unique(group).size for group in groups] == [7, 7, 7]
     assert result.changes[0].after is not None
     assert result.changes[0].after.distinct == np.unique(shared(model)).size > 7
-    assert (result.changes[0].init, result.changes[0].groups) == ("linear", 3)
 
 
 def test_groups_that_do_not_fit_are_a_reason_to_skip() -> None:
     model = one_layer(W)
-    result = share(model, Recipe().with_options(groups=7))
+    result = share(model, Recipe().with_options(sharing="kmeans", groups=7))
 
     assert result.changes == []
     assert "groups must divide dimension 1" in result.skips[0].reason
@@ -114,7 +153,7 @@ def test_groups_that_do_not_fit_are_a_reason_to_skip() -> None:
 
 def test_groups_of_unknown_channels_are_a_reason_to_skip() -> None:
     model = build("g (float[N, 40] x, int64[2] s) => (y) { v = Reshape (w, s)  y = MatMul (x, v) }", w=W)
-    result = share(model, Recipe().with_options(groups=2))
+    result = share(model, Recipe().with_options(sharing="kmeans", groups=2))
 
     assert result.skips[0].reason == "2 groups, but which axis holds its output channels is not known"
 
@@ -131,13 +170,14 @@ def test_a_weight_that_is_not_finite_is_skipped(bad: float) -> None:
     assert "finite" in result.skips[0].reason
 
 
+@pytest.mark.parametrize("sharing", ["grid", "kmeans"])
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64])
-def test_other_types_stay(dtype: type) -> None:
+def test_other_types_stay(dtype: type, sharing: str) -> None:
     model = one_layer(W.astype(dtype))
-    share(model, Recipe().with_options(bits=4))
+    share(model, Recipe().with_options(sharing=sharing, bits=4))
 
     assert shared(model).dtype == dtype
-    assert np.unique(shared(model)).size == 15
+    assert 8 < np.unique(shared(model)).size <= 16
 
 
 def test_pruned_layers_get_the_bits_of_the_paper_and_the_others_8() -> None:
@@ -147,11 +187,11 @@ def test_pruned_layers_get_the_bits_of_the_paper_and_the_others_8() -> None:
         w=normal(1568, 20),
         u=normal(20, 20),
     )
-    recipe = Recipe((Rule("u"), Rule("*", density=0.5)))
+    recipe = Recipe((Rule("u"), Rule("*", density=0.5))).with_options(sharing="kmeans")
     prune(model, recipe)
     result = share(model, recipe)
 
-    assert {change.name: change.bits for change in result.changes} == {"c": 8, "w": 5, "u": 8}
+    assert {change.name: change.after.distinct for change in result.changes} == {"c": 255, "w": 31, "u": 255}
 
 
 def test_a_weight_of_zeros_alone_is_left_as_it_is() -> None:

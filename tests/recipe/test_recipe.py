@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from onnxdc.errors import RecipeError
+from onnxdc.errors import OptionError, RecipeError
 from onnxdc.graph.weights import find_weights
 from onnxdc.recipe import Options, Recipe, Rule, Settings
 from tests.helpers.text_models import build, normal
@@ -44,7 +46,7 @@ def test_the_empty_recipe_prunes_nothing_and_shares_at_8_bits() -> None:
 
 @pytest.mark.parametrize("option", ["density", "threshold", "quality", "global_density"])
 def test_a_pruned_weight_gets_the_bits_of_the_paper(option: str) -> None:
-    settings = resolve(**{option: 0.5})
+    settings = resolve(sharing="kmeans", **{option: 0.5})
 
     assert {name: (s.bits, s.index_bits) for name, s in settings.items()} == {
         "conv_weight": (8, 8),
@@ -55,11 +57,12 @@ def test_a_pruned_weight_gets_the_bits_of_the_paper(option: str) -> None:
 
 
 def test_the_first_rule_that_matches_counts_alone() -> None:
-    settings = resolve(Rule("fc1_*", bits=3), Rule("fc*", bits=4, density=0.1), init="density")
+    settings = resolve(Rule("fc1_*", bits=3), Rule("fc*", bits=4, density=0.1), sharing="kmeans", init="density")
 
-    assert settings["fc1_weight"] == Settings(bits=3, index_bits=5, init="density")
-    assert settings["fc2_weight"] == Settings(density=0.1, bits=4, index_bits=5, init="density")
-    assert settings["conv_weight"] == Settings(init="density")
+    settings = {name: replace(of_weight, step=None) for name, of_weight in settings.items()}
+    assert settings["fc1_weight"] == Settings(sharing="kmeans", bits=3, index_bits=5, init="density")
+    assert settings["fc2_weight"] == Settings(density=0.1, sharing="kmeans", bits=4, index_bits=5, init="density")
+    assert settings["conv_weight"] == Settings(sharing="kmeans", init="density")
 
 
 @pytest.mark.parametrize(
@@ -105,6 +108,48 @@ def test_an_option_that_prunes_replaces_the_way_of_the_recipe() -> None:
 
     assert by_layer == Recipe(defaults=Options(density=0.25))
     assert globally == Recipe(defaults=Options(bits=4), global_density=0.5)
+
+
+@pytest.mark.parametrize(
+    ("rules", "options"),
+    [
+        ((), {"init": "density"}),
+        ((), {"groups": 2}),
+        ((), {"sharing": "kmeans", "step": 0.1}),
+        ((Rule("fc*", groups=2),), {}),
+        ((Rule("fc*", sharing="grid", init="random"),), {"sharing": "kmeans"}),
+    ],
+)
+def test_an_option_of_the_other_way_of_sharing_is_refused(rules: tuple[Rule, ...], options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=r": expected sharing (grid|kmeans), which it is for$"):
+        Recipe(rules).with_options(**options)
+
+
+def test_defaults_may_be_for_the_rules_that_share_otherwise() -> None:
+    recipe = Recipe((Rule("fc*", sharing="kmeans"),), Options(groups=2, step=0.1))
+
+    assert recipe.resolve(WEIGHTS, SKIPS)["fc1_weight"].groups == 2
+
+
+def test_steps_grow_with_the_root_of_the_size_and_are_exact_in_a_rule() -> None:
+    weights = {name: normal(*shape) for name, shape in {"a": (16, 16), "b": (16, 64), "c": (64, 16)}.items()}
+    model = build("g (float[N, 16] x) => (y) { p = MatMul (x, a)  q = MatMul (p, b)  y = MatMul (q, c) }", **weights)
+    found = find_weights(model, 0)[0]
+    steps = {name: s.step for name, s in Recipe((Rule("c", step=0.3),)).with_options(step=0.1).resolve(found).items()}
+    middle = np.exp((256 * np.log(256) + 2 * 1024 * np.log(1024)) / (256 + 2 * 1024))
+
+    assert steps == pytest.approx({"a": 0.1 * np.sqrt(256 / middle), "b": 0.1 * np.sqrt(1024 / middle), "c": 0.3})
+    safe = {name: s.step for name, s in Recipe().resolve(found).items()}
+    total = 256 + 2 * 1024
+    assert safe["a"] == pytest.approx(0.105 * (total / 1e6) ** 0.2 * np.sqrt(256 / middle))
+
+
+def test_a_convolution_that_no_weight_precedes_has_a_finer_step() -> None:
+    conv, fc = (resolve()[name].step for name in ("conv_weight", "fc1_weight"))
+
+    assert conv is not None
+    assert fc is not None
+    assert conv == pytest.approx(fc * np.sqrt(108 / 1152) / 4)
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
@@ -167,6 +212,7 @@ def test_a_file_says_the_same_as_python(tmp_path: Path) -> None:
         min_elements = 10
         global_density = 0.2
         [defaults]
+        sharing = "kmeans"
         init = "random"
         [[rule]]
         pattern = "fc1*"
@@ -186,12 +232,12 @@ def test_a_file_says_the_same_as_python(tmp_path: Path) -> None:
             Rule("fc1*", density=1, bits=5, index_bits=4, groups=2, execution="dense"),
             Rule(kind="conv", skip=True),
         ),
-        defaults=Options(init="random"),
+        defaults=Options(sharing="kmeans", init="random"),
         global_density=0.2,
         seed=3,
         min_elements=10,
     )
-    assert [rule.where for rule in recipe.rules] == ["my.toml:7", "my.toml:14"]
+    assert [rule.where for rule in recipe.rules] == ["my.toml:8", "my.toml:15"]
 
 
 def test_an_empty_file_is_the_empty_recipe(tmp_path: Path) -> None:
@@ -225,6 +271,8 @@ def test_an_empty_file_is_the_empty_recipe(tmp_path: Path) -> None:
             "\nglobal_density = 0.1\n[defaults]\ndensity = 0.1\n",
             "my.toml:2: expected one way to prune by default, got ",
         ),
+        ("[defaults]\ninit = 'random'\n", "my.toml: init: expected sharing kmeans, which it is for"),
+        ("[[rule]]\nkind = 'fc'\nstep = 0.1\nsharing = 'kmeans'\n", "my.toml: kind 'fc': step: expected sharing grid"),
         ("seed = 1\nbits = = 2\n", "my.toml:2: not TOML: Invalid value"),
         ("seed = [1\n", "my.toml:1: not TOML: Unclosed array"),
         ("seed = " + "[" * 10000, "my.toml:1: not TOML: "),

@@ -9,11 +9,13 @@ import pytest
 import torch
 from torch import nn
 
+import onnxdc
 from onnxdc.errors import HookError
 from onnxdc.hooks import read_hook
+from onnxdc.numeric.grids import element_grid
 from onnxdc.torch import attach
 from tests.helpers import few_values
-from tests.helpers.text_models import build
+from tests.helpers.text_models import build, normal
 from tests.helpers.torch_networks import IMAGES, OPTIMIZERS, assert_imported, model, net, pruned, train
 
 torch.set_num_threads(1)
@@ -31,6 +33,29 @@ def test_training_keeps_the_rules_and_comes_back(optimizer: str, autocast: bool)
         assert weight.violation(state[name]) is None
         assert np.array_equal(state[name], weight.values) == (weight.stage == "statistic")
     assert_imported(onnx, attachment)
+
+
+@pytest.mark.parametrize("outlier", [1, 100])
+def test_a_module_stays_on_its_grids(outlier: float) -> None:
+    weight = normal(30, 40)
+    weight[0] *= outlier  # so that each channel has a step of its own
+    onnx = onnxdc.share(build("g (float[N, 40] x) => (y) { y = Gemm <transB = 1> (x, w) }", w=weight)).model
+    hook, module = read_hook(onnx), nn.Linear(40, 30, bias=False)
+    attachment = attach(module, hook, {"w": "weight"}, keep_grid=True)
+    x = torch.from_numpy(normal(64, 40, seed=1))
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.05)
+    for _ in range(10):
+        optimizer.zero_grad()
+        module(x).square().mean().backward()
+        optimizer.step()
+    before, after = element_grid(hook.weights["w"].values), element_grid(attachment.state()["w"])
+
+    assert before is not None
+    assert after is not None
+    assert before[1].size == after[1].size == (1 if outlier == 1 else 30)
+    assert (after[1] < before[1]).all()
+    np.testing.assert_array_equal(after[0] * after[1], attachment.state()["w"])
+    assert hook.weights["w"].violation(attachment.state()["w"]) is None
 
 
 def test_running_statistics_take_the_values_of_the_model_and_come_back() -> None:
