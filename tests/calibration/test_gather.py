@@ -119,6 +119,12 @@ def test_too_few_rows_are_told() -> None:
     assert statistics.skips["fc2"].reason == "5 rows were read for 40 inputs, expected a quarter at least"
 
 
+def test_inputs_that_are_always_the_same_say_nothing() -> None:
+    statistics = gather(PLAN, [{"x": np.broadcast_to(X[:1], X.shape)}])
+    assert not statistics.layers
+    assert statistics.skips["fc1"].reason == "its inputs are the same in all of the data"
+
+
 def test_layers_that_read_the_same_share_a_factor() -> None:
     text = "g (float[N, 6] x) => (float[] y) { a = MatMul (x, q)\n b = MatMul (x, k)\n y = Add (a, b) }"
     statistics = gather(planned(build(text, q=normal(6, 8), k=normal(6, 8, seed=1))), [{"x": normal(30, 6)}])
