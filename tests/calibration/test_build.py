@@ -17,7 +17,7 @@ from onnxdc.calibration.tasks import calibrated_weights, tasks_of
 from onnxdc.graph.skips import SkipCode
 from onnxdc.numeric.grids import grid_of_values
 from onnxdc.passes.plan import Plan
-from tests.calibration.networks import perceptron, planned
+from tests.helpers.calibration_networks import perceptron, planned
 from tests.helpers.text_models import build, normal, run
 
 MODEL, X = perceptron()

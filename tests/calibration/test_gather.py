@@ -9,7 +9,7 @@ from onnxdc.calibration.gather import feeds_of, gather
 from onnxdc.calibration.statistics import Statistics
 from onnxdc.errors import ModelError, OptionError
 from onnxdc.graph.skips import SkipCode
-from tests.calibration.networks import perceptron, planned
+from tests.helpers.calibration_networks import perceptron, planned
 from tests.helpers.text_models import build, normal
 
 MODEL, X = perceptron()

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from onnxdc.errors import OptionError
 from onnxdc.numeric.calibrated.factor import Factor
 from onnxdc.numeric.calibrated.feedback import feed_back, in_order, out_of_order
-from onnxdc.numeric.calibrated.lengths import Prices, column_prices, distinct, histogram_of
-from onnxdc.numeric.calibrated.rounding import MAX_NONZERO, Rounded
-from onnxdc.numeric.calibrated.steps import LARGEST, fitting_step, next_step
+from onnxdc.numeric.calibrated.lengths import Prices, column_prices
+from onnxdc.numeric.calibrated.rounding import Rounded, on_grid
+from onnxdc.numeric.calibrated.steps import LARGEST
 
 
 def saliency(matrices: NDArray[np.float32], factor: Factor) -> NDArray[np.float32]:
@@ -72,20 +72,18 @@ def prune_and_round(matrices: NDArray[np.float32], factor: Factor, density: floa
         OptionError: The density is out of range.
         WeightError: A value is NaN or infinite.
     """
-    step = fitting_step(matrices, step)
     prices = column_prices(factor.pivots)
-    while True:
-        histogram = histogram_of(np.rint(matrices * np.float32(1 / step)))
-        loss = 0.0
-        for _ in range(2):
-            histogram[LARGEST] = 0  # zeros are not chosen by length
-            columns = in_order(matrices, factor)
-            columns *= np.float32(1 / step)
-            loss = feed_back(columns, factor, _Masked(factor, density, Prices(histogram, prices, zero=False)))
-            histogram = histogram_of(columns)
-        if distinct(histogram) <= MAX_NONZERO:
-            return Rounded(out_of_order(columns, factor).astype(np.int16), step, loss * step * step)
-        step = next_step(step)
+
+    def one_pass(scale: float, histogram: NDArray[np.int64], integers: NDArray[np.int16]) -> float:
+        nonzero = histogram.copy()
+        nonzero[LARGEST] = 0  # zeros are not chosen by length
+        columns = in_order(matrices, factor)
+        columns *= np.float32(scale)
+        loss = feed_back(columns, factor, _Masked(factor, density, Prices(nonzero, prices, zero=False)))
+        integers[...] = out_of_order(columns, factor)
+        return loss
+
+    return on_grid(matrices, step, one_pass)
 
 
 class _Masked:
