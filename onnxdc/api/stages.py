@@ -62,17 +62,19 @@ def share(
     progress: StageProgress | None = None,
     **options: Unpack[ShareOptions],
 ) -> CompressionResult:
-    """Give the nonzeros of each weight at most 2^bits - 1 common values. The result is a standard model.
+    """Give each weight few values: those of a grid, or of k-means. The result is a standard model.
 
     Args:
         model: A path, or a model in memory.
         recipe: What to do to which weight.
         progress: Called after each weight.
-        options: Change the defaults of the recipe: ``bits``, ``init``, ``groups``, ``seed`` and ``min_elements``.
+        options: Change the defaults of the recipe: ``sharing``, ``step``, ``bits``, ``init``, ``groups``, ``seed`` and
+            ``min_elements``.
 
     Raises:
         ModelError: The model cannot be read, is compressed already, or has no weight.
         RecipeError: An option is out of range, or a rule matches no weight.
+        OptionError: An option means nothing with the way of sharing.
     """
     plan, before = load_and_plan(model, recipe, options, [Role.WEIGHT, Role.TABLE], "share")
     return _dense_result(plan, share_pass(plan, progress=stage_progress("share", progress)), before)

@@ -62,7 +62,7 @@ def gather(
         ModelError: The model cannot be run on these feeds.
         OptionError: There is no such mask.
     """
-    memory = memory or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+    memory = _default_memory() if memory is None else memory
     feeds = list(feeds) if isinstance(feeds, Iterator) else feeds
     specs = input_specs(plan.model, MODEL)
     mask = _mask_name(specs, mask_input)
@@ -87,6 +87,14 @@ def gather(
             shelf.put(reading, learnt)
     biased = frozenset(found.biases)
     return Statistics(found.layers, biased, shelf, found.skips, items or total, memory // _SHARE)
+
+
+def _default_memory() -> int:
+    """Return a quarter of the machine's memory, 2 GB where the system does not say how much there is."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return 2 * 10**9
 
 
 def _mask_name(specs: Sequence[InputSpec], asked: str | None) -> str | None:

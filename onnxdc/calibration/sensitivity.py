@@ -25,7 +25,7 @@ from onnxdc.passes.result import Progress
 ITEMS: Final = 64  # that the model is run on for each layer, a choice
 
 _STEP: Final = 0.5  # standard deviations: about the steps of a file a tenth the size
-_LEAST: Final = 1e-3  # of what layers usually matter: less is not to be believed of so few items
+_LEAST: Final = 1e-3  # of what weights usually matter: less is not to be believed of so few items
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,11 @@ class Sensitivity:
 
     @property
     def ratio(self) -> float | None:
-        """The divergence for an error as large as the signal; None if that was not measured."""
-        if self.divergence is None or not math.isfinite(self.divergence) or self.loss <= 0:
+        """The divergence for an error as large as the signal; None if that was not measured.
+
+        None at all means that the items do not reach the weight, such as that of a branch that was not taken.
+        """
+        if not self.divergence or not math.isfinite(self.divergence) or self.loss <= 0:
             return None
         return self.divergence / self.loss * self.signal
 
@@ -114,7 +117,7 @@ def importances(sensitivities: Mapping[str, Sensitivity], *, measured: bool) -> 
         measured: Whether what was measured counts alone, as is best for transformers; else it is steadied by the mean
             with equal divergence for equal signal-to-noise ratio (their geometric mean), as is best for convolutions.
     """
-    ratios = [found.ratio for found in sensitivities.values() if found.ratio]
+    ratios = [found.ratio for found in sensitivities.values() if found.ratio is not None]
     usual = math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else 1.0
     result = {}
     for name, found in sensitivities.items():

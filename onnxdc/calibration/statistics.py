@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,12 +61,11 @@ class Statistics:
         self._biased, self._moments = biased, moments
         self._factors: Shelf[tuple[tuple[Reading, ...], bool], Factor] = Shelf(memory, _factor_bytes)
         for name, layer in layers.items():
-            rows = sum(moments[reading].rows for reading in layer.readings)
-            if _FEWEST * rows < layer.columns:
-                reason = f"{rows} rows were read for {layer.columns} inputs, expected a quarter at least"
-                self.skips[name] = Skip(name, SkipCode.NOT_CALIBRATED, reason)
-            else:
+            reason = _why_not(layer, [moments[reading] for reading in layer.readings])
+            if reason is None:
                 self.layers[name] = layer
+            else:
+                self.skips[name] = Skip(name, SkipCode.NOT_CALIBRATED, reason)
 
     def inputs(self, name: str) -> Inputs:
         """Return what is known of the inputs of a layer; layers that read the same share a factor."""
@@ -85,6 +84,16 @@ class Statistics:
         for reading in layer.readings:
             merged.merge(self._moments[reading])
         return merged
+
+
+def _why_not(layer: Layer, moments: Sequence[Moments]) -> str | None:
+    """Return why too little is known of the inputs of a layer; None if there is enough."""
+    rows = sum(learnt.rows for learnt in moments)
+    if _FEWEST * rows < layer.columns:
+        return f"{rows} rows were read for {layer.columns} inputs, expected a quarter at least"
+    if not any(learnt.varies for learnt in moments):
+        return "its inputs are the same in all of the data"
+    return None
 
 
 def _factor_bytes(made: Factor) -> int:

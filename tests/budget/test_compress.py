@@ -12,7 +12,7 @@ import pytest
 import onnxdc
 from onnxdc import ModelError, OptionError, Recipe, Rule
 from onnxdc.numeric.grids import grid_of_values
-from tests.calibration.networks import perceptron
+from tests.helpers.calibration_networks import perceptron
 from tests.helpers.text_models import build, normal
 
 MODEL = build(

@@ -17,7 +17,7 @@ from onnxdc.calibration.tasks import calibrated_weights, tasks_of
 from onnxdc.graph.skips import SkipCode
 from onnxdc.numeric.grids import grid_of_values
 from onnxdc.passes.plan import Plan
-from tests.calibration.networks import perceptron, planned
+from tests.helpers.calibration_networks import perceptron, planned
 from tests.helpers.text_models import build, normal, run
 
 MODEL, X = perceptron()
@@ -230,12 +230,18 @@ def test_importance_where_nothing_was_measured_or_next_to_nothing() -> None:
     assert measured["a"] == pytest.approx(0.02)
     assert measured["b"] == pytest.approx(0.04)
     assert measured["unmeasured"] == pytest.approx(usual / 4)
-    assert 0 < measured["silent"] < 0.01 * usual / 2
+    assert measured["silent"] == pytest.approx(usual / 2)
     assert measured["dead"] == 0
 
     found["b"] = Sensitivity(0.32, 2.0, 5.0)
     steadied = importances(found, measured=False)
     assert steadied["b"] / steadied["a"] == pytest.approx(np.sqrt((0.16 / 0.02) * (10 / 5)))  # sqrt(s_div * s_rel)
+
+
+def test_what_hardly_matters_still_matters_a_little() -> None:
+    found = {str(number): Sensitivity(0.1, 1.0, 10.0) for number in range(9)} | {"quiet": Sensitivity(1e-12, 1.0, 10.0)}
+    importance = importances(found, measured=True)
+    assert 1e-5 < importance["quiet"] / importance["0"] < 1e-3
 
 
 def test_convolutions_anywhere_count() -> None:

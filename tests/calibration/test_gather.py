@@ -9,7 +9,7 @@ from onnxdc.calibration.gather import feeds_of, gather
 from onnxdc.calibration.statistics import Statistics
 from onnxdc.errors import ModelError, OptionError
 from onnxdc.graph.skips import SkipCode
-from tests.calibration.networks import perceptron, planned
+from tests.helpers.calibration_networks import perceptron, planned
 from tests.helpers.text_models import build, normal
 
 MODEL, X = perceptron()
@@ -117,6 +117,12 @@ def test_too_few_rows_are_told() -> None:
     statistics = gather(PLAN, [{"x": X[:5]}])
     assert not statistics.layers
     assert statistics.skips["fc2"].reason == "5 rows were read for 40 inputs, expected a quarter at least"
+
+
+def test_inputs_that_are_always_the_same_say_nothing() -> None:
+    statistics = gather(PLAN, [{"x": np.broadcast_to(X[:1], X.shape)}])
+    assert not statistics.layers
+    assert statistics.skips["fc1"].reason == "its inputs are the same in all of the data"
 
 
 def test_layers_that_read_the_same_share_a_factor() -> None:

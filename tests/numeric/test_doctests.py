@@ -10,7 +10,7 @@ import pytest
 
 import onnxdc.numeric
 
-MODULES = [module.name for module in pkgutil.iter_modules(onnxdc.numeric.__path__, "onnxdc.numeric.")]
+MODULES = [module.name for module in pkgutil.walk_packages(onnxdc.numeric.__path__, "onnxdc.numeric.")]
 
 
 @pytest.mark.parametrize("name", MODULES)

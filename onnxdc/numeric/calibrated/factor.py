@@ -45,7 +45,7 @@ def damping_of(columns: int, rows: int) -> float:
     """Return the damping for moments of ``rows`` rows, as a share of the mean variance.
 
     >>> [damping_of(9, 20_000), damping_of(384, 2_934), damping_of(1536, 2_934)]
-    [0.01, 0.02617586912065439, 0.1]
+    [0.01, 0.0261758691206544, 0.1]
     """
     return float(np.clip(_PER_COLUMN * columns / max(rows, 1), *_DAMPING))
 

@@ -68,6 +68,12 @@ class Moments:
         self._finish()
         return self._mean
 
+    @property
+    def varies(self) -> bool:
+        """Whether any input had more than one value."""
+        self._finish()
+        return bool(np.einsum("gnn->gn", self._scatter).any())
+
     def second(self, *, centred: bool) -> NDArray[np.float64]:
         """Return ``E[(x - m)(x - m)^T]``, or ``E[x x^T]`` if not centred, as a new float64 ``[g, n, n]``."""
         self._finish()

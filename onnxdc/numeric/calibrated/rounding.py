@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,35 @@ class Rounded:
         return ((self.integers * self.step) + 0.0).astype(dtype)
 
 
+Pass: TypeAlias = Callable[[float, NDArray[np.int64], NDArray[np.int16]], float]
+"""Rounds a weight, times a scale, to integers, by a histogram of them; returns the loss in squared steps."""
+
+
+def on_grid(weights: NDArray[np.float32], step: float, most: int, one_pass: Pass) -> Rounded:
+    """Round a weight in passes, each with the codewords that the one before led to.
+
+    Args:
+        weights: The weight, any shape.
+        step: The step that is wanted; the one that is used is of four significant bits, and as large as it takes for at
+            most ``most`` nonzero integers.
+        most: How many integers besides zero there may be, 1..255.
+        one_pass: Rounds it.
+
+    Raises:
+        WeightError: A value is NaN or infinite.
+    """
+    step = fitting_step(weights, step, most)
+    integers = np.empty(weights.shape, np.int16)
+    while True:
+        histogram, loss = _nearest(weights, step), 0.0
+        for _ in range(_PASSES):
+            loss = one_pass(1 / step, histogram, integers)
+            histogram = _counted(integers)
+        if distinct(histogram) <= most:
+            return Rounded(integers, step, loss * step * step)
+        step = next_step(step)
+
+
 def round_with_feedback(
     matrices: NDArray[np.float32], step: float, factor: Factor, *, most: int = MAX_NONZERO
 ) -> Rounded:
@@ -65,7 +94,7 @@ def round_with_feedback(
             integers[:, rows] = out_of_order(columns, factor)
         return loss
 
-    return _rounded(matrices, step, most, one_pass)
+    return on_grid(matrices, step, most, one_pass)
 
 
 def round_alone(weights: NDArray[np.float32], step: float, *, most: int = MAX_NONZERO) -> Rounded:
@@ -82,24 +111,7 @@ def round_alone(weights: NDArray[np.float32], step: float, *, most: int = MAX_NO
             loss += float(np.square(values - chosen).sum(dtype=np.float64))
         return loss
 
-    return _rounded(weights, step, most, one_pass)
-
-
-_Pass = Callable[[float, NDArray[np.int64], NDArray[np.int16]], float]
-"""Rounds a weight, times a scale, to integers, by a histogram of them; returns the loss in squared steps."""
-
-
-def _rounded(weights: NDArray[np.float32], step: float, most: int, one_pass: _Pass) -> Rounded:
-    step = fitting_step(weights, step, most)
-    integers = np.empty(weights.shape, np.int16)
-    while True:
-        histogram, loss = _nearest(weights, step), 0.0
-        for _ in range(_PASSES):
-            loss = one_pass(1 / step, histogram, integers)
-            histogram = _counted(integers)
-        if distinct(histogram) <= most:
-            return Rounded(integers, step, loss * step * step)
-        step = next_step(step)
+    return on_grid(weights, step, most, one_pass)
 
 
 def _nearest(weights: NDArray[np.float32], step: float) -> NDArray[np.int64]:

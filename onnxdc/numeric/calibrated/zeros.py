@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from onnxdc.errors import OptionError
 from onnxdc.numeric.calibrated.factor import Factor
 from onnxdc.numeric.calibrated.feedback import feed_back, in_order, out_of_order, zeros_stay
-from onnxdc.numeric.calibrated.lengths import Prices, column_prices, distinct, histogram_of
-from onnxdc.numeric.calibrated.rounding import Rounded
-from onnxdc.numeric.calibrated.steps import LARGEST, MAX_NONZERO, fitting_step, next_step
+from onnxdc.numeric.calibrated.lengths import Prices, column_prices
+from onnxdc.numeric.calibrated.rounding import Rounded, on_grid
+from onnxdc.numeric.calibrated.steps import LARGEST, MAX_NONZERO
 
 
 def saliency(matrices: NDArray[np.float32], factor: Factor) -> NDArray[np.float32]:
@@ -75,21 +75,19 @@ def prune_and_round(
         OptionError: The density is out of range.
         WeightError: A value is NaN or infinite.
     """
-    step = fitting_step(matrices, step, most)
     prices = column_prices(factor.pivots)
-    while True:
-        histogram = histogram_of(np.rint(matrices * np.float32(1 / step)))
-        loss = 0.0
-        for _ in range(2):
-            histogram[LARGEST] = 0  # zeros are not chosen by length
-            columns = in_order(matrices, factor)
-            chooser = zeros_stay(_Masked(factor, density, Prices(histogram, prices, zero=False)), columns)
-            columns *= np.float32(1 / step)
-            loss = feed_back(columns, factor, chooser)
-            histogram = histogram_of(columns)
-        if distinct(histogram) <= most:
-            return Rounded(out_of_order(columns, factor).astype(np.int16), step, loss * step * step)
-        step = next_step(step)
+
+    def one_pass(scale: float, histogram: NDArray[np.int64], integers: NDArray[np.int16]) -> float:
+        nonzero = histogram.copy()
+        nonzero[LARGEST] = 0  # zeros are not chosen by length
+        columns = in_order(matrices, factor)
+        chooser = zeros_stay(_Masked(factor, density, Prices(nonzero, prices, zero=False)), columns)
+        columns *= np.float32(scale)
+        loss = feed_back(columns, factor, chooser)
+        integers[...] = out_of_order(columns, factor)
+        return loss
+
+    return on_grid(matrices, step, most, one_pass)
 
 
 class _Masked:

@@ -8,7 +8,7 @@ import scipy.linalg
 
 from onnxdc.errors import WeightError
 from onnxdc.numeric.calibrated.factor import damping_of, factor
-from tests.numeric.calibrated.problems import damped, inputs, moments_of
+from tests.helpers.second_moments import damped, inputs, moments_of
 
 H = moments_of(inputs(500, 3, 8))[1]
 

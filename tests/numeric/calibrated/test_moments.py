@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from onnxdc.numeric.calibrated.moments import BLOCK, Moments
-from tests.numeric.calibrated.problems import inputs, moments_of
+from tests.helpers.second_moments import inputs, moments_of
 
 X = inputs(2 * BLOCK + 700, 3, 7)
 

@@ -16,7 +16,7 @@ from onnxdc.numeric.calibrated.lengths import PRICE, Prices, column_prices, hist
 from onnxdc.numeric.calibrated.rounding import round_alone, round_with_feedback
 from onnxdc.numeric.calibrated.steps import LARGEST, fitting_step, next_step, steps_of
 from onnxdc.numeric.grids import grid_of_values
-from tests.numeric.calibrated.problems import damped, layer, trace_loss
+from tests.helpers.second_moments import damped, layer, trace_loss
 
 SHAPES = [(1, 5, 300), (2, 30, 40), (200, 1, 9), (1, 1100, 20)]
 

@@ -10,7 +10,7 @@ import pytest
 from onnxdc.errors import OptionError
 from onnxdc.numeric.calibrated.error import mean_change, output_error
 from onnxdc.numeric.calibrated.zeros import prune_and_round, prune_with_feedback, saliency, shared_densities
-from tests.numeric.calibrated.problems import damped, inputs, layer, moments_of, trace_loss
+from tests.helpers.second_moments import damped, inputs, layer, moments_of, trace_loss
 
 
 @pytest.mark.parametrize("shape", [(1, 10, 200), (2, 16, 30), (60, 1, 9)])
