@@ -49,11 +49,7 @@ class DataFree:
         """Return the build at a strength."""
         plan = _copy(self._plan)
         factor = 2 ** (strength / 2)
-        weights = tuple(
-            planned if plan.recipe.gives_step(planned.weight) else _with_step(planned, planned.settings.step * factor)
-            for planned in plan.weights
-        )
-        plan = dataclasses.replace(plan, weights=weights)
+        plan = dataclasses.replace(plan, weights=tuple(_coarser(planned, plan, factor) for planned in plan.weights))
         return Build(plan, share(plan, progress=stage_progress("share", self._progress)))
 
 
@@ -148,8 +144,12 @@ def _copy(plan: Plan) -> Plan:
     return plan_weights(plan.model.clone(), plan.recipe)
 
 
-def _with_step(planned: PlannedWeight, step: float) -> PlannedWeight:
-    return dataclasses.replace(planned, settings=dataclasses.replace(planned.settings, step=step))
+def _coarser(planned: PlannedWeight, plan: Plan, factor: float) -> PlannedWeight:
+    """Return a weight of a plan with its step times a factor, unless it has none or a rule gives it."""
+    step = planned.settings.step
+    if step is None or plan.recipe.gives_step(planned.weight):
+        return planned
+    return dataclasses.replace(planned, settings=dataclasses.replace(planned.settings, step=step * factor))
 
 
 def _prune_by_magnitude(plan: Plan, statistics: Statistics) -> None:
@@ -170,7 +170,7 @@ def _given_steps(plan: Plan) -> dict[str, float]:
     return {
         planned.weight.name: planned.settings.step * root_mean_square(planned.weight.array())
         for planned in calibrated_weights(plan)
-        if plan.recipe.gives_step(planned.weight)
+        if planned.settings.step is not None and plan.recipe.gives_step(planned.weight)
     }
 
 
