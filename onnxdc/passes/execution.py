@@ -140,8 +140,6 @@ def _obstacle(weight: Weight) -> str:
             return f"passes through {', '.join(passed[:_PASSED])}{more}"
         if use.index != operator.first or [*use.node.inputs].count(weight.value) > 1:
             return f"is input {use.index} of {use.node.op_type}"
-        if use.node.graph is not weight.graph:
-            return "is used in a subgraph"
         if use.node.inputs[-1] is None:  # decode takes it for one that encode has written, and drops it
             return f"the last input of {use.node.op_type} is there but empty"
     if weight.tensor.dtype is not ir.DataType.FLOAT:
