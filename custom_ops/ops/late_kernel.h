@@ -11,9 +11,9 @@
 
 namespace onnxdc {
 
-// Where a node of a subgraph uses a group of a graph around it, onnxruntime up to 1.24 does not show the tensors when it
-// creates the kernel, only among the inputs of each run. The kernel is made in the first run then. If that fails, each
-// run tries again, and says why not.
+// Where a node of a subgraph uses a group of a graph around it, onnxruntime up to 1.24 does not show the tensors when
+// it creates the kernel, only among the inputs of each run. The kernel is made in the first run then. If that fails,
+// each run tries again, and says why not.
 template <class Kernel>
 class LateKernel {
 public:

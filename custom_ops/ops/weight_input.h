@@ -32,8 +32,8 @@ GroupTensors read_group(const ort::Context& context, size_t first);
 // says.
 void require_same_group(const ort::KernelInfo& info, const GroupTensors& before, const GroupTensors& now);
 
-// A float32 weight group among the inputs of a node. Every function throws ort::Error, naming the rule, for a group that
-// docs/format.md section 7 rejects.
+// A float32 weight group among the inputs of a node. Every function throws ort::Error, naming the rule, for a group
+// that docs/format.md section 7 rejects.
 class WeightInput {
 public:
     // The tensors must outlive it.
