@@ -21,10 +21,10 @@ std::string weight_name(const ort::KernelInfo& info, size_t first);
 using GroupTensors = std::array<ort::Tensor, kGroupTensors>;
 
 // Reads the group at input `first` of a node whose kernel is created. Answers false if the runtime does not show all of
-// it yet. Throws ort::Error if one of its tensors is left out.
+// it yet.
 bool read_constant_group(const ort::KernelInfo& info, size_t first, GroupTensors* tensors);
 
-// Reads the group at input `first` of a node that runs.
+// Reads the group at input `first` of a node that runs. Throws ort::Error if one of its tensors is left out.
 GroupTensors read_group(const ort::Context& context, size_t first);
 
 // Throws ort::Error unless tensors are those of the group that was read before, whose data may be gone by now. Data at
