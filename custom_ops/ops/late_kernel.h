@@ -11,7 +11,7 @@
 
 namespace onnxdc {
 
-// Where a node of a subgraph uses a group of a graph around it, onnxruntime up to 1.24 does not show the tensors when
+// Where a node of a subgraph uses a group of a graph around it, onnxruntime before 1.29 does not show the tensors when
 // it creates the kernel, only among the inputs of each run. The kernel is made in the first run then. If that fails,
 // each run tries again, and says why not.
 template <class Kernel>

@@ -328,7 +328,7 @@ def _restore(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
 
 
 def _check_new_names(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
-    """Raise ModelError if a weight is to have the name of a value that the graph, or one inside it, makes or is given."""
+    """Raise ModelError if a weight is to have the name of a value of the graph, or of one inside it."""
     inner = [*graph.subgraphs()]
     taken = {value.name for each in (graph, *inner) for node in each for value in node.outputs}
     taken |= {value.name for each in (graph, *inner) for value in each.inputs}

@@ -14,7 +14,6 @@ import pytest
 from onnx import TensorProto, helper
 
 import onnxdc
-
 from onnxdc.domain.group import decoder_of
 from onnxdc.domain.operators import ACTIVATIONS, OPERATORS
 from onnxdc.numeric.encoding import encode_weight, plain
