@@ -163,6 +163,34 @@ test("groups in subgraphs, with tensors from around them", () => {
   assert.deepEqual(main.nodes[0].others.map((bytes) => Buffer.from(bytes)).at(-1), field(99, "unknown"));
 });
 
+test("sparse nodes of both branches, of a graph in one and of the graph around them share a weight of that graph", () => {
+  const weight = smallWeight("fc");
+  const product = (output) =>
+    node("SparseQuantMatMul", ["x", ...weight.names, "", ""], [output], { ...DOMAIN, attributes: weight.attributes });
+  const branch = (of, output) => graph({ nodes: [of], outputs: [value(output, 1, [2, 3])] });
+  const choice = (output, yes, no) => {
+    const attributes = [graphAttribute("then_branch", yes), graphAttribute("else_branch", no)];
+    return node("If", ["c"], [output], { attributes });
+  };
+  const nested = branch(choice("n", branch(product("a"), "a"), branch(product("b"), "b")), "n");
+  const nodes = [choice("y", nested, branch(product("d"), "d")), product("z")];
+  const result = unpack(model(graph({ nodes, initializers: weight.initializers })));
+  const [[name, dense], ...others] = weightsOf(result);
+  assert.deepEqual(others, []);
+  assert.deepEqual(Buffer.from(dense.bytes), weight.dense);
+  const main = new Model(result.model).graph;
+  const inside = (of) => of.nodes.flatMap((each) => each.graphs.flatMap((inner) => [inner, ...inside(inner)]));
+  assert.deepEqual(
+    inside(main).flatMap(({ initializers }) => initializers),
+    [],
+  );
+  const products = [main, ...inside(main)].flatMap((of) => of.nodes.filter(({ opType }) => opType === "MatMul"));
+  assert.deepEqual(
+    products.map(({ inputs }) => inputs),
+    Array(4).fill(["x", name]),
+  );
+});
+
 test("tensors of a group may be constants of nodes", () => {
   const weight = smallWeight();
   const constants = weight.initializers.map((one, i) =>

@@ -195,7 +195,7 @@ def _apply_to_graph(
     Returns:
         The nodes that yield the symbols of the groups, which are to come before all others.
     """
-    # For each graph its own: kernels see only the initializers of the graph that their node is in.
+    # For each graph its own: no graph sees the initializers of one beside it or inside it.
     tensors = group.Tensors(names)
     nodes = {node: index for index, node in enumerate(graph)}
     inputs = {value: index for index, value in enumerate(graph.inputs)}
