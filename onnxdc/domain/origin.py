@@ -53,7 +53,7 @@ class Origin:
     """What a weight was; the defaults are the usual: an initializer with raw data and no value_info.
 
     Attributes:
-        name: The name of the weight, if the stem of the group's names is another; else empty.
+        name: The name of the weight, if the group says another; else empty.
         info: Its value_info: ``"plain"`` for one that repeats type and shape of the tensor, else the proto in base64.
         storage: The field of the TensorProto that held the data, if it was not ``raw_data``.
         doc: The tensor's doc_string.
@@ -217,7 +217,7 @@ class Origins:
 
     Attributes:
         ir_version: The IR version of the model before it was raised, else 0.
-        weights: The origins of all weights, by the stems of their groups' names.
+        weights: The origins of all weights, by what their groups say of their names.
         fused: The nodes that were fused.
     """
 

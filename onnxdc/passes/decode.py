@@ -46,8 +46,8 @@ class _StoredWeight:
 
     @property
     def name(self) -> str:
-        """What to call the weight in messages."""
-        return group.stem_of(self.group)
+        """What to call the weight in messages, and what its origin is recorded by."""
+        return group.name_of(self.nodes[0])
 
     @property
     def decoder_node(self) -> ir.Node | None:
