@@ -98,11 +98,14 @@ class Tensors:
 
 def _constant(name: str, array: np.ndarray) -> ir.Value:
     """Return a value for an initializer, without a type: no value_info is written that would repeat the tensor's."""
-    tensor = ir.Tensor(array, name=name)
-    if array.dtype != np.int64:
-        return ir.Value(name=name, const_value=tensor)
-    # Mostly small numbers: one by one they take a byte or two each, as raw data eight.
-    proto = ir.serde.serialize_tensor(tensor)
+    if array.dtype == np.int64:
+        return small_integers(name, array)
+    return ir.Value(name=name, const_value=ir.Tensor(array, name=name))
+
+
+def small_integers(name: str, array: np.ndarray) -> ir.Value:
+    """Return a value for an initializer of int64, in the field where a small number takes a byte or two, not eight."""
+    proto = ir.serde.serialize_tensor(ir.Tensor(array, name=name))
     proto.ClearField("raw_data")
     proto.int64_data.extend(array.ravel())
     return ir.Value(name=name, const_value=ir.TensorProtoTensor(proto))

@@ -20,6 +20,7 @@ from onnxdc.graph.walk import insert_at
 from onnxdc.numeric.decoding import check_weight, decode_weight
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes.fusion.unfuse import unfuse
+from onnxdc.passes.halves import restore_halves
 from onnxdc.passes.result import Decoded, Figures, GroupFigures, Progress, Result
 
 Decoder: TypeAlias = Callable[[CompressedWeight], np.ndarray]
@@ -100,6 +101,7 @@ def decode(
     if not weights:
         raise ModelError("nothing to decode: the model has no compressed weight")
     origins = Origins.take(model)
+    restore_halves(model, origins.halves)
     group.drop_symbols(model)
     unfuse(model, origins.fused)
     changes = _decode_weights(weights, origins, _Groups(decoder, budget, keep=keep), progress)

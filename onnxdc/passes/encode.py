@@ -32,6 +32,7 @@ from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes.decision import CodedWeight, Decision, GraphSymbols, decide, saved_bytes
 from onnxdc.passes.execution import choose
 from onnxdc.passes.fusion.fuse import fuse
+from onnxdc.passes.halves import store_halves
 from onnxdc.passes.plan import Outcome, Plan, PlannedWeight, work_on_each
 from onnxdc.passes.result import Encoded, Figures, GroupFigures, Progress, Result
 from onnxdc.recipe import Settings
@@ -180,6 +181,7 @@ def _apply(model: ir.Model, decision: Decision) -> None:
     for function in decision.functions:
         local = ir.serde.deserialize_function(function)
         model.functions[local.identifier()] = local
+    origins.halves = store_halves(model, names)
     origins.store(model)
 
 

@@ -28,7 +28,7 @@ __all__ = ["strip", "strip_encoded", "strippable_bytes"]
 
 
 def strip(plan: Plan) -> int:
-    """Drop texts and attributes at their defaults, shorten names, drop the value_info of constants; the plan stays true.
+    """Drop texts, attributes at defaults and the value_info of constants, and shorten names; the plan stays true.
 
     Names of constants that are large enough for a weight stay: recipes and reports call weights by them.
 
