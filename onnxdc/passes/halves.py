@@ -33,7 +33,10 @@ from onnxdc.errors import ModelError
 from onnxdc.graph.names import Names
 from onnxdc.numeric.arrays import BFLOAT16, bit_patterns
 
-_WIDE: Final = {ir.DataType.FLOAT.value: np.dtype(np.float32), ir.DataType.DOUBLE.value: np.dtype(np.float64)}
+_WIDE: Final[dict[int, np.dtype]] = {
+    ir.DataType.FLOAT.value: np.dtype(np.float32),
+    ir.DataType.DOUBLE.value: np.dtype(np.float64),
+}
 _NARROW: Final = (np.dtype(np.float16), BFLOAT16)
 _SIZES_OPSET: Final = 13  # the first whose Split takes sizes as an input, and whose Cast takes bfloat16
 # Operators to which it makes no difference whether a vector is an initializer or a constant that is folded.
