@@ -140,8 +140,8 @@ def uint4_with_gaps() -> Case:
 
 
 BUILDERS: list[Callable[[], Case]] = [
-    all_zero_on_a_grid, all_zero_int8, grid_dense, grid_with_gaps, grid_with_low_bits, grid_of_int16, grid_of_long_steps,
-    grid_of_each_row, grid_of_each_column, grid_of_some_channels, grid_of_smallest_and_largest_step,
+    all_zero_on_a_grid, all_zero_int8, grid_dense, grid_with_gaps, grid_with_low_bits, grid_of_int16,
+    grid_of_long_steps, grid_of_each_row, grid_of_each_column, grid_of_some_channels, grid_of_smallest_and_largest_step,
     grid_of_largest_products, grid_of_float16, grid_of_bfloat16, grid_of_float64, int8_dense, int8_with_low_bits,
     int8_with_gaps, int8_of_all_values, int8_in_groups, uint8_dense, uint8_with_gaps, int4_dense, int4_with_gaps,
     uint4_dense, uint4_with_gaps,
