@@ -27,7 +27,7 @@ from onnxdc.passes.plan import Plan, plan_weights
 from onnxdc.passes.prune import prune as prune_pass
 from onnxdc.passes.result import Result, WeightChange
 from onnxdc.passes.share import share as share_pass
-from onnxdc.passes.strip import drop_implied_shapes, strip, strippable_bytes
+from onnxdc.passes.strip import strip, strip_encoded, strippable_bytes
 from onnxdc.recipe import PRUNING, Recipe
 from onnxdc.recipe.keys import Stage
 from onnxdc.recipe.keywords import CompressOptions, EncodeOptions, EveryOption, PruneOptions, ShareOptions
@@ -314,8 +314,8 @@ def _encode(
     if not encoded.changes:
         return Report(rows, skips)
     if plan.recipe.strip:
-        stripped += drop_implied_shapes(plan.model)
-    strippable = 0 if plan.recipe.strip else strippable_bytes(plan.model)
+        stripped += strip_encoded(plan)
+    strippable = 0 if plan.recipe.strip else strippable_bytes(plan.model, plan.recipe.min_elements)
     provenance.store(plan.model, recorded(plan.recipe, *stages))
     return Report(rows, skips, stripped=stripped, strippable=strippable)
 

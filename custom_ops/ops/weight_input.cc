@@ -65,7 +65,7 @@ WeightInput::WeightInput(const ort::KernelInfo& info, const GroupTensors& tensor
         view(tensors[6]),
         view(tensors[7]),
         info.attribute("checksum", int64_t{0}),
-        info.attribute("packet", int64_t{32}),
+        info.attribute("packet", int64_t{64}),
         info.attribute("group_axis", int64_t{0}),
         info.attribute("dtype", int64_t{kFloat}),
     };

@@ -13,7 +13,7 @@ const INLINE = 1024; // bytes; a runtime reads small tensors while it loads a mo
 const LARGEST = 2 ** 31 - 1; // bytes of a message of protocol buffers
 const ORIGIN = "onnxdc.origin"; // metadata of the compressed form
 const OLD_FUNCTION = "Segment"; // of the domain in files of versions before the first release
-const DEFAULTS = { packet: 32, group_axis: 0, dtype: Type.FLOAT };
+const DEFAULTS = { packet: 64, group_axis: 0, dtype: Type.FLOAT };
 
 /**
  * Turn a compressed model into a plain one, which needs no functions and no onnxdc.
@@ -175,7 +175,7 @@ class Unpacking {
     if (operator.kind === "symbols") return [];
     expect(node.outputs.length === 1 && node.outputs[0], "model", `expected one output of ${node.opType}`);
     const group = at(node.outputs[0], () => this.groupOf(node, scope, operator.first));
-    const where = group.codebook.name.replace(/\.codebook$/, "");
+    const where = operator.kind === "decode" ? node.outputs[0] : group.codebook.name.replace(/\.codebook$/, "");
     const weight = at(where, () => this.weightOf(group));
     const { weights } = operator.kind === "decode" ? scope : scope.holder(node.inputs[operator.first]);
     const names = weights.get(weight) ?? [];

@@ -20,6 +20,7 @@ from onnxdc.graph.walk import insert_at
 from onnxdc.numeric.decoding import check_weight, decode_weight
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes.fusion.unfuse import unfuse
+from onnxdc.passes.halves import restore_halves
 from onnxdc.passes.result import Decoded, Figures, GroupFigures, Progress, Result
 
 Decoder: TypeAlias = Callable[[CompressedWeight], np.ndarray]
@@ -46,8 +47,8 @@ class _StoredWeight:
 
     @property
     def name(self) -> str:
-        """What to call the weight in messages."""
-        return group.stem_of(self.group)
+        """What to call the weight in messages, and what its origin is recorded by."""
+        return group.name_of(self.nodes[0])
 
     @property
     def decoder_node(self) -> ir.Node | None:
@@ -100,6 +101,7 @@ def decode(
     if not weights:
         raise ModelError("nothing to decode: the model has no compressed weight")
     origins = Origins.take(model)
+    restore_halves(model, origins.halves)
     group.drop_symbols(model)
     unfuse(model, origins.fused)
     changes = _decode_weights(weights, origins, _Groups(decoder, budget, keep=keep), progress)
