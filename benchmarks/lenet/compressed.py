@@ -14,8 +14,8 @@ import onnxdc
 from lenet.networks import Network
 
 STAGES: Final = ("reference", "pruned", "shared", "encoded")
-# The end of each tensor's name in a weight group, in the order in which a node takes them (docs/format.md).
-GROUP: Final = ("codebook", "code_lengths", "codes", "gap_lengths", "gaps", "chunks", "shape")
+# The tensors of a weight group, in the order in which a node takes them (docs/format.md).
+GROUP: Final = ("codebook", "step", "code_table", "codes", "low_bits", "gap_table", "gaps", "extent")
 _DOMAIN: Final = "onnxdc"
 
 
@@ -62,7 +62,7 @@ class Compressed:
 
     @property
     def encoded_bytes(self) -> int:
-        """The bytes of all tensors that they are rebuilt from: seven for each weight, and the biases as they are."""
+        """The bytes of all tensors that they are rebuilt from: eight for each weight, and the biases as they are."""
         return initializer_bytes(self.files["encoded"])
 
     @property
@@ -77,8 +77,15 @@ class Compressed:
 
 
 def initializer_bytes(path: Path) -> int:
-    """Count the bytes of the data of all initializers of a file."""
-    return sum(numpy_helper.to_array(tensor).nbytes for tensor in onnx.load(path).graph.initializer)
+    """Count the bytes of the data of all initializers of a file, as they lie in it."""
+    return sum(_stored_bytes(tensor) for tensor in onnx.load(path).graph.initializer)
+
+
+def _stored_bytes(tensor: onnx.TensorProto) -> int:
+    """Count the bytes of elements in raw_data or, as those of an extent, one by one."""
+    if tensor.HasField("raw_data"):
+        return len(tensor.raw_data)
+    return onnx.TensorProto(int64_data=tensor.int64_data).ByteSize() or numpy_helper.to_array(tensor).nbytes
 
 
 def stream_bytes(model: onnx.ModelProto) -> dict[str, tuple[int, int]]:
@@ -86,8 +93,9 @@ def stream_bytes(model: onnx.ModelProto) -> dict[str, tuple[int, int]]:
     sizes = {tensor.name: numpy_helper.to_array(tensor).nbytes for tensor in model.graph.initializer}
     streams = {}
     for node in model.graph.node:
-        group = [name for name in node.input if name.endswith(".codebook")] if node.domain == _DOMAIN else []
-        for codebook in group:
+        codebooks = [name for name in node.input if name.endswith(".codebook")] if node.domain == _DOMAIN else []
+        for codebook in codebooks:
             tensors = dict(zip(GROUP, list(node.input)[list(node.input).index(codebook) :], strict=False))
-            streams[codebook.removesuffix(".codebook")] = sizes[tensors["codes"]], sizes[tensors["gaps"]]
+            name = node.output[0] if node.op_type.startswith("Decode") else codebook.removesuffix(".codebook")
+            streams[name] = sizes[tensors["codes"]], sizes[tensors["gaps"]]
     return streams

@@ -89,14 +89,13 @@ std::vector<int64_t> KernelInfo::input_dims(size_t index) const {
     return info ? read_dims(api_, info) : std::vector<int64_t>{};
 }
 
-Tensor KernelInfo::constant_input(size_t index) const {
+bool KernelInfo::constant_input(size_t index, Tensor* tensor) const {
     int is_constant = 0;
     const OrtValue* value = nullptr;
     check(api_, api_.KernelInfoGetConstantInput_tensor(info_, index, &is_constant, &value));
-    if (!is_constant || !value) {
-        throw Error(kOrtInvalidGraph, "input " + std::to_string(index) + " is not a constant of the model");
-    }
-    return read_tensor(api_, value);
+    if (!is_constant || !value) return false;
+    *tensor = read_tensor(api_, value);
+    return true;
 }
 
 bool KernelInfo::has_attribute(const char* name) const {
@@ -146,6 +145,14 @@ std::vector<int64_t> KernelInfo::attribute(const char* name, std::vector<int64_t
         throw Error(kOrtInvalidGraph, std::string("attribute ") + name + " must be a list of integers");
     }
     return fallback;
+}
+
+void ReleaseInfo::operator()(OrtKernelInfo* info) const { api->ReleaseKernelInfo(info); }
+
+OwnedInfo KernelInfo::copy() const {
+    OrtKernelInfo* copied = nullptr;
+    check(api_, api_.CopyKernelInfo(info_, &copied));
+    return OwnedInfo(copied, ReleaseInfo{&api_});
 }
 
 void Release::operator()(void* memory) const {

@@ -30,7 +30,16 @@ struct Tensor {
     int64_t numel() const;
 };
 
-// What a kernel can ask when it is created.
+// Gives a description of a node back to the runtime.
+struct ReleaseInfo {
+    const OrtApi* api = nullptr;
+
+    void operator()(OrtKernelInfo* info) const;
+};
+
+using OwnedInfo = std::unique_ptr<OrtKernelInfo, ReleaseInfo>;
+
+// What a kernel can ask when it is created, or later of a copy.
 class KernelInfo {
 public:
     KernelInfo(const OrtApi& api, const OrtKernelInfo* info) : api_(api), info_(info) {}
@@ -41,8 +50,8 @@ public:
     // What the model says of an input's shape: -1 for a dimension that it leaves open, nothing where it leaves open how
     // many there are. A run may come with another shape.
     std::vector<int64_t> input_dims(size_t index) const;
-    // Throws unless the input is a constant of the model.
-    Tensor constant_input(size_t index) const;
+    // Answers whether the runtime shows the input as a constant of the model, and fills `tensor` if so.
+    bool constant_input(size_t index, Tensor* tensor) const;
 
     // An attribute, or the fallback if the node does not have it. Throws where it has another type.
     int64_t attribute(const char* name, int64_t fallback) const;
@@ -50,6 +59,9 @@ public:
     std::string attribute(const char* name, const char* fallback) const;
     std::vector<int64_t> attribute(const char* name, std::vector<int64_t> fallback) const;
     bool has_attribute(const char* name) const;
+
+    // The runtime takes the description back once the kernel has been created; a copy may live as long as that.
+    OwnedInfo copy() const;
 
     const OrtApi& api() const { return api_; }
 

@@ -70,7 +70,10 @@ struct OrtApi {
                                                     size_t* count);  // slot 162
     OrtStatus* (*KernelInfoGetAttributeArray_int64)(const OrtKernelInfo* info, const char* name, int64_t* out,
                                                     size_t* count);  // slot 163
-    OrtSlot room164[68];
+    OrtSlot room164[53];
+    OrtStatus* (*CopyKernelInfo)(const OrtKernelInfo* info, OrtKernelInfo** copy);  // slot 217; the caller releases it
+    void (*ReleaseKernelInfo)(OrtKernelInfo* info);                                 // slot 218
+    OrtSlot room219[13];
     OrtStatus* (*KernelInfo_GetInputName)(const OrtKernelInfo* info, size_t index, char* out,
                                           size_t* size);  // slot 232
     OrtSlot room233;
@@ -143,6 +146,8 @@ ONNXDC_CHECK_SLOT(ReleaseTensorTypeAndShapeInfo, 99);
 ONNXDC_CHECK_SLOT(ReleaseAllocator, 132);
 ONNXDC_CHECK_SLOT(KernelInfoGetAttributeArray_float, 162);
 ONNXDC_CHECK_SLOT(KernelInfoGetAttributeArray_int64, 163);
+ONNXDC_CHECK_SLOT(CopyKernelInfo, 217);
+ONNXDC_CHECK_SLOT(ReleaseKernelInfo, 218);
 ONNXDC_CHECK_SLOT(KernelInfo_GetInputName, 232);
 ONNXDC_CHECK_SLOT(KernelInfo_GetInputTypeInfo, 234);
 ONNXDC_CHECK_SLOT(KernelInfo_GetNodeName, 244);

@@ -75,12 +75,13 @@ Verdict check_nibbles(const WeightGroup& group) {
     return violation(Rule::codebook_type, "codebook has a value that dtype %" PRId64 " does not hold", group.dtype);
 }
 
-// Whether a step is from 2^-100 to 2^100 and has at most four significant bits, so that products with it are exact.
-bool is_step(float step) {
+// Whether a step is from 2^-100 to 2^100 and, unless the weight is float32, which products are rounded to once, has at
+// most four significant bits, so that they are exact.
+bool is_step(float step, int64_t dtype) {
     constexpr uint32_t kOtherBits = (1u << 20) - 1;  // of the 24 that a float has
     uint32_t bits;
     std::memcpy(&bits, &step, sizeof bits);
-    return step >= 0x1p-100f && step <= 0x1p100f && (bits & kOtherBits) == 0;
+    return step >= 0x1p-100f && step <= 0x1p100f && (dtype == kFloat || (bits & kOtherBits) == 0);
 }
 
 Verdict check_step(const WeightGroup& group, CheckedGroup* checked) {
@@ -96,8 +97,8 @@ Verdict check_step(const WeightGroup& group, CheckedGroup* checked) {
     for (int64_t g = 0; g < step.dims[0]; ++g) {
         float value;
         std::memcpy(&value, static_cast<const char*>(step.data) + static_cast<size_t>(g) * sizeof value, sizeof value);
-        if (!is_step(value)) {
-            return violation(Rule::step, "the step of group %" PRId64 " is %a, expected 2^-100..2^100 with four bits",
+        if (!is_step(value, group.dtype)) {
+            return violation(Rule::step, "the step of group %" PRId64 " is %a, expected 2^-100..2^100 of few bits",
                              g, static_cast<double>(value));
         }
     }

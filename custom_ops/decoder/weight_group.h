@@ -71,7 +71,7 @@ struct WeightGroup {
     TensorView gaps;
     TensorView extent;
     int64_t checksum = 0;
-    int64_t packet = 32;
+    int64_t packet = 64;
     int64_t group_axis = 0;
     int64_t dtype = kFloat;
 };

@@ -214,6 +214,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (inputs.values.size() > 0 && inputs.values[0].bytes.size() / 4 * static_cast<size_t>(numel) > kMaxProducts * 16)
         return 0;
     info.inputs[node.first == 0 ? kGroupInputs : 0].dims = inputs.values[0].dims;
+    if (input.one_in(4)) {  // a group of an outer graph, as older runtimes show it
+        for (OrtKernelInfo::Input& each : info.inputs) each.constant = nullptr;
+    }
 
     std::string message;
     {

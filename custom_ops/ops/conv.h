@@ -21,8 +21,8 @@ public:
     static constexpr bool kLastIsOptional = true;
     static constexpr int kOtherType = kFloat;
 
-    ConvKernel(const ort::KernelInfo& info, const Fusion& fusion)
-        : ConvKernel(info, fusion, WeightInput(info, kWeightInput)) {}
+    ConvKernel(const ort::KernelInfo& info, const Fusion& fusion, const GroupTensors& group)
+        : ConvKernel(info, fusion, WeightInput(info, group)) {}
     void compute(const ort::Context& context) const;
 
 private:

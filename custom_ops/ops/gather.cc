@@ -38,8 +38,8 @@ std::vector<int64_t> read_indices(const ort::Tensor& tensor, int64_t length) {
 
 }  // namespace
 
-GatherKernel::GatherKernel(const ort::KernelInfo& info, const Fusion&) {
-    const WeightInput weight(info, kWeightInput);
+GatherKernel::GatherKernel(const ort::KernelInfo& info, const Fusion&, const GroupTensors& group) {
+    const WeightInput weight(info, group);
     shape_ = weight.group().shape;
     const auto rank = static_cast<int64_t>(shape_.size());
     const int64_t axis = info.attribute("axis", int64_t{0});

@@ -21,7 +21,7 @@ public:
     static constexpr int kOtherType = kOrtAnyType;  // int32 or int64, told apart at each call
 
     // Nothing is fused after a Gather.
-    GatherKernel(const ort::KernelInfo& info, const Fusion&);
+    GatherKernel(const ort::KernelInfo& info, const Fusion&, const GroupTensors& group);
     void compute(const ort::Context& context) const;
 
 private:

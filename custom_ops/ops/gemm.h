@@ -19,7 +19,7 @@ public:
     static constexpr bool kLastIsOptional = true;
     static constexpr int kOtherType = kFloat;
 
-    GemmKernel(const ort::KernelInfo& info, const Fusion& fusion);
+    GemmKernel(const ort::KernelInfo& info, const Fusion& fusion, const GroupTensors& group);
     void compute(const ort::Context& context) const;
 
 private:

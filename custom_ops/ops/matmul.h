@@ -19,7 +19,7 @@ public:
     static constexpr bool kLastIsOptional = false;
     static constexpr int kOtherType = kFloat;
 
-    MatMulKernel(const ort::KernelInfo& info, const Fusion& fusion);
+    MatMulKernel(const ort::KernelInfo& info, const Fusion& fusion, const GroupTensors& group);
     void compute(const ort::Context& context) const;
 
 private:

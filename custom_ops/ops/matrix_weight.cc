@@ -6,9 +6,9 @@
 
 namespace onnxdc {
 
-std::unique_ptr<SparseMatrix> read_matrix(const ort::KernelInfo& info, size_t first, bool transposed,
+std::unique_ptr<SparseMatrix> read_matrix(const ort::KernelInfo& info, const GroupTensors& group, bool transposed,
                                           int64_t expected_rows) {
-    const WeightInput weight(info, first);
+    const WeightInput weight(info, group);
     const std::vector<int64_t>& shape = weight.group().shape;
     if (shape.size() != 2) {
         throw ort::Error(kOrtInvalidGraph, "the weight has shape " + ort::shape_text(shape) + ", expected rank 2");

@@ -6,12 +6,13 @@
 #include "abi/ort.h"
 #include "kernels/matrix.h"
 #include "ops/session.h"
+#include "ops/weight_input.h"
 
 namespace onnxdc {
 
-// Decodes the weight group at input `first` into the execution layout; `transposed` and `expected_rows` as in
+// Decodes a weight group of the node into the execution layout; `transposed` and `expected_rows` as in
 // SparseMatrix::create.
-std::unique_ptr<SparseMatrix> read_matrix(const ort::KernelInfo& info, size_t first, bool transposed,
+std::unique_ptr<SparseMatrix> read_matrix(const ort::KernelInfo& info, const GroupTensors& group, bool transposed,
                                           int64_t expected_rows);
 
 // Computes one product on the threads of the session.

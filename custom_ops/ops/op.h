@@ -7,6 +7,7 @@
 
 #include "abi/ort.h"
 #include "ops/fusion.h"
+#include "ops/late_kernel.h"
 #include "ops/weight_input.h"
 
 namespace onnxdc {
@@ -17,7 +18,7 @@ namespace onnxdc {
 //   static constexpr size_t kInputs;          inputs of that operator, the optional last one included
 //   static constexpr bool kLastIsOptional;
 //   static constexpr int kOtherType;          element type of the inputs next to the group, or kOrtAnyType
-//   Kernel(const ort::KernelInfo&, const Fusion&);  checks all there is to check; throws
+//   Kernel(const ort::KernelInfo&, const Fusion&, const GroupTensors&);  checks all there is to check; throws
 //   void compute(const ort::Context&) const;  throws; several threads may call it at once
 template <class Kernel>
 class Op : public OrtCustomOp {
@@ -55,7 +56,7 @@ private:
     struct Instance {
         const OrtApi& api;
         std::string where;
-        Kernel kernel;
+        LateKernel<Kernel> kernel;
     };
 
     static const Op& self(const OrtCustomOp* op) { return *static_cast<const Op*>(op); }
@@ -92,12 +93,12 @@ private:
         return guarded(*api, where, [&] {
             where = self(op).name_;
             where += " node '" + info.node_name() + "', weight '" + weight_name(info, Kernel::kWeightInput) + "'";
-            *out = new Instance{*api, where, Kernel(info, self(op).fusion_)};
+            *out = new Instance{*api, where, {info, self(op).fusion_}};
         });
     }
 
     static OrtStatus* compute(void* handle, OrtKernelContext* context) {
-        const Instance& instance = *static_cast<const Instance*>(handle);
+        Instance& instance = *static_cast<Instance*>(handle);
         return guarded(instance.api, instance.where,
                        [&] { instance.kernel.compute(ort::Context(instance.api, context)); });
     }

@@ -1,5 +1,6 @@
 #include "ops/weight_input.h"
 
+#include "decoder/crc32.h"
 #include "decoder/decode.h"
 
 namespace onnxdc {
@@ -25,20 +26,46 @@ std::string weight_name(const ort::KernelInfo& info, size_t first) {
     return end != std::string::npos && end + sizeof kSuffix - 1 == name.size() ? name.substr(0, end) : name;
 }
 
-WeightInput::WeightInput(const ort::KernelInfo& info, size_t first) {
-    for (size_t i = 0; i < kGroupTensors; ++i) tensors_[i] = info.constant_input(first + i);
+bool read_constant_group(const ort::KernelInfo& info, size_t first, GroupTensors* tensors) {
+    for (size_t i = 0; i < kGroupTensors; ++i) {
+        if (!info.constant_input(first + i, &(*tensors)[i])) return false;
+    }
+    return true;
+}
+
+GroupTensors read_group(const ort::Context& context, size_t first) {
+    GroupTensors tensors;
+    for (size_t i = 0; i < kGroupTensors; ++i) tensors[i] = context.input(first + i);
+    return tensors;
+}
+
+void require_same_group(const ort::KernelInfo& info, const GroupTensors& before, const GroupTensors& now) {
+    bool same = true, moved = false;
+    for (size_t i = 0; i < kGroupTensors; ++i) {
+        same &= before[i].type == now[i].type && before[i].dims == now[i].dims;
+        moved |= before[i].data != now[i].data && now[i].numel() > 0;
+    }
+    if (same && moved) {
+        uint32_t crc = 0;
+        for (const ort::Tensor& tensor : now) crc = crc32(crc, tensor.data, view(tensor).nbytes());
+        same = crc == info.attribute("checksum", int64_t{0});
+    }
+    if (!same) throw ort::Error(kOrtInvalidArgument, "the weight group is another than in the first run");
+}
+
+WeightInput::WeightInput(const ort::KernelInfo& info, const GroupTensors& tensors) {
     if (!info.has_attribute("checksum")) throw ort::Error(kOrtInvalidGraph, "attribute checksum is missing");
     const WeightGroup group{
-        view(tensors_[0]),
-        view(tensors_[1]),
-        view(tensors_[2]),
-        view(tensors_[3]),
-        view(tensors_[4]),
-        view(tensors_[5]),
-        view(tensors_[6]),
-        view(tensors_[7]),
+        view(tensors[0]),
+        view(tensors[1]),
+        view(tensors[2]),
+        view(tensors[3]),
+        view(tensors[4]),
+        view(tensors[5]),
+        view(tensors[6]),
+        view(tensors[7]),
         info.attribute("checksum", int64_t{0}),
-        info.attribute("packet", int64_t{32}),
+        info.attribute("packet", int64_t{64}),
         info.attribute("group_axis", int64_t{0}),
         info.attribute("dtype", int64_t{kFloat}),
     };

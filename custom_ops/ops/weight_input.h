@@ -1,4 +1,4 @@
-// The weight group among a node's inputs and attributes, checked when the kernel is created.
+// The weight group among a node's inputs and attributes, checked when it is first read.
 #pragma once
 
 #include <array>
@@ -17,11 +17,27 @@ constexpr size_t kGroupInputs = kGroupTensors + kSymbolInputs;
 // convention.
 std::string weight_name(const ort::KernelInfo& info, size_t first);
 
-// A float32 weight group that starts at input `first` of the node. Every function throws ort::Error, naming the rule,
-// for a group that docs/format.md section 7 rejects.
+// The tensors of a group, in order.
+using GroupTensors = std::array<ort::Tensor, kGroupTensors>;
+
+// Reads the group at input `first` of a node whose kernel is created. Answers false if the runtime does not show all of
+// it yet.
+bool read_constant_group(const ort::KernelInfo& info, size_t first, GroupTensors* tensors);
+
+// Reads the group at input `first` of a node that runs. Throws ort::Error if one of its tensors is left out.
+GroupTensors read_group(const ort::Context& context, size_t first);
+
+// Throws ort::Error unless tensors are those of the group that was read before, whose data may be gone by now. Data at
+// the same address are taken for the same; others, which a runtime may have moved, must have the checksum that the node
+// says.
+void require_same_group(const ort::KernelInfo& info, const GroupTensors& before, const GroupTensors& now);
+
+// A float32 weight group among the inputs of a node. Every function throws ort::Error, naming the rule, for a group
+// that docs/format.md section 7 rejects.
 class WeightInput {
 public:
-    WeightInput(const ort::KernelInfo& info, size_t first);
+    // The tensors must outlive it.
+    WeightInput(const ort::KernelInfo& info, const GroupTensors& tensors);
 
     WeightInput(const WeightInput&) = delete;
     WeightInput& operator=(const WeightInput&) = delete;
@@ -33,8 +49,7 @@ public:
     ElementCodes decode_codes() const;
 
 private:
-    std::array<ort::Tensor, kGroupTensors> tensors_;
-    CheckedGroup group_;  // refers to tensors_
+    CheckedGroup group_;
 };
 
 }  // namespace onnxdc

@@ -273,6 +273,11 @@ inline OrtApi make_api() {
         *is_constant = *out != nullptr;
         return nullptr;
     };
+    api.CopyKernelInfo = [](const OrtKernelInfo* info, OrtKernelInfo** out) {
+        const Inside inside;
+        return give(out, OrtKernelInfo(*info));
+    };
+    api.ReleaseKernelInfo = take_back<OrtKernelInfo>;
     api.KernelContext_GetInputCount = [](const OrtKernelContext* context, size_t* out) -> OrtStatus* {
         *out = context->inputs.size();
         return nullptr;

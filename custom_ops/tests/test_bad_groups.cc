@@ -90,7 +90,7 @@ const Case kCases[] = {
     {Rule::step, [](TestGroup& g) { make_grid(g), g.set_steps({INFINITY}); }},
     {Rule::step, [](TestGroup& g) { make_grid(g), g.set_steps({0x1.2p100f}); }},
     {Rule::step, [](TestGroup& g) { make_grid(g), g.set_steps({0x1p-101f}); }},
-    {Rule::step, [](TestGroup& g) { make_grid(g), g.set_steps({1.0625f}); }},
+    {Rule::step, [](TestGroup& g) { make_grid(g), g.dtype = kDouble, g.set_steps({1.0625f}); }},
     {Rule::tensor_type, [](TestGroup& g) { g.extent.set(kInt32, {4}, std::vector<int32_t>{4, 0, 2, 5}); }},
     {Rule::tensor_type, [](TestGroup& g) { g.extent.dims = {2, 2}; }},
     {Rule::tensor_type, [](TestGroup& g) { g.codes.dims = {1, 8}; }},

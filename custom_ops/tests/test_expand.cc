@@ -173,6 +173,32 @@ void test_graphs_in_graphs() {
     CHECK(elements<float>(model.graph.nodes[0].graphs[1], "v", kFloat, {2, 5}) == kDense);
 }
 
+void test_what_sparse_operators_of_inner_graphs_use_stays() {
+    const TestGroup group = small_group();
+    Proto graph = small_graph(group);
+    add_group("s", group, &graph);
+    std::vector<std::string> inputs{"x"};
+    for (const auto& name : group_names("s")) inputs.push_back(name);
+    inputs.push_back("s.c");
+    inputs.push_back("s.g");
+    const auto branch = [&](const char* output) {
+        return Proto()
+            .message(kGraphNode, node_proto(kDomain, "SparseQuantMatMul", inputs, {output}))
+            .message(kGraphOutput, value(output));
+    };
+    graph.message(kGraphNode, symbols_node("s", "SparseSymbols"))
+        .message(kGraphNode, if_node(branch("a"), branch("b")))
+        .message(kGraphOutput, value("z"));
+    const Proto body = node_proto(kDomain, "DecodeWeight", {}, {"w"});
+    const Proto model =
+        model_proto(graph).message(kModelFunction, function_proto(kDomain, "SparseQuantMatMul", {body}));
+    const Outcome out = expand(model.bytes());
+    const std::string inner = "(| SparseQuantMatMul)";
+    CHECK(contents(out.bytes) == "w s.0 s.1 s.2 s.3 s.4 s.5 s.6 s.7 | MatMul SparseSymbols If " + inner + " " + inner +
+                                     " " + inner + " | DecodeWeight SparseQuantMatMul");
+    CHECK(parse_model(bytes_of(out.bytes)).own_version == 1);
+}
+
 void test_typed_fields() {
     const TestGroup group = small_group();
     const auto tensors = group.tensors();
@@ -371,6 +397,7 @@ int main() {
     test_symbols_that_are_read_stay();
     test_functions_of_others_keep_what_they_call();
     test_graphs_in_graphs();
+    test_what_sparse_operators_of_inner_graphs_use_stays();
     test_typed_fields();
     test_four_bits();
     test_no_elements();

@@ -40,9 +40,15 @@ void test_case(const OpCase& c) {
     if (!op) return;
     CHECK(fail_each([&] { return static_cast<bool>(fake::Kernel(op, node.info)); }) > 20);
 
-    const fake::Kernel kernel(op, node.info);
     const std::vector<OrtValue> values = c.random_inputs(random);
     OrtKernelContext context = c.context(node, values);
+    const OrtKernelInfo inner = node.info_in_subgraph();
+    CHECK(fail_each([&] {
+              const fake::Kernel made_in_first_run(op, inner);
+              return made_in_first_run && made_in_first_run.run(&context);
+          }) > 20);
+
+    const fake::Kernel kernel(op, node.info);
     std::string message;
     const bool runs = kernel.run(&context, &message);
     CHECK(runs);

@@ -167,7 +167,7 @@ function checkStep({ step, dtype }) {
   for (let at = 0; at < bytes.length; at += 4) {
     const value = view.getFloat32(at, true);
     // Four significant bits are the leading one and three of the 23 of the fraction.
-    const isShort = (view.getUint32(at, true) & 0xfffff) === 0;
+    const isShort = dtype === Type.FLOAT || (view.getUint32(at, true) & 0xfffff) === 0;
     if (!(value >= 2 ** -100 && value <= 2 ** 100 && isShort)) throw new OnnxdcError("step", `a step of ${value}`);
   }
 }

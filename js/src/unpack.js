@@ -13,7 +13,7 @@ const INLINE = 1024; // bytes; a runtime reads small tensors while it loads a mo
 const LARGEST = 2 ** 31 - 1; // bytes of a message of protocol buffers
 const ORIGIN = "onnxdc.origin"; // metadata of the compressed form
 const OLD_FUNCTION = "Segment"; // of the domain in files of versions before the first release
-const DEFAULTS = { packet: 32, group_axis: 0, dtype: Type.FLOAT };
+const DEFAULTS = { packet: 64, group_axis: 0, dtype: Type.FLOAT };
 
 /**
  * Turn a compressed model into a plain one, which needs no functions and no onnxdc.
@@ -71,6 +71,7 @@ function isOfDomain(number, item) {
 class Scope {
   constructor(graph, outer) {
     this.outer = outer;
+    this.weights = new Map(); // weight -> the names that it gets in this graph
     this.tensors = new Map();
     for (const node of graph.nodes) for (const name of node.outputs) this.tensors.set(name, constantOf(node));
     for (const tensor of graph.initializers) this.tensors.set(tensor.name, tensor);
@@ -78,7 +79,12 @@ class Scope {
   }
 
   find(name) {
-    return this.tensors.has(name) ? this.tensors.get(name) : this.outer?.find(name);
+    return this.holder(name)?.tensors.get(name);
+  }
+
+  /** The scope of the graph that a name is from. */
+  holder(name) {
+    return this.tensors.has(name) ? this : this.outer?.holder(name);
   }
 }
 
@@ -120,10 +126,9 @@ class Unpacking {
     const scope = new Scope(graph, outer);
     /** @type {{ number: number, message?: Writer, whole?: Uint8Array, item?: any }[]} */
     const parts = []; // what takes the place of each field: Writers of nodes, or bytes of whole fields
-    const weights = new Map(); // weight -> its name in this graph
     for (const { number, whole, item } of graph.fields) {
       if (number !== Field.graph.node) parts.push({ number, whole, item });
-      else if (item.domain === DOMAIN) parts.push(...this.replace(item, scope, weights));
+      else if (item.domain === DOMAIN) parts.push(...this.replace(item, scope));
       else parts.push(this.keep(item, scope, whole));
     }
     for (const name of graph.outputs) this.used.add(name);
@@ -132,7 +137,7 @@ class Unpacking {
       if (message) result.message(number, message);
       else if (!this.grouped.has(item) || this.used.has(item.name)) result.append(whole);
     }
-    for (const [weight, names] of weights) for (const name of names) this.addInitializer(result, name, weight);
+    for (const [weight, names] of scope.weights) for (const name of names) this.addInitializer(result, name, weight);
     return result;
   }
 
@@ -161,14 +166,18 @@ class Unpacking {
     return message;
   }
 
-  /** The parts that take the place of a node of the domain; its weight is decoded, and noted in `weights`. */
-  replace(node, scope, weights) {
+  /**
+   * The parts that take the place of a node of the domain. Its weight is decoded and noted: the graph that holds the
+   * group gets it, for all sparse nodes in it and inside it, or that of the node that yields it.
+   */
+  replace(node, scope) {
     const operator = operatorOf(node.opType);
     if (operator.kind === "symbols") return [];
     expect(node.outputs.length === 1 && node.outputs[0], "model", `expected one output of ${node.opType}`);
     const group = at(node.outputs[0], () => this.groupOf(node, scope, operator.first));
-    const where = group.codebook.name.replace(/\.codebook$/, "");
+    const where = operator.kind === "decode" ? node.outputs[0] : group.codebook.name.replace(/\.codebook$/, "");
     const weight = at(where, () => this.weightOf(group));
+    const { weights } = operator.kind === "decode" ? scope : scope.holder(node.inputs[operator.first]);
     const names = weights.get(weight) ?? [];
     weights.set(weight, names);
     if (operator.kind === "decode") {

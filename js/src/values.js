@@ -42,7 +42,7 @@ function toNumbers(type, bytes, numbers) {
   return numbers.set(new Float32Array(Uint32Array.from(halves, (bits) => bits << 16).buffer));
 }
 
-/** The value of code `c` in group `g` is `codebook[c] * step[g]`: exact in float32, see the rules of a step. */
+/** The value of code `c` in group `g` is `codebook[c] * step[g]`, rounded to float32. */
 function gridWords({ codebook, step, dtype }) {
   const integers = codebook.bytes().slice();
   const grid = codebook.type === Type.INT8 ? new Int8Array(integers.buffer) : new Int16Array(integers.buffer);

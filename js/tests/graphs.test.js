@@ -163,6 +163,34 @@ test("groups in subgraphs, with tensors from around them", () => {
   assert.deepEqual(main.nodes[0].others.map((bytes) => Buffer.from(bytes)).at(-1), field(99, "unknown"));
 });
 
+test("sparse nodes of both branches, of a graph in one and of the graph around them share a weight of that graph", () => {
+  const weight = smallWeight("fc");
+  const product = (output) =>
+    node("SparseQuantMatMul", ["x", ...weight.names, "", ""], [output], { ...DOMAIN, attributes: weight.attributes });
+  const branch = (of, output) => graph({ nodes: [of], outputs: [value(output, 1, [2, 3])] });
+  const choice = (output, yes, no) => {
+    const attributes = [graphAttribute("then_branch", yes), graphAttribute("else_branch", no)];
+    return node("If", ["c"], [output], { attributes });
+  };
+  const nested = branch(choice("n", branch(product("a"), "a"), branch(product("b"), "b")), "n");
+  const nodes = [choice("y", nested, branch(product("d"), "d")), product("z")];
+  const result = unpack(model(graph({ nodes, initializers: weight.initializers })));
+  const [[name, dense], ...others] = weightsOf(result);
+  assert.deepEqual(others, []);
+  assert.deepEqual(Buffer.from(dense.bytes), weight.dense);
+  const main = new Model(result.model).graph;
+  const inside = (of) => of.nodes.flatMap((each) => each.graphs.flatMap((inner) => [inner, ...inside(inner)]));
+  assert.deepEqual(
+    inside(main).flatMap(({ initializers }) => initializers),
+    [],
+  );
+  const products = [main, ...inside(main)].flatMap((of) => of.nodes.filter(({ opType }) => opType === "MatMul"));
+  assert.deepEqual(
+    products.map(({ inputs }) => inputs),
+    Array(4).fill(["x", name]),
+  );
+});
+
 test("tensors of a group may be constants of nodes", () => {
   const weight = smallWeight();
   const constants = weight.initializers.map((one, i) =>
@@ -263,9 +291,9 @@ test("refuses graphs that are nested without end", () => {
 });
 
 test("an error names the weight, shortly and without control characters", () => {
-  const weight = smallWeight(`fc1\n${"x".repeat(200)}`);
+  const weight = smallWeight("w");
   weight.attributes[0] = intAttribute("checksum", 1);
-  const bytes = model(graph({ nodes: [decode(weight, "W")], initializers: weight.initializers }));
+  const bytes = model(graph({ nodes: [decode(weight, `fc1\n${"x".repeat(200)}`)], initializers: weight.initializers }));
   assert.throws(
     () => unpack(bytes),
     (error) => /^fc1\ufffdx{76}\.\.\.: checksum: expected 1, got \d+$/.test(error.message),

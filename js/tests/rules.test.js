@@ -7,7 +7,7 @@ import { OnnxdcError, unpack } from "../src/index.js";
 import { checksumOf, encode, packets, random } from "./helpers/encoder.js";
 import { decodingModel } from "./helpers/weights.js";
 
-const [FLOAT, UINT8, INT8, INT16, INT32, FLOAT16, BFLOAT16] = [1, 2, 3, 5, 6, 10, 16];
+const [FLOAT, UINT8, INT8, INT16, INT32, FLOAT16, DOUBLE, BFLOAT16] = [1, 2, 3, 5, 6, 10, 11, 16];
 const KINDS = ["codebook", "step", "codeTable", "codes", "lowBits", "gapTable", "gaps", "extent"];
 const f32 = (...values) => Buffer.from(Float32Array.from(values).buffer);
 const i64 = (...values) => Buffer.from(BigInt64Array.from(values.map(BigInt)).buffer);
@@ -57,7 +57,7 @@ function errorOf(group, damage) {
     unpack(decodingModel({ group: { tensors, attributes } }));
   } catch (error) {
     assert.ok(error instanceof OnnxdcError, String(error.stack));
-    assert.match(error.message, /^w: /);
+    assert.match(error.message, /^W: /);
     return error.rule;
   }
   return "none";
@@ -105,7 +105,11 @@ check("step", "uint8", gridForm(), (t) =>
   Object.assign(t, { step: { type: UINT8, dims: [2, 1], bytes: Buffer.alloc(2) } }),
 );
 check("step", "of an integer weight", gridForm(), (_, attributes) => Object.assign(attributes, { dtype: INT8 }));
-for (const value of [0, -1, NaN, 2 ** -101, 2 ** 101, 1.0625]) {
+check("step", "of five bits in a weight of double", gridForm(), (t, attributes) => {
+  Object.assign(t.step, { bytes: f32(0.5, 1.0625) });
+  Object.assign(attributes, { dtype: DOUBLE });
+});
+for (const value of [0, -1, NaN, 2 ** -101, 2 ** 101]) {
   check("step", `${value}`, gridForm(), (t) => Object.assign(t.step, { bytes: f32(0.5, value) }));
 }
 for (const kind of ["codeTable", "codes", "lowBits", "gapTable", "gaps"]) {

@@ -19,7 +19,7 @@ from onnxdc.model_io.notes import notes_of
 from onnxdc.passes.decode import portable_memory
 from onnxdc.passes.encode import encode
 from onnxdc.passes.plan import Plan
-from onnxdc.passes.strip import drop_implied_shapes, strip, strippable_bytes
+from onnxdc.passes.strip import strip, strip_encoded, strippable_bytes
 from onnxdc.recipe.keys import Stage
 from onnxdc.recipe.recorded import recorded
 from onnxdc.report import Report
@@ -56,8 +56,8 @@ def encode_plan(
     if not encoded.changes:
         return Report(rows, skips)
     if plan.recipe.strip:
-        stripped += drop_implied_shapes(plan.model)
-    strippable = 0 if plan.recipe.strip else strippable_bytes(plan.model)
+        stripped += strip_encoded(plan)
+    strippable = 0 if plan.recipe.strip else strippable_bytes(plan.model, plan.recipe.min_elements)
     provenance.store(plan.model, recorded(plan.recipe, *stages))
     return Report(rows, skips, stripped=stripped, strippable=strippable)
 

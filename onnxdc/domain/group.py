@@ -35,7 +35,7 @@ ATTRIBUTES: Final = ("checksum", "packet", "group_axis", "dtype")
 
 _DEFAULTS: Final = {"packet": DEFAULT_PACKET, "group_axis": 0, "dtype": ir.DataType.FLOAT.value}
 _SYMBOLS: Final = (".c", ".g")  # what the names of symbol inputs end with
-_SHARED: Final = ("step", "code_table", "gap_table", "extent")  # tensors that weights may have together
+SHARED: Final = ("step", "code_table", "gap_table", "extent")  # tensors that weights may have together
 
 
 def decoder_of(weight: CompressedWeight) -> str:
@@ -50,13 +50,19 @@ def take_names(names: Names, weight: str) -> list[str]:
 
     Each name is written at least twice, so long ones would be a notable part of a small file.
 
+    Args:
+        names: The names of the model.
+        weight: The name of the weight; empty if a node yields it, and so says it: the codebook gets a number, too.
+
     Returns:
         The names of the eight tensors and of the two symbol inputs.
     """
     codebook, *others = (f".{tensor}" for tensor in TENSORS)
     others += _SYMBOLS
-    number = names.take_number(others)
-    return [names.take(weight, [codebook]) + codebook, *(number + other for other in others)]
+    numbered = others if weight else [codebook, *others]
+    number = names.take_number(numbered)
+    said = [names.take(weight, [codebook]) + codebook] if weight else []
+    return [*said, *(number + suffix for suffix in numbered)]
 
 
 class Tensors:
@@ -65,14 +71,15 @@ class Tensors:
     def __init__(self, names: Names) -> None:
         self._names = names
         self._small: dict[tuple[object, ...], ir.Value] = {}
+        self._empty: ir.Value | None = None
 
     def values(self, weight: CompressedWeight, names: Sequence[str]) -> list[ir.Value]:
         """Return the eight tensors of a weight as values that are to become initializers."""
         values = []
         for kind, name, array in zip(TENSORS, names, weight.tensors, strict=False):
             if array.size == 0:
-                values.append(self._stored_once(EMPTY, np.empty(0, np.uint8)))
-            elif kind in _SHARED:
+                values.append(self._nothing())
+            elif kind in SHARED:
                 values.append(self._stored_once(name, array))
             else:
                 values.append(_constant(name, array))
@@ -80,14 +87,28 @@ class Tensors:
 
     def _stored_once(self, name: str, array: np.ndarray) -> ir.Value:
         key = (array.dtype, array.shape, array.tobytes())
-        if key not in self._small:
-            self._small[key] = _constant(self._names.take(name) if name == EMPTY else name, array)
-        return self._small[key]
+        return self._small.setdefault(key, _constant(name, array))
+
+    def _nothing(self) -> ir.Value:
+        """Return the value that stands for every empty tensor."""
+        if self._empty is None:
+            self._empty = _constant(self._names.take(EMPTY), np.empty(0, np.uint8))
+        return self._empty
 
 
 def _constant(name: str, array: np.ndarray) -> ir.Value:
     """Return a value for an initializer, without a type: no value_info is written that would repeat the tensor's."""
+    if array.dtype == np.int64:
+        return small_integers(name, array)
     return ir.Value(name=name, const_value=ir.Tensor(array, name=name))
+
+
+def small_integers(name: str, array: np.ndarray) -> ir.Value:
+    """Return a value for an initializer of int64, in the field where a small number takes a byte or two, not eight."""
+    proto = ir.serde.serialize_tensor(ir.Tensor(array, name=name))
+    proto.ClearField("raw_data")
+    proto.int64_data.extend(array.ravel())
+    return ir.Value(name=name, const_value=ir.TensorProtoTensor(proto))
 
 
 def symbol_inputs(group: Sequence[ir.Value], outputs: Sequence[ir.Value]) -> list[ir.Value]:
@@ -242,6 +263,11 @@ def group_of(node: ir.Node) -> tuple[ir.Value, ...]:
 def stem_of(group: Sequence[ir.Value]) -> str:
     """Return what the name of the codebook says of the weight's name."""
     return (group[0].name or "").removesuffix(f".{TENSORS[0]}")
+
+
+def name_of(node: ir.Node) -> str:
+    """Return the name of the weight that a node of the domain takes: what it yields, or what the codebook says."""
+    return (node.outputs[0].name if node.op_type in DECODERS else stem_of(group_of(node))) or ""
 
 
 def read_group(node: ir.Node) -> CompressedWeight:

@@ -18,7 +18,8 @@ Encoded, its only node is a SparseQuantMatMulRelu, and the entry is, but for lin
 
 Functions of the model need IR version 8, so it was raised from 7. The weight whose codebook is ``weight.codebook`` was
 node 0, a Constant with its data in ``float_data`` rather than ``raw_data``. Once it was gone, node 1 was fused into
-node 0: ``graph`` holds this Relu with its input ``product``, a name that no value has any more.
+node 0: ``graph`` holds this Relu with its input ``product``, a name that no value has any more. ``halves`` would say
+where small vectors were that are stored together, in two bytes an element.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Origin:
     """What a weight was; the defaults are the usual: an initializer with raw data and no value_info.
 
     Attributes:
-        name: The name of the weight, if the stem of the group's names is another; else empty.
+        name: The name of the weight, if the group says another; else empty.
         info: Its value_info: ``"plain"`` for one that repeats type and shape of the tensor, else the proto in base64.
         storage: The field of the TensorProto that held the data, if it was not ``raw_data``.
         doc: The tensor's doc_string.
@@ -217,13 +218,15 @@ class Origins:
 
     Attributes:
         ir_version: The IR version of the model before it was raised, else 0.
-        weights: The origins of all weights, by the stems of their groups' names.
+        weights: The origins of all weights, by what their groups say of their names.
         fused: The nodes that were fused.
+        halves: For each tensor that small vectors were joined to, where those were among the initializers.
     """
 
     ir_version: int = 0
     weights: dict[str, Origin] = field(default_factory=dict)
     fused: Fused = field(default_factory=Fused)
+    halves: dict[str, list[int]] = field(default_factory=dict)
 
     def store(self, model: ir.Model) -> None:
         """Write the metadata entry, if there is anything to say."""
@@ -233,6 +236,8 @@ class Origins:
             content["weights"] = weights
         if self.fused.nodes:
             content["fused"] = self.fused.content()
+        if self.halves:
+            content["halves"] = self.halves
         if content:
             model.metadata_props[KEY] = _compact(content)
 
@@ -247,8 +252,11 @@ class Origins:
         try:
             content = json.loads(text)
             weights = {stem: Origin(**fields) for stem, fields in content.get("weights", {}).items()}
-            origins = Origins(content.get("ir_version", 0), weights, Fused(**content.get("fused", {})))
+            fused, halves = Fused(**content.get("fused", {})), content.get("halves", {})
+            origins = Origins(content.get("ir_version", 0), weights, fused, halves)
             _check_types(origins)
+            for indices in halves.values():
+                _check_integers("halves", indices)
             _check_types(origins.fused)
             for record in weights.values():
                 _check_types(record)
@@ -273,5 +281,11 @@ def _check_types(record: Origin | Origins | Fused) -> None:
             value.encode()  # raises UnicodeEncodeError, a ValueError, for half of a surrogate pair
         if key.endswith("props") and not all(isinstance(text, str) for text in value.values()):
             raise TypeError(f"{key}: not all values are texts")
-        if isinstance(value, list) and not all(type(index) is int and -1 <= index < _MAX_INTEGER for index in value):
-            raise TypeError(f"{key}: not all values are integers")
+        if isinstance(value, list):
+            _check_integers(key, value)
+
+
+def _check_integers(key: str, values: object) -> None:
+    """Raise TypeError unless all values of a list are indices."""
+    if type(values) is not list or not all(type(index) is int and -1 <= index < _MAX_INTEGER for index in values):
+        raise TypeError(f"{key}: not all values are integers")

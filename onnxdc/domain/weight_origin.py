@@ -14,15 +14,15 @@ from onnxdc.domain.origin import KEY, STORAGES, Origin, check_texts
 from onnxdc.errors import ModelError
 
 
-def describe(value: ir.Value, tensor: ir.TensorProtocol, stem: str) -> Origin:
+def describe(value: ir.Value, tensor: ir.TensorProtocol, known_as: str) -> Origin:
     """Describe the origin of a weight while it is still in its graph; its positions are left to the caller.
 
     Args:
         value: An initializer, or the output of a Constant node.
         tensor: The tensor of that value.
-        stem: The common stem of the names of its group.
+        known_as: What its group says of its name.
     """
-    origin = Origin(name="" if stem == value.name else value.name or "", info=_describe_info(value, tensor))
+    origin = Origin(name="" if known_as == value.name else value.name or "", info=_describe_info(value, tensor))
     origin.doc = tensor.doc_string or ""
     origin.props = dict(tensor.metadata_props)
     if isinstance(tensor, ir.TensorProtoTensor):

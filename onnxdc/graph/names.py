@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import string
+from collections.abc import Container, Iterator, Sequence
+from typing import Final
 
 import onnx_ir as ir
 
 from onnxdc.graph.walk import graphs
+
+_FIRST: Final = string.ascii_letters
+_FURTHER: Final = string.ascii_letters + string.digits
+
+
+def short_names(taken: Container[str]) -> Iterator[str]:
+    """Yield names that are identifiers in C, as ONNX asks for, the shortest first, but for those that are taken."""
+    for further in itertools.count():
+        for letters in itertools.product(_FIRST, *[_FURTHER] * further):
+            name = "".join(letters)
+            if name not in taken:
+                yield name
 
 
 class Names:

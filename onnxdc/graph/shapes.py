@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 import google.protobuf.message
@@ -14,14 +15,16 @@ Dimension: TypeAlias = int | str | None
 """A size of 1 or more, the name of one that is not fixed, or None where nothing is known."""
 
 Shapes: TypeAlias = dict[str, tuple[Dimension, ...]]
-"""Name of a value of the main graph -> its shape."""
+"""Name of a value of the main graph, or of a graph inside it, -> its shape."""
 
 MAX_DIMENSION: Final = 2**31 - 1  # exporters write -1, 0 or nonsense for what is not fixed; runtimes ignore it
 _SMALL: Final = 64  # elements: pads have two for each of 32 axes; what is larger is no shape, and inference needs none
 
 
 def known_shapes(model: ir.Model) -> Shapes:
-    """Return the shapes of the main graph's values, as far as they are known.
+    """Return the shapes of the values of the main graph and of those inside it, as far as they are known.
+
+    A name that several inner graphs have for values of other shapes is left out.
 
     Args:
         model: The model, which is not changed; no large tensor of it is loaded.
@@ -57,7 +60,18 @@ def known_shapes(model: ir.Model) -> Shapes:
     with contextlib.suppress(onnx.shape_inference.InferenceError, google.protobuf.message.Error, ValueError):
         proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
     shapes = {info.name: _shape(info) for info in proto.graph.value_info}
+    for inner in _inner_graphs(proto.graph):
+        own = {info.name: _shape(info) for info in (*inner.input, *inner.output, *inner.value_info)}
+        shapes |= {name: shape if shapes.get(name, shape) == shape else None for name, shape in own.items()}
     return {name: shape for name, shape in shapes.items() if shape is not None}
+
+
+def _inner_graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """Yield the graphs that nodes of a graph have, and those inside them."""
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+            yield inner
+            yield from _inner_graphs(inner)
 
 
 def _is_large_constant(node: ir.Node) -> bool:

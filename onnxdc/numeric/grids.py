@@ -15,6 +15,7 @@ from onnxdc.numeric.weight import MAX_CODES
 LARGEST = (1 << 15) - 1  # the largest integer, in magnitude
 ODD_STEPS = np.arange(15, 0, -2)  # the odd part of a step of four significant bits
 FEWEST = 8  # elements that share a step: more would leave out the channels of 3x3 depthwise convolutions
+SMALLEST_MULTIPLE = 8  # of the step that is tried for the smallest magnitude of a weight, a choice
 UNIT_BITS = 19  # the bits of such an integer times such a step
 SMALLEST_STEP, LARGEST_STEP = 2.0**-100, 2.0**100
 
@@ -37,6 +38,8 @@ class Grid:
 def grid_of_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the step and the integers of a few values on one grid, or None if they are not on one.
 
+    The products are exact, or those of float32 values are rounded to float32.
+
     Args:
         values: Floats ``[n]`` of any type of the format.
 
@@ -51,8 +54,26 @@ def grid_of_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     common = _common_divisors(rows)
     steps = None if common is None else _steps(common)
     if steps is None or np.abs(rows).max(initial=0) > LARGEST * steps[0]:
-        return None
+        return _rounded_grid(values) if values.dtype == np.float32 else None
     return steps.astype(np.float32)[:, None], (rows[0] / steps[0]).astype(np.int16)
+
+
+def _rounded_grid(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the step and the integers of float32 values that are such products rounded, or None if they are not.
+
+    The smallest magnitude is the step, or a small multiple of it: then a division may miss it by its last bit.
+    """
+    magnitudes = np.abs(values[values != 0])
+    if not magnitudes.size or not np.isfinite(values).all() or np.signbit(values[values == 0]).any():
+        return None
+    largest, quotients = magnitudes.max(), magnitudes.min() / np.arange(1, SMALLEST_MULTIPLE + 1, dtype=np.float32)
+    for step in (np.nextafter(near, limit) for near in quotients for limit in (near, np.float32(0), 2 * near)):
+        if not SMALLEST_STEP <= step <= LARGEST_STEP or largest / step > LARGEST:
+            continue
+        integers = np.rint(values.astype(np.float64) / step)
+        if np.array_equal(integers.astype(np.float32) * step, values) and np.abs(integers).max() <= LARGEST:
+            return np.array([[step]], np.float32), integers.astype(np.int16)
+    return None
 
 
 def find_grid(array: np.ndarray, axis: int) -> Grid | None:

@@ -12,7 +12,7 @@ from onnxdc.numeric.arrays import bit_patterns
 
 TENSORS = ("codebook", "step", "code_table", "codes", "low_bits", "gap_table", "gaps", "extent")
 # Defaults and limits of the format: docs/format.md, sections 2 and 6.
-DEFAULT_PACKET = 32
+DEFAULT_PACKET = 64
 DEFAULT_INDEX_BITS = 8
 PACKETS = (8, 16, 32, 64)  # bytes that a packet may have
 MAX_CODES = 256  # a code takes a byte

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -10,7 +11,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from onnxdc.domain.group import decoder_of
+from onnxdc.domain.group import SHARED, decoder_of
 from onnxdc.domain.operators import SPARSE
 from onnxdc.domain.portable import portable_functions
 from onnxdc.domain.symbols import SymbolsNode, symbols_nodes
@@ -31,6 +32,7 @@ from onnxdc.passes.result import Figures
 _GROUP_OVERHEAD: Final = 60
 _TENSOR_OVERHEAD: Final = 24
 _MODEL_OVERHEAD: Final = 168
+_SMALL: Final = 1 << 16  # entries: a portable body takes about 10 ms for them
 
 
 def saved_bytes(dense_bytes: int, compressed: CompressedWeight) -> int:
@@ -114,7 +116,18 @@ class Decision:
         functions: int = sum(function.ByteSize() for function in self.functions)
         saved = sum(saved_bytes(coded.dense.nbytes, coded.compressed) - coded.name_bytes for coded in self.coded)
         nodes = sum(node.nbytes for each in self.symbols for node in each.nodes)
-        return saved - functions - nodes - self.record_bytes - _MODEL_OVERHEAD
+        return saved + self._shared_bytes - functions - nodes - self.record_bytes - _MODEL_OVERHEAD
+
+    @property
+    def _shared_bytes(self) -> int:
+        """The bytes of the tensors that weights of one graph have together, but for the first of each."""
+        tensors = [
+            (coded.weight.graph, name, getattr(coded.compressed, name).tobytes())
+            for coded in self.coded
+            for name in SHARED
+        ]
+        repeated = Counter(tensor for tensor in tensors if tensor[2])
+        return sum((count - 1) * (len(content) + _TENSOR_OVERHEAD) for (_, _, content), count in repeated.items())
 
     def fused(self, coded: CodedWeight) -> str:
         """Return what is fused into the operators of a weight, in words."""
@@ -131,10 +144,16 @@ def decide(plan: Plan, coded_weights: Sequence[CodedWeight], shapes: Shapes, ops
     sets = [coded.execution.sparse for coded in coded_weights]
     index_bits = [coded.index_bits for coded in coded_weights]
     decisions = [
-        _decision([*map(_recoded, coded_weights, weights)], tails, record_bytes, opset)
+        _decision([*map(_recoded, coded_weights, weights)], tails, record_bytes, opset, together=together)
         for weights in codings(groups, sets, index_bits)
+        for together in ((False, True) if _are_small(weights) and len(set(sets)) > 1 else (False,))
     ]
     return max(decisions, key=lambda decision: decision.saved_bytes)
+
+
+def _are_small(weights: Sequence[CompressedWeight]) -> bool:
+    """Tell whether it takes no time to open weights where kernels need no symbols of some of them."""
+    return sum(weight.entries for weight in weights) <= _SMALL
 
 
 def _recoded(coded: CodedWeight, compressed: CompressedWeight) -> CodedWeight:
@@ -142,14 +161,19 @@ def _recoded(coded: CodedWeight, compressed: CompressedWeight) -> CodedWeight:
 
 
 def _decision(
-    coded_weights: Sequence[CodedWeight], tails: Mapping[ir.Node, Tail], record_bytes: int, opset: int
+    coded_weights: Sequence[CodedWeight],
+    tails: Mapping[ir.Node, Tail],
+    record_bytes: int,
+    opset: int,
+    *,
+    together: bool,
 ) -> Decision:
-    """Return what becomes of a model if its weights are coded in one way."""
+    """Return what becomes of a model if its weights are coded in one way, their symbols ``together`` or by sets."""
     products = [node for coded in coded_weights for node in coded.nodes]
     op_types = {(tails[node].operator if node in tails else SPARSE[node.op_type]).name for node in products}
     op_types |= {coded.decoder for coded in coded_weights if not coded.execution.sparse}
     attributes = set().union(*(_attributes(coded) for coded in coded_weights))
-    symbols = _graph_symbols(coded_weights)
+    symbols = _graph_symbols(coded_weights, together=together)
     dtypes = {coded.compressed.dtype for coded in coded_weights}
     functions = portable_functions(
         op_types,
@@ -162,13 +186,13 @@ def _decision(
     return Decision(coded_weights, tails, record_bytes, attributes, functions, symbols)
 
 
-def _graph_symbols(coded_weights: Sequence[CodedWeight]) -> list[GraphSymbols]:
-    """Plan the nodes that yield symbols, for each graph, and for sparse operators apart from the others."""
+def _graph_symbols(coded_weights: Sequence[CodedWeight], *, together: bool) -> list[GraphSymbols]:
+    """Plan the nodes that yield symbols, for each graph, and for sparse operators apart from the others or together."""
     planned: list[GraphSymbols] = []
-    for sparse in (False, True):
+    for sparse, kinds in ((False, {False, together}), (True, {True} - {together})):
         number = 0
         for graph in dict.fromkeys(coded.weight.graph for coded in coded_weights):
-            coded = [each for each in coded_weights if each.weight.graph is graph and each.execution.sparse is sparse]
+            coded = [each for each in coded_weights if each.weight.graph is graph and each.execution.sparse in kinds]
             nodes = symbols_nodes([each.compressed for each in coded], sparse=sparse, first=number)
             planned.append(GraphSymbols(graph, coded, nodes))
             number += len(nodes)

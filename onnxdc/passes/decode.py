@@ -20,6 +20,7 @@ from onnxdc.graph.walk import insert_at
 from onnxdc.numeric.decoding import check_weight, decode_weight
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes.fusion.unfuse import unfuse
+from onnxdc.passes.halves import restore_halves
 from onnxdc.passes.result import Decoded, Figures, GroupFigures, Progress, Result
 
 Decoder: TypeAlias = Callable[[CompressedWeight], np.ndarray]
@@ -33,9 +34,9 @@ class _StoredWeight:
     """A weight group in a graph.
 
     Attributes:
-        graph: The graph that holds it.
+        graph: The graph that is to hold the dense weight: that of the node that decodes it, else that of the group.
         group: Its eight values.
-        nodes: The nodes that it feeds.
+        nodes: The nodes that it feeds, in this graph and in those inside it.
         fused: What is fused into them, in words.
     """
 
@@ -46,8 +47,8 @@ class _StoredWeight:
 
     @property
     def name(self) -> str:
-        """What to call the weight in messages."""
-        return group.stem_of(self.group)
+        """What to call the weight in messages, and what its origin is recorded by."""
+        return group.name_of(self.nodes[0])
 
     @property
     def decoder_node(self) -> ir.Node | None:
@@ -100,6 +101,7 @@ def decode(
     if not weights:
         raise ModelError("nothing to decode: the model has no compressed weight")
     origins = Origins.take(model)
+    restore_halves(model, origins.halves)
     group.drop_symbols(model)
     unfuse(model, origins.fused)
     changes = _decode_weights(weights, origins, _Groups(decoder, budget, keep=keep), progress)
@@ -171,7 +173,8 @@ def _stored_weights(model: ir.Model) -> list[_StoredWeight]:
                 continue
             values = group.group_of(node)
             own = node if node.op_type in DECODERS else None
-            weights.setdefault((graph, own, *values), _StoredWeight(graph, values)).nodes.append(node)
+            holder = graph if own else values[0].graph or graph
+            weights.setdefault((own, *values), _StoredWeight(holder, values)).nodes.append(node)
     if weights:
         group.check_version(model)
     for function in model.functions.values():
@@ -327,8 +330,11 @@ def _restore(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
 
 
 def _check_new_names(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
-    """Raise ModelError if a weight is to have the name of a value that the graph makes or is given."""
-    taken = {value.name for node in graph for value in node.outputs} | {value.name for value in graph.inputs}
+    """Raise ModelError if a weight is to have the name of a value of the graph, or of one inside it."""
+    inner = [*graph.subgraphs()]
+    taken = {value.name for each in (graph, *inner) for node in each for value in node.outputs}
+    taken |= {value.name for each in (graph, *inner) for value in each.inputs}
+    taken |= {name for each in inner for name in each.initializers}
     for weight in weights:
         if weight.value.name in taken:
             raise ModelError(f"{weight.value.name}: a weight decodes to this name, which another value has")

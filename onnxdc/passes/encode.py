@@ -32,6 +32,7 @@ from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes.decision import CodedWeight, Decision, GraphSymbols, decide, saved_bytes
 from onnxdc.passes.execution import choose
 from onnxdc.passes.fusion.fuse import fuse
+from onnxdc.passes.halves import store_halves
 from onnxdc.passes.plan import Outcome, Plan, PlannedWeight, work_on_each
 from onnxdc.passes.result import Encoded, Figures, GroupFigures, Progress, Result
 from onnxdc.recipe import Settings
@@ -180,6 +181,7 @@ def _apply(model: ir.Model, decision: Decision) -> None:
     for function in decision.functions:
         local = ir.serde.deserialize_function(function)
         model.functions[local.identifier()] = local
+    origins.halves = store_halves(model, names)
     origins.store(model)
 
 
@@ -195,7 +197,7 @@ def _apply_to_graph(
     Returns:
         The nodes that yield the symbols of the groups, which are to come before all others.
     """
-    # For each graph its own: kernels see only the initializers of the graph that their node is in.
+    # For each graph its own: no graph sees the initializers of one beside it or inside it.
     tensors = group.Tensors(names)
     nodes = {node: index for index, node in enumerate(graph)}
     inputs = {value: index for index, value in enumerate(graph.inputs)}
@@ -206,12 +208,13 @@ def _apply_to_graph(
         outputs: dict[int, list[ir.Value]] = {}
         for index, coded in enumerate(each.coded):
             value, producer = coded.weight.value, coded.weight.value.producer()
-            taken = group.take_names(names, coded.weight.name)
+            said = coded.weight.name if coded.execution.sparse else ""
+            taken = group.take_names(names, said)
             values = groups[index] = tensors.values(coded.compressed, taken)
             outputs[index] = [ir.Value(name=name) for name in taken[len(values) :]]
             symbol_inputs = group.symbol_inputs(values, outputs[index])
-            stem = group.stem_of(values)
-            record = describe(value, coded.weight.tensor, stem)
+            known_as = group.stem_of(values) if said else coded.weight.name
+            record = describe(value, coded.weight.tensor, known_as)
             record.input = inputs.get(value, -1)
             record.node = nodes[producer] if producer else -1
             attributes = group.group_attributes(coded.compressed, required)
@@ -221,7 +224,7 @@ def _apply_to_graph(
             else:
                 record.info = ""  # the dense weight is still in the graph, with its value_info
                 group.decode_into(value, graph, coded.decoder, [*values, *symbol_inputs], attributes)
-            origins.weights[stem] = record
+            origins.weights[known_as] = record
             initializers[value] = values
             if producer is not None:
                 graph.remove(producer)

@@ -98,14 +98,16 @@ def choose(weight: Weight, density: float, shapes: Shapes, wish: str = "auto") -
     if weight.op_type == "Gather":
         looked_up = _product(shapes.get(weight.uses[0].node.outputs[0].name or ""), slice(None))
         return Execution(True, ExecutionCode.ROWS, gain=cost.gain_of_rows(looked_up))
-    layer = _layer(weight, shapes)
+    # The branches of an If may use one weight for other numbers of rows: it must not be slower in any.
+    layers = (_layer(weight, use.node, shapes) for use in weight.uses)
+    layer = min(layers, key=lambda layer: cost.gain(layer, density))
     gain, best = cost.gain(layer, density), cost.gain(layer, 0.0)
     return Execution(gain * cost.MARGIN > 1, ExecutionCode.GAIN, density=density, gain=gain, best_gain=best)
 
 
-def _layer(weight: Weight, shapes: Shapes) -> cost.Layer:
-    """Return the shape of the layer that uses a weight, which a sparse operator can take."""
-    node, shape = weight.uses[0].node, weight.shape
+def _layer(weight: Weight, node: ir.Node, shapes: Shapes) -> cost.Layer:
+    """Return the shape of the layer that a node makes of a weight, which a sparse operator can take."""
+    shape = weight.shape
     if weight.op_type == "Conv":
         groups = node.attributes.get_int("group", 1)
         shape_out = shapes.get(node.outputs[0].name or "")
@@ -140,8 +142,6 @@ def _obstacle(weight: Weight) -> str:
             return f"passes through {', '.join(passed[:_PASSED])}{more}"
         if use.index != operator.first or [*use.node.inputs].count(weight.value) > 1:
             return f"is input {use.index} of {use.node.op_type}"
-        if use.node.graph is not weight.graph:
-            return "is used in a subgraph"
         if use.node.inputs[-1] is None:  # decode takes it for one that encode has written, and drops it
             return f"the last input of {use.node.op_type} is there but empty"
     if weight.tensor.dtype is not ir.DataType.FLOAT:

@@ -121,7 +121,7 @@ KEYS: Final = (
     ),
     Key(
         *("strip", bool, SWITCH, "encode"),
-        "Drop the texts of exporters, and shorten names inside the graphs; decode does not give them back.",
+        "Drop the texts and defaults that exporters write, and shorten names; decode does not give them back.",
         default=False,
         of_weight=False,
     ),

@@ -28,7 +28,7 @@ def head(node: onnx.NodeProto, tensors: list[onnx.TensorProto]) -> bytes | None:
     """The first eight bytes, or None for attributes that they cannot say."""
     values = {attribute.name: attribute.i for attribute in node.attribute}
     codebook, dtype = tensors[0], values.get("dtype", 1)
-    packet, axis = values.get("packet", 32), values.get("group_axis", 0)
+    packet, axis = values.get("packet", 64), values.get("group_axis", 0)
     fits = len(codebook.dims) == 2 and 1 <= codebook.dims[1] <= 256 and -128 <= axis < 128
     if not (fits and codebook.data_type in TYPES and dtype in DTYPES and packet in PACKETS):
         return None

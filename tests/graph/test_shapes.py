@@ -47,6 +47,37 @@ def test_a_matrix_product_of_unknown_rows_is_compressed(batch: int) -> None:
     assert result.report.rows[0].encoded_bytes is not None
 
 
+BRANCHES = """g (float[3, 16] x, bool c) => (float[P, 8] y) {
+    h = Relu(x)
+    y = If (c) <
+        then_branch = t () => (float[3, 8] a) { r = Relu(h)  a = MatMul(r, w) },
+        else_branch = e () => (b) {
+            s = Concat <axis = 0> (h, h)
+            r = Relu(s)
+            b = If (c) <
+                then_branch = u () => (d) { d = MatMul(r, w) },
+                else_branch = v () => (f) { k = Relu(r)  f = MatMul(k, w) }
+            >
+        }
+    >
+}"""
+
+
+def test_values_of_inner_graphs_are_known_but_for_names_that_stand_for_several() -> None:
+    model = build(BRANCHES, w=normal(16, 8))
+    shapes = known_shapes(model)
+    assert {name: shapes.get(name) for name in "hasbdfkr"} == {
+        "h": (3, 16),
+        "a": (3, 8),
+        "s": (6, 16),
+        "b": (6, 8),
+        "d": (6, 8),
+        "f": (6, 8),
+        "k": (6, 16),
+        "r": None,
+    }
+
+
 def test_a_residual_of_unknown_shape_is_not_fused() -> None:
     text = """g (float[1, 32, 9, 9] x) => (y) {
         a = Conv <pads = [1, 1, 1, 1]> (x, w)  b = Conv <pads = [1, 1, 1, 1]> (x, v)  y = Add(a, b) }"""

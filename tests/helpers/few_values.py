@@ -332,6 +332,46 @@ def _subgraphs() -> list[Case]:
         _move_into(model, "body", "W")
         return model
 
+    # W runs sparse wherever it is used, from outside and in graphs inside graphs; X is transposed, too.
+    both = """g (bool c, float[M, 12] A) => (float[M, 12] Y) {
+        n = Constant <value = int64 {2}> ()
+        H = MatMul(A, W)
+        I = If (c) <
+            then_branch = t () => (float[M, 12] P) {
+                O = Gather <axis = 0> (E, B)
+                N = Add(H, O)
+                P = MatMul(N, W)
+            },
+            else_branch = e () => (float[M, 12] Q) {
+                Q = Loop (n, , H) <
+                    body = l (int64 i, bool go, float[M, 12] R) => (bool go_on, float[M, 12] T) {
+                        go_on = Identity(go)
+                        S = MatMul(R, V)
+                        T = If (c) <
+                            then_branch = v () => (float[M, 12] K) { K = MatMul(S, W) },
+                            else_branch = w () => (float[M, 12] L) { L = MatMul(S, X) }
+                        >
+                    }
+                >
+            }
+        >
+        Z = Transpose <perm = [1, 0]> (X)
+        F = MatMul(I, Z)
+        G = Reshape(F, shape)
+        D = Conv(G, C)
+        Y = Reshape(D, flat)
+    }"""
+    shared = {
+        "W": weight(12, 12),
+        "V": weight(12, 12, seed=1),
+        "X": weight(12, 12, seed=2),
+        "E": weight(9, 12, seed=3),
+        "C": weight(12, 12, 1, seed=4),
+        "B": np.array([0, 3, 8, 1, 1]),
+        "shape": np.array([5, 12, 1]),
+        "flat": np.array([5, 12]),
+    }
+
     def one_name() -> ir.Model:
         model = build(branches.replace("V)", "W)").replace("Q = Gemm", "Q = MatMul"), W=weight(12, 12))
         value = model.graph.initializers.pop("W")
@@ -345,9 +385,13 @@ def _subgraphs() -> list[Case]:
 
     return [
         Case("one name in both branches", one_name, {"c": yes, "A": a}, sparse=2, dense=0),
-        Case("initializer of a branch, and one around it", in_branches, {"c": yes, "A": a}, sparse=1, dense=1),
+        Case("initializer of a branch, and one around it", in_branches, {"c": yes, "A": a}, sparse=2, dense=0),
         Case("initializer of a loop's body", in_loop, {"A": a}, sparse=1, dense=0),
-        _case("used in a loop's body, outside of it", loop, {"W": weight(12, 12)}, {"A": a}, dense=1),
+        _case("used in a loop's body, outside of it", loop, {"W": weight(12, 12)}, {"A": a}, sparse=1),
+        *(
+            _case(f"used in both branches, {which}", both, shared, {"c": np.array(which), "A": a}, sparse=6, dense=1)
+            for which in (True, False)
+        ),
     ]
 
 

@@ -47,7 +47,7 @@ BROKEN: list[tuple[str, Callable[[], CompressedWeight]]] = [
     ("codebook-shape", lambda: replace(SPARSE, codebook=np.broadcast_to(np.float32(0), (2**27, 16)))),
     ("codebook-shape", lambda: replace(GRID, codebook=np.repeat(GRID.codebook, 2, axis=0))),
     ("codebook-shape", lambda: replace(GRID, step=np.broadcast_to(np.float32(1), (2**30, 1)))),
-    ("step", lambda: replace(GRID, step=GRID.step * np.float32(1.125))),
+    ("step", lambda: replace(GRID, step=GRID.step * np.float32(1.125), dtype=np.dtype(np.float64))),
     ("step", lambda: replace(GRID, step=GRID.step * np.float32(0))),
     ("step", lambda: replace(GRID, step=GRID.step.T)),
     ("tensor-type", lambda: replace(SPARSE, gaps=SPARSE.gaps.astype(np.int8))),

@@ -174,9 +174,9 @@ def test_codes_are_numbered_by_falling_frequency(groups: int, density: float) ->
         (np.float32, 1.5, np.float16),
         (np.float32, 2.0**-24, np.float16),
         (np.float32, 2.0**-25, ml_dtypes.bfloat16),
-        (np.float32, 65521.0, np.float32),  # a prime: not an integer of 15 bits times a step
+        (np.float32, 1.1 * 2.0**110, np.float32),  # beyond the largest step
         (np.float32, 2.0**100, ml_dtypes.bfloat16),
-        (np.float32, 0.1, np.float32),
+        (np.float32, 2.0**-149, np.float32),
         (np.float32, np.inf, np.float16),
         (np.float64, 1.5, np.float16),
         (np.float64, 2.0**100, ml_dtypes.bfloat16),
@@ -303,7 +303,7 @@ def grouped_weight(groups: int, each: int, shape: tuple[int, ...], axis: int) ->
     tables = np.concatenate([np.zeros((groups, 1)), rng.permutation(groups * each).reshape(groups, each) + 1], axis=1)
     index = np.arange(shape[axis]) // (shape[axis] // groups)
     group = np.broadcast_to(index.reshape([-1 if a == axis else 1 for a in range(len(shape))]), shape)
-    return (tables * 0.1)[group, rng.integers(0, each + 1, shape)].astype(np.float32)
+    return np.sqrt(tables)[group, rng.integers(0, each + 1, shape)].astype(np.float32)
 
 
 @pytest.mark.parametrize(("shape", "axis"), [((12, 5000), 0), ((500, 12, 10), 1), ((5000, 12), -1)])
@@ -377,8 +377,9 @@ def test_integers_beyond_8_bits_take_16() -> None:
         [0, 1, 2, 32768 * 3, 3],  # more than 15 bits of integer
         [0, 17, 34 * 2**14, 51, 68],  # 17 is no step, and 17 * 2^15 not an integer of 15 bits
         [0, 2.0**-101, 2.0**-100, 3 * 2.0**-101, 5 * 2.0**-101],
-        [0, 2.0**101, 2.0**102, 3 * 2.0**101, 5 * 2.0**101],
-        [0, 0.1, 0.2, 0.3, 0.4],
+        [0, 2.0**105, 2.0**106, 3 * 2.0**105, 5 * 2.0**105],
+        [0, 0.1, 0.2, np.nextafter(np.float32(0.3), np.float32(1)), 0.4],
+        [0, 0.1, 0.2, 0.05 * np.sqrt(2), 0.4],
     ],
 )
 def test_what_is_on_no_grid_is_stored_as_values(values: list[float]) -> None:
@@ -386,6 +387,19 @@ def test_what_is_on_no_grid_is_stored_as_values(values: list[float]) -> None:
     encoded = encode_weight(array)
     assert not encoded.step.size
     assert_comes_back(encoded, array)
+
+
+@pytest.mark.parametrize("step", [0.1, 1 / 3, 0.75 * 0.0317, 1.1e-20])
+@pytest.mark.parametrize("smallest", [1, 2, 3])
+def test_a_grid_of_rounded_products_is_found_in_float32_alone(step: float, smallest: int) -> None:
+    integers = np.round(np.random.default_rng(0).standard_normal((50, 60)) * 9)
+    integers = np.where(np.abs(integers) < smallest, 0, integers).astype(np.float32) + np.float32(0)
+    array = integers * np.float32(step)
+    encoded = encode_weight(array)
+    assert encoded.codebook.dtype == np.int8
+    assert encoded.step.shape == (1, 1)
+    assert_comes_back(encoded, array)
+    assert not encode_weight(array.astype(np.float64)).step.size
 
 
 def test_a_grid_is_not_used_where_its_codebook_is_larger() -> None:

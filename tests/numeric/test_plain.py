@@ -57,7 +57,7 @@ def test_all_but_the_streams_is_kept(array: np.ndarray) -> None:
     for name in set(TENSORS) - set(STREAMS):
         np.testing.assert_array_equal(getattr(weight, name), getattr(packed, name))
     assert (weight.dtype, weight.group_axis, weight.is_dense) == (packed.dtype, packed.group_axis, packed.is_dense)
-    assert weight.packet == 32  # the default, which takes no attribute
+    assert weight.packet == 64  # the default, which takes no attribute
     assert weight.code_table.size == weight.gap_table.size == weight.low_bits.size == 0
     assert weight.codes.size == weight.entries
     assert weight.gaps.size == (0 if weight.is_dense else weight.entries)

@@ -20,6 +20,7 @@ from onnxdc.passes import decode as decode_module
 from onnxdc.passes.decode import decode, decode_dense_nodes
 from onnxdc.recipe import Options, Recipe
 from tests.helpers.few_values import run, weight
+from tests.helpers.merged_decoder import merged_decoder
 from tests.helpers.passes import encode
 from tests.helpers.text_models import build, normal
 
@@ -219,3 +220,14 @@ def test_large_weights_are_decoded_when_they_are_read(monkeypatch):
 def test_the_origin_is_compact_json():
     model = encode(load(proto_of_matmul()), SPARSE, force=True).model
     assert json.loads(model.metadata_props["onnxdc.origin"]) == {"weights": {"W": {"info": "plain"}}}
+
+
+@pytest.mark.parametrize("name", ["a", "r"])
+def test_a_weight_whose_name_an_inner_graph_has_is_refused(name: str):
+    """By that name the nodes of the inner graph would read its own value, not the weight."""
+    model = encode(merged_decoder(), SPARSE).model
+    codebook = model.graph.initializers.pop("v.codebook")
+    codebook.name = f"{name}.codebook"
+    model.graph.initializers.add(codebook)
+    with pytest.raises(ModelError, match=f"{name}: a weight decodes to this name, which another value has"):
+        decode(load(ir.to_proto(model)))

@@ -13,7 +13,8 @@ from onnxdc.model_io import load, save
 from onnxdc.passes import strip as strip_module
 from onnxdc.passes.decode import decode
 from onnxdc.passes.plan import plan_weights
-from onnxdc.passes.strip import drop_implied_shapes, strippable_bytes
+from onnxdc.passes.strip import strip_encoded, strippable_bytes
+from onnxdc.passes.strip.shapes import drop_implied_shapes
 from onnxdc.recipe import Options, Recipe
 from tests.helpers.few_values import CASES, Case, run, weight
 from tests.helpers.passes import encode
@@ -67,8 +68,8 @@ twice (first_argument, second_argument) => (result) {
 
 def stripped(model: ir.Model, recipe: Recipe | None = None) -> int:
     """Strip as the verbs do, and return the bytes that are told."""
-    dropped = strip_module.strip(plan_weights(model, recipe))
-    return dropped + drop_implied_shapes(model)
+    plan = plan_weights(model, recipe)
+    return strip_module.strip(plan) + strip_encoded(plan)
 
 
 def layers() -> ir.Model:
@@ -355,12 +356,13 @@ def test_what_stripping_would_save_is_known_after_encoding(case: Case):
     recipe = Recipe(min_elements=16)
     encoded = encode(load(with_texts(case.make())), recipe, force=True).model
     before = ir.to_proto(encoded)
-    told = strippable_bytes(encoded)
+    told = strippable_bytes(encoded, recipe.min_elements)
     assert ir.to_proto(encoded) == before
     model = load(with_texts(case.make()))
-    strip_module.strip(plan_weights(model, recipe))
+    plan = plan_weights(model, recipe)
+    strip_module.strip(plan)
     encode(model, recipe, force=True)
-    drop_implied_shapes(model)
+    strip_encoded(plan)
     saved = before.ByteSize() - ir.to_proto(model).ByteSize()
     assert abs(told - saved) <= 0.01 * saved + 32
 
@@ -374,12 +376,13 @@ def test_types_of_weights_that_are_inputs_too_stay_for_the_way_back():
     sizes = []
     for strip in (False, True):
         model = load(proto)
+        plan = plan_weights(model, recipe)
         if strip:
-            strip_module.strip(plan_weights(model, recipe))
+            strip_module.strip(plan)
         encode(model, recipe, force=True)
         if strip:
-            drop_implied_shapes(model)
-        told = strippable_bytes(model)
+            strip_encoded(plan)
+        told = strippable_bytes(model, recipe.min_elements)
         sizes.append((ir.to_proto(model).ByteSize(), told))
         assert [value.name for value in ir.to_proto(decode(model).model).graph.input] == [
             *("input", "layer_weight", "last_weight")

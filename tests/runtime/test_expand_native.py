@@ -20,6 +20,7 @@ from onnxdc import native
 from onnxdc.domain.operators import DECODERS, DOMAIN
 from tests.helpers.c_interface import ExpandError, expand_buffer, expand_file, version
 from tests.helpers.few_values import weight
+from tests.helpers.merged_decoder import FEEDS, merged_decoder
 from tests.helpers.text_models import build, normal, tensor
 from tests.vectors import vector_file
 
@@ -77,6 +78,7 @@ MODELS = {
     "layers": layers,
     "small": lambda: layers(hidden=10),
     "branches": branches,
+    "merged": merged_decoder,
     "constant_nodes": constant_nodes,
     "float16": lambda: of_type(np.float16),
     "float64": lambda: of_type(np.float64),
@@ -122,8 +124,8 @@ def test_outputs_are_the_same_bits(name: str, execution: str) -> None:
     assert own_types(model)
     assert not own_types(expanded) & set(DECODERS)
     x = normal(3, 40, seed=9)
-    feeds = [{"x": x, "c": np.array(c)} for c in (False, True)] if name == "branches" else [{"x": x}]
-    for one in feeds:
+    feeds = {"branches": [{"x": x, "c": np.array(c)} for c in (False, True)], "merged": FEEDS}
+    for one in feeds.get(name, [{"x": x}]):
         for library in (False, True):
             for found, expected in zip(
                 run(expanded, one, library=library), run(model, one, library=library), strict=True

@@ -124,12 +124,22 @@ def test_creation_error_names_node_weight_and_rule():
     assert "SparseQuantGemm node 'node', weight 'W': checksum: the CRC-32 is" in message
 
 
-def test_weight_that_is_not_constant_is_an_error():
-    model = gemm_pair().sparse_model()
+def test_weight_that_is_given_is_read_in_the_first_run_and_may_not_change():
+    pair = gemm_pair()
+    expected, model = pair.run(pair.dense_model()), pair.sparse_model()
     (codes,) = [tensor for tensor in model.graph.initializer if tensor.name == "W.codes"]
     model.graph.initializer.remove(codes)
     model.graph.input.append(onnx.helper.make_tensor_value_info("W.codes", codes.data_type, list(codes.dims)))
-    assert "weight 'W': input 4 is not a constant" in creation_error(model)
+    created, given = session(model), onnx.numpy_helper.to_array(codes)
+    damaged = given ^ np.uint8(1)
+    for _ in range(2):
+        with pytest.raises(Exception, match="SparseQuantGemm node 'node', weight 'W': checksum: the CRC-32 is"):
+            created.run(None, pair.feeds | {"W.codes": damaged})
+    for _ in range(2):
+        (found,) = created.run(None, pair.feeds | {"W.codes": given.copy()})
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(Exception, match="weight 'W': the weight group is another than in the first run"):
+        created.run(None, pair.feeds | {"W.codes": damaged})
 
 
 def test_missing_checksum_is_an_error():

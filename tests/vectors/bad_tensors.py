@@ -13,7 +13,13 @@ import ml_dtypes
 import numpy as np
 
 from onnxdc.numeric.weight import CompressedWeight
-from tests.vectors.good_integers import grid_of_each_row, grid_of_some_channels, int8_dense
+from tests.vectors.good_integers import (
+    grid_of_each_row,
+    grid_of_float16,
+    grid_of_float64,
+    grid_of_some_channels,
+    int8_dense,
+)
 from tests.vectors.slow_encoder import encode, with_checksum
 from tests.vectors.weights import grouped, random_sparse, steps
 
@@ -102,12 +108,15 @@ def step_cases() -> Cases:
         "too_small": 2.0**-101,
         "too_large": 2.0**101,
         "above_the_largest": 17 * 2.0**96,
-        "five_bits": 17 * 2.0**-6,
-        "many_bits": 0.1,
         "infinite": np.inf,
         "nan": np.nan,
     }
+    too_long = {
+        "five_bits": with_checksum(grid_of_float16()[1], step=steps(17 * 2.0**-6)),
+        "many_bits": with_checksum(grid_of_float64()[1], step=steps(0.1)),
+    }
     return {
+        **{f"step--{name}": weight for name, weight in too_long.items()},
         **changed("step", grid, "step", {name: steps(*values[:-1], last) for name, last in with_last.items()}),
         **changed("step", grid, "step", {
             "float64": grid.step.astype(np.float64),

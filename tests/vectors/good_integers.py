@@ -50,6 +50,11 @@ def grid_of_int16() -> Case:
     return on_grid((12, 20), 0.6, 3000, steps(13 * 2.0**-20))
 
 
+def grid_of_long_steps() -> Case:
+    """Steps of 24 significant bits, as float32 weights may have them: most products are rounded."""
+    return on_grid((6, 40), 0.7, 3000, steps(0.1, 1 / 3, (2 - 2.0**-23) * 2.0**-7), gaps=False)
+
+
 def grid_of_each_row() -> Case:
     return on_grid((5, 40), 1.0, 7, steps(0.5, 9 * 2.0**-6, 11.0, 2.0**-30, 15.0), gaps=False)
 
@@ -136,7 +141,7 @@ def uint4_with_gaps() -> Case:
 
 BUILDERS: list[Callable[[], Case]] = [
     all_zero_on_a_grid, all_zero_int8, grid_dense, grid_with_gaps, grid_with_low_bits, grid_of_int16,
-    grid_of_each_row, grid_of_each_column, grid_of_some_channels, grid_of_smallest_and_largest_step,
+    grid_of_long_steps, grid_of_each_row, grid_of_each_column, grid_of_some_channels, grid_of_smallest_and_largest_step,
     grid_of_largest_products, grid_of_float16, grid_of_bfloat16, grid_of_float64, int8_dense, int8_with_low_bits,
     int8_with_gaps, int8_of_all_values, int8_in_groups, uint8_dense, uint8_with_gaps, int4_dense, int4_with_gaps,
     uint4_dense, uint4_with_gaps,

@@ -52,5 +52,5 @@ def web(tmp_path_factory: pytest.TempPathFactory, node: str) -> Path:
 
 @pytest.fixture(scope="session")
 def native_node(tmp_path_factory: pytest.TempPathFactory, node: str) -> Path:
-    """A folder with onnxruntime-node."""
+    """A folder with onnxruntime-node and transformers.js."""
     return installed(tmp_path_factory.mktemp("node"), WEB / "node")

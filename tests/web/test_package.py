@@ -13,9 +13,11 @@ import onnx_ir as ir
 import pytest
 from onnx import TensorProto, helper
 
+import onnxdc
 from onnxdc.domain.group import decoder_of
 from onnxdc.domain.operators import ACTIVATIONS, OPERATORS
 from onnxdc.numeric.encoding import encode_weight, plain
+from tests.helpers.merged_decoder import FEEDS, SIZE, merged_decoder
 from tests.helpers.portable_models import Node, compressed_model, run, sparse
 from tests.web.conftest import PACKAGE
 
@@ -25,6 +27,7 @@ RNG = np.random.default_rng(7)
 TYPES = [np.float32, np.float16, np.float64, ml_dtypes.bfloat16, np.uint8, np.int8, ml_dtypes.uint4, ml_dtypes.int4]
 FORMS = {"dense": 1.0, "gaps": 0.1}  # with the density of weights that get them
 GROUPED = {"axis 0": (0, (6, 90)), "axis 1": (1, (90, 6))}
+MERGED = "merged decoder"
 OPSET = 21  # the first one that has integers of four bits
 
 
@@ -95,6 +98,7 @@ def models() -> dict[str, tuple[onnx.ModelProto, dict[str, np.ndarray]]]:
         cases[f"plain-{form}"] = (decoding_model(type_weight(np.float32, density), 0, is_plain=True), {})
     for name, (axis, shape) in GROUPED.items():
         cases[name] = (decoding_model(grouped_weight(axis, shape), axis), {})
+    cases[MERGED] = (onnxdc.encode(merged_decoder(), execution="sparse", check=False).to_proto(), FEEDS[0])
     return cases
 
 
@@ -123,6 +127,20 @@ def test_plain_model_computes_what_the_portable_body_does(models, unpacked, name
     assert {node.domain for node in standard.graph.node} == {""}
     assert len(standard.graph.initializer) == 1
     np.testing.assert_array_equal(run(standard, feeds), run(model, feeds))
+
+
+def test_a_weight_that_inner_graphs_use_is_stored_once(models, unpacked):
+    model, feeds = models[MERGED]
+    standard = onnx.load(unpacked / f"{MERGED}.plain")
+    onnx.checker.check_model(standard, full_check=True)
+    large = [
+        value.const_value.shape.numpy()
+        for graph in ir.from_proto(standard).graphs()
+        for value in graph.initializers.values()
+        if len(value.const_value.shape) == 2
+    ]
+    assert large == [(SIZE, SIZE)] * 2
+    np.testing.assert_allclose(run(standard, feeds), run(model, feeds), rtol=1e-5, atol=1e-5)
 
 
 def test_every_operator_and_activation_is_among_them():

@@ -65,20 +65,19 @@ def _automaton(opset: int, slots: int, *, low: bool) -> onnx.FunctionProto:
     first = op("CumSum", size, zero, exclusive=1)
     root = op("Div", first, int32(2))
     node = op("Range", zero, op("ReduceMax", op("Add", first, size), keepdims=0), one)
-    group = _runs(body, op("Mul", node, zero), first)
+    column = body.unsqueeze(node, 1)
+    group = _count(body, op("Less", op("Sub", op("Add", first, size), one), column))
     within = op("Sub", node, op("Gather", first, group))
-    later = op("Cast", op("Less", body.unsqueeze(within, 1), op("Gather", ends, group)), to=TensorProto.INT32)
-    is_inner = op("Mod", body.reduce_sum(later, 1), int32(2))
-    is_leaf = op("Sub", one, is_inner)
-    state = op("Add", op("CumSum", is_inner, zero), group)
+    inner = op("Mod", _count(body, op("Less", body.unsqueeze(within, 1), op("Gather", ends, group))), int32(2))
+    is_inner = op("Cast", inner, to=TensorProto.BOOL)
+    state = op("Add", op("CumSum", inner, zero), group)
     own_root = op("Gather", root, group)
-    rank = op("Mul", op("Sub", within, op("Sub", state, own_root)), is_leaf)
+    rank = op("Where", is_inner, zero, op("Sub", within, op("Sub", state, own_root)))
     value = op("Gather", _values(body, low=low), op("Add", rank, op("Gather", "starts", group)))
-    value = op("Mul", op("Cast", value, to=TensorProto.INT32), is_leaf)
-    states = op("Add", op("Mul", is_inner, state), op("Mul", is_leaf, own_root))
-    power = op("Add", op("Mul", is_leaf, int32(SYMBOLS - 1)), one)
+    value = op("Where", is_inner, int64([0]), op("Cast", value, to=TensorProto.INT64))
+    states = op("Where", is_inner, state, own_root)
+    power = op("Where", is_inner, int64([1]), int64([SYMBOLS]))
     # Two bits lead from each state: pairs.
-    power, value = (op("Cast", column, to=TensorProto.INT64) for column in (power, value))
     steps = [op("Reshape", column, int64([-1, 2])) for column in (states, power, value)]
     for _ in range(3):  # from one bit to two, four, eight
         steps = body.calls(3, "Twice", *steps)
@@ -106,12 +105,9 @@ def _values(body: Body, *, low: bool) -> str:
     return body.concat(implied, "values")
 
 
-def _runs(body: Body, zeros: str, first: str) -> str:
-    """Append the number of the run that each element is in; ``first`` is where each run begins, the first at 0."""
-    op, int32 = body.op, body.int32
-    later = op("Slice", first, body.int64([1]), body.int64([END]))
-    ones = op("Add", op("Mul", later, int32(0)), int32(1))
-    return op("CumSum", op("ScatterElements", zeros, later, ones), int32(0))
+def _count(body: Body, true: str) -> str:
+    """Append how many are true in each row, int32."""
+    return body.reduce_sum(body.op("Cast", true, to=TensorProto.INT32), 1)
 
 
 def _logarithm(body: Body, power: str, slots: int) -> str:

@@ -38,7 +38,7 @@ class Body:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[tuple[object, ...], str] = {}
         self._known: dict[tuple[object, ...], str] = {}
-        self._names = (name for name in map(_letters, count()) if name not in self._inputs)
+        self._names = (name for name in map(letters, count()) if name not in self._inputs)
 
     def op(self, op_type: str, *inputs: str, **attributes: Any) -> str:
         """Append a standard operator, or take the same one that is there; return the name of its output."""
@@ -107,8 +107,8 @@ class Body:
     def split(self, data: str, sizes: Sequence[int]) -> list[str]:
         """Cut a tensor along its first axis; return the names of the parts."""
         if self.opset >= 13:
-            return self.outputs(len(sizes), "Split", data, self.int64(sizes), axis=0)
-        return self.outputs(len(sizes), "Split", data, axis=0, split=list(sizes))
+            return self.outputs(len(sizes), "Split", data, self.int64(sizes))
+        return self.outputs(len(sizes), "Split", data, split=list(sizes))
 
     def columns(self, data: str, count: int) -> list[str]:
         """Cut a matrix of ``count`` columns into them; return their names."""
@@ -133,7 +133,7 @@ def _nameless(tensor: TensorProto) -> TensorProto:
     return tensor
 
 
-def _letters(number: int) -> str:
+def letters(number: int) -> str:
     """Return the name of a number: a, b, ..., z, aa, ab, ..."""
     name = ""
     number += 1

@@ -87,7 +87,7 @@ def _shape(body: Body) -> str:
 def _numel(body: Body) -> str:
     """Append the number of elements, int64 [1]."""
     dims = body.op("Concat", _shape(body), body.int64([1]), axis=0)
-    return body.op("Reshape", body.op("ReduceProd", dims, keepdims=0), body.int64([-1]))
+    return body.op("ReduceProd", dims)
 
 
 def _taken(body: Body, symbols: str) -> str:
@@ -97,7 +97,7 @@ def _taken(body: Body, symbols: str) -> str:
 
 def _dense(body: Body) -> str:
     """Append the codes of all elements in the dense form, uint8 in the shape of the weight."""
-    return _reshaped(body, body.op("Slice", _CODES, body.int64([0]), _numel(body)), _shape(body))
+    return _reshaped(body, _taken(body, _CODES), _shape(body))
 
 
 def _scattered(body: Body, gaps: str) -> str:

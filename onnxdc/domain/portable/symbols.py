@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, count, groupby, pairwise
 from typing import Final
 
 import onnx
 from onnx import TensorProto
 
 from onnxdc.domain.portable.automaton import END, LOW, SYMBOLS, automaton_functions, implied_values
-from onnxdc.domain.portable.body import Body
+from onnxdc.domain.portable.body import Body, letters
 from onnxdc.numeric.huffman import MAX_LENGTH
 
 ADDING_OPSET: Final = 16  # the first whose ScatterElements can add
@@ -99,25 +99,26 @@ def symbols_functions(opset: int, layouts: Sequence[SymbolsLayout]) -> list[onnx
 
 
 def _symbols(opset: int, layout: SymbolsLayout, implied: int) -> onnx.FunctionProto:
-    tables, streams, lows = ([f"{kind}{n}" for n in range(len(items))] for kind, items in _inputs(layout))
+    names = iter(map(letters, count()))
+    tables, streams, lows = ([next(names) for _ in items] for items in _inputs(layout))
     body = Body(layout.name, [*tables, *streams, *lows], opset)
     low = _low_bits(body, layout, lows)
-    before = [body.filled(body.int64([1]), TensorProto.UINT8)]
-    symbols = sum(stream.symbols for stream in layout.streams)
-    if opset >= ADDING_OPSET:
-        symbols -= sum(stream.symbols for stream in layout.streams if stream.low)
-        before += low
-    data = body.concat(*before, body.filled(body.int64([symbols + _SPARE]), TensorProto.UINT8))
+    zeros = 1 + sum(stream.symbols for stream in layout.streams) + _SPARE
+    if low and opset >= ADDING_OPSET:
+        zeros -= sum(stream.symbols for stream in layout.streams if stream.low)
+        first, last = (body.filled(body.int64([size]), TensorProto.UINT8) for size in (1, zeros - 1))
+        data = body.concat(first, *low, last)
+    else:
+        data = body.filled(body.int64([zeros]), TensorProto.UINT8)
     read = body.call("Read", *_tables(body, layout, tables, implied), body.concat(*streams), *_runs(body, layout), data)
     if opset < ADDING_OPSET:
         read = _with_low_bits(body, read, low)
     return body.function(*body.split(read, [1, *(stream.symbols for stream in layout.streams), _SPARE])[1:-1])
 
 
-def _inputs(layout: SymbolsLayout) -> list[tuple[str, Sequence[object]]]:
-    """Return the kinds of inputs, with what there is of each."""
-    lows = [stream for stream in layout.streams if stream.low]
-    return [("t", layout.tables), ("s", layout.streams), ("l", lows)]
+def _inputs(layout: SymbolsLayout) -> list[Sequence[object]]:
+    """Return what there is of each kind of inputs: tables, streams, low bits."""
+    return [layout.tables, layout.streams, [stream for stream in layout.streams if stream.low]]
 
 
 def _tables(body: Body, layout: SymbolsLayout, names: Sequence[str], implied: int) -> tuple[str, str, str]:

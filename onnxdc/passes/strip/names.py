@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import itertools
-import string
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 import onnx_ir as ir
 
-from onnxdc.domain.operators import DOMAIN
+from onnxdc.domain.group import group_of
+from onnxdc.domain.operators import DOMAIN, OPERATORS, is_symbols
+from onnxdc.domain.origin import Fused
+from onnxdc.graph.names import short_names
 from onnxdc.graph.walk import graphs
 from onnxdc.passes.strip.sizes import info_bytes
 
-_FIRST: Final = string.ascii_letters
-_FURTHER: Final = string.ascii_letters + string.digits
 _ANNOTATION: Final = "quant_parameter_tensor_names"  # where onnx_ir keeps what an annotation refers to
 
 
-def shorten_names(model: ir.Model, kept: Container[ir.Value]) -> int:
+def shorten_names(model: ir.Model, kept: Container[ir.Value], recorded: Iterable[str] = ()) -> int:
     """Give inner values the shortest names that no value of the model has yet; one that is as short stays.
 
-    The inputs and outputs of the model and of its functions keep their names, and so do initializers. Inputs and
-    outputs of subgraphs are inner values: nodes know them by their position.
+    The inputs and outputs of the model and of its functions keep their names. Inputs and outputs of subgraphs are inner
+    values: nodes know them by their position.
 
     Args:
         model: The model, which is changed in place.
         kept: Further values that keep their names.
+        recorded: Names that values of the model had, and get again.
 
     Returns:
         The bytes that the model is smaller by.
     """
-    taken, annotated = _names(model), _annotated(model)
-    shorts = {function: _short_names(taken) for function, _ in graphs(model)}
+    taken, annotated = _names(model).union(recorded), _annotated(model)
+    shorts = {function: short_names(taken) for function, _ in graphs(model)}
     following = {function: next(names) for function, names in shorts.items()}
     dropped = 0
     for function, value in _inner_values(model):
@@ -41,6 +42,36 @@ def shorten_names(model: ir.Model, kept: Container[ir.Value]) -> int:
             dropped += _rename(value, short)
             following[function] = next(shorts[function])
     return dropped
+
+
+def shorten_encoded_names(model: ir.Model, fused: Fused) -> int:
+    """Give the values that encoding made short names, but for codebooks that say the names of weights.
+
+    Args:
+        model: The model, which is changed in place.
+        fused: What is recorded of the nodes that were fused.
+
+    Returns:
+        The bytes that the model is smaller by.
+    """
+    made: set[ir.Value] = set()
+    told: set[ir.Value] = set()
+    for node in (node for graph in model.graphs() for node in graph if node.domain == DOMAIN):
+        if is_symbols(node.op_type):
+            made.update(node.outputs)
+        else:
+            made.update(group_of(node))
+            told.update(group_of(node)[:1] if node.op_type in OPERATORS else ())
+    others = {value for _, value in _inner_values(model) if value not in made - told}
+    return shorten_names(model, others, _recorded_names(fused))
+
+
+def _recorded_names(fused: Fused) -> list[str]:
+    graph = fused.unpack(operators=len(fused.nodes) + len(fused.initializers))
+    return [
+        *(name for node in graph.node for name in (*node.input, *node.output)),
+        *(tensor.name for tensor in graph.initializer),
+    ]
 
 
 def _names(model: ir.Model) -> set[str]:
@@ -64,15 +95,6 @@ def _annotated(model: ir.Model) -> set[str]:
     }
 
 
-def _short_names(taken: Container[str]) -> Iterator[str]:
-    """Yield names that are identifiers in C, as ONNX asks for, the shortest first."""
-    for further in itertools.count():
-        for letters in itertools.product(_FIRST, *[_FURTHER] * further):
-            name = "".join(letters)
-            if name not in taken:
-                yield name
-
-
 def _inner_values(model: ir.Model) -> Iterator[tuple[ir.Function | None, ir.Value]]:
     """Yield the values that nothing outside refers to by name, with the function that they are in."""
     outer = {*model.graph.inputs, *model.graph.outputs}
@@ -81,17 +103,14 @@ def _inner_values(model: ir.Model) -> Iterator[tuple[ir.Function | None, ir.Valu
     for owner, graph in graphs(model):
         if owner is None or owner.domain != DOMAIN:
             made = (value for node in graph for value in node.outputs)
-            yield from (
-                (owner, value)
-                for value in itertools.chain(graph.inputs, made)
-                if value.name and value not in outer and not value.is_initializer()
-            )
+            values = dict.fromkeys(itertools.chain(graph.inputs, list(graph.initializers.values()), made))
+            yield from ((owner, value) for value in values if value.name and value not in outer)
 
 
 def _rename(value: ir.Value, name: str) -> int:
     """Rename a value, and return by how many bytes that makes the model smaller."""
     listed = value.is_graph_input() or value.is_graph_output() or info_bytes(value) > 0
-    made = value.producer() is not None
+    made = value.producer() is not None or value.is_initializer()
     occurrences = len(value.uses()) + made + listed
     saved = len((value.name or "").encode()) - len(name)
     value.name = name
