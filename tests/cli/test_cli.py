@@ -197,14 +197,26 @@ def test_verify_exits_with_1_beyond_the_tolerance(model, small):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--init", "density"], "--init: expected --sharing kmeans"),
+        (["--groups", "2"], "--groups: expected --sharing kmeans"),
+        (["--sharing", "kmeans", "--step", "0.1"], "--step: expected --sharing grid"),
+    ],
+)
+def test_options_of_the_other_way_of_sharing_exit_with_2(arguments, message):
+    for command in ("share", "compress"):
+        result = onnxdc(command, "in.onnx", "-o", "out.onnx", *arguments)
+        assert result.exit_code == 2
+        assert message in result.stderr
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ["compress", "in.onnx"],
         ["compress", "in.onnx", "-o", "out.onnx", "--bits", "many"],
         ["compress", "in.onnx", "-o", "out.onnx", "--sparsity", "0.9"],
-        ["compress", "in.onnx", "-o", "out.onnx", "--init", "density"],
-        ["share", "in.onnx", "-o", "out.onnx", "--groups", "2"],
-        ["share", "in.onnx", "-o", "out.onnx", "--sharing", "kmeans", "--step", "0.1"],
         ["prune", "in.onnx", "-o", "out.onnx", "--bits", "4"],
         ["verify", "a.onnx"],
         ["verify", "a.onnx", "b.onnx", "--labels", "y"],

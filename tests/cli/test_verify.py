@@ -19,7 +19,7 @@ def nan() -> ir.Model:
 
 
 def test_a_verdict_and_its_reasons_are_printed(tmp_path):
-    onnxdc("compress", LENET, "-o", tmp_path / "ruined.onnx", "-q", "--bits", 1)
+    onnxdc("compress", LENET, "-o", tmp_path / "ruined.onnx", "-q", "--sharing", "kmeans", "--bits", 1)
     arguments = ["verify", LENET, tmp_path / "ruined.onnx", "--inputs", DIGITS, "--labels", "labels"]
     result = onnxdc(*arguments)
     assert result.exit_code == 1
