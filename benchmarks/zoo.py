@@ -43,7 +43,8 @@ from common.sessions import Outputs, Way, load
 from common.trained import Inputs, TrainedModel, trained_models
 from common.turns import run_times
 from onnxdc import model_io
-from onnxdc.passes.fold import fold
+from onnxdc.passes.fold.planned import plan_folded
+from onnxdc.recipe import Recipe
 
 WAYS: Final[tuple[Way, ...]] = ("dense", "native", "portable")
 TOLERANCE: Final = 1e-4  # of the relative differences to the twin
@@ -161,7 +162,7 @@ def make_twin(model: TrainedModel, path: Path) -> None:
     """Write what the compressed model was made from, or should decode to: folded and shared, and dense."""
     twin = model_io.load(model.file)
     if not model.encode_only:
-        fold(twin)
+        plan_folded(twin, Recipe())  # equal weights are stored once, too, as steps depend on all sizes
         twin = onnxdc.share(twin).model
     model_io.save(twin, path)
 

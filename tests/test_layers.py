@@ -36,7 +36,7 @@ PASSES: Sequence[set[str]] = (
     {"cost", "tables"},
     {"execution", "codings"},
     {"result"},
-    {"plan", "fusion"},
+    {"plan", "fusion", "halves"},
     {"decision"},
     {"fold", "prune", "share", "strip", "encode", "decode"},
 )

@@ -98,8 +98,8 @@ Verdict check_step(const WeightGroup& group, CheckedGroup* checked) {
         float value;
         std::memcpy(&value, static_cast<const char*>(step.data) + static_cast<size_t>(g) * sizeof value, sizeof value);
         if (!is_step(value, group.dtype)) {
-            return violation(Rule::step, "the step of group %" PRId64 " is %a, expected 2^-100..2^100 of few bits",
-                             g, static_cast<double>(value));
+            return violation(Rule::step, "the step of group %" PRId64 " is %a, expected 2^-100..2^100 of few bits", g,
+                             static_cast<double>(value));
         }
     }
     checked->step = step;
