@@ -57,8 +57,8 @@ def compress(
     """Fold, prune, share and encode a model.
 
     Without a recipe, without a way to prune and without data it is safe: zeros that are there stay zeros, and the other
-    weights go to a fine grid, which hardly moves an output. With ``data`` they are calibrated (docs/calibration.md): the
-    file is far smaller for the same divergence f, 0.01 on items that are held back unless there is a budget.
+    weights go to a fine grid, which hardly moves an output. With ``data`` they are calibrated (docs/calibration.md):
+    the file is far smaller for the same divergence f, 0.01 on items that are held back unless there is a budget.
 
     Args:
         model: A path, or a model in memory.
@@ -68,7 +68,7 @@ def compress(
         check: Whether to run the result, natively and portably, against the pruned and shared model.
         custom_ops: Libraries of somebody's own operators that the model needs to run.
         progress: Called after each weight of each stage.
-        data: Inputs to calibrate on, without labels: arrays as for ``verify``, their ``.npz`` file, or feeds one by one.
+        data: Inputs to calibrate on: arrays as for ``verify``, their ``.npz`` file, or feeds one by one.
         val: Inputs to judge by for ``max_drop``, likewise, with an array ``labels`` if the metric needs it.
         target_size: The size that the file may have: bytes, as a number or as ``"600KB"``, or ``"8x"`` for an eighth of
             the input file. The best model that fits is made.

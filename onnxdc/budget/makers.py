@@ -57,8 +57,8 @@ class Calibrated:
     """Builds by the moments of each layer's inputs, see ``calibration/``.
 
     Args:
-        plan: The weights. Those that are pruned by a threshold or a quality, and those that are pruned though nothing is
-            known of their inputs, are pruned by magnitude here.
+        plan: The weights. Those that are pruned by a threshold or a quality, or without anything being known of their
+            inputs, are pruned by magnitude here.
         feeds: The data.
         memory: The bytes to get by with; without, a quarter of the machine's.
         mask_input: The input that is zero at padded positions, see ``gather``.

@@ -52,7 +52,7 @@ def make(strength: float) -> Build:
         rounded = (np.rint(array / step) * step + np.float32(0)).astype(np.float32)
         planned.weight.replace(rounded)
         figures = Figures.of(array)
-        result.changes.append(Shared(planned.weight.info, figures, figures, 8, "linear", 1, 0.0))
+        result.changes.append(Shared(planned.weight.info, figures, figures, 0.0))
     return Build(plan, result)
 
 

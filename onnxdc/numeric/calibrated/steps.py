@@ -40,8 +40,8 @@ def steps_of(lambda_: float, importances: NDArray[np.float64], pivots: NDArray[n
 def fitting_step(weights: NDArray[np.float32], step: float, most: int = MAX_NONZERO) -> float:
     """Return the step of four significant bits to use for a weight in place of a step that was asked for.
 
-    It is the nearest one, or the smallest above at which the weight has about a fifth fewer distinct integers than ``most``, none above 1997.
-    It is at most the largest magnitude of the weight, at which not all becomes zero.
+    It is the nearest one, or the smallest above at which the weight has about a fifth fewer distinct integers than
+    ``most``, none above 1997. It is at most the largest magnitude of the weight, at which not all becomes zero.
 
     Args:
         weights: The weight, any shape.
