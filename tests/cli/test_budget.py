@@ -111,7 +111,7 @@ def test_wrong_usage_ends_with_2(folder, arguments, message):
         (("--data", "missing.npz"), "missing.npz: cannot read"),
         (("--data", "model.onnx"), "model.onnx: cannot read: not an .npz file"),
         (("--target-size", "100"), "model.onnx: expected a file of at most 100 bytes, got "),
-        (("--data", "data.npz", "--target-size", "2.3KB", "--strict"), "models beyond 0.05 have lost accuracy"),
+        (("--data", "data.npz", "--bits", "1", "--strict"), "models beyond 0.05 have lost accuracy"),
     ],
 )
 def test_what_a_user_can_mend_ends_with_1(folder, arguments, message):
