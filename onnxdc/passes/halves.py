@@ -95,7 +95,9 @@ def restore_halves(model: ir.Model, record: dict[str, list[int]]) -> None:
     for name, indices in record.items():
         parts = _cut(graph, name)
         if parts is None or len(parts) != len(indices):
-            raise ModelError(f"metadata entry {KEY}: halves: expected a Cast and a Split of {name!r} into {indices}")
+            raise ModelError(
+                f"metadata entry {KEY}: halves: expected a Cast and a Split of {name!r} into {len(indices)} parts"
+            )
         restored += zip(indices, parts, strict=True)
     values = list(graph.initializers.values())
     for index, value in sorted(restored, key=lambda pair: pair[0]):
@@ -123,10 +125,12 @@ def _joinable(value: ir.Value) -> np.ndarray | None:
 
 def _narrow_type(array: np.ndarray, opset: int) -> np.dtype | None:
     """Return the first type of two bytes that holds all values exactly; none holds a NaN, whose bits may change."""
+    if np.isnan(array).any():  # to convert a signalling one warns, too
+        return None
     for narrow in _NARROW[: 2 if opset >= _SIZES_OPSET else 1]:
         with np.errstate(over="ignore"):
             back = array.astype(narrow).astype(array.dtype)
-        if np.array_equal(bit_patterns(back), bit_patterns(array)) and not np.isnan(array).any():
+        if np.array_equal(bit_patterns(back), bit_patterns(array)):
             return narrow
     return None
 
@@ -159,9 +163,9 @@ def _join(graph: ir.Graph, parts: Sequence[_Vector], narrow: np.dtype, names: Na
 def _cut(graph: ir.Graph, name: str) -> list[ir.Value] | None:
     """Take a joined tensor and its nodes out of a graph; return its parts, None if the graph has no such tensor."""
     joined = graph.initializers.get(name)
-    cast = _only_consumer(joined, "Cast")
-    split = _only_consumer(cast.outputs[0], "Split") if cast else None
-    if joined is None or joined.const_value is None or cast is None or split is None:
+    cast = _only_consumer(graph, joined, "Cast")
+    split = _only_consumer(graph, cast.outputs[0], "Split") if cast else None
+    if joined is None or joined.const_value is None or joined.is_graph_input() or cast is None or split is None:
         return None
     lengths = split.inputs[1] if len(split.inputs) > 1 else None
     sizes = _sizes(split, lengths)
@@ -170,7 +174,7 @@ def _cut(graph: ir.Graph, name: str) -> list[ir.Value] | None:
     wide = _WIDE.get(to.as_int()) if to is not None and to.type is ir.AttributeType.INT else None
     if array.ndim != 1 or array.dtype not in _NARROW or wide is None or len(sizes) != len(split.outputs):
         return None
-    if min(sizes, default=-1) < 0 or sum(sizes) != array.size:
+    if min(sizes, default=-1) < 0 or sum(sizes) != array.size or not all(output.name for output in split.outputs):
         return None
     parts = []
     for output, end, size in zip(split.outputs, accumulate(sizes), sizes, strict=True):
@@ -180,7 +184,7 @@ def _cut(graph: ir.Graph, name: str) -> list[ir.Value] | None:
         parts.append(value)
     graph.remove([cast, split], safe=True)
     for used in (joined, lengths):
-        if used is not None and not used.uses():
+        if used is not None and not used.uses() and not used.is_graph_input() and not used.is_graph_output():
             _drop(graph, used)
     return parts
 
@@ -189,11 +193,12 @@ def _drop(graph: ir.Graph, value: ir.Value) -> None:
     del graph.initializers[value.name or ""]
 
 
-def _only_consumer(value: ir.Value | None, op_type: str) -> ir.Node | None:
-    """Return the standard node of a type that alone uses a value; None where that is not how it is."""
+def _only_consumer(graph: ir.Graph, value: ir.Value | None, op_type: str) -> ir.Node | None:
+    """Return the standard node of a type in a graph that alone uses a value; None where that is not how it is."""
     uses = tuple(value.uses()) if value is not None and not value.is_graph_output() else ()
     node = uses[0].node if len(uses) == 1 else None
-    return node if node is not None and (node.domain, node.op_type) == ("", op_type) else None
+    found = node is not None and node.graph is graph and (node.domain, node.op_type) == ("", op_type)
+    return node if found else None
 
 
 def _sizes(split: ir.Node, lengths: ir.Value | None) -> list[int]:

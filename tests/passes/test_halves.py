@@ -95,11 +95,12 @@ def test_doubles_are_joined_apart_and_only_what_is_exact():
         Z = Add(S, G)
     }"""
     zeros = np.where(np.arange(64) % 2, -0.0, 0.0).astype(np.float32)
+    signalling = np.array([0x7FA00001], np.uint32).view(np.float32)
     model = build(
         text,
         W=weight(64, 64),
         B=zeros,
-        C=np.append(halves(63), np.float32(np.nan)),
+        C=np.concatenate([halves(63), signalling]),
         D=halves(64, 1),
         F=halves(64, 2).astype(np.float64),
         G=normal(64).astype(np.float64),
@@ -147,6 +148,35 @@ def node(proto: onnx.ModelProto, op_type: str) -> onnx.NodeProto:
     return next(node for node in proto.graph.node if node.op_type == op_type)
 
 
+def drop_output(proto: onnx.ModelProto, record: dict) -> None:
+    """Leave out an output of the Split; what used it uses the first."""
+    node(proto, "Split").output[1] = ""
+    for user in proto.graph.node:
+        user.input[:] = ["B" if name == "C" else name for name in user.input]
+
+
+def move(proto: onnx.ModelProto, *op_types: str) -> None:
+    """Move the Split, and what else is named, into one branch of an If; the other one yields zeros."""
+    moved = [onnx.NodeProto.FromString(node(proto, op_type).SerializeToString()) for op_type in op_types]
+    for op_type in op_types:
+        proto.graph.node.remove(node(proto, op_type))
+    names = list(moved[-1].output)
+    inner, zero = [f"{name}.inner" for name in names], [f"{name}.zero" for name in names]
+    moved[-1].output[:] = inner
+    zeros = [onnx.helper.make_node("ConstantOfShape", ["shape"], [name]) for name in zero]
+    branches = {
+        branch: onnx.helper.make_graph(
+            nodes, branch, [], [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [64]) for name in made]
+        )
+        for branch, nodes, made in (("then_branch", moved, inner), ("else_branch", zeros, zero))
+    }
+    proto.graph.node.insert(
+        2 - len(moved), onnx.helper.make_node("If", ["true"], names, **branches)
+    )  # after a Cast that stays
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array(True), "true"))
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array([64]), "shape"))
+
+
 def tensor(proto: onnx.ModelProto, name: str) -> onnx.TensorProto:
     return next(tensor for tensor in proto.graph.initializer if tensor.name == name)
 
@@ -162,6 +192,12 @@ FORGERIES: dict[str, Callable[[onnx.ModelProto, dict], object]] = {
     "no type": lambda proto, record: node(proto, "Cast").ClearField("attribute"),
     "sizes of more": lambda proto, record: tensor(proto, "halves.sizes").int64_data.__setitem__(0, 65),
     "a size below 0": lambda proto, record: tensor(proto, "halves.sizes").int64_data.__setitem__(0, -1),
+    "no name": drop_output,
+    "an input": lambda proto, record: proto.graph.input.append(
+        onnx.helper.make_tensor_value_info("halves", onnx.TensorProto.FLOAT16, [192])
+    ),
+    "a Split in a branch": lambda proto, record: move(proto, "Split"),
+    "both in a branch": lambda proto, record: move(proto, "Cast", "Split"),
     "sizes of another name": lambda proto, record: node(proto, "Split").input.__setitem__(1, "none"),
 }
 
