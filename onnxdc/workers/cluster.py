@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, Union
@@ -30,9 +31,10 @@ _CONNECTING: Final = 10  # seconds until a scheduler answers
 _JOINING: Final = 15  # seconds until the first worker is there
 _ALONE: Final = 60  # seconds without any worker, after which the rest is given up: restarting one takes a few
 _LOOKING: Final = 5  # seconds between two looks at whether there are workers
+_TAKING: Final = 600  # seconds that a result may take to come over: gigabytes in a slow network
 _RETRIES: Final = 2  # of a call that fails, such as for want of memory or of a network's file
 _AHEAD: Final = 2  # calls for each thread of the workers: one that runs and one that is on its way
-_NO_WARNING: Final = {"distributed.admin.large-graph-warning-threshold": "1EB"}  # weights are large
+_NO_WARNING: Final = {"distributed.admin.large-graph-warning-threshold": 2**63}  # weights are large
 
 
 @contextmanager
@@ -50,13 +52,14 @@ def connected(workers: Workers | None) -> Iterator[Mapper]:
     try:
         import dask
         import distributed
+        from distributed.utils import silence_logging_cmgr
     except ImportError as error:
         raise MissingExtraError("dask.distributed is not installed: pip install 'onnxdc[distributed]'") from error
     with dask.config.set(_NO_WARNING):
         if isinstance(workers, distributed.Client):
             yield _Cluster(workers)
             return
-        with _client(workers) as client:
+        with silence_logging_cmgr("CRITICAL"), _client(workers) as client:  # errors are told in a line of our own
             yield _Cluster(client)
 
 
@@ -157,36 +160,37 @@ class _Cluster:
 
     def _result(self, future: distributed.Future, call: Call) -> Any:
         """Wait for a result for as long as there are workers."""
-        from distributed import wait
-        from distributed.client import FutureCancelledError
         from distributed.scheduler import KilledWorker
 
         where = ", ".join(argument.name for argument in call if isinstance(argument, Weight)) or "a call"
-        alone = 0
-        while True:
-            try:
-                wait(future, timeout=_LOOKING)
-                break
-            except TimeoutError:
-                alone = 0 if self._threads() else alone + _LOOKING
-                if alone >= _ALONE:
-                    raise WorkersError(f"{where}: the scheduler has had no worker for {_ALONE} s") from None
-            except FutureCancelledError as error:
-                raise WorkersError(f"{where}: the scheduler is gone") from error
         try:
-            return future.result()
+            self._wait(future, where)
+            return future.result(timeout=_TAKING)
         except (OnnxdcError, MemoryError):
             raise
         except KilledWorker as error:
             raise WorkersError(f"{where}: workers died of it time after time, probably of too little memory") from error
-        except FutureCancelledError as error:
-            raise WorkersError(f"{where}: the scheduler is gone") from error
+        except CancelledError as error:
+            raise WorkersError(f"{where}: the connection to the scheduler is gone") from error
         except Exception as error:
             raise WorkersError(f"{where}: a worker failed: {type(error).__name__}: {error}") from error
 
+    def _wait(self, future: distributed.Future, where: str) -> None:
+        """Wait until the work is done, or has failed."""
+        alone = 0
+        while not future.done():
+            try:
+                future.exception(timeout=_LOOKING)
+            except TimeoutError:
+                alone = 0 if self._threads() else alone + _LOOKING
+                if alone >= _ALONE:
+                    raise WorkersError(f"{where}: the scheduler has had no worker for {_ALONE} s") from None
+
     def _threads(self) -> int:
         """Return the number of threads that all workers have now."""
+        if self._client.status == "closed":
+            raise WorkersError("the connection to the scheduler is gone")
         try:
             return sum(self._client.nthreads().values())
         except OSError as error:
-            raise WorkersError(f"the scheduler is gone: {error}") from error
+            raise WorkersError(f"the connection to the scheduler is gone: {error}") from error
