@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         RecipeError,
         TrainingError,
         WeightError,
+        WorkersError,
     )
     from onnxdc.evaluate import verify
     from onnxdc.recipe import Options, Recipe, Rule, Settings
@@ -53,6 +54,7 @@ __all__ = [
     "Verification",
     "WeightError",
     "WeightRow",
+    "WorkersError",
     "compress",
     "decode",
     "encode",
@@ -72,7 +74,7 @@ _HOMES: Final = {
     "api": ("CompressionResult", "compress", "decode", "encode", "expand", "inspect", "prune", "share"),
     "errors": (
         *("FormatError", "HookError", "MissingExtraError", "ModelError", "NativeError", "OnnxdcError"),
-        *("OptionError", "RecipeError", "TrainingError", "WeightError"),
+        *("OptionError", "RecipeError", "TrainingError", "WeightError", "WorkersError"),
     ),
     "evaluate": ("verify",),
     "recipe": ("Options", "Recipe", "Rule", "Settings"),

@@ -95,5 +95,9 @@ class NativeError(OnnxdcError):
     """The native library is missing, does not load, or does not support the instruction set asked for."""
 
 
+class WorkersError(OnnxdcError):
+    """The workers that the work is to go to cannot be reached, are gone, or cannot do it."""
+
+
 class MissingExtraError(OnnxdcError, ImportError):
     """What was asked for needs a package that an extra of onnxdc installs."""

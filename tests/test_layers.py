@@ -20,6 +20,7 @@ FLOORS: Sequence[set[str]] = (
     {"numeric", "graph"},
     {"domain", "recipe"},
     {"model_io"},
+    {"workers"},
     {"passes"},
     {"report"},
     {"runtime", "hooks"},

@@ -31,6 +31,7 @@ from onnxdc.report import Report
 from onnxdc.report.losses import find_losses
 from onnxdc.report.rows import weight_rows
 from onnxdc.request import StageProgress, load, recipe_of, refuse_compressed, require, stage_progress
+from onnxdc.workers import Workers, connected
 
 _RECORD: Final = 128  # bytes that are left for what the file says of how it was chosen
 _STAGES: Final[tuple[Stage, ...]] = ("prune", "share", "encode")
@@ -52,6 +53,7 @@ def compress(
     memory: Limit | None = None,
     mask_input: str | None = None,
     strict: bool = False,
+    workers: Workers | None = None,
     **options: Unpack[CompressOptions],
 ) -> CompressionResult:
     """Fold, prune, share and encode a model.
@@ -79,6 +81,8 @@ def compress(
         memory: The bytes that calibration may take, such as ``"4GB"``; without, a quarter of the machine's.
         mask_input: The input that is zero at padded positions, which do not count; without, ``attention_mask``.
         strict: Whether a divergence f beyond 0.05 on items that are held back is an error.
+        workers: The address of a scheduler of dask.distributed, or a client of one, on whose workers weights are worked
+            on; see docs/workers.md.
         options: Change the defaults of the recipe: those of ``prune``, ``share`` and ``encode``.
 
     Raises:
@@ -86,6 +90,7 @@ def compress(
             a budget cannot be kept to, or the result does not compute what it should.
         OptionError: Options do not go together.
         RecipeError: An option is out of range, or a rule matches no weight.
+        WorkersError: The workers cannot be reached, are gone, or cannot do the work.
     """
     wish = Wish(
         data=data,
@@ -98,25 +103,27 @@ def compress(
         strict=strict,
     )
     recipe = recipe_of(recipe, options, *_STAGES)
-    loaded, before = load(model)
-    refuse_compressed(loaded, model)
-    folded = plan_folded(loaded, recipe) if fold else FoldedPlan(plan_weights(loaded, recipe))
-    if not folded.pays:
-        require(folded.plan, model, ROLES)
-    if wish.is_any:
-        return _chosen(folded, wish, model, before, custom_ops, progress, check=check)
-    plan = folded.plan
-    pruned = prune(plan, progress=stage_progress("prune", progress))
-    shared = share(plan, progress=stage_progress("share", progress))
-    losses = find_losses(plan, [*pruned.changes, *shared.changes])
-    original = loaded.clone() if check else None
-    report = encode_plan(plan, _STAGES, progress, earlier=shared.skips)
-    if not report.is_encoded and folded.pays:
-        return _folded_only(model, recipe, custom_ops, check=check)
-    require_groups(report, model, plan, "compress")
-    remarks = remarks_of(model, original, loaded, custom_ops)
-    report = replace(report, folds=folded.changes, file_before=before, remarks=remarks, losses=losses)
-    return CompressionResult(loaded, report)
+    with connected(workers) as mapper:
+        loaded, before = load(model)
+        refuse_compressed(loaded, model)
+        folded = plan_folded(loaded, recipe) if fold else FoldedPlan(plan_weights(loaded, recipe))
+        folded = replace(folded, plan=replace(folded.plan, mapper=mapper))
+        if not folded.pays:
+            require(folded.plan, model, ROLES)
+        if wish.is_any:
+            return _chosen(folded, wish, model, before, custom_ops, progress, check=check)
+        plan = folded.plan
+        pruned = prune(plan, progress=stage_progress("prune", progress))
+        shared = share(plan, progress=stage_progress("share", progress))
+        losses = find_losses(plan, [*pruned.changes, *shared.changes])
+        original = loaded.clone() if check else None
+        report = encode_plan(plan, _STAGES, progress, earlier=shared.skips)
+        if not report.is_encoded and folded.pays:
+            return _folded_only(model, recipe, custom_ops, check=check)
+        require_groups(report, model, plan, "compress")
+        remarks = remarks_of(model, original, loaded, custom_ops)
+        report = replace(report, folds=folded.changes, file_before=before, remarks=remarks, losses=losses)
+        return CompressionResult(loaded, report)
 
 
 def _chosen(
@@ -145,7 +152,7 @@ def _chosen(
 
 def _file_bytes(build: Build) -> int:
     """Return the bytes of the file that becomes of a build."""
-    plan = plan_weights(build.plan.model.clone(), build.plan.recipe)
+    plan = build.plan.copy()
     encode_plan(plan, _STAGES, None)
     return int(ir.to_proto(plan.model).ByteSize()) + _RECORD
 

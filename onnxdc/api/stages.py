@@ -23,6 +23,7 @@ from onnxdc.report import Report
 from onnxdc.report.losses import find_losses
 from onnxdc.report.rows import weight_rows
 from onnxdc.request import StageProgress, load_and_plan, stage_progress
+from onnxdc.workers import Workers, connected
 
 AnyChange = TypeVar("AnyChange", bound=WeightChange)
 
@@ -32,6 +33,7 @@ def prune(
     recipe: Recipe | None = None,
     *,
     progress: StageProgress | None = None,
+    workers: Workers | None = None,
     **options: Unpack[PruneOptions],
 ) -> CompressionResult:
     """Set the small elements of the weights to zero. The result is a standard model, ready to be fine-tuned.
@@ -40,19 +42,24 @@ def prune(
         model: A path, or a model in memory.
         recipe: What to do to which weight.
         progress: Called after each weight.
+        workers: The address of a scheduler of dask.distributed, or a client of one, on whose workers weights are worked
+            on; see docs/workers.md.
         options: Change the defaults of the recipe: one of ``density``, ``quality``, ``threshold`` and
             ``global_density`` says how to prune, ``min_elements`` what to leave as it is.
 
     Raises:
         ModelError: The model cannot be read, is compressed already, or has no weight.
         RecipeError: An option is out of range, a rule matches no weight, or nothing says how to prune.
+        WorkersError: The workers cannot be reached, are gone, or cannot do the work.
     """
     plan, before = load_and_plan(model, recipe, options, [Role.WEIGHT], "prune")
     if plan.recipe.global_density is None and not any(planned.settings.prunes for planned in plan.weights):
         raise RecipeError(
             "nothing says how to prune: expected one of ", *option_names([*PRUNING, "global_density"], ", ")
         )
-    return _dense_result(plan, prune_pass(plan, progress=stage_progress("prune", progress)), before)
+    with connected(workers) as mapper:
+        pruned = prune_pass(replace(plan, mapper=mapper), progress=stage_progress("prune", progress))
+    return _dense_result(plan, pruned, before)
 
 
 def share(
@@ -60,6 +67,7 @@ def share(
     recipe: Recipe | None = None,
     *,
     progress: StageProgress | None = None,
+    workers: Workers | None = None,
     **options: Unpack[ShareOptions],
 ) -> CompressionResult:
     """Give each weight few values: those of a grid, or of k-means. The result is a standard model.
@@ -68,6 +76,8 @@ def share(
         model: A path, or a model in memory.
         recipe: What to do to which weight.
         progress: Called after each weight.
+        workers: The address of a scheduler of dask.distributed, or a client of one, on whose workers weights are worked
+            on; see docs/workers.md.
         options: Change the defaults of the recipe: ``sharing``, ``step``, ``bits``, ``init``, ``groups``, ``seed`` and
             ``min_elements``.
 
@@ -75,9 +85,12 @@ def share(
         ModelError: The model cannot be read, is compressed already, or has no weight.
         RecipeError: An option is out of range, or a rule matches no weight.
         OptionError: An option means nothing with the way of sharing.
+        WorkersError: The workers cannot be reached, are gone, or cannot do the work.
     """
     plan, before = load_and_plan(model, recipe, options, [Role.WEIGHT, Role.TABLE], "share")
-    return _dense_result(plan, share_pass(plan, progress=stage_progress("share", progress)), before)
+    with connected(workers) as mapper:
+        shared = share_pass(replace(plan, mapper=mapper), progress=stage_progress("share", progress))
+    return _dense_result(plan, shared, before)
 
 
 def encode(
@@ -88,6 +101,7 @@ def encode(
     check: bool = True,
     custom_ops: Sequence[str | os.PathLike[str]] = (),
     progress: StageProgress | None = None,
+    workers: Workers | None = None,
     **options: Unpack[EncodeOptions],
 ) -> CompressionResult:
     """Huffman-code the weights that have few distinct values, without loss.
@@ -99,16 +113,21 @@ def encode(
         check: Whether to run the result, natively and portably, against the model.
         custom_ops: Libraries of somebody's own operators that the model needs to run.
         progress: Called after each weight.
+        workers: The address of a scheduler of dask.distributed, or a client of one, on whose workers weights are worked
+            on; see docs/workers.md.
         options: Change the defaults of the recipe: ``index_bits``, ``execution``, ``fuse`` and ``min_elements``.
 
     Raises:
         ModelError: The model cannot be read, is compressed already, has no weight to encode, or the result does not
             compute what it should.
         RecipeError: An option is out of range, or a rule matches no weight.
+        WorkersError: The workers cannot be reached, are gone, or cannot do the work.
     """
     plan, before = load_and_plan(model, recipe, options, ROLES, "encode")
     original = plan.model.clone() if check else None
-    report = encode_plan(plan, ("encode",), progress, earlier=plan.constants, force=force)
+    with connected(workers) as mapper:
+        plan = replace(plan, mapper=mapper)
+        report = encode_plan(plan, ("encode",), progress, earlier=plan.constants, force=force)
     require_groups(report, model, plan, "encode")
     remarks = remarks_of(model, original, plan.model, custom_ops)
     return CompressionResult(plan.model, replace(report, file_before=before, remarks=remarks))

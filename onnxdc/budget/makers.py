@@ -21,7 +21,7 @@ from onnxdc.graph.slots import Role
 from onnxdc.model_io.feeds import Feed
 from onnxdc.numeric.energy import energy_lost
 from onnxdc.numeric.grid_rounding import root_mean_square
-from onnxdc.passes.plan import Plan, PlannedWeight, plan_weights
+from onnxdc.passes.plan import Plan, PlannedWeight
 from onnxdc.passes.prune import prune
 from onnxdc.passes.result import Figures, Shared
 from onnxdc.passes.share import share
@@ -47,7 +47,7 @@ class DataFree:
 
     def __call__(self, strength: float) -> Build:
         """Return the build at a strength."""
-        plan = _copy(self._plan)
+        plan = self._plan.copy()
         factor = 2 ** (strength / 2)
         plan = dataclasses.replace(plan, weights=tuple(_coarser(planned, plan, factor) for planned in plan.weights))
         return Build(plan, share(plan, progress=stage_progress("share", self._progress)))
@@ -116,7 +116,7 @@ class Calibrated:
             densities=self._densities,
             progress=stage_progress("round", self._progress),
         )
-        plan = _copy(self._plan)
+        plan = self._plan.copy()
         put(plan, made)
         result = share(plan)  # what is not on a grid yet: the rest has few values already
         before = {planned.weight.name: planned.weight for planned in self._plan.weights}
@@ -137,11 +137,6 @@ class Calibrated:
                 octaves += task.array.size * (2 * math.log2(_USUAL * deviation) + math.log2(cost))
                 elements += task.array.size
         return octaves / elements if elements else 0.0
-
-
-def _copy(plan: Plan) -> Plan:
-    """Return the plan of a copy of the model, which shares the data of its tensors until they are replaced."""
-    return plan_weights(plan.model.clone(), plan.recipe)
 
 
 def _coarser(planned: PlannedWeight, plan: Plan, factor: float) -> PlannedWeight:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from onnxdc.calibration.layers import layers_of
 from onnxdc.calibration.statistics import Statistics
-from onnxdc.calibration.tasks import calibrated_weights, tasks_of
-from onnxdc.calibration.weight import CalibratedWeight
+from onnxdc.calibration.tasks import calibrated_weights, known_weights, tasks_of
+from onnxdc.calibration.weight import CalibratedWeight, Known, WeightTask
 from onnxdc.errors import WeightError
 from onnxdc.graph.skips import Skip, SkipCode
 from onnxdc.numeric.calibrated.steps import steps_of
 from onnxdc.numeric.calibrated.zeros import shared_densities
 from onnxdc.passes.plan import Plan
 from onnxdc.passes.result import Progress
+from onnxdc.workers.mapper import Call
 
 
 @dataclass(frozen=True)
@@ -57,21 +58,38 @@ def calibrate(
     Raises:
         ModelError: The data of a weight cannot be read.
         OptionError: A density is out of range.
+        WorkersError: Those who do the work are gone, or cannot do it.
     """
+
+    def calls() -> Iterator[Call]:
+        for planned, known in known_weights(plan, statistics):
+            name = planned.weight.name
+            step = (given or {}).get(name)
+            if step is None:
+                step = float(steps_of(lambda_, np.array([importance.get(name, 0.0)]), np.array([known.pivot]))[0])
+            most = (1 << planned.settings.bits) - 1
+            yield planned.weight, known, step, (densities or {}).get(name), most
+
     build = Build({}, list(statistics.skips.values()))
-    total = len(calibrated_weights(plan))
-    most = {planned.weight.name: (1 << planned.settings.bits) - 1 for planned in plan.weights}
-    for done, (name, task) in enumerate(tasks_of(plan, statistics), start=1):
-        step = (given or {}).get(name)
-        if step is None:
-            step = float(steps_of(lambda_, np.array([importance.get(name, 0.0)]), np.array([task.pivot]))[0])
-        try:
-            build.weights[name] = task.round(step, (densities or {}).get(name), most[name])
-        except WeightError as error:
-            build.skips.append(Skip(name, SkipCode.UNFIT, str(error), size=task.array.size))
+    weights = [planned.weight for planned in calibrated_weights(plan)]
+    for done, (weight, rounded) in enumerate(zip(weights, plan.mapper(_round, calls()), strict=True), start=1):
+        if isinstance(rounded, WeightError):
+            build.skips.append(Skip(weight.name, SkipCode.UNFIT, str(rounded), size=weight.size))
+        else:
+            build.weights[weight.name] = rounded
         if progress is not None:
-            progress(name, done, total)
+            progress(weight.name, done, len(weights))
     return build
+
+
+def _round(
+    array: np.ndarray, known: Known, step: float, density: float | None, most: int
+) -> CalibratedWeight | WeightError:
+    """Return a weight on its grid, or why it cannot be."""
+    try:
+        return WeightTask.of(array, known).round(step, density, most)
+    except WeightError as error:
+        return error
 
 
 def densities_of(

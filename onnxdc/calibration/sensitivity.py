@@ -12,8 +12,8 @@ import numpy as np
 
 from onnxdc.calibration.overrides import Overrides
 from onnxdc.calibration.statistics import Statistics
-from onnxdc.calibration.tasks import calibrated_weights, tasks_of
-from onnxdc.calibration.weight import CalibratedWeight
+from onnxdc.calibration.tasks import calibrated_weights, known_weights
+from onnxdc.calibration.weight import CalibratedWeight, Known, WeightTask
 from onnxdc.errors import WeightError
 from onnxdc.evaluate.endings import endings
 from onnxdc.evaluate.outputs import OutputPair
@@ -80,11 +80,12 @@ def measure(
 
     Raises:
         ModelError: The model cannot be run on these feeds, or the data of a weight cannot be read.
+        WorkersError: Those who round the weights are gone, or cannot do it.
     """
     overrides = Overrides(plan, custom_ops)
     sample = list(_every(feeds, max(1, -(-statistics.items // items))))
     before = [overrides.run(feed) for feed in sample]
-    ends, total = endings(plan.model), len(calibrated_weights(plan))
+    ends, weights = endings(plan.model), [planned.weight for planned in calibrated_weights(plan)]
 
     def divergence_with(name: str, changed: CalibratedWeight) -> float:
         pairs = [
@@ -98,16 +99,25 @@ def measure(
         return sum(pair.difference(None, alike=False).divergence for pair in pairs)
 
     found = {}
-    for done, (name, task) in enumerate(tasks_of(plan, statistics), start=1):
-        try:
-            rounded = task.round(_STEP * _deviation(task.array))
-        except WeightError:
+    calls = ((planned.weight, known) for planned, known in known_weights(plan, statistics))
+    for done, (weight, answer) in enumerate(zip(weights, plan.mapper(_round, calls), strict=True), start=1):
+        if answer is None:
             continue
-        divergence = divergence_with(name, rounded) if overrides.can_change(name) else None
-        found[name] = Sensitivity(divergence, rounded.loss, task.signal)
+        rounded, signal = answer
+        divergence = divergence_with(weight.name, rounded) if overrides.can_change(weight.name) else None
+        found[weight.name] = Sensitivity(divergence, rounded.loss, signal)
         if progress is not None:
-            progress(name, done, total)
+            progress(weight.name, done, len(weights))
     return found
+
+
+def _round(array: np.ndarray, known: Known) -> tuple[CalibratedWeight, float] | None:
+    """Return a weight on a grid that tells what it matters, and its signal; None if it cannot be rounded."""
+    task = WeightTask.of(array, known)
+    try:
+        return task.round(_STEP * _deviation(array)), task.signal
+    except WeightError:
+        return None
 
 
 def importances(sensitivities: Mapping[str, Sensitivity], *, measured: bool) -> dict[str, float]:

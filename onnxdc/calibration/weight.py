@@ -24,18 +24,16 @@ class BiasValues:
     scale: float
 
 
-@dataclass(frozen=True)
-class WeightTask:
-    """A weight, and all that is known of it; it can be pickled.
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """All that is known of a weight but its values; it can be pickled.
 
     Attributes:
-        array: The weight.
         layer: The layer that it is; None for a table, and for a weight of whose inputs nothing is known.
         inputs: What is known of its inputs; None without a layer.
         bias: Its bias; None if it has none.
     """
 
-    array: np.ndarray
     layer: Layer | None = None
     inputs: Inputs | None = None
     bias: BiasValues | None = None
@@ -44,6 +42,22 @@ class WeightTask:
     def pivot(self) -> float:
         """The mean pivot; 1 for what is rounded without feedback."""
         return 1.0 if self.inputs is None else self.inputs.factor.pivot
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightTask(Known):
+    """A weight, and all that is known of it.
+
+    Attributes:
+        array: The weight.
+    """
+
+    array: np.ndarray
+
+    @classmethod
+    def of(cls, array: np.ndarray, known: Known) -> WeightTask:
+        """Return the task of a weight."""
+        return cls(array=array, layer=known.layer, inputs=known.inputs, bias=known.bias)
 
     @property
     def signal(self) -> float:

@@ -37,6 +37,7 @@ def cli() -> None:
 )
 @options.CHECK
 @options.CUSTOM_OPS
+@options.WORKERS
 @budget.options
 def compress(**arguments: Any) -> None:
     """Fold, prune, share and encode the model IN.
@@ -49,6 +50,7 @@ def compress(**arguments: Any) -> None:
 
 @cli.command()
 @options.writes_model("prune")
+@options.WORKERS
 def prune(**arguments: Any) -> None:
     """Set small weights to zero; OUT is a standard model."""
     _write(api.prune, **arguments)
@@ -56,6 +58,7 @@ def prune(**arguments: Any) -> None:
 
 @cli.command()
 @options.writes_model("share")
+@options.WORKERS
 def share(**arguments: Any) -> None:
     """Give the nonzeros of each weight a few common values; OUT is a standard model."""
     _write(api.share, **arguments)
@@ -66,6 +69,7 @@ def share(**arguments: Any) -> None:
 @click.option("--force", is_flag=True, help="Encode even what does not get smaller, for its speed.")
 @options.CHECK
 @options.CUSTOM_OPS
+@options.WORKERS
 def encode(**arguments: Any) -> None:
     """Huffman-code the weights that have few distinct values, without loss."""
     _write(api.encode, **arguments)

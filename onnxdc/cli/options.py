@@ -33,6 +33,12 @@ CUSTOM_OPS: Final = click.option(
     multiple=True,
     help="A library of your own operators that the models need; may be given several times.",
 )
+WORKERS: Final = click.option(
+    "--workers",
+    metavar="ADDRESS",
+    help="Do the work on weights on the workers of this scheduler of dask.distributed, such as tcp://HOST:8786, in a "
+    "network that is trusted; see docs/workers.md.",
+)
 LIMIT: Final = click.option(
     "--limit",
     metavar="SIZE",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import weakref
+from collections.abc import Iterator
 from typing import IO, Any, Final
 
 import numpy as np
@@ -88,9 +89,14 @@ class DataTensor(ir.ExternalTensor):
 
     def tofile(self, file: IO[bytes]) -> None:
         """Copy the bytes to the end of an open file, a block at a time."""
+        for block in self.blocks():
+            file.write(block)
+
+    def blocks(self) -> Iterator[bytearray]:
+        """Yield the bytes, a block at a time."""
         start, end = self.offset or 0, (self.offset or 0) + self.nbytes
         for offset in range(start, end, _BLOCK):
-            file.write(self._read(offset, min(_BLOCK, end - offset)))
+            yield self._read(offset, min(_BLOCK, end - offset))
 
     def _content(self) -> bytearray:
         return self._read(self.offset or 0, self.nbytes)

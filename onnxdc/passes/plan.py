@@ -1,14 +1,15 @@
 """The plan that passes work by: the weights of a model with what is to be done to each.
 
 What a pass does to one weight is work: a function of its values, its settings and what else is known of it. It can be
-pickled, so that another process or machine may do it. Only ``work_on_each`` reads weights, and has outcomes put into a
-model.
+pickled, so that another process or machine may do it: the plan's mapper says where. Only ``work_on_each`` gives weights
+to it, and has outcomes put into a model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from onnxdc.graph.slots import ROLES, Role
 from onnxdc.graph.weights import Weight, WeightInfo, find_weights, why_no_weight
 from onnxdc.passes.result import Progress, Record, Result
 from onnxdc.recipe import Recipe, Settings
+from onnxdc.workers import Mapper, here
 
 Value = TypeVar("Value")
 
@@ -49,12 +51,14 @@ class Plan:
         recipe: The recipe that the plan follows.
         weights: The weights in the order of the model, tables and constants that can only be encoded among them.
         skips: The other constants that one might take for weights, with the reason.
+        mapper: Where the work on the weights is done.
     """
 
     model: ir.Model
     recipe: Recipe
     weights: tuple[PlannedWeight, ...]
     skips: tuple[Skip, ...]
+    mapper: Mapper = here
 
     def having(self, *roles: Role) -> tuple[PlannedWeight, ...]:
         """Return the weights of some roles."""
@@ -64,6 +68,10 @@ class Plan:
     def constants(self) -> tuple[Skip, ...]:
         """Why the weights that can only be encoded are no weights to other stages."""
         return tuple(why_no_weight(planned.weight) for planned in self.having(Role.CONSTANT))
+
+    def copy(self) -> Plan:
+        """Return the plan of a copy of the model, which shares the data of its tensors until they are replaced."""
+        return replace(plan_weights(self.model.clone(), self.recipe), mapper=self.mapper)
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,7 @@ def work_on_each(
     progress: Progress | None = None,
     obstacle: Callable[[Weight], Skip | None] = lambda weight: None,
 ) -> Result[Record]:
-    """Do the work on each weight that the recipe does not leave alone; only one weight is read at a time.
+    """Do the work on each weight that the recipe does not leave alone; only as many are read as are worked on at once.
 
     Args:
         plan: The weights.
@@ -124,10 +132,15 @@ def work_on_each(
 
     Raises:
         ModelError: The data of a weight cannot be read.
+        WorkersError: Those who do the work are gone, or cannot do it.
     """
     result: Result[Record] = Result(plan.model, skips=list(plan.skips))
-    for done, planned in enumerate(plan.weights, start=1):
-        outcome = _try(work, planned, obstacle)
+    alone = [_why_left_alone(planned, obstacle) for planned in plan.weights]
+    worked_on = (planned for planned, skip in zip(plan.weights, alone, strict=True) if skip is None)
+    calls = ((planned.weight, planned.settings, planned.weight.info) for planned in worked_on)
+    outcomes = plan.mapper(partial(_try, work), calls)
+    for done, (planned, skip) in enumerate(zip(plan.weights, alone, strict=True), start=1):
+        outcome = skip or next(outcomes)
         if isinstance(outcome, Skip):
             result.skips.append(outcome)
         else:
@@ -138,17 +151,17 @@ def work_on_each(
     return result
 
 
+def _why_left_alone(planned: PlannedWeight, obstacle: Callable[[Weight], Skip | None]) -> Skip | None:
+    if planned.settings.skip:
+        return Skip(planned.weight.name, SkipCode.RECIPE, "left alone by the recipe")
+    return obstacle(planned.weight)
+
+
 def _try(
-    work: Work[Record, Value], planned: PlannedWeight, obstacle: Callable[[Weight], Skip | None]
+    work: Work[Record, Value], array: np.ndarray, settings: Settings, weight: WeightInfo
 ) -> Outcome[Record, Value] | Skip:
-    weight, settings = planned.weight, planned.settings
-    if settings.skip:
-        return Skip(weight.name, SkipCode.RECIPE, "left alone by the recipe")
-    skip = obstacle(weight)
-    if skip is not None:
-        return skip
     try:
-        return work(weight.array(), settings, weight.info)
+        return work(array, settings, weight)
     except WeightError as error:
         return Skip(weight.name, SkipCode.UNFIT, str(error))
 
