@@ -139,13 +139,13 @@ function integers(tensor) {
 function checkCodebook({ codebook, step, dtype }) {
   expect(dtype in CODEBOOKS, "codebook-type", `dtype ${dtype}`);
   const isGrid = hasStep(step);
-  const types = isGrid ? GRIDS : CODEBOOKS[dtype];
+  const types = isGrid && FLOATS.includes(dtype) ? GRIDS : CODEBOOKS[dtype];
   expect(types.includes(codebook.type), "codebook-type", `type ${codebook.type} for dtype ${dtype}`);
-  checkRange(codebook, dtype);
   const [rows, codes] = codebook.dims;
   const isMatrix = codebook.rank === 2 && rows > 0 && codes >= 1 && codes <= 256 && rows * codes < MANY;
   expect(isMatrix, "codebook-shape", `shape ${codebook.dims}`);
   if (isGrid) expect(rows === 1 && (step.dims[0] ?? 1) * codes < MANY, "codebook-shape", `${rows} rows of a grid`);
+  checkRange(codebook, dtype);
 }
 
 function checkRange(codebook, dtype) {

@@ -99,6 +99,15 @@ check("codebook-shape", "no groups", gapForm(), (t) => {
   t.codebook = { type: FLOAT, dims: [0, 4], bytes: Buffer.alloc(0) };
 });
 check("codebook-shape", "two rows of a grid", gridForm(), (t) => Object.assign(t.codebook, { dims: [2, 2] }));
+check("codebook-shape", "rank 1, and out of range", gapForm(), (t, attributes) => {
+  t.codebook = { type: UINT8, dims: [4], bytes: Buffer.from([0, 1, 16, 3]) };
+  attributes.dtype = 21;
+});
+check("step", "uint8 beside integers", gapForm(), (t, attributes) => {
+  t.codebook = { type: UINT8, dims: [1, 4], bytes: Buffer.from([0, 1, 2, 3]) };
+  t.step = { type: UINT8, dims: [8], bytes: Buffer.alloc(8) };
+  attributes.dtype = UINT8;
+});
 check("step", "rank 2 and empty", gridForm(), (t) => Object.assign(t.step, { dims: [0, 1], bytes: Buffer.alloc(0) }));
 check("step", "rank 1", gridForm(), (t) => Object.assign(t.step, { dims: [2] }));
 check("step", "uint8", gridForm(), (t) =>
