@@ -6,10 +6,11 @@ workers unpickle what they are sent, which can run anything: they belong in a ne
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, Union
@@ -57,6 +58,8 @@ def connected(workers: Workers | None) -> Iterator[Mapper]:
         raise MissingExtraError("dask.distributed is not installed: pip install 'onnxdc[distributed]'") from error
     with dask.config.set(_NO_WARNING):
         if isinstance(workers, distributed.Client):
+            if workers.asynchronous:
+                raise OptionError(OptionName("workers"), ": expected a client that waits, got an asynchronous one")
             yield _Cluster(workers)
             return
         with silence_logging_cmgr("CRITICAL"), _client(workers) as client:  # errors are told in a line of our own
@@ -72,8 +75,10 @@ def _client(address: str) -> AbstractContextManager[distributed.Client]:
         expected = f": expected an address such as tcp://HOST:8786, got {address}"
         raise OptionError(OptionName("workers"), expected) from error
     try:
+        with ThreadPoolExecutor(1) as thread:  # a loop of asyncio may run in this one, as in notebooks
+            thread.submit(asyncio.run, _knock(address)).result()
         client = distributed.Client(address, timeout=_CONNECTING, set_as_default=False)
-    except OSError as error:  # TimeoutError is one
+    except (OSError, ValueError, MemoryError) as error:  # what some other server says may be read as a huge message
         raise WorkersError(f"{address}: no scheduler of dask answers within {_CONNECTING} s") from error
     try:
         client.wait_for_workers(1, timeout=_JOINING)
@@ -81,6 +86,15 @@ def _client(address: str) -> AbstractContextManager[distributed.Client]:
         client.close()
         raise WorkersError(f"{address}: no worker has joined the scheduler within {_JOINING} s") from error
     return client  # type: ignore[no-any-return]
+
+
+async def _knock(address: str) -> None:
+    """See whether something of dask is there: a client that finds nothing takes long to close, and is noisy."""
+    from distributed import Security
+    from distributed.comm import connect
+
+    comm = await connect(address, timeout=_CONNECTING, **Security().get_connection_args("client"))
+    await comm.close()
 
 
 class _Unseen:
