@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,10 +27,12 @@ class Build:
         weights: The rounded weights by name.
         skips: Why something is not as it could be: weights that could not be rounded (``UNFIT``), and those that were
             rounded one by one as nothing is known of their inputs (``NOT_CALIBRATED``).
+        steps: The step that each was to have, maybe infinite: its range may have made it smaller or larger.
     """
 
     weights: dict[str, CalibratedWeight]
     skips: list[Skip]
+    steps: dict[str, float] = field(default_factory=dict)
 
 
 def calibrate(
@@ -66,6 +68,7 @@ def calibrate(
         if step is None:
             step = float(steps_of(lambda_, np.array([importance.get(name, 0.0)]), np.array([task.pivot]))[0])
         try:
+            build.steps[name] = step
             build.weights[name] = task.round(step, (densities or {}).get(name), most[name])
         except WeightError as error:
             build.skips.append(Skip(name, SkipCode.UNFIT, str(error), size=task.array.size))

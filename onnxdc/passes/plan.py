@@ -8,7 +8,7 @@ model.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
@@ -32,10 +32,14 @@ class PlannedWeight:
     Attributes:
         weight: The weight in its model.
         settings: What is to be done to it.
+        names: What rules call it: its name, and those of equal weights that became one with it.
+        has_own_step: Whether a rule says which step it has.
     """
 
     weight: Weight
     settings: Settings
+    names: tuple[str, ...] = ()
+    has_own_step: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,18 @@ def plan_weights(model: ir.Model, recipe: Recipe | None = None) -> Plan:
     refuse_compressed(model)
     weights, skips = find_weights(model, recipe.min_elements, ROLES)
     settings = recipe.resolve(weights, skips)
-    planned = tuple(PlannedWeight(weight, settings[weight.name]) for weight in weights)
-    return Plan(model, recipe, planned, tuple(skips))
+    planned = (
+        PlannedWeight(weight, settings[weight.name], (weight.name,), recipe.gives_step(weight)) for weight in weights
+    )
+    return Plan(model, recipe, tuple(planned), tuple(skips))
+
+
+def copied(plan: Plan) -> Plan:
+    """Return the plan of a copy of the model, which shares the data of its tensors until they are replaced."""
+    model = plan.model.clone()
+    weights, _ = find_weights(model, plan.recipe.min_elements, ROLES)
+    known = {planned.weight.name: planned for planned in plan.weights}
+    return replace(plan, model=model, weights=tuple(replace(known[weight.name], weight=weight) for weight in weights))
 
 
 def only(*roles: Role) -> Callable[[Weight], Skip | None]:
