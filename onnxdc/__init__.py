@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from onnxdc import errors as errors
     from onnxdc import hooks as hooks
     from onnxdc import torch as torch
-    from onnxdc.api import CompressionResult, compress, decode, encode, expand, inspect, prune, share
+    from onnxdc.api import CompressionResult, compress, decode, encode, expand, inspect, prune, share, tune
     from onnxdc.errors import (
         FormatError,
         HookError,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from onnxdc.evaluate import verify
     from onnxdc.recipe import Options, Recipe, Rule, Settings
     from onnxdc.report import Report, WeightRow
+    from onnxdc.report.tuning import Tuning
     from onnxdc.report.verification import Verification
     from onnxdc.runtime import native as native
     from onnxdc.runtime import session
@@ -51,6 +52,7 @@ __all__ = [
     "Rule",
     "Settings",
     "TrainingError",
+    "Tuning",
     "Verification",
     "WeightError",
     "WeightRow",
@@ -65,13 +67,14 @@ __all__ = [
     "prune",
     "session",
     "share",
+    "tune",
     "verify",
 ]
 
 # Where each name comes from when somebody first asks for it. The command line starts at once that way, and can be
 # interrupted while the rest is loaded; and an extra's packages need not be there.
 _HOMES: Final = {
-    "api": ("CompressionResult", "compress", "decode", "encode", "expand", "inspect", "prune", "share"),
+    "api": ("CompressionResult", "compress", "decode", "encode", "expand", "inspect", "prune", "share", "tune"),
     "errors": (
         *("FormatError", "HookError", "MissingExtraError", "ModelError", "NativeError", "OnnxdcError"),
         *("OptionError", "RecipeError", "TrainingError", "WeightError", "WorkersError"),
@@ -79,6 +82,7 @@ _HOMES: Final = {
     "evaluate": ("verify",),
     "recipe": ("Options", "Recipe", "Rule", "Settings"),
     "report": ("Report", "WeightRow"),
+    "report.tuning": ("Tuning",),
     "report.verification": ("Verification",),
     "runtime": ("native", "session"),
     "runtime.native": ("isa", "library_path"),

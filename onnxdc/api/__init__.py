@@ -3,6 +3,7 @@
 from onnxdc.api.compression import compress
 from onnxdc.api.result import CompressionResult
 from onnxdc.api.stages import encode, prune, share
+from onnxdc.api.tuning import tune
 from onnxdc.api.unpack import decode, expand, inspect
 
-__all__ = ["CompressionResult", "compress", "decode", "encode", "expand", "inspect", "prune", "share"]
+__all__ = ["CompressionResult", "compress", "decode", "encode", "expand", "inspect", "prune", "share", "tune"]

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Unpack
 
-import onnx_ir as ir
-
-from onnxdc.api.encoding import encode_plan, remarks_of, require_groups
+from onnxdc.api.encoding import COMPRESS, encode_plan, file_bytes, remarks_of, require_groups
 from onnxdc.api.result import CompressionResult
 from onnxdc.budget.builds import Build
 from onnxdc.budget.choosing import Chooser
@@ -25,7 +23,6 @@ from onnxdc.passes.plan import plan_weights
 from onnxdc.passes.prune import prune
 from onnxdc.passes.share import share
 from onnxdc.recipe import Recipe
-from onnxdc.recipe.keys import Stage
 from onnxdc.recipe.keywords import CompressOptions
 from onnxdc.report import Report
 from onnxdc.report.losses import find_losses
@@ -34,7 +31,6 @@ from onnxdc.request import StageProgress, load, recipe_of, refuse_compressed, re
 from onnxdc.workers import Workers, connected
 
 _RECORD: Final = 128  # bytes that are left for what the file says of how it was chosen
-_STAGES: Final[tuple[Stage, ...]] = ("prune", "share", "encode")
 
 
 def compress(
@@ -102,7 +98,7 @@ def compress(
         mask_input=mask_input,
         strict=strict,
     )
-    recipe = recipe_of(recipe, options, *_STAGES)
+    recipe = recipe_of(recipe, options, *COMPRESS)
     with connected(workers) as mapper:
         loaded, before = load(model)
         refuse_compressed(loaded, model)
@@ -117,7 +113,7 @@ def compress(
         shared = share(plan, progress=stage_progress("share", progress))
         losses = find_losses(plan, [*pruned.changes, *shared.changes])
         original = loaded.clone() if check else None
-        report = encode_plan(plan, _STAGES, progress, earlier=shared.skips)
+        report = encode_plan(plan, COMPRESS, progress, earlier=shared.skips)
         if not report.is_encoded and folded.pays:
             return _folded_only(model, recipe, custom_ops, check=check)
         require_groups(report, model, plan, "compress")
@@ -130,7 +126,7 @@ def _chosen(
     folded: FoldedPlan,
     wish: Wish,
     source: Source,
-    file_bytes: int | None,
+    before: int | None,
     custom_ops: Sequence[str | os.PathLike[str]],
     progress: StageProgress | None,
     *,
@@ -138,23 +134,23 @@ def _chosen(
 ) -> CompressionResult:
     """Return the result for a model of which something is wished for."""
     chooser = Chooser(folded.plan, wish, source, custom_ops, progress)
-    choice = chooser.choose(_file_bytes, file_bytes)
+    choice = chooser.choose(_bytes_of, before)
     plan = choice.build.plan
     original = plan.model.clone() if check else None
-    report = encode_plan(plan, _STAGES, progress, earlier=choice.build.shared.skips)
+    report = encode_plan(plan, COMPRESS, progress, earlier=choice.build.shared.skips)
     require_groups(report, source, plan, "compress")
     remarks = remarks_of(source, original, plan.model, custom_ops)
     chooser.judged(choice, plan.model)
     provenance.extend(plan.model, "budget", choice.record)
-    report = replace(report, folds=folded.changes, file_before=file_bytes, cautions=tuple(choice.cautions))
+    report = replace(report, folds=folded.changes, file_before=before, cautions=tuple(choice.cautions))
     return CompressionResult(plan.model, replace(report, remarks=(*choice.told, *remarks)))
 
 
-def _file_bytes(build: Build) -> int:
+def _bytes_of(build: Build) -> int:
     """Return the bytes of the file that becomes of a build."""
     plan = build.plan.copy()
-    encode_plan(plan, _STAGES, None)
-    return int(ir.to_proto(plan.model).ByteSize()) + _RECORD
+    encode_plan(plan, COMPRESS, None)
+    return file_bytes(plan.model) + _RECORD
 
 
 def _folded_only(

@@ -28,6 +28,9 @@ from onnxdc.report.rows import weight_rows
 from onnxdc.request import StageProgress, stage_progress
 from onnxdc.runtime import naming
 
+COMPRESS: Final[tuple[Stage, ...]] = ("prune", "share", "encode")
+"""The stages of compress."""
+
 _MUCH_MEMORY: Final = 10**9  # bytes
 
 
@@ -60,6 +63,11 @@ def encode_plan(
     strippable = 0 if plan.recipe.strip else strippable_bytes(plan.model, plan.recipe.min_elements)
     provenance.store(plan.model, recorded(plan.recipe, *stages))
     return Report(rows, skips, stripped=stripped, strippable=strippable)
+
+
+def file_bytes(model: ir.Model) -> int:
+    """Return the bytes of the file that a model becomes."""
+    return int(ir.to_proto(model).ByteSize())
 
 
 def require_groups(report: Report, source: Source, plan: Plan, verb: str) -> None:

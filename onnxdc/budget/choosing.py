@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,10 +11,11 @@ import onnx_ir as ir
 
 from onnxdc import model_io
 from onnxdc.budget.builds import Build, Weigh, best_of_size, smallest_of_divergence, smallest_of_drop
-from onnxdc.budget.dataset import Dataset, dataset, parted
-from onnxdc.budget.makers import Calibrated, DataFree
+from onnxdc.budget.dataset import Given, given
+from onnxdc.budget.makers import Calibrated, DataFree, says_all_steps
 from onnxdc.budget.size import target_bytes
 from onnxdc.budget.wish import Wish
+from onnxdc.calibration.sensitivity import Sensitivity
 from onnxdc.errors import ModelError
 from onnxdc.evaluate.judge import Judge
 from onnxdc.graph.skips import Skip
@@ -50,6 +51,60 @@ class Choice:
     skips: Sequence[Skip] = ()
 
 
+def maker(
+    plan: Plan,
+    given: Given,
+    wish: Wish,
+    custom_ops: Sequence[str | os.PathLike[str]] = (),
+    progress: StageProgress | None = None,
+    *,
+    sensitivities: Mapping[str, Sensitivity] | None = None,
+) -> DataFree | Calibrated:
+    """Return what makes builds of a model: calibrated if there are data; the model of the plan is pruned first.
+
+    Args:
+        plan: The weights.
+        given: The data.
+        wish: How to calibrate on them.
+        custom_ops: Libraries of somebody's own operators that the model needs.
+        progress: Called as the work goes on.
+        sensitivities: What was measured of each weight before, if it was.
+
+    Raises:
+        ModelError, OptionError: See ``Calibrated``.
+    """
+    if given.kept is None:
+        prune(plan, progress=stage_progress("prune", progress))
+        return DataFree(plan, progress)
+    return Calibrated(
+        *(plan, given.kept.feeds),
+        memory=wish.memory_bytes,
+        mask_input=wish.mask_input,
+        scores=given.scores,
+        sensitivities=sensitivities,
+        custom_ops=custom_ops,
+        progress=progress,
+    )
+
+
+def held_back_judge(original: Source, given: Given, custom_ops: Sequence[str | os.PathLike[str]] = ()) -> Judge | None:
+    """Return who judges by the items that are held back; None if there are none."""
+    if given.held_back is None:
+        return None
+    return Judge(original, given.held_back.feeds, custom_ops=custom_ops, scores=given.scores)
+
+
+def held_back_record(divergence: float, items: int) -> dict[str, Any]:
+    """Return what a file says of the divergence on items that were held back."""
+    return {"divergence": float(f"{divergence:.3g}"), "held_back": items}
+
+
+def not_calibrated(skips: Sequence[Skip]) -> list[str]:
+    """Return a line for each reason why weights were not calibrated, with the first of their names."""
+    reasons = grouped((skip.name, skip.common_reason) for skip in skips)
+    return [f"not calibrated: {first_names(names)}: {reason}" for reason, names in reasons.items()]
+
+
 class Chooser:
     """Knows the builds of a model, and the data to judge them by.
 
@@ -75,27 +130,10 @@ class Chooser:
     ) -> None:
         self._plan, self._wish, self._original = plan, wish, original
         self._custom_ops, self._name = custom_ops, model_io.name_of(original)
-        self._held_back: Judge | None = None
-        self._few: int | None = None
-        specs = input_specs(plan.model, self._name)
-        if wish.data is None:
-            prune(plan, progress=stage_progress("prune", progress))
-            self._make: DataFree | Calibrated = DataFree(plan, progress)
-        else:
-            data = dataset(wish.data, specs, self._name)
-            kept, held_back = parted(data, specs)
-            if held_back.feeds:
-                self._held_back = Judge(original, held_back.feeds, custom_ops=custom_ops, scores=data.has_classes)
-            self._few = kept.items if kept.items < FEW_ITEMS else None
-            self._make = Calibrated(
-                *(plan, kept.feeds),
-                memory=wish.memory_bytes,
-                mask_input=wish.mask_input,
-                scores=data.has_classes,
-                custom_ops=custom_ops,
-                progress=progress,
-            )
-        self._val: Dataset | None = None if wish.val is None else dataset(wish.val, specs, self._name)
+        self._given = given(wish.data, wish.val, input_specs(plan.model, self._name), self._name)
+        self._held_back = held_back_judge(original, self._given, custom_ops)
+        self._maker = maker(plan, self._given, wish, custom_ops, progress)
+        self._only: Build | None = None
 
     def choose(self, weigh: Weigh, file_bytes: int | None) -> Choice:
         """Return the build that is wished for.
@@ -119,26 +157,32 @@ class Chooser:
         Raises:
             ModelError: The model cannot be run; or it diverges too far, and the wish is strict.
         """
-        if isinstance(self._make, Calibrated):
-            choice.skips = self._make.skips
-            reasons = grouped((skip.name, skip.common_reason) for skip in choice.skips)
-            choice.told += [f"not calibrated: {first_names(names)}: {reason}" for reason, names in reasons.items()]
-            if self._few is not None:
-                choice.cautions.append(f"calibrated on {self._few} items, {FEW_ITEMS} or more are better")
+        choice.skips = self._maker.skips
+        choice.told += not_calibrated(choice.skips)
+        if self._given.kept is not None and self._given.kept.items < FEW_ITEMS:
+            choice.cautions.append(f"calibrated on {self._given.kept.items} items, {FEW_ITEMS} or more are better")
         if self._held_back is None:
             return
         divergence, items = self._held_back.divergence(model), self._held_back.items
         choice.told.append(f"f {divergence:.3g} on {items} items held back from calibration")
-        choice.record |= {"divergence": float(f"{divergence:.3g}"), "held_back": items}
+        choice.record |= held_back_record(divergence, items)
         if not divergence <= LARGEST_F:
             caution = f"f {divergence:.3g} on held-back items, models beyond {LARGEST_F:g} have lost accuracy"
             if self._wish.strict:
                 raise ModelError(f"{self._name}: {caution}")
             choice.cautions.append(f"{caution}: look with `onnxdc verify`")
 
+    def _make(self, strength: float) -> Build:
+        """Return the build at a strength; there is only one where the recipe says all steps."""
+        if not says_all_steps(self._plan):
+            return self._maker(strength)
+        if self._only is None:
+            self._only = self._maker(strength)
+        return self._only
+
     def _of_size(self, weigh: Weigh, size: int) -> Choice:
         elements = sum(planned.weight.size for planned in self._plan.having(Role.WEIGHT, Role.TABLE))
-        found = best_of_size(self._make, weigh, size, start=self._make.start, elements=elements)
+        found = best_of_size(self._make, weigh, size, start=self._maker.start, elements=elements)
         builds = len(found.points)
         if found.best is None:
             least = min(nbytes for _, nbytes in found.points)
@@ -147,13 +191,13 @@ class Chooser:
         return Choice(found.best.thing, [told], {"target_size": size})
 
     def _of_drop(self, largest: float) -> Choice:
-        val = self._val
+        val = self._given.val
         assert val is not None, "checked by the wish"
         metric = self._wish.metric_for(val.has_classes)
         judge = Judge(self._original, val.feeds, val.labels, self._custom_ops)
         if metric is None:
             return self._of_divergence(judge, largest)
-        found, drop = smallest_of_drop(self._make, judge, metric, largest, start=self._make.start)
+        found, drop = smallest_of_drop(self._make, judge, metric, largest, start=self._maker.start)
         if found.best is None or drop is None:
             raise ModelError(f"{self._name}: expected a drop of at most {largest:g}, got more at the finest steps")
         unit = f" {metric.unit}" if metric.unit else ""
@@ -165,7 +209,7 @@ class Chooser:
         return Choice(found.best.thing, [told], record | {"error": float(f"{drop.error:.2g}"), "items": judge.items})
 
     def _of_divergence(self, judge: Judge, largest: float) -> Choice:
-        found = smallest_of_divergence(self._make, judge, largest, start=self._make.start)
+        found = smallest_of_divergence(self._make, judge, largest, start=self._maker.start)
         if found.best is None:
             raise ModelError(f"{self._name}: expected f of at most {largest:g}, got more at the finest steps")
         f = 2**found.best.y
@@ -175,8 +219,10 @@ class Chooser:
     def _usual(self) -> Choice:
         """Return the coarsest build that is as good as it is without any wish, by items that are held back."""
         if self._held_back is None:
-            return Choice(self._make(self._make.start), ["too few items to hold some back: not measured"])
-        found = smallest_of_divergence(self._make, self._held_back, USUAL_F, start=self._make.start)
+            return Choice(self._make(self._maker.start), ["too few items to hold some back: not measured"])
+        if says_all_steps(self._plan):
+            return Choice(self._make(self._maker.start))
+        found = smallest_of_divergence(self._make, self._held_back, USUAL_F, start=self._maker.start)
         if found.best is not None:
             return Choice(found.best.thing)
         return Choice(self._make(min(found.points, key=lambda point: point[1])[0]))

@@ -66,6 +66,43 @@ def dataset(data: Data, specs: Sequence[InputSpec], where: str) -> Dataset:
     return Dataset(feeds)
 
 
+@dataclass(frozen=True)
+class Given:
+    """The data that a caller gave, each None if there are none.
+
+    Attributes:
+        kept: What to calibrate on.
+        held_back: What to judge by of the same data; None also if they are too few to hold some back.
+        val: What else to judge by.
+        scores: Whether labels say that the first output holds the scores of classes.
+    """
+
+    kept: Dataset | None
+    held_back: Dataset | None
+    val: Dataset | None
+    scores: bool
+
+
+def given(data: Data | None, val: Data | None, specs: Sequence[InputSpec], where: str) -> Given:
+    """Return the data that a caller gave.
+
+    Args:
+        data: The data to calibrate on.
+        val: The data to judge by.
+        specs: The inputs of the model, from ``input_specs``.
+        where: What to call the model.
+
+    Raises:
+        ModelError: The data cannot be read, or do not fit the model.
+    """
+    to_judge_by = None if val is None else dataset(val, specs, where)
+    if data is None:
+        return Given(None, None, to_judge_by, scores=False)
+    whole = dataset(data, specs, where)
+    kept, held_back = parted(whole, specs)
+    return Given(kept, held_back if held_back.feeds else None, to_judge_by, scores=whole.has_classes)
+
+
 def parted(data: Dataset, specs: Sequence[InputSpec]) -> tuple[Dataset, Dataset]:
     """Part data into what to calibrate on, and a third that is held back to judge by. Labels go with neither.
 

@@ -20,7 +20,7 @@ from onnxdc.graph.skips import Skip
 from onnxdc.graph.slots import Role
 from onnxdc.model_io.feeds import Feed
 from onnxdc.numeric.energy import energy_lost
-from onnxdc.numeric.grid_rounding import root_mean_square
+from onnxdc.numeric.grid_rounding import root_mean_square, rounded_step
 from onnxdc.passes.plan import Plan, PlannedWeight
 from onnxdc.passes.prune import prune
 from onnxdc.passes.result import Figures, Shared
@@ -42,15 +42,18 @@ class DataFree:
     start = 0.0
     """The strength at which the steps are those of the recipe."""
 
+    skips: Sequence[Skip] = ()
+    """The weights that were not calibrated: none was to be."""
+
     def __init__(self, plan: Plan, progress: StageProgress | None = None) -> None:
         self._plan, self._progress = plan, progress
 
     def __call__(self, strength: float) -> Build:
         """Return the build at a strength."""
-        plan = self._plan.copy()
         factor = 2 ** (strength / 2)
-        plan = dataclasses.replace(plan, weights=tuple(_coarser(planned, plan, factor) for planned in plan.weights))
-        return Build(plan, share(plan, progress=stage_progress("share", self._progress)))
+        plan = self._plan.copy()
+        plan = dataclasses.replace(plan, weights=tuple(_coarser(planned, factor) for planned in plan.weights))
+        return Build(plan, share(plan, progress=stage_progress("share", self._progress)), _planned_steps(plan))
 
 
 class Calibrated:
@@ -63,6 +66,7 @@ class Calibrated:
         memory: The bytes to get by with; without, a quarter of the machine's.
         mask_input: The input that is zero at padded positions, see ``gather``.
         scores: Whether the first output is known to hold the scores of classes.
+        sensitivities: What ``measure`` found of each weight before; without, it is found, if anything depends on it.
         custom_ops: Libraries of somebody's own operators that the model needs.
         progress: Called as the work goes on.
 
@@ -79,6 +83,7 @@ class Calibrated:
         memory: int | None = None,
         mask_input: str | None = None,
         scores: bool = False,
+        sensitivities: Mapping[str, Sensitivity] | None = None,
         custom_ops: Sequence[str | os.PathLike[str]] = (),
         progress: StageProgress | None = None,
     ) -> None:
@@ -91,17 +96,22 @@ class Calibrated:
             progress=stage_progress("calibrate", progress),
         )
         _prune_by_magnitude(plan, self._statistics)
-        self.sensitivities: Mapping[str, Sensitivity] = measure(
-            *(plan, self._statistics, feeds),
-            scores=scores,
-            custom_ops=custom_ops,
-            progress=stage_progress("measure", progress),
-        )
+        is_settled = says_all_steps(plan)
+        if sensitivities is None and is_settled and plan.recipe.global_density is None:
+            sensitivities = {}
+        elif sensitivities is None:
+            sensitivities = measure(
+                *(plan, self._statistics, feeds),
+                scores=scores,
+                custom_ops=custom_ops,
+                progress=stage_progress("measure", progress),
+            )
+        self.sensitivities = sensitivities
         convolutions = has_convolutions(plan)
         self.importances = importances(self.sensitivities, measured=not convolutions)
         self._given = _given_steps(plan)
         self._densities = _densities(plan, self._statistics, self.importances, _LEAST_DENSITY[convolutions])
-        self.start = self._usual_strength()
+        self.start = 0.0 if is_settled else self._usual_strength()
 
     @property
     def skips(self) -> Sequence[Skip]:
@@ -125,7 +135,13 @@ class Calibrated:
             name = planned.weight.name
             if name in made.weights:
                 result.changes.append(_shared(planned, before[name].array(), made.weights[name].step))
-        return Build(plan, result)
+        steps = _planned_steps(plan)
+        for name, rounded in made.weights.items():
+            # Beyond the largest magnitude steps are all the same, and what was rounded once is rounded so again.
+            step = min(made.steps[name], rounded.step or math.inf)
+            steps[name] = rounded_step(step) / root_mean_square(before[name].array())
+        is_ranked = plan.recipe.global_density is not None
+        return Build(plan, result, steps, self._densities if is_ranked else {})
 
     def _usual_strength(self) -> float:
         """Return the strength at which weights have as many bits as steps of 0.6 standard deviations would give."""
@@ -139,10 +155,21 @@ class Calibrated:
         return octaves / elements if elements else 0.0
 
 
-def _coarser(planned: PlannedWeight, plan: Plan, factor: float) -> PlannedWeight:
+def says_all_steps(plan: Plan) -> bool:
+    """Tell whether rules say the step of each weight on a grid, so that there is one build only."""
+    return all(planned.has_own_step for planned in calibrated_weights(plan))
+
+
+def _planned_steps(plan: Plan) -> dict[str, float]:
+    """Return the steps that are planned, by name."""
+    weights = ((planned.weight.name, planned.settings.step) for planned in calibrated_weights(plan))
+    return {name: step for name, step in weights if step is not None}
+
+
+def _coarser(planned: PlannedWeight, factor: float) -> PlannedWeight:
     """Return a weight of a plan with its step times a factor, unless it has none or a rule gives it."""
     step = planned.settings.step
-    if step is None or plan.recipe.gives_step(planned.weight):
+    if step is None or planned.has_own_step:
         return planned
     return dataclasses.replace(planned, settings=dataclasses.replace(planned.settings, step=step * factor))
 
@@ -165,7 +192,7 @@ def _given_steps(plan: Plan) -> dict[str, float]:
     return {
         planned.weight.name: planned.settings.step * root_mean_square(planned.weight.array())
         for planned in calibrated_weights(plan)
-        if planned.settings.step is not None and plan.recipe.gives_step(planned.weight)
+        if planned.settings.step is not None and planned.has_own_step
     }
 
 

@@ -79,6 +79,16 @@ class Wish:
         Args:
             has_classes: Whether the data to judge by have labels that are classes.
         """
-        if self.metric is not None:
-            return metric_of(self.metric)
-        return metric_of("top1") if has_classes else None
+        return metric_for(self.metric, has_classes)
+
+
+def metric_for(metric: MetricName | None, has_classes: bool) -> Metric | None:
+    """Return a metric, or the one that is usual; None for f.
+
+    Args:
+        metric: The metric that was asked for, if any.
+        has_classes: Whether the data to judge by have labels that are classes.
+    """
+    if metric is not None:
+        return metric_of(metric)
+    return metric_of("top1") if has_classes else None

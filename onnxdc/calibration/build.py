@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -28,10 +28,12 @@ class Build:
         weights: The rounded weights by name.
         skips: Why something is not as it could be: weights that could not be rounded (``UNFIT``), and those that were
             rounded one by one as nothing is known of their inputs (``NOT_CALIBRATED``).
+        steps: The step that each was to have, maybe infinite: its range may have made it smaller or larger.
     """
 
     weights: dict[str, CalibratedWeight]
     skips: list[Skip]
+    steps: dict[str, float] = field(default_factory=dict)
 
 
 def calibrate(
@@ -67,6 +69,7 @@ def calibrate(
             step = (given or {}).get(name)
             if step is None:
                 step = float(steps_of(lambda_, np.array([importance.get(name, 0.0)]), np.array([known.pivot]))[0])
+            build.steps[name] = step
             most = (1 << planned.settings.bits) - 1
             yield planned.weight, known, step, (densities or {}).get(name), most
 

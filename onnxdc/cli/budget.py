@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from onnxdc.cli.options import several
 from onnxdc.evaluate.metrics import METRICS
 
 _FUNCTION: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
@@ -97,8 +98,5 @@ _OPTIONS: Final = (
 )
 
 
-def options(command: Any) -> Any:
-    """Give a command the options of data and budgets."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+options: Final = several(_OPTIONS)
+"""Give a command the options of data and budgets."""

@@ -15,6 +15,7 @@ from onnxdc.cli.finetune import finetune
 from onnxdc.cli.group import Failure, Group
 from onnxdc.cli.hook import hook
 from onnxdc.cli.output import print_report, progress, show
+from onnxdc.cli.tune import tune
 from onnxdc.evaluate import AGREEMENT, LIMITS, verify
 from onnxdc.model_io.feeds import load_arrays
 from onnxdc.recipe.keys import MIN_ELEMENTS
@@ -29,12 +30,7 @@ def cli() -> None:
 
 @cli.command()
 @options.writes_model("prune", "share", "encode")
-@click.option(
-    "--fold/--no-fold",
-    default=True,
-    show_default=True,
-    help="Fold what is constant, and store equal weights once, first.",
-)
+@options.FOLD
 @options.CHECK
 @options.CUSTOM_OPS
 @options.WORKERS
@@ -164,6 +160,7 @@ def doctor_command(as_json: bool) -> None:
 
 cli.add_command(finetune)
 cli.add_command(hook)
+cli.add_command(tune)
 
 
 def _write(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -25,6 +25,12 @@ VERBOSE: Final = click.option(
 )
 CHECK: Final = click.option(
     "--check/--no-check", default=True, show_default=True, help="Run the result against the model before it is written."
+)
+FOLD: Final = click.option(
+    "--fold/--no-fold",
+    default=True,
+    show_default=True,
+    help="Fold what is constant, and store equal weights once, first.",
 )
 CUSTOM_OPS: Final = click.option(
     "--custom-ops",
@@ -74,17 +80,21 @@ def key_options(*stages: Stage) -> list[_Decorator[Any]]:
     return [key_option(key) for key in keys_of(*stages) if key.command_line]
 
 
+def several(options: Iterable[_Decorator[Any]]) -> _Decorator[Any]:
+    """Return a decorator that gives a command several options, in this order."""
+
+    def decorate(command: _Command) -> _Command:
+        for option in reversed([*options]):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 def writes_model(*stages: Stage) -> _Decorator[Any]:
     """Return a decorator that gives a command the arguments it takes to read a model, work on it and write another.
 
     Args:
         stages: What it does; a command without stages takes no recipe.
     """
-    options = [INPUT, OUTPUT, *((*key_options(*stages), RECIPE) if stages else ()), JSON, QUIET, VERBOSE]
-
-    def decorate(command: _Command) -> _Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
+    return several([INPUT, OUTPUT, *((*key_options(*stages), RECIPE) if stages else ()), JSON, QUIET, VERBOSE])

@@ -34,10 +34,14 @@ class PlannedWeight:
     Attributes:
         weight: The weight in its model.
         settings: What is to be done to it.
+        names: What rules call it: its name, and those of equal weights that became one with it.
+        has_own_step: Whether a rule says which step it has.
     """
 
     weight: Weight
     settings: Settings
+    names: tuple[str, ...] = ()
+    has_own_step: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,11 @@ class Plan:
 
     def copy(self) -> Plan:
         """Return the plan of a copy of the model, which shares the data of its tensors until they are replaced."""
-        return replace(plan_weights(self.model.clone(), self.recipe), mapper=self.mapper)
+        model = self.model.clone()
+        weights, _ = find_weights(model, self.recipe.min_elements, ROLES)
+        known = {planned.weight.name: planned for planned in self.weights}
+        own = tuple(replace(known[weight.name], weight=weight) for weight in weights)
+        return replace(self, model=model, weights=own)
 
 
 @dataclass(frozen=True)
@@ -101,8 +109,10 @@ def plan_weights(model: ir.Model, recipe: Recipe | None = None) -> Plan:
     refuse_compressed(model)
     weights, skips = find_weights(model, recipe.min_elements, ROLES)
     settings = recipe.resolve(weights, skips)
-    planned = tuple(PlannedWeight(weight, settings[weight.name]) for weight in weights)
-    return Plan(model, recipe, planned, tuple(skips))
+    planned = (
+        PlannedWeight(weight, settings[weight.name], (weight.name,), recipe.gives_step(weight)) for weight in weights
+    )
+    return Plan(model, recipe, tuple(planned), tuple(skips))
 
 
 def only(*roles: Role) -> Callable[[Weight], Skip | None]:

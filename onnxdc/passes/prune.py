@@ -74,7 +74,7 @@ def _rank_together(plan: Plan, density: float) -> Plan:
 
 
 def _with_threshold(planned: PlannedWeight, threshold: float) -> PlannedWeight:
-    return PlannedWeight(planned.weight, dataclasses.replace(planned.settings, threshold=threshold))
+    return dataclasses.replace(planned, settings=dataclasses.replace(planned.settings, threshold=threshold))
 
 
 def _is_finite(weight: Weight) -> bool:

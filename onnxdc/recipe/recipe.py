@@ -139,6 +139,10 @@ class Recipe:
         """Tell whether a rule says which step this weight has."""
         return self._rule(weight).step is not None
 
+    def without_rules(self, weight: Weight) -> Settings:
+        """Return the settings that a weight would have without any rule, but for its step."""
+        return self._settings(weight, Options(), {})
+
     def _rule(self, weight: Weight) -> Options:
         """Return the rule that counts for a weight."""
         return next((rule for rule in self.rules if rule.matches(weight)), Options())

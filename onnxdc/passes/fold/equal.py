@@ -84,24 +84,35 @@ def merge_equal(plan: Plan) -> tuple[Plan, list[Folded]]:
     Raises:
         ModelError: The data of a constant cannot be read.
     """
-    settings = {planned.weight.value: planned.settings for planned in plan.weights}
+    known = {planned.weight.value: planned for planned in plan.weights}
     homes = _Homes(plan.model)
     changes: list[Folded] = []
     for equal in _equal(_stored(plan)):
         kept = _kept(equal, homes)
         if kept is not None:
-            settings[kept] = equal[0].settings or Settings()
+            _become_one(known, kept, equal)
             changes += [_replace(each, kept, "copy") for each in equal if each.value is not kept]
-    plan = _found_again(plan, settings) if changes else plan
-    tied = [_transpose(table, matrix, homes.names) for table, matrix in _transposes(_stored(plan))]
-    return (_found_again(plan, settings) if tied else plan), changes + tied
+    plan = _found_again(plan, known) if changes else plan
+    tied = []
+    for table, matrix in _transposes(_stored(plan)):
+        _become_one(known, table.value, [table, matrix])
+        tied.append(_transpose(table, matrix, homes.names))
+    return (_found_again(plan, known) if tied else plan), changes + tied
 
 
-def _found_again(plan: Plan, settings: Mapping[ir.Value, Settings]) -> Plan:
-    """Return the plan for a model some of whose constants are gone, with the settings of before."""
+def _become_one(known: dict[ir.Value, PlannedWeight], kept: ir.Value, equal: Sequence[_Stored]) -> None:
+    """Note of the constant that is kept what the plan has for the first of those that are equal, and all names."""
+    planned = [known[each.value] for each in equal if each.value in known]
+    if planned:
+        known[kept] = replace(planned[0], names=tuple(name for each in planned for name in each.names))
+
+
+def _found_again(plan: Plan, known: Mapping[ir.Value, PlannedWeight]) -> Plan:
+    """Return the plan for a model some of whose constants are gone, with what was planned for the others."""
     weights, skips = find_weights(plan.model, plan.recipe.min_elements, ROLES)
-    planned = tuple(PlannedWeight(weight, settings.get(weight.value, Settings())) for weight in weights)
-    return replace(plan, weights=planned, skips=tuple(skips))
+    others = (PlannedWeight(weight, Settings(), (weight.name,)) for weight in weights)
+    planned = (replace(known.get(other.weight.value, other), weight=other.weight) for other in others)
+    return replace(plan, weights=tuple(planned), skips=tuple(skips))
 
 
 def _stored(plan: Plan) -> list[_Stored]:
