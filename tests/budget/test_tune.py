@@ -134,6 +134,11 @@ def test_what_was_measured_is_not_measured_again(folder, tuning, tmp_path, monke
     assert {path.name: path.read_bytes() for path in half.iterdir()} == before
 
 
+def test_few_items_are_a_warning(tmp_path):
+    tuning = onnxdc.tune(MODEL, tmp_path, data={"x": DATA["x"][:60]}, points=2)
+    assert str(tuning).endswith("warning: calibrated on 40 items, 50 or more are better")
+
+
 def test_importances_are_those_that_were_measured(tuning):
     assert {weight.name for weight in tuning.weights} == {"fc1", "fc2"}
     ratios = [weight.ratio for weight in tuning.weights]
