@@ -112,10 +112,10 @@ def test_a_recipe_of_all_steps_takes_one_build_and_no_importances(folder, tuning
     monkeypatch.setattr(Calibrated, "__call__", counted(Calibrated.__call__, made))
     monkeypatch.setattr(sensitivity.Overrides, "__init__", refused)
     repeated(folder, tuning.points[-1].recipe, data=DATA)
-    repeated(folder, tuning.points[1].recipe, data=DATA, target_size=nbytes_of(tuning, 1) + 1000)
+    repeated(folder, tuning.points[1].recipe, data=DATA, target_size=tuning.points[1].nbytes + 1000)
     assert len(made) == 2
     with pytest.raises(ModelError, match="expected a file of at most"):
-        repeated(folder, tuning.points[0].recipe, data=DATA, target_size=nbytes_of(tuning, 1))
+        repeated(folder, tuning.points[0].recipe, data=DATA, target_size=tuning.points[1].nbytes)
     assert len(made) == 3
 
 
@@ -247,7 +247,3 @@ def counted(method, made: list[float]):
 
 def refused(*_arguments, **_keywords):
     raise AssertionError("importances are measured")
-
-
-def nbytes_of(tuning: Tuning, index: int) -> int:
-    return tuning.points[index].nbytes
