@@ -14,7 +14,7 @@ from onnxdc.api.encoding import COMPRESS, file_bytes
 from onnxdc.api.points import Bench
 from onnxdc.budget import curve
 from onnxdc.budget.builds import Build
-from onnxdc.budget.choosing import not_calibrated
+from onnxdc.budget.choosing import few_items, not_calibrated
 from onnxdc.budget.dataset import Data, Given, given
 from onnxdc.budget.makers import says_all_steps
 from onnxdc.budget.measured import Measured, digest_of
@@ -119,7 +119,7 @@ def tune(
         *((chosen.name, chosen.unit) if chosen else ("", "")),
         points=tuple(sorted(measured.points.values(), key=lambda point: -point.nbytes)),
         weights=by_importance(measured.weights or ()),
-        notes=tuple(measured.notes),
+        notes=(*measured.notes, *(f"warning: {line}" for line in few_items(arrays))),
     )
 
 

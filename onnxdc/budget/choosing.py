@@ -105,6 +105,12 @@ def not_calibrated(skips: Sequence[Skip]) -> list[str]:
     return [f"not calibrated: {first_names(names)}: {reason}" for reason, names in reasons.items()]
 
 
+def few_items(given: Given) -> list[str]:
+    """Return a caution if there are few items to calibrate on."""
+    items = FEW_ITEMS if given.kept is None else given.kept.items
+    return [f"calibrated on {items} items, {FEW_ITEMS} or more are better"] if items < FEW_ITEMS else []
+
+
 class Chooser:
     """Knows the builds of a model, and the data to judge them by.
 
@@ -159,8 +165,7 @@ class Chooser:
         """
         choice.skips = self._maker.skips
         choice.told += not_calibrated(choice.skips)
-        if self._given.kept is not None and self._given.kept.items < FEW_ITEMS:
-            choice.cautions.append(f"calibrated on {self._given.kept.items} items, {FEW_ITEMS} or more are better")
+        choice.cautions += few_items(self._given)
         if self._held_back is None:
             return
         divergence, items = self._held_back.divergence(model), self._held_back.items

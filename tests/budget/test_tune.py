@@ -112,10 +112,10 @@ def test_a_recipe_of_all_steps_takes_one_build_and_no_importances(folder, tuning
     monkeypatch.setattr(Calibrated, "__call__", counted(Calibrated.__call__, made))
     monkeypatch.setattr(sensitivity.Overrides, "__init__", refused)
     repeated(folder, tuning.points[-1].recipe, data=DATA)
-    repeated(folder, tuning.points[1].recipe, data=DATA, target_size=nbytes_of(tuning, 1) + 1000)
+    repeated(folder, tuning.points[1].recipe, data=DATA, target_size=tuning.points[1].nbytes + 1000)
     assert len(made) == 2
     with pytest.raises(ModelError, match="expected a file of at most"):
-        repeated(folder, tuning.points[0].recipe, data=DATA, target_size=nbytes_of(tuning, 1))
+        repeated(folder, tuning.points[0].recipe, data=DATA, target_size=tuning.points[1].nbytes)
     assert len(made) == 3
 
 
@@ -132,6 +132,11 @@ def test_what_was_measured_is_not_measured_again(folder, tuning, tmp_path, monke
     assert onnxdc.tune(MODEL, half, data=DATA, val=VAL, points=4) == tuning
     assert len(made) == 1
     assert {path.name: path.read_bytes() for path in half.iterdir()} == before
+
+
+def test_few_items_are_a_warning(tmp_path):
+    tuning = onnxdc.tune(MODEL, tmp_path, data={"x": DATA["x"][:60]}, points=2)
+    assert str(tuning).endswith("warning: calibrated on 40 items, 50 or more are better")
 
 
 def test_importances_are_those_that_were_measured(tuning):
@@ -242,7 +247,3 @@ def counted(method, made: list[float]):
 
 def refused(*_arguments, **_keywords):
     raise AssertionError("importances are measured")
-
-
-def nbytes_of(tuning: Tuning, index: int) -> int:
-    return tuning.points[index].nbytes
