@@ -2,10 +2,10 @@
 
 Usage: python benchmarks/workers.py [--layers N] [--side M] [--workers K ...]
 
-The model is a chain of N MatMul with weights of M x M float32, in external data: 2.1 GB without options. `compress` runs
-in a new process each time, without its check, first without workers and then on K processes on this machine, whose
-scheduler is in the process of the client. What is moved is half of what goes through the loopback device: each byte goes
-through it twice, to and from the scheduler.
+The model is a chain of N MatMul with weights of M x M float32, in external data: 2.1 GB without options. `compress`
+runs in a new process each time, without its check, first without workers and then on K processes on this machine, whose
+scheduler is in the process of the client. What is moved is half of what goes through the loopback device: each byte
+goes through it twice, to and from the scheduler.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def main() -> int:
     need("distributed", "dask.distributed: pip install 'onnxdc[distributed]'")
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     path = _model(arguments.layers, arguments.side)
-    print(f"{'workers':>7} {'s':>7} {'client CPU s':>12} {'worker CPU s':>12} {'client MB':>10} {'worker MB':>10} {'moved MB':>9}  equal")
+    print("workers       s client CPU s worker CPU s  client MB  worker MB  moved MB  equal")
     first = None
     for workers in [0, *arguments.workers]:
         cost = in_new_process(_measure, path, workers)
