@@ -64,16 +64,7 @@ def main() -> int:
     need("distributed", "dask.distributed: pip install 'onnxdc[distributed]'")
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     path = _model(arguments.layers, arguments.side)
-    widths = {
-        "workers": 7,
-        "s": 7,
-        "client CPU s": 12,
-        "worker CPU s": 12,
-        "client MB": 10,
-        "worker MB": 10,
-        "moved MB": 9,
-    }
-    print(*(f"{heading:>{width}}" for heading, width in widths.items()), " equal")
+    print("workers       s client CPU s worker CPU s  client MB  worker MB  moved MB  equal")
     first = None
     for workers in [0, *arguments.workers]:
         cost = in_new_process(_measure, path, workers)
