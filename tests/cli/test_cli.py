@@ -55,7 +55,10 @@ def test_a_long_stage_tells_its_progress_every_ten_seconds(monkeypatch, capsys):
 
 
 def test_force_encodes_what_does_not_get_smaller(model):
-    small = saved(build("g (float[N, 16] x) => (float[N, 18] y) { y = MatMul(x, W) }", W=weight(16, 18)), model)
+    small = saved(
+        build("g (float[N, 16] x) => (float[N, 18] y) { y = MatMul(x, W) }", W=weight(16, 18, density=0.2, values=99)),
+        model,
+    )
     output_file = small.with_name("out.onnx")
     plain = onnxdc("encode", small, "-o", output_file)
     forced = onnxdc("encode", small, "-o", output_file, "--force")
