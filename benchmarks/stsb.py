@@ -15,17 +15,17 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from scipy.stats import spearmanr
 
 import onnxdc
-from common.program import make_parser, need, need_files, run
+from common.program import make_parser, need_files, run
+from common.sentences import need_tokenizers, padded, read_pairs, tokenize
 from common.sessions import Way, load
 
 BATCH: Final = 64
-TOKENS: Final = 256  # of a sentence, at most
 
 
 def main() -> int:
@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("--density", nargs="+", type=float, default=[], metavar="D")
     arguments = parser.parse_args()
     need_files([arguments.model, arguments.tokenizer, arguments.pairs])
-    need("tokenizers", "tokenizers: pip install tokenizers")
+    need_tokenizers()
     scores, sentences = read_pairs(arguments.pairs)
     tokens = tokenize(arguments.tokenizer, sentences)
 
@@ -57,22 +57,6 @@ def main() -> int:
     return 0
 
 
-def read_pairs(path: Path) -> tuple[np.ndarray, list[str]]:
-    """Read scores, float64 ``[pairs]``, and all first sentences, then all second ones."""
-    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
-    return np.array([float(row[0]) for row in rows]), [row[column] for column in (1, 2) for row in rows]
-
-
-def tokenize(path: Path, sentences: list[str]) -> list[list[int]]:
-    """Return the numbers of each sentence's tokens."""
-    from tokenizers import Tokenizer
-
-    tokenizer: Any = Tokenizer.from_file(str(path))
-    tokenizer.enable_truncation(TOKENS)
-    tokenizer.no_padding()
-    return [encoding.ids for encoding in tokenizer.encode_batch(sentences)]
-
-
 def embed(path: Path, way: Way, tokens: list[list[int]]) -> np.ndarray:
     """Return the vector of each sentence, float32 ``[sentences, width]``; sentences of like length run together."""
     session = load(path, way)
@@ -80,15 +64,6 @@ def embed(path: Path, way: Way, tokens: list[list[int]]) -> np.ndarray:
     parts = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
     vectors = [np.asarray(session.run(None, padded([tokens[index] for index in part]))[0]) for part in parts]
     return np.concatenate(vectors)[np.argsort(order)]
-
-
-def padded(tokens: list[list[int]]) -> dict[str, np.ndarray]:
-    """Make a feed for sentences that need not be of one length."""
-    lengths = np.array([len(ids) for ids in tokens])
-    mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int64)
-    ids = np.zeros_like(mask)
-    ids[mask > 0] = np.concatenate([np.array(part) for part in tokens])
-    return {"input_ids": ids, "attention_mask": mask}
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from common.sessions import Feed
 
 CIFAR_IMAGES: Final = 2000  # of the 10,000
 _BATCH: Final = 50  # images in a run
-_ZOO: Final = ("silero_vad", "dtln_model_1", "gtcrn", "ultraface_rfb_320")
+ZOO: Final = ("silero_vad", "dtln_model_1", "gtcrn", "ultraface_rfb_320")
 _VOCABULARY: Final = 30522  # of MiniLM
 
 
@@ -70,40 +70,40 @@ def trained_models(folder: Path, minilm: Path | None = None) -> dict[str, Traine
         minilm: The file of all-MiniLM-L6-v2, ``minilm.onnx`` in the folder if None.
     """
     images, cifar, magika = (folder / f"{name}.npz" for name in ("imagenet_sample_1000", "cifar10_test", "magika_test"))
-    squeezenet = partial(_squeezenet, images)
+    squeezenet = partial(imagenet, images)
     rows = [
         TrainedModel("squeezenet_han", folder / "squeezenet_v10_han_dc.onnx", images, squeezenet, True, 570_000),
         TrainedModel("squeezenet", folder / "squeezenet_v10_dense.onnx", images, squeezenet),
         TrainedModel("minilm", minilm or folder / "minilm.onnx", None, _minilm),
         *(
-            TrainedModel(name, folder / f"{name}_cifar10.onnx", cifar, partial(_cifar, cifar))
+            TrainedModel(name, folder / f"{name}_cifar10.onnx", cifar, partial(cifar10, cifar, CIFAR_IMAGES))
             for name in ("resnet20", "resnet56")
         ),
         *(
             TrainedModel(name, folder / "zoo" / f"{name}.onnx", folder / "zoo_inputs.npz", partial(_zoo, folder, name))
-            for name in _ZOO
+            for name in ZOO
         ),
         TrainedModel("magika", folder / "zoo" / "magika_standard_v3_3.onnx", magika, partial(_magika, magika)),
     ]
     return {model.name: model for model in rows}
 
 
-def _squeezenet(path: Path) -> Inputs:
+def imagenet(path: Path) -> Inputs:
     """Read 1000 images of ImageNet, cropped to 227x227: BGR, 0..255 minus the channels' means, as Caffe has it."""
-    images, labels = _decode_images(path, None)
+    images, labels = _decode_images(path)
     crop = images[:, 14:241, 14:241, ::-1]
     return _image_inputs("data", crop, labels, np.array([104, 117, 123], np.float32), np.ones(3, np.float32))
 
 
-def _cifar(path: Path) -> Inputs:
-    """Read images of CIFAR-10: RGB, 0..1, standardised by the channels' means and deviations."""
-    images, labels = _decode_images(path, CIFAR_IMAGES)
+def cifar10(path: Path, count: int | None = None) -> Inputs:
+    """Read images of CIFAR-10, all or the first: RGB, 0..1, standardised by the channels' means and deviations."""
+    images, labels = _decode_images(path, count)
     mean, deviation = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], np.float32) * 255
     return _image_inputs("input", images, labels, mean, deviation)
 
 
-def _decode_images(path: Path, count: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Read the first images, uint8 ``[count, height, width, RGB]``, and their labels, int64 ``[count]``."""
+def _decode_images(path: Path, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Read all images or the first, uint8 ``[count, height, width, RGB]``, and their labels, int64 ``[count]``."""
     need("PIL", f"pillow, which decodes the images of {path.name}: pip install pillow")
     from PIL import Image
 

@@ -71,9 +71,9 @@ def compress(
         target_size: The size that the file may have: bytes, as a number or as ``"600KB"``, or ``"8x"`` for an eighth of
             the input file. The best model that fits is made.
         max_drop: By how much the metric may drop, in its unit. The smallest model that keeps to it is made.
-        metric: ``"top1"`` in points, ``"cosine"`` to the original's first output, ``"spearman"``, or a function of the
-            outputs and the labels, whose number is the higher the better. Without one it is top1 if ``val`` has labels
-            that are classes, else f.
+        metric: ``"top1"`` in points, ``"cosine"`` to the original's first output, ``"spearman"``, the divergence
+            ``"f"``, or a function of the outputs and the labels, whose number is the higher the better. Without one it
+            is top1 if ``val`` has labels that are classes, else f.
         memory: The bytes that calibration may take, such as ``"4GB"``; without, a quarter of the machine's.
         mask_input: The input that is zero at padded positions, which do not count; without, ``attention_mask``.
         strict: Whether a divergence f beyond 0.05 on items that are held back is an error.

@@ -23,8 +23,8 @@ class Wish:
         val: Inputs to judge by, with labels if the metric needs them.
         target_size: The size that the file may have.
         max_drop: By how much the metric may drop, in its unit.
-        metric: The metric: ``"top1"``, ``"cosine"``, ``"spearman"``, or a function of outputs and labels. Without one
-            it is top1 if ``val`` has labels, else f.
+        metric: The metric: ``"top1"``, ``"cosine"``, ``"spearman"``, ``"f"``, or a function of outputs and labels.
+            Without one it is top1 if ``val`` has labels, else f.
         memory: The bytes that calibration may take.
         mask_input: The input of the model that is zero at padded positions.
         strict: Whether a divergence that is beyond what is usual is an error.

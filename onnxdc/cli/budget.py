@@ -66,8 +66,8 @@ METRIC: Final = click.option(
     "--metric",
     metavar="NAME",
     callback=_metric,
-    help="What may drop: top1 (points), cosine (to the outputs of IN), spearman, or module:function, which is given "
-    "the outputs and the labels and returns a number.  [default: top1 with labels, else f]",
+    help="What may drop: top1 (points), cosine (to the outputs of IN), spearman, f, or module:function, which is "
+    "given the outputs and the labels and returns a number.  [default: top1 with labels, else f]",
 )
 MEMORY: Final = click.option(
     "--memory", metavar="SIZE", help="Calibrate in so much memory, such as 4GB.  [default: a quarter of the machine's]"

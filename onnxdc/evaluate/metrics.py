@@ -18,7 +18,8 @@ Outputs: TypeAlias = Sequence[np.ndarray]
 ScoreFunction: TypeAlias = Callable[[Outputs, np.ndarray | None], float]
 """Called as ``score(outputs, labels)``; ``labels`` is None if the data have none. The higher the better."""
 
-METRICS: Final = ("top1", "cosine", "spearman")
+DIVERGENCE: Final = "f"
+METRICS: Final = ("top1", "cosine", "spearman", DIVERGENCE)
 
 _RESAMPLES: Final = 200
 _SEED: Final = 0
@@ -102,17 +103,19 @@ class Metric:
         return number
 
 
-def metric_of(metric: str | ScoreFunction) -> Metric:
-    """Return a metric by its name, or the one that a function computes.
+def metric_of(metric: str | ScoreFunction) -> Metric | None:
+    """Return a metric by its name, or the one that a function computes; None for the divergence f.
 
     Raises:
         OptionError: There is none of that name.
     """
     if callable(metric):
         return Metric(getattr(metric, "__name__", "metric"), of_all=metric)
+    if metric == DIVERGENCE:
+        return None
     known = {known.name: known for known in (_TOP1, _COSINE, _SPEARMAN)}
     if metric not in known:
-        raise OptionError(OptionName("metric"), f": expected one of {', '.join(known)} or a function, got {metric!r}")
+        raise OptionError(OptionName("metric"), f": expected one of {', '.join(METRICS)} or a function, got {metric!r}")
     return known[metric]
 
 

@@ -14,7 +14,8 @@ KNOWN = {
     "peers": {"common", "peers"},
     "speed": {"common", "peers", "speed"},
     "lenet": {"common", "lenet"},
-    "": {"common", "peers", "speed", "lenet"},  # the programs
+    "fewest": {"common", "peers", "fewest"},
+    "": {"common", "peers", "speed", "lenet", "fewest"},  # the programs
 }
 OWN = {path.stem for path in BENCHMARKS.glob("*.py")} | set(KNOWN)
 

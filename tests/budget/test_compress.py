@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime
 import pytest
+from scipy.special import log_softmax
 
 import onnxdc
 from onnxdc import ModelError, OptionError, Recipe, Rule
@@ -133,6 +134,13 @@ def test_a_drop_is_kept_to_and_told(data):
 def test_without_labels_f_is_what_may_drop():
     result = onnxdc.compress(MODEL, val=OTHERS, max_drop=0.02)
     assert 0.01 < divergence(result) <= 0.02
+
+
+def test_f_may_drop_where_there_are_labels_too():
+    scores = build("linear (float[N, 96] x) => (float[N, 10] y) { y = MatMul(x, w) }", w=normal(96, 10, seed=3))
+    result = onnxdc.compress(scores, val=OTHERS | {"labels": LABELS}, max_drop=0.02, metric="f")
+    before, after = (log_softmax(run(model, OTHERS["x"]).astype(float), axis=1) for model in (scores, result.model))
+    assert 0.005 < np.sum(np.exp(before) * (before - after), axis=1).mean() <= 0.02
 
 
 def test_a_function_judges():

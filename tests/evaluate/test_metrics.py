@@ -106,7 +106,7 @@ def test_what_is_no_score_is_refused(metric, labels, message):
 
 
 def test_an_unknown_metric_is_refused():
-    with pytest.raises(OptionError, match=r"metric: expected one of top1, cosine, spearman or a function, got 'f1'"):
+    with pytest.raises(OptionError, match=r"metric: expected one of top1, cosine, spearman, f or a function, got 'f1'"):
         metric_of("f1")
 
 

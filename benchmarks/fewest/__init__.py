@@ -1,0 +1,1 @@
+"""Models, inputs and rows of the table of bytes."""
