@@ -67,8 +67,10 @@ def _rounded_grid(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     if not magnitudes.size or not np.isfinite(values).all() or np.signbit(values[values == 0]).any():
         return None
     largest, quotients = magnitudes.max(), magnitudes.min() / np.arange(1, SMALLEST_MULTIPLE + 1, dtype=np.float32)
-    for step in (np.nextafter(near, limit) for near in quotients for limit in (near, np.float32(0), 2 * near)):
-        if not SMALLEST_STEP <= step <= LARGEST_STEP or largest / step > LARGEST:
+    for step in (
+        np.nextafter(near, limit) for near in quotients for limit in (near, np.float32(0), np.float32(np.inf))
+    ):
+        if not SMALLEST_STEP <= step <= LARGEST_STEP or largest > LARGEST * step:
             continue
         integers = np.rint(values.astype(np.float64) / step)
         if np.array_equal(integers.astype(np.float32) * step, values) and np.abs(integers).max() <= LARGEST:

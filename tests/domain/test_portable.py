@@ -117,7 +117,7 @@ def test_fused_operator_hands_its_group_axis_on(axis):
 def test_any_packet_size(packet, density):
     weight = sparse((90, 100), density)
     group = encode_weight(weight, packet=packet)
-    model = compressed_model(decoder_of(group), group, Node(2, attributes={"packet": packet}), 17)
+    model = compressed_model(decoder_of(group), group, Node(2), 17)
     np.testing.assert_array_equal(run(model), weight)
     np.testing.assert_array_equal(run_in_reference(model), weight)
 

@@ -75,7 +75,7 @@ def compressed_model(
     """The model of an operator of the domain, with its portable body."""
     group = weight if isinstance(weight, CompressedWeight) else encode_weight(weight)
     tensors = dict(zip(TENSORS, group.tensors, strict=True))
-    model = model_of(op_type, tensors, node, opset, "onnxdc", checksum=group.checksum)
+    model = model_of(op_type, tensors, node, opset, "onnxdc", checksum=group.checksum, packet=group.packet)
     model.opset_import.add(domain="onnxdc", version=1)
     add_bodies(model, group, decoders)
     return model

@@ -110,7 +110,7 @@ class Graph:
         operands = [
             *self._names(operator.before), *TENSORS, *self._names((*operator.after, *operator.fused_inputs)),
         ]  # fmt: skip
-        attributes = {**self.attributes, "checksum": group.checksum}
+        attributes = {**self.attributes, "checksum": group.checksum, "packet": group.packet}
         if operator.activation == "LeakyRelu":
             attributes[SLOPE] = self.slope
         nodes = [helper.make_node(operator.name, operands, ["Y"], domain="onnxdc", **attributes)]

@@ -378,6 +378,8 @@ def test_integers_beyond_8_bits_take_16() -> None:
         [0, 17, 34 * 2**14, 51, 68],  # 17 is no step, and 17 * 2^15 not an integer of 15 bits
         [0, 2.0**-101, 2.0**-100, 3 * 2.0**-101, 5 * 2.0**-101],
         [0, 2.0**105, 2.0**106, 3 * 2.0**105, 5 * 2.0**105],
+        [0, 1e-30, 1e32, 2e32, 3e32],  # whose quotient no float32 holds
+        [0, 1.1e38, 2.2e38, 3.3e38, -3.3e38],
         [0, 0.1, 0.2, np.nextafter(np.float32(0.3), np.float32(1)), 0.4],
         [0, 0.1, 0.2, 0.05 * np.sqrt(2), 0.4],
     ],
