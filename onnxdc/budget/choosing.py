@@ -78,24 +78,25 @@ class Chooser:
         self._held_back: Judge | None = None
         self._few: int | None = None
         specs = input_specs(plan.model, self._name)
+        self._val: Dataset | None = None if wish.val is None else dataset(wish.val, specs, self._name)
         if wish.data is None:
             prune(plan, progress=stage_progress("prune", progress))
             self._make: DataFree | Calibrated = DataFree(plan, progress)
         else:
             data = dataset(wish.data, specs, self._name)
+            scores = data.has_classes or (self._val is not None and self._val.has_classes)
             kept, held_back = parted(data, specs)
             if held_back.feeds:
-                self._held_back = Judge(original, held_back.feeds, custom_ops=custom_ops, scores=data.has_classes)
+                self._held_back = Judge(original, held_back.feeds, custom_ops=custom_ops, scores=scores)
             self._few = kept.items if kept.items < FEW_ITEMS else None
             self._make = Calibrated(
                 *(plan, kept.feeds),
                 memory=wish.memory_bytes,
                 mask_input=wish.mask_input,
-                scores=data.has_classes,
+                scores=scores,
                 custom_ops=custom_ops,
                 progress=progress,
             )
-        self._val: Dataset | None = None if wish.val is None else dataset(wish.val, specs, self._name)
 
     def choose(self, weigh: Weigh, file_bytes: int | None) -> Choice:
         """Return the build that is wished for.
