@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeVar
 
 Thing = TypeVar("Thing")
 
-_LONGEST_STEP: Final = 6.0  # octaves, a choice: the first slope is a guess
+_LONGEST_STEP: Final = 3.0  # octaves, a choice: the first slope is a guess, and far off there may be no slope at all
 _STILL: Final = 0.01  # of what is good enough: a change of y below it is none
 _EDGE: Final = 0.05  # of a bracket: a secant that comes closer to an end of it is replaced by the middle
 
