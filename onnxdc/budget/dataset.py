@@ -100,7 +100,8 @@ def given(data: Data | None, val: Data | None, specs: Sequence[InputSpec], where
         return Given(None, None, to_judge_by, scores=False)
     whole = dataset(data, specs, where)
     kept, held_back = parted(whole, specs)
-    return Given(kept, held_back if held_back.feeds else None, to_judge_by, scores=whole.has_classes)
+    scores = whole.has_classes or (to_judge_by is not None and to_judge_by.has_classes)
+    return Given(kept, held_back if held_back.feeds else None, to_judge_by, scores=scores)
 
 
 def parted(data: Dataset, specs: Sequence[InputSpec]) -> tuple[Dataset, Dataset]:
