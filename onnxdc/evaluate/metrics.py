@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from onnxdc.errors import ModelError, OptionError, OptionName
 from onnxdc.evaluate.labels import ranks_of
@@ -150,6 +149,8 @@ def _cosine(outputs: Outputs, labels: np.ndarray | None, before: Outputs) -> np.
 
 
 def _spearman(outputs: Outputs, labels: np.ndarray | None) -> float:
+    from scipy.stats import spearmanr  # which takes half a second to import
+
     assert labels is not None, "checked before"
     rows = outputs[0].reshape(len(outputs[0]), -1).astype(np.float64)
     if len(labels) == len(rows) and rows.shape[1] == 1:

@@ -92,7 +92,7 @@ def test_a_recipe_cannot_name_a_function(folder):
         (("--data", "nowhere:f"), "nowhere:f: no module nowhere"),
         (
             ("--val", "val.npz", "--max-drop", "1", "--metric", "f1"),
-            "expected top1, cosine, spearman or module:function",
+            "expected top1, cosine, spearman, f or module:function",
         ),
         (("--max-drop", "1"), "--max-drop needs --val"),
         (("--target-size", "1x", "--max-drop", "1", "--val", "val.npz"), "got --target-size and --max-drop"),
