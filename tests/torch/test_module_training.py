@@ -19,7 +19,12 @@ torch.set_num_threads(1)
 
 
 # Weights of a branch that is not taken get no gradient.
-NOT_TAKEN = {"one name in both branches": ["W#2"], "initializer of a branch, and one around it": ["V"]}
+NOT_TAKEN = {
+    "one name in both branches": ["W#2"],
+    "initializer of a branch, and one around it": ["V"],
+    "used in both branches, True": ["V"],
+    "used in both branches, False": ["E"],
+}
 
 
 @pytest.mark.parametrize("name", MODELS)
