@@ -90,7 +90,10 @@ def test_a_recipe_cannot_name_a_function(folder):
         (("--data", "of_mine:nothing"), "of_mine:nothing: expected a function nothing in of_mine, got none"),
         (("--data", "of_mine:number"), "expected a function number in of_mine, got none"),
         (("--data", "nowhere:f"), "nowhere:f: no module nowhere"),
-        (("--val", "val.npz", "--max-drop", "1", "--metric", "f1"), "expected top1, cosine, spearman or module:function"),
+        (
+            ("--val", "val.npz", "--max-drop", "1", "--metric", "f1"),
+            "expected top1, cosine, spearman or module:function",
+        ),
         (("--max-drop", "1"), "--max-drop needs --val"),
         (("--target-size", "1x", "--max-drop", "1", "--val", "val.npz"), "got --target-size and --max-drop"),
         (("--target-size", "small"), "--target-size: expected bytes"),
