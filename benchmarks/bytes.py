@@ -45,7 +45,7 @@ from onnxdc.evaluate.metrics import metric_of
 
 COLUMNS: Final = {  # heading: alignment and width
     "model": "<17",
-    "file": "<26",
+    "file": "<28",
     "bytes": ">10",
     "ratio": ">5",
     "f": ">8",
@@ -91,7 +91,7 @@ def table(case: Case, chosen: Collection[str]) -> Iterator[bool]:
             try:
                 measured = measure(case, row, items, judge)
             except Exception as error:  # of whatever kind: other tools raise many
-                print(f"{case.name:17} {row.name:26} {' '.join(str(error).split())[:_REASON]}", flush=True)
+                print(f"{case.name:17} {row.name:28} {' '.join(str(error).split())[:_REASON]}", flush=True)
                 continue
             print(line(case, row, measured), flush=True)
             int8 = Goal(measured.nbytes, measured.f) if row.name == DYNAMIC else int8

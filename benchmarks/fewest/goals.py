@@ -17,20 +17,22 @@ class Goal:
     Attributes:
         nbytes: Of the bytes.
         f: Of the divergence.
-        drop: Of the drop of the metric, in its unit, give or take one standard error.
+        drop: Of the drop of the metric, in its unit.
+        errors: How many standard errors of the drop are granted.
         ratio: The bytes of the original over those of the file: this one is to be reached.
     """
 
     nbytes: int | None = None
     f: float | None = None
     drop: float | None = None
+    errors: int = 0
     ratio: float | None = None
 
     def __str__(self) -> str:
         texts = [
             "" if self.nbytes is None else f"{self.nbytes // KB} KB",
             "" if self.f is None else f"f {self.f:.3g}",
-            "" if self.drop is None else f"drop {self.drop:g}",
+            "" if self.drop is None else f"drop {self.drop:g}{' + error' * self.errors}",
             "" if self.ratio is None else f"{self.ratio:g}x",
         ]
         return ", ".join(filter(None, texts)) or "-"
@@ -60,6 +62,6 @@ class Measured:
         return (
             (goal.nbytes is None or self.nbytes <= goal.nbytes)
             and (goal.f is None or self.f <= goal.f)
-            and (goal.drop is None or (drop is not None and drop.value <= goal.drop + drop.error))
+            and (goal.drop is None or (drop is not None and drop.value <= goal.drop + goal.errors * drop.error))
             and (goal.ratio is None or self.ratio >= goal.ratio)
         )

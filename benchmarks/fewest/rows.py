@@ -58,7 +58,7 @@ def own_rows(name: str, int8: Goal | None = None) -> list[Row]:
             exceed.
     """
     if name in SPLITS:
-        return [_own("--data --max-drop 1", Goal(drop=1, ratio=10.5), Goal(drop=1, ratio=12), max_drop=1.0)]
+        return [_own("--data --max-drop 1", Goal(drop=1, errors=1, ratio=10.5), Goal(ratio=12), max_drop=1.0)]
     if name not in _FIGURES:
         int8 = int8 or Goal()
         return [_own("no options", int8, has_data=False), _at(int8.f or _USUAL_F)]
@@ -97,7 +97,7 @@ def _sized(ratio: str, f: float | None = None, aim: float | None = None) -> Row:
 
 
 def _zeros(must: Goal, aim: Goal) -> Row:
-    return _own("--data --density 0.5", must, aim, density=0.5)
+    return _own("--data --global-density 0.5", must, aim, global_density=0.5)
 
 
 _USUAL_F: Final = 0.01  # where int8 changes nothing

@@ -41,18 +41,18 @@ def test_a_row_for_each_file(folder: Path) -> None:
     assert ended.error == "", ended.error
     headings, dynamic, without, calibrated = ended.lines
     assert headings.split() == HEADINGS
-    assert [line[:44].split() for line in (dynamic, without, calibrated)] == [
+    assert [line[:46].split() for line in (dynamic, without, calibrated)] == [
         ["magika", "dynamic", "int8,", "brotli"],
         ["magika", "no", "options"],
         ["magika", "--data,", "f", "of", "int8"],
     ]
     original = (folder / "zoo" / "magika_standard_v3_3.onnx").stat().st_size
     for line in (dynamic, without, calibrated):
-        nbytes, ratio, f, score, *_ = line[44:].split()
+        nbytes, ratio, f, score, *_ = line[46:].split()
         assert original / int(nbytes.replace(",", "")) == pytest.approx(float(ratio), abs=0.006)
         assert 0 < float(f) < 1
         assert 0 <= float(score) <= 100
-    assert float(calibrated[44:].split()[2]) <= float(dynamic[44:].split()[2]) * 1.05  # in two digits
+    assert float(calibrated[46:].split()[2]) <= float(dynamic[46:].split()[2]) * 1.05  # in two digits
     assert ended.code == int("MISSED" in without)
 
 
@@ -60,7 +60,7 @@ def test_chosen_rows_take_no_other_tools(folder: Path) -> None:
     ended = run("bytes.py", folder, "--only", "magika", "--rows", "no*", without=["brotli"])
 
     assert (ended.code, ended.error) == (0, "")
-    assert [line[:44].split() for line in ended.lines[1:]] == [["magika", "no", "options"]]
+    assert [line[:46].split() for line in ended.lines[1:]] == [["magika", "no", "options"]]
 
 
 def test_no_item_both_calibrates_and_judges(folder: Path) -> None:
@@ -81,8 +81,9 @@ def test_no_item_both_calibrates_and_judges(folder: Path) -> None:
         ({"nbytes": 1000, "f": 0.1, "drop": 1.0, "ratio": 8}, True),
         ({"nbytes": 999}, False),
         ({"f": 0.09}, False),
-        ({"drop": 0.6}, True),  # 1.0 less one standard error of 0.5
-        ({"drop": 0.4}, False),
+        ({"drop": 0.9}, False),
+        ({"drop": 0.6, "errors": 1}, True),  # a standard error is 0.5
+        ({"drop": 0.4, "errors": 1}, False),
         ({"ratio": 8.1}, False),
     ],
 )
