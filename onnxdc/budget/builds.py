@@ -8,8 +8,8 @@ of the weights depends on it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from onnxdc.evaluate.judge import Judge
@@ -34,10 +34,14 @@ class Build:
     Attributes:
         plan: The plan, whose model it is.
         shared: What was done to each weight.
+        steps: The step of each weight on a grid, as a rule gives it.
+        densities: The density of each weight that one ranking of all gave it.
     """
 
     plan: Plan
     shared: Result[Shared]
+    steps: Mapping[str, float] = field(default_factory=dict)
+    densities: Mapping[str, float] = field(default_factory=dict)
 
 
 Make: TypeAlias = Callable[[float], Build]
