@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -56,7 +58,8 @@ def nncf(dense: Path, path: Path, feeds: Sequence[Feed]) -> None:
     model = onnx.load(dense)
     is_transformer = any(node.op_type == "Softmax" for node in model.graph.node[:-1])
     kind = ModelType.TRANSFORMER if is_transformer else None
-    onnx.save(quantize(model, Dataset(feeds), subset_size=len(feeds), model_type=kind), path)
+    with redirect_stdout(io.StringIO()):  # bars of progress
+        onnx.save(quantize(model, Dataset(feeds), subset_size=len(feeds), model_type=kind), path)
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
