@@ -40,6 +40,7 @@ from common.program import add_data, choose, choose_matching, data_path, make_pa
 from fewest.cases import Case, Items, all_cases
 from fewest.goals import Goal, Measured
 from fewest.rows import DYNAMIC, Row, own_rows, peers_of
+from onnxdc.errors import ModelError
 from onnxdc.evaluate.judge import Judge
 from onnxdc.evaluate.metrics import metric_of
 
@@ -55,7 +56,7 @@ COLUMNS: Final = {  # heading: alignment and width
     "must": "<24",
     "aim": "",
 }
-_REASON: Final = 300  # characters that are shown of why another tool gave up
+_REASON: Final = 300  # characters that are shown of why there is no file
 
 
 def main() -> int:
@@ -91,13 +92,19 @@ def table(case: Case, chosen: Collection[str]) -> Iterator[bool]:
             try:
                 measured = measure(case, row, items, judge)
             except Exception as error:  # of whatever kind: other tools raise many
-                print(f"{case.name:17} {row.name:28} {' '.join(str(error).split())[:_REASON]}", flush=True)
+                print(refusal(case, row, error), flush=True)
                 continue
             print(line(case, row, measured), flush=True)
-            int8 = Goal(measured.nbytes, measured.f) if row.name == DYNAMIC else int8
+            if row.name == DYNAMIC and measured.f > 0:  # else it left all weights as they were
+                int8 = Goal(measured.nbytes, measured.f)
     for row in own_rows(case.name, int8):
         if row.name in chosen:
-            measured = measure(case, row, items, judge)
+            try:
+                measured = measure(case, row, items, judge)
+            except ModelError as error:  # what is wished for cannot be had
+                print(refusal(case, row, error), flush=True)
+                yield False
+                continue
             print(line(case, row, measured), flush=True)
             yield measured.reaches(row.must)
 
@@ -112,6 +119,12 @@ def measure(case: Case, row: Row, items: Items, judge: Judge) -> Measured:
         metric = None if case.metric is None else metric_of(case.metric)
         drop, f = (None, judge.divergence(path)) if metric is None else judge.drop(path, metric)
     return Measured(nbytes, case.file.stat().st_size / nbytes, f, drop, seconds)
+
+
+def refusal(case: Case, row: Row, error: Exception) -> str:
+    """Return the line of a file that could not be made."""
+    reason = " ".join(str(error).split())
+    return f"{case.name:17} {row.name:28} {reason[:_REASON]}"
 
 
 def line(case: Case, row: Row, measured: Measured) -> str:
