@@ -53,6 +53,8 @@ test-js: $(VENV)/tested
 # What docs/fuzzing.md says: five targets in C++, then damaged models for the Python side.
 fuzz: $(VENV)/tested
 	$(call needs,clang++,clang)
+	@custom_ops/fuzz/links.sh || { \
+	  echo "make $@: clang++ lacks the runtimes of the sanitizers; Debian has them in the package libclang-rt-dev" >&2; exit 1; }
 	$(CONFIGURE) -B $(FUZZ) -DCMAKE_CXX_COMPILER=clang++ -DONNXDC_TESTS=OFF -DONNXDC_FUZZ=ON
 	$(BIN)/cmake --build $(FUZZ)
 	$(BIN)/python -m tests.fuzz.seeds $(FUZZ)/seeds

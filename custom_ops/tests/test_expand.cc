@@ -108,20 +108,27 @@ void test_all_else_is_copied() {
     CHECK(expand(Proto().message(kModelGraph, Proto()).bytes()).result == ONNXDC_OK);
 }
 
+// A sparse operator on the group "s", the symbols of its codes and others for its gaps.
+Proto sparse_node(const std::string& gap_symbols, const std::string& output) {
+    std::vector<std::string> inputs{"x"};
+    for (const auto& name : group_names("s")) inputs.push_back(name);
+    inputs.push_back("s.c");
+    inputs.push_back(gap_symbols);
+    return node_proto(kDomain, "SparseQuantMatMul", inputs, {output});
+}
+
+// A model with the function of that operator, which calls another one of ours.
+Proto sparse_model(const Proto& graph) {
+    const Proto body = node_proto(kDomain, "DecodeWeight", {}, {"w"});
+    return model_proto(graph).message(kModelFunction, function_proto(kDomain, "SparseQuantMatMul", {body}));
+}
+
 void test_what_sparse_operators_use_stays() {
     const TestGroup group = small_group();
     Proto graph = small_graph(group);
     add_group("s", group, &graph);
-    std::vector<std::string> inputs{"x"};
-    for (const auto& name : group_names("s")) inputs.push_back(name);
-    inputs.push_back("s.c");
-    inputs.push_back("w.5");
-    graph.message(kGraphNode, symbols_node("s", "SparseSymbols"))
-        .message(kGraphNode, node_proto(kDomain, "SparseQuantMatMul", inputs, {"z"}));
-    const Proto body = node_proto(kDomain, "DecodeWeight", {}, {"w"});
-    const Proto model =
-        model_proto(graph).message(kModelFunction, function_proto(kDomain, "SparseQuantMatMul", {body}));
-    const Outcome out = expand(model.bytes());
+    graph.message(kGraphNode, symbols_node("s", "SparseSymbols")).message(kGraphNode, sparse_node("w.5", "z"));
+    const Outcome out = expand(sparse_model(graph).bytes());
     CHECK(contents(out.bytes) ==
           "w.5 w s.0 s.1 s.2 s.3 s.4 s.5 s.6 s.7 | MatMul SparseSymbols SparseQuantMatMul | DecodeWeight "
           "SparseQuantMatMul");
@@ -177,22 +184,13 @@ void test_what_sparse_operators_of_inner_graphs_use_stays() {
     const TestGroup group = small_group();
     Proto graph = small_graph(group);
     add_group("s", group, &graph);
-    std::vector<std::string> inputs{"x"};
-    for (const auto& name : group_names("s")) inputs.push_back(name);
-    inputs.push_back("s.c");
-    inputs.push_back("s.g");
     const auto branch = [&](const char* output) {
-        return Proto()
-            .message(kGraphNode, node_proto(kDomain, "SparseQuantMatMul", inputs, {output}))
-            .message(kGraphOutput, value(output));
+        return Proto().message(kGraphNode, sparse_node("s.g", output)).message(kGraphOutput, value(output));
     };
     graph.message(kGraphNode, symbols_node("s", "SparseSymbols"))
         .message(kGraphNode, if_node(branch("a"), branch("b")))
         .message(kGraphOutput, value("z"));
-    const Proto body = node_proto(kDomain, "DecodeWeight", {}, {"w"});
-    const Proto model =
-        model_proto(graph).message(kModelFunction, function_proto(kDomain, "SparseQuantMatMul", {body}));
-    const Outcome out = expand(model.bytes());
+    const Outcome out = expand(sparse_model(graph).bytes());
     const std::string inner = "(| SparseQuantMatMul)";
     CHECK(contents(out.bytes) == "w s.0 s.1 s.2 s.3 s.4 s.5 s.6 s.7 | MatMul SparseSymbols If " + inner + " " + inner +
                                      " " + inner + " | DecodeWeight SparseQuantMatMul");

@@ -67,7 +67,7 @@ def encode_plan(
 
 def file_bytes(model: ir.Model) -> int:
     """Return the bytes of the file that a model becomes."""
-    return int(ir.to_proto(model).ByteSize())
+    return int(model_io.to_proto(model).ByteSize())
 
 
 def require_groups(report: Report, source: Source, plan: Plan, verb: str) -> None:

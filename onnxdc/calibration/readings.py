@@ -50,21 +50,31 @@ class Reading(Protocol):
 
 
 @dataclass(frozen=True)
-class Windows:
-    """The windows of a convolution ``[N, C, *S]``; see ``im2col.windows``."""
+class _OfOneTensor:
+    """A reading of one tensor.
+
+    Attributes:
+        tensor: The name of the tensor.
+    """
 
     tensor: str
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """The names of the tensors that it reads."""
+        return (self.tensor,)
+
+
+@dataclass(frozen=True)
+class Windows(_OfOneTensor):
+    """The windows of a convolution ``[N, C, *S]``; see ``im2col.windows``."""
+
     kernel: tuple[int, ...]
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
     pads: tuple[int, ...] | str
     groups: int
     columns: int
-
-    @property
-    def tensors(self) -> tuple[str, ...]:
-        """The names of the tensors that it reads."""
-        return (self.tensor,)
 
     def rows(self, sample: Sample) -> NDArray[np.float32]:
         """Return the windows at sampled positions, float32 ``[rows, g, n]``."""
@@ -73,17 +83,11 @@ class Windows:
 
 
 @dataclass(frozen=True)
-class Pixels:
+class Pixels(_OfOneTensor):
     """The pixels of ``[N, C, *S]``, which a transposed convolution spreads."""
 
-    tensor: str
     groups: int
     columns: int
-
-    @property
-    def tensors(self) -> tuple[str, ...]:
-        """The names of the tensors that it reads."""
-        return (self.tensor,)
 
     def rows(self, sample: Sample) -> NDArray[np.float32]:
         """Return sampled pixels, float32 ``[rows, g, n]``."""
@@ -97,27 +101,20 @@ class Pixels:
 
 
 @dataclass(frozen=True)
-class Vectors:
+class Vectors(_OfOneTensor):
     """The rows or the columns of the matrices in a tensor.
 
     Attributes:
-        tensor: The name of the tensor.
         columns: The number of inputs in each vector, or in each block of it.
         blocks: The number of blocks that vectors are cut into.
         transposed: Whether the vectors lie along the last axis but one, not along the last.
         batch: The axes of the weight before its last two: it is a matrix for each.
     """
 
-    tensor: str
     columns: int
     blocks: int = 1
     transposed: bool = False
     batch: tuple[int, ...] = ()
-
-    @property
-    def tensors(self) -> tuple[str, ...]:
-        """The names of the tensors that it reads."""
-        return (self.tensor,)
 
     @property
     def groups(self) -> int:

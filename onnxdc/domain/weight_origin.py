@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from onnxdc.domain.origin import KEY, STORAGES, Origin, check_texts
 from onnxdc.errors import ModelError
+from onnxdc.graph.infos import has_no_info
 
 
 def describe(value: ir.Value, tensor: ir.TensorProtocol, known_as: str) -> Origin:
@@ -39,6 +40,8 @@ def describe(value: ir.Value, tensor: ir.TensorProtocol, known_as: str) -> Origi
 
 def _describe_info(value: ir.Value, tensor: ir.TensorProtocol) -> str:
     if value.type is None and value.shape is None and not value.doc_string and not value.metadata_props:
+        return ""
+    if has_no_info(value):
         return ""
     info = ir.serde.serialize_value(value)
     plain = onnx.helper.make_tensor_value_info(value.name or "", tensor.dtype.value, tensor.shape.numpy())

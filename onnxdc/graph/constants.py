@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import onnx_ir as ir
 
 from onnxdc.errors import ModelError
+from onnxdc.graph.walk import graphs
+
+_FLOATS: Final = (ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
 
 
 def constant_tensor(value: ir.Value) -> ir.TensorProtocol | None:
@@ -43,6 +48,21 @@ def read_constant(value: ir.Value, name: str = "") -> np.ndarray:
     if array.shape != expected:
         raise ModelError(f"{name or value.name}: expected data of shape {expected}, got {array.shape}")
     return array
+
+
+def constant_with_nan(model: ir.Model) -> str | None:
+    """Return the name of a float constant in which a value is NaN; None if there is none.
+
+    Raises:
+        ModelError: The data of a constant is missing, or is not as long as its shape says.
+    """
+    for _, graph in graphs(model):
+        nodes = (value for node in graph if node.op_type == "Constant" for value in node.outputs)
+        for value in (*graph.initializers.values(), *nodes):
+            tensor = constant_tensor(value)
+            if tensor is not None and tensor.dtype in _FLOATS and np.isnan(read_constant(value)).any():
+                return value.name
+    return None
 
 
 def replace_constant(value: ir.Value, array: np.ndarray) -> None:

@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from onnxdc.domain.group import MIN_OPSET
 from onnxdc.errors import ModelError
+from onnxdc.graph.infos import leave_out_info
 from onnxdc.graph.walk import graphs
 from onnxdc.model_io.check import check_model, root_cause
 from onnxdc.model_io.data_file import DataFile, DataTensor
@@ -118,7 +119,11 @@ def _forget_implied_types(model: ir.Model, graph: onnx.GraphProto) -> None:
     declared = {info.name for inner in graphs_in(graph) for info in inner.value_info}
     for owner in model.graphs():
         for value in owner.initializers.values():
-            if value.name not in declared and not (value.is_graph_input() or value.is_graph_output()):
+            if value.name in declared or value.is_graph_input():
+                continue
+            if value.is_graph_output():
+                leave_out_info(value)
+            else:
                 value.type = value.shape = None
 
 

@@ -23,6 +23,7 @@ import onnx_ir as ir
 from onnxdc.errors import ModelError
 from onnxdc.model_io.atomic import check_replaceable, put, temporary_file
 from onnxdc.model_io.files import FILES, inside, needs_external_data, outside, write_data
+from onnxdc.model_io.proto import to_proto
 
 _DIGITS: Final = 16  # of the digest: 64 bits tell the data of one model from each other
 
@@ -149,6 +150,6 @@ def _same_file(a: str | os.PathLike[str], b: str | os.PathLike[str]) -> bool:
 def _serialized(model: ir.Model, where: str | os.PathLike[str]) -> Any:
     """Return the model as protobuf."""
     try:
-        return ir.to_proto(model).SerializeToString()
+        return to_proto(model).SerializeToString()
     except (google.protobuf.message.EncodeError, ValueError) as error:
         raise ModelError(f"{where}: cannot write: the model exceeds the 2 GB of a protobuf message") from error

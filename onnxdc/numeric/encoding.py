@@ -35,7 +35,7 @@ def encode_weight(
     *,
     index_bits: int = DEFAULT_INDEX_BITS,
     group_axis: int = 0,
-    packet: int = 32,
+    packet: int = DEFAULT_PACKET,
     gaps: bool | None = None,
 ) -> CompressedWeight:
     """Encode a weight without loss: `decode_weight` gives back every bit of it.

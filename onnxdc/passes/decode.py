@@ -16,6 +16,7 @@ from onnxdc.domain.operators import DECODERS, DOMAIN, is_symbols
 from onnxdc.domain.origin import Origin, Origins
 from onnxdc.domain.weight_origin import restored_constant, restored_tensor, restored_value
 from onnxdc.errors import FormatError, ModelError
+from onnxdc.graph.infos import leave_out_info
 from onnxdc.graph.walk import insert_at
 from onnxdc.numeric.decoding import check_weight, decode_weight
 from onnxdc.numeric.weight import CompressedWeight
@@ -281,6 +282,8 @@ def _dense_weight(stored: _StoredWeight, known: _DecodedGroup, origin: Origin, g
     name = (node.outputs[0].name if node else origin.name) or stored.name or "weight"
     dtype, shape = ir.DataType.from_numpy(compressed.dtype), ir.Shape(compressed.shape)
     value = group.copied(node.outputs[0]) if node else restored_value(name, dtype, shape, origin)
+    if node and node.outputs[0].is_graph_output() and not origin.info:
+        leave_out_info(value)
     tensor_name = name if origin.node < 0 else origin.tensor
 
     def restored() -> ir.TensorProtocol:

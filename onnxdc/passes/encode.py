@@ -222,7 +222,8 @@ def _apply_to_graph(
                 for node in value.consumers():
                     group.make_sparse(node, [*values, *symbol_inputs], attributes)
             else:
-                record.info = ""  # the dense weight is still in the graph, with its value_info
+                if not value.is_graph_output():  # which has no value_info if a node yields it
+                    record.info = ""  # the dense weight is still in the graph, with its value_info
                 group.decode_into(value, graph, coded.decoder, [*values, *symbol_inputs], attributes)
             origins.weights[known_as] = record
             initializers[value] = values

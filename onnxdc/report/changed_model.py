@@ -29,7 +29,7 @@ class ChangedModel(Generic[AnyReport]):
 
     def to_proto(self) -> onnx.ModelProto:
         """Return the model as the ``onnx`` package has it; below 2 GB."""
-        return ir.to_proto(self.model)
+        return model_io.to_proto(self.model)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model, all of it or nothing.

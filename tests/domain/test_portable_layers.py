@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -12,9 +11,9 @@ import onnx
 import pytest
 
 from onnxdc.numeric.encoding import encode_weight
+from tests.helpers.npm_packages import installed, node_command
 from tests.helpers.portable_models import Node, compressed_model, run, run_in_reference, sparse
 
-WEB = Path(__file__).parents[1] / "web"
 LAYERS = {"784x300": ((784, 300), 0.08), "9216x4096": ((9216, 4096), 0.09)}
 
 
@@ -38,16 +37,8 @@ def layer(request) -> Layer:
 @pytest.fixture(scope="module")
 def web(tmp_path_factory) -> Path:
     """A folder with the script and the onnxruntime-web that it needs."""
-    if not shutil.which("npm") or not shutil.which("node"):
-        pytest.skip("npm or node is missing")
-    folder = tmp_path_factory.mktemp("web")
-    for name in ("package.json", "run.mjs"):
-        shutil.copy(WEB / name, folder)
-    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1"]
-    done = subprocess.run(["npm", "install", *options], cwd=folder, capture_output=True, text=True, timeout=300)
-    if done.returncode != 0:
-        pytest.skip(f"npm cannot install onnxruntime-web: {done.stderr.strip().splitlines()[0]}")
-    return folder
+    node_command()
+    return installed(tmp_path_factory.mktemp("web"))
 
 
 def test_layer_in_onnxruntime(layer):

@@ -25,7 +25,7 @@ WEIGHTS = {
     "sparse": random_sparse((24, 40), 0.05, 31),
     "half": random_sparse((24, 40), 0.5, 100),
     "dense": random_sparse((24, 40), 1.0, 9),
-    "low bits": np.resize(np.arange(1, 201, dtype=np.float32) / 300, (41, 133)),
+    "low bits": np.resize(np.arange(1, 201, dtype=np.float32) / 300, (141, 133)),
     "groups": grouped((6, 15), 3, 0),
     "float16": random_sparse((8, 12), 0.3, 5, np.float16),
     "float64": random_sparse((8, 12), 0.3, 5, np.float64) * np.pi,

@@ -14,7 +14,7 @@ import pytest
 from onnxdc.domain.compressed import is_compressed
 from onnxdc.domain.group import read_group
 from onnxdc.errors import FormatError, ModelError
-from onnxdc.model_io import load
+from onnxdc.model_io import load, to_proto
 from onnxdc.numeric.decoding import decode_weight
 from onnxdc.passes import decode as decode_module
 from onnxdc.passes.decode import decode, decode_dense_nodes
@@ -73,6 +73,40 @@ def test_what_the_tensors_do_not_say_comes_back(change: Callable[[onnx.ModelProt
     change(original)
     compressed = ir.to_proto(encode(load(original), recipe, force=True).model)
     assert ir.to_proto(decode(load(compressed)).model) == original
+
+
+GEMM = "g (float[M, 64] A) => (float[M, 48] Y) { Y = Gemm(A, W, b) }"
+BRANCHES = """g (float[M, 64] A, bool c) => (float[M, 48] Y) {
+    Y, Z = If (c) <
+        then_branch = one () => (float[M, 48] u, float[64, 48] V) { u = MatMul(A, V) },
+        else_branch = other () => (float[M, 48] v, float[64, 48] W) { v = MatMul(A, W) }
+    >
+}"""
+
+
+@pytest.mark.parametrize("name", ["W", "b"])
+@pytest.mark.parametrize("has_info", [False, True], ids=["no info", "info"])
+@pytest.mark.parametrize("recipe", [SPARSE, DENSE], ids=["sparse", "dense"])
+def test_an_initializer_that_is_an_output_comes_back(name: str, has_info: bool, recipe: Recipe):
+    original = ir.to_proto(build(GEMM, W=weight(64, 48), b=normal(48)))
+    (info,) = [each for each in original.graph.value_info if each.name == name]
+    original.graph.output.append(info)
+    if not has_info:
+        original.graph.value_info.remove(info)
+    compressed = to_proto(encode(load(original), recipe, force=True).model)
+    assert to_proto(decode(load(compressed)).model) == original
+
+
+@pytest.mark.parametrize("execution", ["sparse", "dense"])
+def test_initializers_that_are_outputs_of_branches_come_back(execution: str):
+    original = ir.to_proto(build(BRANCHES))
+    for attribute in original.graph.node[0].attribute:
+        name = attribute.g.output[1].name
+        attribute.g.initializer.append(onnx.numpy_helper.from_array(weight(64, 48), name))
+    recipe = Recipe(defaults=Options(execution=execution))
+    compressed = to_proto(encode(load(original), recipe, force=True).model)
+    assert is_compressed(load(compressed))
+    assert to_proto(decode(load(compressed)).model) == original
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64])

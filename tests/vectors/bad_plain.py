@@ -9,8 +9,8 @@ import numpy as np
 from onnxdc.numeric.weight import CompressedWeight
 from tests.vectors.bad_streams import LOW, table
 from tests.vectors.bad_tensors import ZERO, Cases, changed
-from tests.vectors.slow_encoder import encode, with_checksum
-from tests.vectors.weights import random_sparse
+from tests.vectors.slow_encoder import with_checksum
+from tests.vectors.weights import encode, random_sparse
 
 ARRAY = random_sparse((6, 21), 0.6, 5)
 GAPS = encode(ARRAY, plain=("code", "gap"))

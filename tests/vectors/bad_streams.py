@@ -12,8 +12,8 @@ import numpy as np
 
 from onnxdc.numeric.weight import CompressedWeight
 from tests.vectors.bad_tensors import DENSE, GAPS, NOTHING, Cases, changed
-from tests.vectors.slow_encoder import draft, encode, seal, to_bytes, with_checksum
-from tests.vectors.weights import random_sparse
+from tests.vectors.slow_encoder import seal, to_bytes, with_checksum
+from tests.vectors.weights import draft, encode, random_sparse
 
 LOW = encode(random_sparse((7, 17), 1.0, 40), gaps=False, low_bits=True)  # an odd number of entries
 LISTED = random_sparse((6, 20), 1.0, 5)

@@ -20,8 +20,8 @@ from tests.vectors.good_integers import (
     grid_of_some_channels,
     int8_dense,
 )
-from tests.vectors.slow_encoder import encode, with_checksum
-from tests.vectors.weights import grouped, random_sparse, steps
+from tests.vectors.slow_encoder import with_checksum
+from tests.vectors.weights import encode, grouped, random_sparse, steps
 
 Cases = dict[str, CompressedWeight]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tests.vectors.slow_encoder import Lengths, draft, seal, with_checksum
-from tests.vectors.weights import Case, of, random_sparse
+from tests.vectors.slow_encoder import Lengths, seal, with_checksum
+from tests.vectors.weights import Case, draft, of, random_sparse
 
 SKEWED_13 = dict(enumerate([*range(1, 13), 12]))  # complete codes with codewords of up to 12 bits
 SKEWED_16 = dict(enumerate([12] * 6 + [11, *range(9, 0, -1)], start=1))

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import ml_dtypes
 import numpy as np
 
-from tests.vectors.slow_encoder import draft, encode, seal
-from tests.vectors.weights import Case, grouped, of, random_sparse
+from tests.vectors.slow_encoder import seal
+from tests.vectors.weights import Case, draft, encode, grouped, of, random_sparse
 
 
 def typical() -> Case:

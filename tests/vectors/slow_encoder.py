@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import ml_dtypes
 import numpy as np
 
-from onnxdc.numeric.weight import CompressedWeight
+from onnxdc.numeric.weight import DEFAULT_PACKET, CompressedWeight
 
 MAX_LENGTH = 12
 FLOATS = [np.dtype(t) for t in (np.float16, ml_dtypes.bfloat16, np.float32, np.float64)]
@@ -50,7 +50,7 @@ class Draft:
     zero: int
     shape: tuple[int, ...]
     dtype: np.dtype
-    packet: int = 32
+    packet: int = DEFAULT_PACKET
     group_axis: int = 0
     explicit: set[str] = field(
         default_factory=set
@@ -72,7 +72,7 @@ def draft(
     gaps: bool = True,
     low_bits: bool = False,
     plain: Collection[str] = (),
-    packet: int = 32,
+    packet: int = DEFAULT_PACKET,
     codebook: np.ndarray | None = None,
     step: np.ndarray | None = None,
     zero: int = 0,

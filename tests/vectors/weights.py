@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from onnxdc.numeric.weight import CompressedWeight
-from tests.vectors.slow_encoder import encode
+from tests.vectors import slow_encoder
+from tests.vectors.slow_encoder import Draft
 
 Case = tuple[np.ndarray, CompressedWeight]
+
+PACKET = 32  # the bytes of a packet in vectors that ask for no other: not the default, which no attribute says
 
 
 def random_sparse(
@@ -24,6 +27,16 @@ def random_integers(shape: tuple[int, ...], density: float, lowest: int, highest
     rng = np.random.default_rng(seed)
     integers = np.round(rng.normal(size=shape) * (highest - lowest) / 5).clip(lowest, highest)
     return np.where(rng.random(shape) < density, integers, 0).astype(np.int16)
+
+
+def draft(array: np.ndarray, **choices: object) -> Draft:
+    """What the slow encoder makes of `array`, to be spoiled."""
+    return slow_encoder.draft(array, **({"packet": PACKET} | choices))  # type: ignore[arg-type]
+
+
+def encode(array: np.ndarray, **choices: object) -> CompressedWeight:
+    """The weight group of `array` as the slow encoder writes it."""
+    return slow_encoder.seal(draft(array, **choices))
 
 
 def of(array: np.ndarray, **choices: object) -> Case:

@@ -16,8 +16,9 @@ from typing import ClassVar
 import pytest
 
 import onnxdc
+from tests.helpers.npm_packages import installed
 from tests.helpers.small_models import EXAMPLES
-from tests.web.conftest import PACKAGE, installed
+from tests.web.conftest import PACKAGE
 
 pytestmark = pytest.mark.xdist_group("web")
 
