@@ -20,7 +20,7 @@ compressed network; LeNet-300-100 from the images as they are.
 
 The columns of the first table are the share of test images that each file gets wrong, then bytes and their ratio:
   parameters  all weights and biases in float32 -> all that they are rebuilt from: codebooks, code lengths, both
-              streams, chunk offsets, shapes, and the biases, which stay float32
+              streams, shapes, and the biases, two bytes each
   .onnx file  the whole file, with its nodes, names and the bodies that let it run without the native library
 
 The columns of the others, the paper's figure first:

@@ -62,7 +62,7 @@ class Compressed:
 
     @property
     def encoded_bytes(self) -> int:
-        """The bytes of all tensors that they are rebuilt from: eight for each weight, and the biases as they are."""
+        """The bytes of all tensors that they are rebuilt from: eight for each weight, and the biases."""
         return initializer_bytes(self.files["encoded"])
 
     @property

@@ -118,7 +118,8 @@ def compress(
             return _folded_only(model, recipe, custom_ops, check=check)
         require_groups(report, model, plan, "compress")
         remarks = remarks_of(model, original, loaded, custom_ops)
-        report = replace(report, folds=folded.changes, file_before=before, remarks=remarks, losses=losses)
+        report = replace(report, folds=folded.changes, biases=shared.biases, losses=losses)
+        report = replace(report, file_before=before, remarks=remarks)
         return CompressionResult(loaded, report)
 
 
@@ -142,7 +143,8 @@ def _chosen(
     remarks = remarks_of(source, original, plan.model, custom_ops)
     chooser.judged(choice, plan.model)
     provenance.extend(plan.model, "budget", choice.record)
-    report = replace(report, folds=folded.changes, file_before=before, cautions=tuple(choice.cautions))
+    report = replace(report, folds=folded.changes, biases=choice.build.shared.biases, file_before=before)
+    report = replace(report, cautions=tuple(choice.cautions))
     return CompressionResult(plan.model, replace(report, remarks=(*choice.told, *remarks)))
 
 
@@ -162,4 +164,6 @@ def _folded_only(
     folded = plan_folded(loaded, recipe)
     remarks = ("folded only: encoding makes no weight smaller", *remarks_of(model, original, loaded, custom_ops))
     skips = (*folded.plan.skips, *folded.plan.constants)
-    return CompressionResult(loaded, Report(weight_rows(folded.plan), skips, folded.changes, before, remarks=remarks))
+    return CompressionResult(
+        loaded, Report(weight_rows(folded.plan), skips, folded.changes, file_before=before, remarks=remarks)
+    )

@@ -78,8 +78,8 @@ def share(
         progress: Called after each weight.
         workers: The address of a scheduler of dask.distributed, or a client of one, on whose workers weights are worked
             on; see docs/workers.md.
-        options: Change the defaults of the recipe: ``sharing``, ``step``, ``bits``, ``init``, ``groups``, ``seed`` and
-            ``min_elements``.
+        options: Change the defaults of the recipe: ``sharing``, ``step``, ``bits``, ``init``, ``groups``, ``seed``,
+            ``biases`` and ``min_elements``.
 
     Raises:
         ModelError: The model cannot be read, is compressed already, or has no weight.
@@ -137,5 +137,7 @@ def _dense_result(plan: Plan, result: Result[AnyChange], file_before: int | None
     """Return the result of a stage that leaves weights dense."""
     rows, losses = weight_rows(plan, skips=result.skips), find_losses(plan, result.changes)
     remarks = notes_of(plan.model)
-    report = Report(rows, tuple(result.skips), file_before=file_before, remarks=remarks, losses=losses)
+    report = Report(
+        rows, tuple(result.skips), biases=result.biases, file_before=file_before, remarks=remarks, losses=losses
+    )
     return CompressionResult(plan.model, report)

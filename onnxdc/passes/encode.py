@@ -32,7 +32,7 @@ from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes.decision import CodedWeight, Decision, GraphSymbols, decide, saved_bytes
 from onnxdc.passes.execution import choose
 from onnxdc.passes.fusion.fuse import fuse
-from onnxdc.passes.halves import store_halves
+from onnxdc.passes.halves import bytes_saved_as_half, store_halves
 from onnxdc.passes.plan import Outcome, Plan, PlannedWeight, work_on_each
 from onnxdc.passes.result import Encoded, Figures, GroupFigures, Progress, Result
 from onnxdc.recipe import Settings
@@ -59,14 +59,19 @@ def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None)
     opset = _default_opset(plan.model)
     shapes = known_shapes(plan.model)
     coded_weights: list[CodedWeight] = []
+    halved: list[Skip] = []
 
     def keep(planned: PlannedWeight, outcome: Outcome[Coded, CompressedWeight]) -> None:
         dense = outcome.record.dense
+        if not force and saved_bytes(dense.nbytes, outcome.value) < bytes_saved_as_half(planned.weight.value, opset):
+            halved.append(Skip(planned.weight.name, SkipCode.NO_GAIN, "two bytes an element take less"))
+            return
         execution = choose(planned.weight, dense.density, shapes, planned.settings.execution)
         coded_weights.append(CodedWeight(planned.weight, outcome.value, dense, execution, planned.settings.index_bits))
 
     work = partial(code_weight, widened=opset < BFLOAT16_OPSET, force=force)
-    result: Result[Encoded] = Result(plan.model, skips=work_on_each(plan, work, keep, progress, _obstacle).skips)
+    skips = work_on_each(plan, work, keep, progress, _obstacle).skips
+    result: Result[Encoded] = Result(plan.model, skips=[*skips, *halved])
     if not coded_weights:
         return result
     decision = decide(plan, coded_weights, shapes, opset)

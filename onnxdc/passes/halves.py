@@ -44,7 +44,7 @@ _READERS: Final = (
     *("Add", "BatchNormalization", "Conv", "ConvTranspose", "Div", "Gemm", "InstanceNormalization"),
     *("LayerNormalization", "Mul", "PRelu", "Sub"),
 )
-_OVERHEAD: Final = 170  # bytes of the joined tensor's head, of both nodes, of the sizes and of the record
+OVERHEAD: Final = 170  # bytes of the joined tensor's head, of both nodes, of the sizes and of the record
 
 
 class _Vector(NamedTuple):
@@ -68,16 +68,22 @@ def store_halves(model: ir.Model, names: Names) -> dict[str, list[int]]:
     vectors: dict[tuple[np.dtype, np.dtype], list[_Vector]] = {}
     opset = model.opset_imports.get("", 0)
     for index, value in enumerate(model.graph.initializers.values()):
-        array = _joinable(value)
-        narrow = None if array is None else _narrow_type(array, opset)
+        array = joinable(value)
+        narrow = None if array is None else narrow_type(array, opset)
         if array is not None and narrow is not None:
             vectors.setdefault((array.dtype, narrow), []).append(_Vector(index, value, array))
     record: dict[str, list[int]] = {}
     for (wide, narrow), parts in vectors.items():
-        if sum(part.array.size for part in parts) * (wide.itemsize - narrow.itemsize) > _OVERHEAD:
+        if sum(part.array.size for part in parts) * (wide.itemsize - narrow.itemsize) > OVERHEAD:
             name = _join(model.graph, parts, narrow, names, opset)
             record[name] = [part.place for part in parts]
     return record
+
+
+def bytes_saved_as_half(value: ir.Value, opset: int) -> int:
+    """Return the bytes by which a value gets smaller if it is stored in two bytes an element; 0 if it cannot be."""
+    array = joinable(value)
+    return 0 if array is None or narrow_type(array, opset) is None else array.nbytes - 2 * array.size
 
 
 def restore_halves(model: ir.Model, record: dict[str, list[int]]) -> None:
@@ -109,7 +115,7 @@ def restore_halves(model: ir.Model, record: dict[str, list[int]]) -> None:
         graph.initializers.add(value)
 
 
-def _joinable(value: ir.Value) -> np.ndarray | None:
+def joinable(value: ir.Value) -> np.ndarray | None:
     """Return the values of a vector that may be joined; None for any other initializer."""
     tensor, nodes = value.const_value, value.consumers()
     if tensor is None or not nodes or value.is_graph_input() or value.is_graph_output() or value.meta:
@@ -123,7 +129,7 @@ def _joinable(value: ir.Value) -> np.ndarray | None:
     return tensor.numpy()
 
 
-def _narrow_type(array: np.ndarray, opset: int) -> np.dtype | None:
+def narrow_type(array: np.ndarray, opset: int) -> np.dtype | None:
     """Return the first type of two bytes that holds all values exactly; none holds a NaN, whose bits may change."""
     if np.isnan(array).any():  # to convert a signalling one warns, too
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import onnx_ir as ir
@@ -212,6 +212,20 @@ class Folded:
         return "Add and the MatMul before it" if self.op_type == "Add" else self.op_type
 
 
+class RoundedBiases(NamedTuple):
+    """Biases, and scales and shifts of normalizations, that were rounded to float16.
+
+    Attributes:
+        vectors: Their number.
+        elements: The number of their elements.
+    """
+
+    vectors: int = 0
+    elements: int = 0
+
+
+NO_BIASES: Final = RoundedBiases()
+
 Record = TypeVar("Record")
 
 
@@ -223,8 +237,10 @@ class Result(Generic[Record]):
         model: The model that it worked on, in place.
         changes: A record of each thing that it did, in the order of the model.
         skips: What it left as it was, with the reason.
+        biases: The biases that it rounded.
     """
 
     model: ir.Model
     changes: list[Record] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
+    biases: RoundedBiases = NO_BIASES

@@ -14,6 +14,7 @@ from onnxdc.numeric.codebook import share as share_array
 from onnxdc.numeric.energy import energy_lost
 from onnxdc.numeric.grid_rounding import round_to_grid
 from onnxdc.numeric.grids import find_grid
+from onnxdc.passes.biases import round_biases
 from onnxdc.passes.plan import Outcome, Plan, only, replace_values, work_on_each
 from onnxdc.passes.result import Figures, Progress, Result, Shared
 from onnxdc.recipe import Settings
@@ -23,7 +24,8 @@ def share(plan: Plan, *, progress: Progress | None = None) -> Result[Shared]:
     """Give weights and tables few values: those of a grid, or those that k-means finds for their nonzeros.
 
     They stay dense tensors of the same name, type and shape, and zeros stay zero; on a grid some nonzeros become zero.
-    One that has few values already, or is on a grid for each channel, is left as it is.
+    One that has few values already, or is on a grid for each channel, is left as it is. Biases are rounded to float16,
+    unless the recipe says not to.
 
     Args:
         plan: The weights; their model is changed in place.
@@ -33,7 +35,10 @@ def share(plan: Plan, *, progress: Progress | None = None) -> Result[Shared]:
         ModelError: The data of a weight cannot be read.
     """
     work = partial(share_weight, seed=plan.recipe.seed)
-    return work_on_each(plan, work, replace_values, progress, only(Role.WEIGHT, Role.TABLE))
+    result = work_on_each(plan, work, replace_values, progress, only(Role.WEIGHT, Role.TABLE))
+    if plan.recipe.biases == "float16":
+        result.biases = round_biases(plan.model)
+    return result
 
 
 def share_weight(

@@ -6,15 +6,17 @@ import dataclasses
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from onnxdc.errors import OptionError, RecipeError
 from onnxdc.recipe.checks import told
-from onnxdc.recipe.keys import RECIPE_KEYS, check_value
+from onnxdc.recipe.keys import KEYS, RECIPE_KEYS, check_value
 from onnxdc.recipe.recipe import Recipe
 from onnxdc.recipe.rule import Options, Rule
 from onnxdc.recipe.toml_file import TomlFile
 from onnxdc.shown import shown
+
+_OF_WEIGHTS: Final = frozenset(key.name for key in KEYS if key.of_weight)
 
 
 def read_recipe(path: str | Path) -> Recipe:
@@ -62,6 +64,10 @@ def _check_table(
     for key, value in table.items():
         where = file.where(header, number, key)
         if key not in known:
+            if not header and key in _OF_WEIGHTS:
+                raise RecipeError(
+                    f"{where}: {told(key)} is a key of weights, expected under [defaults] or in a [[rule]]"
+                )
             nearest = difflib.get_close_matches(shown(key), known, n=3) or sorted(known)
             raise RecipeError(f"{where}: unknown key {told(key)}, expected {' or '.join(nearest)}")
         if key in ("defaults", "rule"):

@@ -100,6 +100,13 @@ KEYS: Final = (
         of_weight=False,
     ),
     Key(
+        *("biases", str, one_of("float16", "keep"), "share"),
+        "Round biases, and scales and shifts of normalizations, to float16 (they stay float32), or keep them.",
+        default="float16",
+        of_weight=False,
+        choices=("float16", "keep"),
+    ),
+    Key(
         *("index_bits", int, integer(1, 8), "encode", "The bits of a gap before Huffman coding, 1 to 8."),
         usual="8 for convolutions, 5 for other weights",
     ),

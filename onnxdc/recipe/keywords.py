@@ -32,6 +32,7 @@ class ShareOptions(EveryOption, total=False):
     init: Init | None
     groups: int | None
     seed: int | None
+    biases: str | None
 
 
 class EncodeOptions(EveryOption, total=False):

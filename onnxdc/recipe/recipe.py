@@ -56,6 +56,7 @@ class Recipe:
             prune none.
         seed: The seed of random initialisation.
         min_elements: The number of elements that a weight has at least.
+        biases: Whether sharing rounds biases to ``"float16"``, or is to ``"keep"`` them.
         fuse: Whether a sparse operator takes in the activation after it, and a bias or residual that is added.
         strip: Whether texts of exporters are dropped, and names inside the graphs shortened.
 
@@ -69,6 +70,7 @@ class Recipe:
     global_density: float | None = None
     seed: int = DEFAULTS["seed"]
     min_elements: int = DEFAULTS["min_elements"]
+    biases: str = DEFAULTS["biases"]
     fuse: bool = DEFAULTS["fuse"]
     strip: bool = DEFAULTS["strip"]
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from onnxdc.domain.provenance import Provenance
 from onnxdc.graph.skips import Skip
-from onnxdc.passes.result import Folded
+from onnxdc.passes.result import NO_BIASES, Folded, RoundedBiases
 from onnxdc.report.losses import Loss, warnings_of
 from onnxdc.report.names import label
 from onnxdc.report.printable import Printable
@@ -31,6 +31,7 @@ class Report(Printable):
         skips: What was left as it is, with the reason: constants that are no weights, and weights that a stage did not
             change.
         folds: The nodes that were folded or removed.
+        biases: The biases that were rounded.
         file_before: The bytes of the file that was read, external data included; None for a model from memory.
         file_after: The bytes of the file that was written, likewise; None before it is.
         remarks: What else is to be told, such as what could not be checked, a sentence each.
@@ -44,6 +45,7 @@ class Report(Printable):
     rows: tuple[WeightRow, ...] = ()
     skips: tuple[Skip, ...] = ()
     folds: tuple[Folded, ...] = ()
+    biases: RoundedBiases = NO_BIASES
     file_before: int | None = None
     file_after: int | None = None
     remarks: tuple[str, ...] = ()
@@ -84,6 +86,7 @@ class Report(Printable):
         lines += [f"folded: {shown(fold.detail)}" for fold in self.folds] if verbose else self._counted_folds()
         nodes = {row.name: row.node for row in self.rows}
         labels = [label(skip.name, skip.node or nodes.get(skip.name, "")) for skip in self.skips]
+        lines += self._biases_line()
         skips = grouped(zip(labels, (skip.common_reason for skip in self.skips), strict=True))
         most = {} if not verbose else {"most": None}
         lines += [f"unchanged: {first_names(names, **most)}: {reason}" for reason, names in skips.items()]
@@ -94,6 +97,10 @@ class Report(Printable):
     def _counted_folds(self) -> list[str]:
         counts = Counter(fold.summary for fold in self.folds)
         return [f"folded: {', '.join(f'{count} {what}' for what, count in counts.items())}"] if counts else []
+
+    def _biases_line(self) -> list[str]:
+        vectors, elements = self.biases
+        return [f"biases: {elements:,} elements of {vectors} vectors rounded to float16"] if vectors else []
 
     def _provenance_line(self) -> list[str]:
         return [f"made by {shown(self.provenance, MESSAGE_LENGTH)}"] if self.provenance else []
@@ -132,6 +139,7 @@ class Report(Printable):
             "total": self.total.to_dict(),
             "skips": [{"name": skip.name, "reason": skip.reason, "node": skip.node} for skip in self.skips],
             "folds": [{"name": fold.name, "action": fold.action, "detail": fold.detail} for fold in self.folds],
+            "biases": self.biases._asdict(),
             "file_before": self.file_before,
             "file_after": self.file_after,
             "remarks": list(self.remarks),

@@ -42,6 +42,8 @@ class Network:
     def of(cls, module: OnnxModule, hook: TrainingHook, weights: Sequence[str], masked: Collection[str]) -> Network:
         """Make a network whose pruned weights, and those named in ``masked``, have masks.
 
+        Beside shared weights, vectors that sharing has rounded to float16 stay so.
+
         Raises:
             ModelError: Nothing in it can be trained, or a weight to be masked is none of the module's.
         """
@@ -51,6 +53,7 @@ class Network:
         for name in masked:
             if name not in module.names:
                 raise ModelError(f"{name}: cannot be pruned while training: no operator that is trained uses it")
+        are_shared = any(weight.stage == "shared" for weight in hook.weights.values())
         for name, attribute in module.names.items():
             if name in masked and not parametrize.is_parametrized(module, attribute):
                 mask = torch.ones_like(getattr(module, attribute), dtype=torch.bool)
@@ -60,6 +63,8 @@ class Network:
                 network.masked[name] = MaskedWeight(original, rule)
             if original.dtype.itemsize < torch.float32.itemsize:
                 _keep_precise(module, attribute)
+            elif rule is None and are_shared and _is_half(hook.weights[name].values):
+                parametrize.register_parametrization(module, attribute, _AsHalf())
         return network
 
     def optimizer(self, options: TrainingOptions) -> torch.optim.Optimizer:
@@ -112,6 +117,26 @@ class _Rounded(nn.Module):
 
     def forward(self, precise: torch.Tensor) -> torch.Tensor:
         return precise.to(self.dtype)
+
+
+class _AsHalf(nn.Module):
+    """A value of float32 as float16 has it; the gradient counts as that of the precise one (straight through)."""
+
+    def forward(self, precise: torch.Tensor) -> torch.Tensor:
+        half = precise.detach().to(torch.float16).to(precise.dtype)
+        half = torch.where(torch.isfinite(half), half, precise.detach())
+        return precise + (half - precise.detach())
+
+    def right_inverse(self, half: torch.Tensor) -> torch.Tensor:
+        return half
+
+
+def _is_half(values: np.ndarray) -> bool:
+    """Tell whether values are a vector, such as biases, that float16 holds exactly."""
+    if values.ndim != 1 or values.dtype != np.float32:
+        return False
+    with np.errstate(over="ignore"):
+        return bool(np.array_equal(values.astype(np.float16).astype(np.float32), values))
 
 
 def _keep_precise(module: nn.Module, attribute: str) -> None:

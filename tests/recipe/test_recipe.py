@@ -249,7 +249,7 @@ def test_an_empty_file_is_the_empty_recipe(tmp_path: Path) -> None:
     [
         (
             "seed = 1\nbits = 5\n",
-            "my.toml:2: unknown key 'bits', expected defaults or fuse or ",
+            "my.toml:2: 'bits' is a key of weights, expected under [defaults] or in a [[rule]]",
         ),
         ("sed = 1\n", "my.toml:1: unknown key 'sed', expected seed"),
         ("[[rule]]\npattern = 'a'\n\n[[rule]]\npattern = 'b'\nbit = 5\n", "my.toml:6: unknown key 'bit', expected "),

@@ -256,3 +256,24 @@ def test_running_statistics_follow_the_data():
     np.testing.assert_allclose(weights["var"], hidden.var(0), rtol=0.15, atol=0.01)
     again = tuned(model, data=items(), val=None, batch=100, epochs=30, optimizer="sgd", lr=1e-4)
     np.testing.assert_array_equal(weights["mean"], constants(again.model)["mean"])
+
+
+def test_biases_that_float16_holds_beside_shared_weights_stay_so():
+    shared = library.share(ir.to_proto(classifier()), step=0.3).model  # whose biases are zeros
+    found = tuned(shared)
+    for name in ("b1", "b2"):
+        bias = constants(found.model)[name]
+        assert not np.array_equal(bias, constants(shared)[name])
+        assert np.array_equal(bias, bias.astype(np.float16).astype(np.float32))
+    assert found.report.after.accuracy == pytest.approx(accuracy(found.model, HELD_OUT))
+
+
+def test_other_biases_are_trained_as_they_are():
+    precise = {"b1": normal(HIDDEN, seed=3), "b2": np.zeros(CLASSES, np.float32)}
+    model = classifier()
+    for name, array in precise.items():
+        model.graph.initializers[name].const_value = ir.Tensor(array, name=name)
+    beside_shared = tuned(library.share(ir.to_proto(model), step=0.3, biases="keep").model)
+    beside_dense = tuned(classifier())
+    for bias in (constants(beside_shared.model)["b1"], constants(beside_dense.model)["b1"]):
+        assert not np.array_equal(bias, bias.astype(np.float16).astype(np.float32))
