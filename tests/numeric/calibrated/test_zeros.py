@@ -88,7 +88,8 @@ def test_one_threshold_for_all_layers() -> None:
     assert densities[0] * 1000 + densities[1] * 500 == 600
     threshold = np.sort(np.concatenate([small, large]))[-600]
     assert densities == pytest.approx([(small >= threshold).mean(), (large >= threshold).mean()])
-    assert shared_densities([small, 100 + large], 0.2, 0.15) == [0.15, 0.6]
+    assert shared_densities([small, 100 + large], 0.2, 0.15) == [0.15, 0.3]
+    assert shared_densities([small, 100 + large], 0.1, 0.2) == [0.2, 0.2]
 
 
 def test_errors_are_those_of_outputs() -> None:
