@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from onnxdc.domain import group
 from onnxdc.domain.limits import Budget, dense_bytes, portable_bytes, stored_bytes
-from onnxdc.domain.operators import DECODERS, DOMAIN, is_symbols
+from onnxdc.domain.operators import DECODERS, DOMAIN, INTEGER, is_symbols
 from onnxdc.domain.origin import NameCount, Origin, Origins
 from onnxdc.domain.weight_origin import restored_constant, restored_tensor, restored_value
 from onnxdc.errors import FormatError, ModelError
@@ -152,6 +152,15 @@ def charge_portable(model: ir.Model, budget: Budget) -> None:
     """
     for stored in _stored_weights(model):
         budget.charge(portable_bytes(_read(stored)) * len(stored.nodes), stored.name)
+
+
+def has_integers(model: ir.Model) -> bool:
+    """Tell whether a model has weights of integers that are coded."""
+    return any(
+        node.domain == DOMAIN and node.op_type in DECODERS and node.op_type.endswith(INTEGER)
+        for graph in model.graphs()
+        for node in graph
+    )
 
 
 def portable_memory(model: ir.Model) -> int:
