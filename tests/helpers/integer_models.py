@@ -146,6 +146,21 @@ def matmul_nbits() -> ir.Model:
     return model_of([node], _ROWS, (FLOAT, 2), w=np.ascontiguousarray(packed), sw=scales(rows * SIZE // 32))
 
 
+def gather_block_quantized(dtype: Any = ml_dtypes.uint4, opset: int = 21) -> ir.Model:
+    """Rows of a table of four bits, by onnxruntime's operator."""
+    node = helper.make_node(
+        "GatherBlockQuantized",
+        ["w", "x", "sw"],
+        ["y"],
+        domain="com.microsoft",
+        gather_axis=0,
+        quantize_axis=1,
+        block_size=32,
+    )
+    w = integers(400, SIZE, dtype=dtype, spread=1.5, centre=8 if dtype is ml_dtypes.uint4 else 0)
+    return model_of([node], (TensorProto.INT64, ["N"]), (FLOAT, 2), opset, 10, w=w, sw=scales(400, SIZE // 32))
+
+
 def gather() -> ir.Model:
     """Rows of a table of integers, dequantised after they are taken."""
     nodes = [
@@ -221,6 +236,7 @@ MODELS: Mapping[str, Callable[[], ir.Model]] = {
     "ConvInteger": conv_integer,
     "MatMulNBits": matmul_nbits,
     "Gather": gather,
+    "GatherBlockQuantized": gather_block_quantized,
     "INT4": four_bits,
     "UINT4": lambda: four_bits(ml_dtypes.uint4),
     "INT4, odd": lambda: four_bits(size=3 * SIZE + 1),

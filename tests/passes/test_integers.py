@@ -16,7 +16,17 @@ import onnxdc
 from onnxdc.domain.operators import DOMAIN
 from onnxdc.errors import ModelError
 from onnxdc.graph.slots import Role
-from tests.helpers.integer_models import MODELS, SIZE, feeds_of, integers, matmul_integer, model_of, qdq_conv, qgemm
+from tests.helpers.integer_models import (
+    MODELS,
+    SIZE,
+    feeds_of,
+    gather_block_quantized,
+    integers,
+    matmul_integer,
+    model_of,
+    qdq_conv,
+    qgemm,
+)
 from tests.helpers.small_models import saved
 
 LEVELS = [
@@ -205,3 +215,8 @@ def test_no_elements_and_no_readers() -> None:
 
     assert reasons["unread"] == "already int8, not used"
     assert proto(onnxdc.decode(result.model).model) == proto(model)
+
+
+def test_four_bits_take_an_operator_set_that_yields_them() -> None:
+    with pytest.raises(ModelError, match="w: no function yields uint4 before operator set 21, and the model is of 17"):
+        onnxdc.encode(gather_block_quantized(opset=17))
