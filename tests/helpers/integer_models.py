@@ -81,6 +81,24 @@ def qdq_conv(opset: int = 17, ir_version: int = 8, weight: np.ndarray | None = N
     return model_of(nodes, _IMAGES, (FLOAT, 4), opset, ir_version, **arrays)
 
 
+def fake_quantised(dtype: Any = np.int8, channels: tuple[int, ...] = (), opset: int = 17) -> ir.Model:
+    """Training for quantisation exports this: a float weight that is quantised, and given back, when the model runs."""
+    nodes = [
+        *_quantized("x"),
+        helper.make_node("Clip", ["w", "low", "high"], ["w_c"]),
+        helper.make_node("QuantizeLinear", ["w_c", "sw", "zw"], ["w_q"], axis=0),
+        helper.make_node("DequantizeLinear", ["w_q", "sw", "zw"], ["w_d"], axis=0),
+        helper.make_node("Conv", ["x_d", "w_d"], ["c"], pads=[1, 1, 1, 1]),
+        *_quantized("c"),
+        helper.make_node("Identity", ["c_d"], ["y"]),
+    ]
+    w = (np.random.default_rng(3).standard_normal((64, 64, 3, 3)) / 20).astype(np.float32)
+    scale = 0.02 if np.dtype(dtype) == np.int8 else 0.05
+    arrays = {"w": w, "sw": np.full(channels, scale, np.float32), "zw": np.zeros(channels, dtype)}
+    bounds = {"low": np.float32(-0.15), "high": np.float32(0.15)}
+    return model_of(nodes, _IMAGES, (FLOAT, 4), opset, 10, sx=np.float32(0.05), zx=_ZERO, **arrays, **bounds)
+
+
 def qlinear_conv() -> ir.Model:
     """QLinearConv with a scale for each channel."""
     nodes = [
