@@ -28,6 +28,7 @@ import base64
 import json
 import math
 import zlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -45,8 +46,13 @@ _NODE_BYTES: Final = 2**14  # that a recorded node, or a constant, may take unpa
 _RATIO: Final = 100  # ... or all of them together for each packed byte: whichever is more
 _GRAPH_TYPES: Final = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
 _MAX_INTEGER: Final = 2**31  # versions and positions are below: a protobuf message has fewer bytes
-STORAGES: Final = {"float_data": ("float32",), "int32_data": ("float16", "bfloat16"), "double_data": ("float64",)}
-"""The fields of a TensorProto that may hold floats instead of ``raw_data``, with the types that each holds."""
+ADDED: Final = "added"
+STORAGES: Final = {
+    "float_data": ("float32",),
+    "int32_data": ("float16", "bfloat16", "int8", "uint8", "int4", "uint4"),
+    "double_data": ("float64",),
+}
+"""The fields of a TensorProto that may hold values instead of ``raw_data``, with the types that each holds."""
 
 
 @dataclass
@@ -55,7 +61,8 @@ class Origin:
 
     Attributes:
         name: The name of the weight, if the group says another; else empty.
-        info: Its value_info: ``"plain"`` for one that repeats type and shape of the tensor, else the proto in base64.
+        info: Its value_info: ``"plain"`` for one that repeats type and shape of the tensor, else the proto in base64;
+            of a weight that a node yields ``"added"`` if it had none, and the output of the node has one.
         storage: The field of the TensorProto that held the data, if it was not ``raw_data``.
         doc: The tensor's doc_string.
         props: The tensor's metadata_props.
@@ -210,6 +217,18 @@ def check_texts(message: google.protobuf.message.Message) -> None:
                 check_texts(value)
             elif not isinstance(value, str):
                 raise ValueError(f"{descriptor.name}: {value!r}")
+
+
+class NameCount:
+    """What origins of weights that nodes yield are known by: graphs that do not see each other may repeat a name."""
+
+    def __init__(self) -> None:
+        self._met: Counter[str] = Counter()
+
+    def numbered(self, name: str) -> str:
+        """Return the name of a weight, with ``#2`` for a second one; they are met once, in the order of the graphs."""
+        self._met[name] += 1
+        return name if self._met[name] == 1 else f"{name}#{self._met[name]}"
 
 
 @dataclass
