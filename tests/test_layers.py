@@ -38,7 +38,7 @@ PASSES: Sequence[set[str]] = (
     {"execution", "codings"},
     {"result"},
     {"plan", "fusion", "halves"},
-    {"decision", "biases"},
+    {"decision", "half_biases"},
     {"fold", "prune", "share", "strip", "encode", "decode"},
 )
 
