@@ -26,6 +26,7 @@ FLOORS: Sequence[set[str]] = (
     {"runtime", "hooks"},
     {"evaluate", "torch"},
     {"training", "calibration"},
+    {"int8"},
     {"request"},
     {"budget"},
     {"api"},

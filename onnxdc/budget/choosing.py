@@ -12,6 +12,7 @@ import onnx_ir as ir
 from onnxdc import model_io
 from onnxdc.budget.builds import Build, Weigh, best_of_size, smallest_of_divergence, smallest_of_drop
 from onnxdc.budget.dataset import Given, given
+from onnxdc.budget.int8 import Int8, int8_targets, told_of
 from onnxdc.budget.makers import Calibrated, DataFree, says_all_steps
 from onnxdc.budget.size import target_bytes
 from onnxdc.budget.wish import Wish
@@ -20,6 +21,7 @@ from onnxdc.errors import ModelError
 from onnxdc.evaluate.judge import Judge
 from onnxdc.graph.skips import Skip
 from onnxdc.graph.slots import Role
+from onnxdc.int8.targets import Targets, name_nodes
 from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import input_specs
 from onnxdc.passes.plan import Plan
@@ -30,6 +32,8 @@ from onnxdc.request import StageProgress, stage_progress
 USUAL_F: Final = 0.01  # with data and no other wish: a quarter of what loses a point, see docs/accuracy.md
 LARGEST_F: Final = 0.05  # beyond it models have lost a point of accuracy or more, see docs/accuracy.md
 FEW_ITEMS: Final = 50  # to calibrate on
+
+_FINE: Final = 8.0  # octaves of strength, four bits: steps as fine as int8 permits for nearly all weights
 
 
 @dataclass
@@ -138,7 +142,15 @@ class Chooser:
         self._custom_ops, self._name = custom_ops, model_io.name_of(original)
         self._given = given(wish.data, wish.val, input_specs(plan.model, self._name), self._name)
         self._held_back = held_back_judge(original, self._given, custom_ops)
-        self._maker = maker(plan, self._given, wish, custom_ops, progress)
+        self._maker: DataFree | Calibrated | Int8
+        self._targets: Targets | None = None
+        if wish.int8:
+            name_nodes(plan.model)
+            self._targets = int8_targets(plan, has_data=self._given.kept is not None)
+        self._maker = rounding = maker(plan, self._given, wish, custom_ops, progress)
+        if self._targets is not None:
+            feeds = None if self._given.kept is None else self._given.kept.feeds
+            self._maker = Int8(plan, self._targets, rounding, feeds, custom_ops)
         self._only: Build | None = None
 
     def choose(self, weigh: Weigh, file_bytes: int | None) -> Choice:
@@ -164,6 +176,7 @@ class Chooser:
             ModelError: The model cannot be run; or it diverges too far, and the wish is strict.
         """
         choice.skips = self._maker.skips
+        choice.told += [] if self._targets is None else told_of(self._targets)
         choice.told += not_calibrated(choice.skips)
         choice.cautions += few_items(self._given)
         if self._held_back is None:
@@ -223,11 +236,20 @@ class Chooser:
 
     def _usual(self) -> Choice:
         """Return the coarsest build that is as good as it is without any wish, by items that are held back."""
+        if self._given.kept is None:
+            return Choice(self._make(self._maker.start))
         if self._held_back is None:
             return Choice(self._make(self._maker.start), ["too few items to hold some back: not measured"])
         if says_all_steps(self._plan):
             return Choice(self._make(self._maker.start))
-        found = smallest_of_divergence(self._make, self._held_back, USUAL_F, start=self._maker.start)
+        largest = USUAL_F + self._of_integers(self._held_back)
+        found = smallest_of_divergence(self._make, self._held_back, largest, start=self._maker.start)
         if found.best is not None:
             return Choice(found.best.thing)
         return Choice(self._make(min(found.points, key=lambda point: point[1])[0]))
+
+    def _of_integers(self, judge: Judge) -> float:
+        """Return the divergence that integers cost by themselves: that of the finest steps; 0 without integers."""
+        if self._targets is None:
+            return 0.0
+        return judge.divergence(self._maker(self._maker.start - _FINE).plan.model)
