@@ -35,7 +35,7 @@ FLOORS: Sequence[set[str]] = (
 )
 # The same inside passes/.
 PASSES: Sequence[set[str]] = (
-    {"cost", "tables"},
+    {"cost", "tables", "codebooks"},
     {"execution", "codings"},
     {"result"},
     {"plan", "fusion", "halves"},

@@ -35,7 +35,8 @@ ATTRIBUTES: Final = ("checksum", "packet", "group_axis", "dtype")
 
 _DEFAULTS: Final = {"packet": DEFAULT_PACKET, "group_axis": 0, "dtype": ir.DataType.FLOAT.value}
 _SYMBOLS: Final = (".c", ".g")  # what the names of symbol inputs end with
-SHARED: Final = ("step", "code_table", "gap_table", "extent")  # tensors that weights may have together
+SHARED: Final = ("step", "code_table", "gap_table", "extent")  # tensors that weights may have together, ...
+SHARED_NAMELESS: Final = (TENSORS[0], *SHARED)  # ... and if a node yields them, so that no codebook says their name
 
 
 def decoder_of(weight: CompressedWeight) -> str:
@@ -73,13 +74,21 @@ class Tensors:
         self._small: dict[tuple[object, ...], ir.Value] = {}
         self._empty: ir.Value | None = None
 
-    def values(self, weight: CompressedWeight, names: Sequence[str]) -> list[ir.Value]:
-        """Return the eight tensors of a weight as values that are to become initializers."""
+    def values(
+        self, weight: CompressedWeight, names: Sequence[str], shared: Collection[str] = SHARED
+    ) -> list[ir.Value]:
+        """Return the eight tensors of a weight as values that are to become initializers.
+
+        Args:
+            weight: The weight.
+            names: What the values are called, unless an equal one is there.
+            shared: The tensors that it may have together with other weights.
+        """
         values = []
         for kind, name, array in zip(TENSORS, names, weight.tensors, strict=False):
             if array.size == 0:
                 values.append(self._nothing())
-            elif kind in SHARED:
+            elif kind in shared:
                 values.append(self._stored_once(name, array))
             else:
                 values.append(_constant(name, array))

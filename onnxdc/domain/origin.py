@@ -28,6 +28,7 @@ import base64
 import json
 import math
 import zlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -45,8 +46,12 @@ _NODE_BYTES: Final = 2**14  # that a recorded node, or a constant, may take unpa
 _RATIO: Final = 100  # ... or all of them together for each packed byte: whichever is more
 _GRAPH_TYPES: Final = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
 _MAX_INTEGER: Final = 2**31  # versions and positions are below: a protobuf message has fewer bytes
-STORAGES: Final = {"float_data": ("float32",), "int32_data": ("float16", "bfloat16"), "double_data": ("float64",)}
-"""The fields of a TensorProto that may hold floats instead of ``raw_data``, with the types that each holds."""
+STORAGES: Final = {
+    "float_data": ("float32",),
+    "int32_data": ("float16", "bfloat16", "int8", "uint8", "int4", "uint4"),
+    "double_data": ("float64",),
+}
+"""The fields of a TensorProto that may hold values instead of ``raw_data``, with the types that each holds."""
 
 
 @dataclass
@@ -210,6 +215,18 @@ def check_texts(message: google.protobuf.message.Message) -> None:
                 check_texts(value)
             elif not isinstance(value, str):
                 raise ValueError(f"{descriptor.name}: {value!r}")
+
+
+class NameCount:
+    """What origins of weights that nodes yield are known by: graphs that do not see each other may repeat a name."""
+
+    def __init__(self) -> None:
+        self._met: Counter[str] = Counter()
+
+    def numbered(self, name: str) -> str:
+        """Return the name of a weight, with ``#2`` for a second one; they are met once, in the order of the graphs."""
+        self._met[name] += 1
+        return name if self._met[name] == 1 else f"{name}#{self._met[name]}"
 
 
 @dataclass

@@ -30,28 +30,33 @@ class Streams:
     nbytes: int
 
 
-def choose_streams(code_counts: np.ndarray, gap_counts: np.ndarray | None, packet: int, other_bytes: int) -> Streams:
+def choose_streams(
+    code_counts: np.ndarray, gap_counts: np.ndarray | None, packet: int, other_bytes: int, *, in_order: bool = True
+) -> Streams:
     """Choose how entries are written.
 
     A portable body has a slot for each codeword that may end within a byte, as many for all weights. So codewords of
     one bit are avoided where that costs less than LONG_PREFERRED: half of the slots do without them.
 
     Args:
-        code_counts: How often each code occurs, int64 ``[256]``; one does at least, and none less often than the next.
+        code_counts: How often each code occurs, int64 ``[256]``; one does at least.
         gap_counts: How often each gap occurs, int64 ``[256]``; None in the dense form.
         packet: The bytes of a packet.
         other_bytes: What else of the weight takes bytes.
+        in_order: Whether no code occurs less often than the next; else tables list what codewords stand for.
     """
     low_bytes = (int(code_counts.sum()) + 1) // 2
     upper_counts = by_upper_bits(code_counts)
     has_low_bits = False
     if upper_counts[1:].any():
-        whole = _sized(code_counts, packet, in_order=True)[1]
-        has_low_bits = _sized(upper_counts, packet, in_order=True)[1] + low_bytes <= whole * (1 + LOW_BITS_PREFERRED)
+        whole = _sized(code_counts, packet, in_order=in_order)[1]
+        has_low_bits = _sized(upper_counts, packet, in_order=in_order)[1] + low_bytes <= whole * (
+            1 + LOW_BITS_PREFERRED
+        )
     counts = upper_counts if has_low_bits else code_counts
     low_bytes *= has_low_bits
-    short = [_sized(counts, packet, in_order=True)]
-    long = [_sized(counts, packet, in_order=True, shortest=2)]
+    short = [_sized(counts, packet, in_order=in_order)]
+    long = [_sized(counts, packet, in_order=in_order, shortest=2)]
     if gap_counts is not None:
         short.append(_sized(gap_counts, packet, in_order=False))
         long.append(_sized(gap_counts, packet, in_order=False, shortest=2))

@@ -13,12 +13,12 @@ import onnx_ir as ir
 from onnxdc.domain import group
 from onnxdc.domain.limits import Budget, dense_bytes, portable_bytes, stored_bytes
 from onnxdc.domain.operators import DECODERS, DOMAIN, is_symbols
-from onnxdc.domain.origin import Origin, Origins
+from onnxdc.domain.origin import NameCount, Origin, Origins
 from onnxdc.domain.weight_origin import restored_constant, restored_tensor, restored_value
 from onnxdc.errors import FormatError, ModelError
 from onnxdc.graph.walk import insert_at
 from onnxdc.numeric.decoding import check_weight, decode_weight
-from onnxdc.numeric.weight import CompressedWeight
+from onnxdc.numeric.weight import TENSORS, CompressedWeight
 from onnxdc.passes.fusion.unfuse import unfuse
 from onnxdc.passes.halves import restore_halves
 from onnxdc.passes.result import Decoded, Figures, GroupFigures, Progress, Result
@@ -261,9 +261,11 @@ def _decode_weights(
     """Decode the groups, then replace them by the dense weights, graph by graph."""
     changes: list[Decoded] = []
     decoded: dict[ir.Graph, list[_DenseWeight]] = {}
+    names = NameCount()
     for done, stored in enumerate(weights, 1):
         known = groups.decode(stored)
-        weight = _dense_weight(stored, known, origins.weights.get(stored.name, Origin()), groups)
+        known_as = names.numbered(stored.name) if stored.decoder_node else stored.name
+        weight = _dense_weight(stored, known, origins.weights.get(known_as, Origin()), groups)
         decoded.setdefault(stored.graph, []).append(weight)
         name, sparse = weight.value.name or "", stored.decoder_node is None
         figures, shape = GroupFigures.of(known.compressed), known.compressed.shape
@@ -312,7 +314,7 @@ def _restore(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
                 group.make_standard(node, weight.value)
         if weight.origin.node < 0:
             weight.value.const_value = weight.tensor
-            initializers.setdefault(weight.stored.group[0], []).append(weight.value)
+            initializers.setdefault(_own_tensor(weight.stored.group), []).append(weight.value)
     group.drop_unused_symbols(graph)  # which hold on to packets
     _check_new_names(graph, weights)
     used = {value for weight in weights for value in weight.stored.group}
@@ -327,6 +329,12 @@ def _restore(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
         if weight.origin.input >= 0:
             graph.inputs.insert(weight.origin.input, weight.value)
     _restore_constants(graph, [weight for weight in weights if weight.origin.node >= 0])
+
+
+def _own_tensor(values: tuple[ir.Value, ...]) -> ir.Value:
+    """Return a tensor of a group that no other group has: its codes, or the codebook of one without entries."""
+    codebook, codes = (values[TENSORS.index(name)] for name in ("codebook", "codes"))
+    return codes if codes.const_value is not None and codes.const_value.size else codebook
 
 
 def _check_new_names(graph: ir.Graph, weights: list[_DenseWeight]) -> None:

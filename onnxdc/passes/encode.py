@@ -17,19 +17,27 @@ import onnx_ir as ir
 
 from onnxdc.domain import group
 from onnxdc.domain.operators import DOMAIN
-from onnxdc.domain.origin import Origins
+from onnxdc.domain.origin import NameCount, Origins
 from onnxdc.domain.weight_origin import describe
 from onnxdc.errors import ModelError
 from onnxdc.graph.names import Names
 from onnxdc.graph.shapes import known_shapes
 from onnxdc.graph.skips import Skip, SkipCode
-from onnxdc.graph.slots import Role
+from onnxdc.graph.slots import FIXED, Role
 from onnxdc.graph.weights import Weight, WeightInfo
 from onnxdc.model_io.notes import add_note
 from onnxdc.numeric.arrays import INTEGER_TYPES
 from onnxdc.numeric.encoding import encode_weight, plain, without_bfloat16
 from onnxdc.numeric.weight import CompressedWeight
-from onnxdc.passes.decision import CodedWeight, Decision, GraphSymbols, decide, saved_bytes
+from onnxdc.passes.decision import (
+    CodedWeight,
+    Decision,
+    GraphSymbols,
+    decide,
+    named_bytes,
+    saved_bytes,
+    shared_bytes,
+)
 from onnxdc.passes.execution import choose
 from onnxdc.passes.fusion.fuse import fuse
 from onnxdc.passes.halves import store_halves
@@ -71,7 +79,10 @@ def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None)
         return result
     decision = decide(plan, coded_weights, shapes, opset)
     if not force and decision.saved_bytes <= 0:
-        reason = "the model would not get smaller"
+        reason = (
+            f"the model would not get smaller: coding saves {decision.saved_in_weights:,} bytes of weights, "
+            f"and the functions that decode them take {decision.cost_bytes:,}"
+        )
         result.skips += [Skip(coded.weight.name, SkipCode.NO_GAIN, reason) for coded in coded_weights]
         return result
     _apply(plan.model, decision)
@@ -132,10 +143,15 @@ def code_weight(
         compressed = without_bfloat16(compressed)
     if settings.codes == "bytes":
         compressed = plain(compressed)
-    runs_faster = force and weight.role is not Role.CONSTANT  # which no operator takes as it is
-    if not runs_faster and saved_bytes(array.nbytes, compressed) <= 0:
-        return Skip(weight.name, SkipCode.NO_GAIN, f"encoding would not make its {array.nbytes} bytes fewer")
-    return Outcome(Coded(Figures.of(array), GroupFigures.of(compressed)), compressed)
+    runs_faster = force and weight.role not in FIXED  # which no operator takes as it is
+    dense = Figures.of(array)
+    saved = saved_bytes(dense.nbytes, compressed)
+    if weight.role is Role.INTEGERS:  # which have one codebook and few tables together
+        saved += shared_bytes(compressed) - named_bytes(weight.name)
+    if not runs_faster and saved <= 0:
+        reason = f"encoding would not make its {dense.nbytes} bytes fewer: they would take {compressed.nbytes}"
+        return Skip(weight.name, SkipCode.NO_GAIN, reason)
+    return Outcome(Coded(dense, GroupFigures.of(compressed)), compressed)
 
 
 def _default_opset(model: ir.Model) -> int:
@@ -166,14 +182,14 @@ def _record(coded: CodedWeight, decision: Decision) -> Encoded:
 def _apply(model: ir.Model, decision: Decision) -> None:
     """Put the groups into the graphs, fuse, and give the model the functions that it needs."""
     names = Names(model)
-    origins = Origins()
+    origins, counted = Origins(), NameCount()
     if model.ir_version < MIN_IR_VERSION:
         origins.ir_version, model.ir_version = model.ir_version, MIN_IR_VERSION
     yielding: dict[ir.Graph, list[ir.Node]] = {}
     for graph in list(model.graphs()):
         symbols = [each for each in decision.symbols if each.graph is graph]
         if symbols:
-            yielding[graph] = _apply_to_graph(graph, symbols, names, origins, decision.attributes)
+            yielding[graph] = _apply_to_graph(graph, symbols, names, origins, counted, decision.attributes)
     origins.fused = fuse(model.graph, decision.tails)
     for graph, nodes in yielding.items():
         graph.insert_before(graph[0], nodes)
@@ -190,6 +206,7 @@ def _apply_to_graph(
     symbols: Sequence[GraphSymbols],
     names: Names,
     origins: Origins,
+    counted: NameCount,
     required: Collection[str],
 ) -> list[ir.Node]:
     """Replace the weights of one graph; their groups come where they were among the initializers.
@@ -210,10 +227,10 @@ def _apply_to_graph(
             value, producer = coded.weight.value, coded.weight.value.producer()
             said = coded.weight.name if coded.execution.sparse else ""
             taken = group.take_names(names, said)
-            values = groups[index] = tensors.values(coded.compressed, taken)
+            values = groups[index] = tensors.values(coded.compressed, taken, coded.shared)
             outputs[index] = [ir.Value(name=name) for name in taken[len(values) :]]
             symbol_inputs = group.symbol_inputs(values, outputs[index])
-            known_as = group.stem_of(values) if said else coded.weight.name
+            known_as = group.stem_of(values) if said else counted.numbered(value.name or "")
             record = describe(value, coded.weight.tensor, known_as)
             record.input = inputs.get(value, -1)
             record.node = nodes[producer] if producer else -1

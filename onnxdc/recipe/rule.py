@@ -140,6 +140,6 @@ class Rule(Options):
         """Tell whether every condition that is given holds for the weight."""
         return (
             (self.pattern is None or weight.name == self.pattern or fnmatchcase(weight.name, self.pattern))
-            and (self.op is None or any(use.node.op_type == self.op for use in weight.uses))
+            and (self.op is None or self.op in weight.op_types)
             and (self.kind is None or weight.kind == self.kind)
         )
