@@ -13,7 +13,7 @@ from onnxdc.graph.constants import constant_tensor
 # of an output of 256 values.
 _BETWEEN: Final = frozenset(
     {"Add", "AveragePool", "Clip", "Concat", "Flatten", "GlobalAveragePool", "LeakyRelu", "MaxPool", "Pad", "Relu"}
-    | {"Reshape", "Sigmoid", "Split", "Squeeze", "Transpose", "Unsqueeze"}
+    | {"Reshape", "Sigmoid", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"}
 )
 _RECTIFIERS: Final = frozenset({"Clip", "Relu"})  # that become the range of the layer before them
 

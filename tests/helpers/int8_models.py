@@ -19,8 +19,9 @@ def images(count: int, seed: int = 0) -> np.ndarray:
     return (noise[:, :, :10, :10] + noise[:, :, 2:, 2:] + noise[:, :, 1:-1, 1:-1]).astype(np.float32)
 
 
-def residual_network(opset: int = 17) -> ir.Model:
-    """A small residual network that pads by itself: six layers, with a final Softmax."""
+def residual_network(opset: int = 17, channels: int = 12) -> ir.Model:
+    """A small residual network that pads by itself: five layers, with a final Softmax."""
+    c, d = channels, 2 * channels
     pads = "pads = [1, 1, 1, 1]"
     return build(
         f"""residual (float[N, 3, 10, 10] x) => (float[N, 7] y) {{
@@ -41,15 +42,15 @@ def residual_network(opset: int = 17) -> ir.Model:
             y = Softmax (s)
         }}""",
         opset=opset,
-        w1=normal(12, 3, 3, 3, seed=1) / 4,
-        b1=normal(12, seed=2) / 4,
-        w2=normal(12, 12, 3, 3, seed=3) / 8,
-        b2=normal(12, seed=4) / 4,
-        w3=normal(12, 12, 3, 3, seed=5) / 8,
-        b3=normal(12, seed=6) / 4,
-        w4=normal(24, 12, 3, 3, seed=7) / 8,
-        b4=normal(24, seed=8) / 4,
-        fc=normal(7, 24, seed=9),
+        w1=normal(c, 3, 3, 3, seed=1) / 4,
+        b1=normal(c, seed=2) / 4,
+        w2=normal(c, c, 3, 3, seed=3) / 8,
+        b2=normal(c, seed=4) / 4,
+        w3=normal(c, c, 3, 3, seed=5) / 8,
+        b3=normal(c, seed=6) / 4,
+        w4=normal(d, c, 3, 3, seed=7) / 8,
+        b4=normal(d, seed=8) / 4,
+        fc=normal(7, d, seed=9),
         bias=normal(7, seed=10) / 8,
         widths=np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64),
         zero=np.array(0, np.float32),
