@@ -38,7 +38,7 @@ PASSES: Sequence[set[str]] = (
     {"cost", "tables", "codebooks"},
     {"execution", "codings"},
     {"result"},
-    {"plan", "fusion", "halves"},
+    {"plan", "fusion", "halves", "biases"},
     {"decision"},
     {"fold", "prune", "share", "strip", "encode", "decode"},
 )

@@ -21,6 +21,7 @@ const SPARSE =
   /^SparseQuant(?:(Gather)|(Gemm|(MatMul)(Bias)?|(Conv)(Add)?)(Relu|Clip|LeakyRelu|Silu|HardSwish|Gelu|GeluTanh)?)$/;
 const GROUP = 10; // inputs of a group: eight tensors, two for symbols
 const GROUP_ATTRIBUTES = ["checksum", "packet", "group_axis", "dtype"];
+const INT32 = 6; // the type of integer biases, which no weight has
 const SLOPE = "slope"; // the alpha of LeakyRelu
 
 /**
@@ -83,7 +84,7 @@ export function addBias(nodes, node) {
   nodes.add("Mul", [xScale, step], { output: scale });
   const wide = nodes.add("Cast", [bias], { attributes: [typeAttribute(Type.FLOAT)] });
   const rounded = nodes.add("Round", [nodes.add("Div", [wide, scale])]);
-  nodes.add("Cast", [rounded], { output: integers, attributes: [typeAttribute(Type.INT32)] });
+  nodes.add("Cast", [rounded], { output: integers, attributes: [typeAttribute(INT32)] });
   return node.inputs;
 }
 

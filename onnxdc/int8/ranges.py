@@ -1,21 +1,24 @@
-"""The ranges of activations, as far as data tell them: from the least to the largest value of each tensor."""
+"""The ranges of activations, as data tell them: those at which rounding to 256 values loses least."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxdc.calibration.tapped import Tapped
 from onnxdc.model_io.feeds import Feed
+from onnxdc.numeric.ranges import best_range
 from onnxdc.passes.plan import Plan
 
 Ranges: TypeAlias = Mapping[str, tuple[float, float]]
-"""Name of a tensor -> its least and its largest value; both 0 of one that had no finite value."""
+"""Name of a tensor -> the least and the largest value that its integers stand for; both 0 if it is always 0."""
 
 _MEMORY: Final = 500_000_000  # bytes that the tensors of a portion of data may take
+_BINS: Final = 2048  # eight for each integer
 
 
 def ranges_of(
@@ -25,34 +28,43 @@ def ranges_of(
     *,
     custom_ops: Sequence[str | os.PathLike[str]] = (),
 ) -> Ranges:
-    """Return the ranges of tensors of the main graph.
+    """Return the ranges of tensors of the main graph. The model is run twice.
 
     Args:
         plan: The model, which is not changed.
         names: The names of the tensors.
-        feeds: The data.
+        feeds: The data, to be iterated twice.
         custom_ops: Libraries of somebody's own operators that the model needs.
 
     Raises:
         ModelError: The model cannot be run on these feeds.
     """
-    found: dict[str, tuple[float, float]] = {}
     tapped = Tapped(plan.model, set(names), _MEMORY, custom_ops)
+    ends: dict[str, tuple[float, float]] = {}
+    histograms: dict[str, NDArray[np.float64]] = {}
+
+    def see_ends(name: str, values: np.ndarray) -> None:
+        low, high = ends.get(name, (0.0, 0.0))  # zero has to be a value of every range
+        ends[name] = min(low, float(values.min())), max(high, float(values.max()))
+
+    def count(name: str, values: np.ndarray) -> None:
+        counts, _ = np.histogram(values, bins=_BINS, range=ends[name])
+        histograms[name] = histograms.get(name, 0) + counts
+
+    _each(tapped, feeds, see_ends)
+    _each(tapped, feeds, lambda name, values: count(name, values) if ends[name][0] < ends[name][1] else None)
+    return {
+        name: best_range(histograms[name], *bounds) if name in histograms else bounds for name, bounds in ends.items()
+    }
+
+
+def _each(tapped: Tapped, feeds: Iterable[Feed], see: Callable[[str, np.ndarray], None]) -> None:
+    """Run a model, and call a function with the finite values of each tensor."""
     for feed in feeds:
         for _, tensors in tapped.run(feed):
             for name, tensor in tensors.items():
-                low, high = found.get(name, (0.0, 0.0))  # zero has to be a value of every grid
-                low_now, high_now = _range(tensor)
-                found[name] = min(low, low_now), max(high, high_now)
-    return found
-
-
-def _range(tensor: np.ndarray) -> tuple[float, float]:
-    """Return the least and the largest finite value; zeros if there is none."""
-    if not tensor.size:
-        return 0.0, 0.0
-    low, high = float(tensor.min()), float(tensor.max())
-    if np.isfinite(low) and np.isfinite(high):
-        return low, high
-    finite = tensor[np.isfinite(tensor)]
-    return _range(finite)
+                values = tensor.reshape(-1)
+                if not np.isfinite(values.sum(dtype=np.float64)):
+                    values = values[np.isfinite(values)]
+                if values.size:
+                    see(name, values)

@@ -13,6 +13,7 @@ import pytest
 import onnxdc
 from onnxdc import ModelError, Recipe
 from onnxdc.passes.biases import quantized_bias, restore_biases
+from tests.helpers.c_interface import expand_buffer
 from tests.helpers.int8_models import images, optimised_operators, residual_network
 from tests.helpers.text_models import normal
 
@@ -136,3 +137,10 @@ def test_a_node_that_reads_something_else_is_refused(encoded: ir.Model, index: i
     node.replace_input_with(index, model.graph.inputs[0])
     with pytest.raises(ModelError, match="QuantizeBias: expected initializers of float16, float32 and float32"):
         restore_biases(model, {})
+
+
+def test_the_native_library_leaves_the_function_to_onnxruntime(plain: ir.Model, encoded: ir.Model) -> None:
+    expanded = onnx.load_from_string(expand_buffer(ir.to_proto(encoded).SerializeToString()))
+    assert [function.name for function in expanded.functions] == ["QuantizeBias"]
+    session = ort.InferenceSession(expanded.SerializeToString(), providers=["CPUExecutionProvider"])
+    np.testing.assert_array_equal(session.run(None, OTHERS)[0], run(plain))
