@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final, Unpack
 
 from onnxdc.api.encoding import COMPRESS, COMPRESS_INT8, encode_plan, file_bytes, remarks_of, require_groups
+from onnxdc.api.integers import unheeded
 from onnxdc.api.result import CompressionResult
 from onnxdc.budget.builds import Build
 from onnxdc.budget.choosing import Chooser
@@ -112,8 +113,9 @@ def compress(
         folded = replace(folded, plan=replace(folded.plan, mapper=mapper))
         if not folded.pays:
             require(folded.plan, model, ROLES)
+        told = unheeded(folded.plan, recipe, calibrates=data is not None)
         if wish.is_any:
-            return _chosen(folded, wish, model, before, custom_ops, progress, check=check)
+            return _chosen(folded, wish, model, before, custom_ops, progress, check=check, told=told)
         plan = folded.plan
         pruned = prune(plan, progress=stage_progress("prune", progress))
         shared = share(plan, progress=stage_progress("share", progress))
@@ -123,7 +125,7 @@ def compress(
         if not report.is_encoded and folded.pays:
             return _folded_only(model, recipe, custom_ops, check=check)
         require_groups(report, model, plan, "compress")
-        remarks = remarks_of(model, original, loaded, custom_ops)
+        remarks = (*told, *remarks_of(model, original, loaded, custom_ops))
         report = replace(report, folds=folded.changes, file_before=before, remarks=remarks, losses=losses)
         return CompressionResult(loaded, report)
 
@@ -137,8 +139,9 @@ def _chosen(
     progress: StageProgress | None,
     *,
     check: bool,
+    told: tuple[str, ...],
 ) -> CompressionResult:
-    """Return the result for a model of which something is wished for."""
+    """Return the result for a model of which something is wished for; ``told`` is to be told of it, too."""
     chooser = Chooser(folded.plan, wish, source, custom_ops, progress)
     choice = chooser.choose(_bytes_of, before)
     plan = choice.build.plan
@@ -150,7 +153,7 @@ def _chosen(
     chooser.judged(choice, plan.model)
     provenance.extend(plan.model, "budget", choice.record)
     report = replace(report, folds=folded.changes, file_before=before, cautions=tuple(choice.cautions))
-    return CompressionResult(plan.model, replace(report, remarks=(*choice.told, *remarks)))
+    return CompressionResult(plan.model, replace(report, remarks=(*told, *choice.told, *remarks)))
 
 
 def _bytes_of(build: Build) -> int:

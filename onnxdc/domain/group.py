@@ -176,8 +176,8 @@ def make_standard(node: ir.Node, weight: ir.Value) -> None:
 
 def decode_into(
     weight: ir.Value, graph: ir.Graph, decoder: str, group: Sequence[ir.Value], attributes: Iterable[ir.Attr]
-) -> None:
-    """Let a node yield what a constant yielded: before its Constant node, else at the graph's start.
+) -> ir.Value:
+    """Let a node yield what a constant yielded: before its Constant node, else at the graph's start; return its output.
 
     Args:
         weight: The constant.
@@ -190,6 +190,7 @@ def decode_into(
     node = ir.Node(DOMAIN, decoder, group, attributes, outputs=[output], name="")
     graph.insert_before(weight.producer() or graph[0], node)
     weight.replace_all_uses_with(output, replace_graph_outputs=True)
+    return output
 
 
 def drop_symbols(model: ir.Model) -> None:

@@ -47,6 +47,7 @@ _NODE_BYTES: Final = 2**14  # that a recorded node, or a constant, may take unpa
 _RATIO: Final = 100  # ... or all of them together for each packed byte: whichever is more
 _GRAPH_TYPES: Final = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
 _MAX_INTEGER: Final = 2**31  # versions and positions are below: a protobuf message has fewer bytes
+ADDED: Final = "added"
 STORAGES: Final = {
     "float_data": ("float32",),
     "int32_data": ("float16", "bfloat16", "int8", "uint8", "int4", "uint4"),
@@ -61,7 +62,8 @@ class Origin:
 
     Attributes:
         name: The name of the weight, if the group says another; else empty.
-        info: Its value_info: ``"plain"`` for one that repeats type and shape of the tensor, else the proto in base64.
+        info: Its value_info: ``"plain"`` for one that repeats type and shape of the tensor, else the proto in base64;
+            of a weight that a node yields ``"added"`` if it had none, and the output of the node has one.
         storage: The field of the TensorProto that held the data, if it was not ``raw_data``.
         doc: The tensor's doc_string.
         props: The tensor's metadata_props.

@@ -13,6 +13,7 @@ import onnx_ir as ir
 from onnxdc.domain.origin import KEY, STORAGES, Origin, check_texts
 from onnxdc.errors import ModelError
 from onnxdc.numeric.arrays import INTEGER_TYPES
+from onnxdc.numeric.integers import is_nibble
 
 
 def describe(value: ir.Value, tensor: ir.TensorProtocol, known_as: str) -> Origin:
@@ -91,7 +92,7 @@ def _in_int32_data(array: np.ndarray, raw_data: bytes) -> np.ndarray:
     """Return what int32_data holds: the bits of 16-bit floats, bytes of two integers of four bits, or integers."""
     if array.dtype not in INTEGER_TYPES:
         return array.ravel().view(np.uint16)
-    if INTEGER_TYPES[array.dtype] != array.dtype:
+    if is_nibble(array.dtype):
         return np.frombuffer(raw_data, np.uint8)
     return array.ravel()
 

@@ -13,9 +13,11 @@ import onnxruntime
 from onnxdc.domain.limits import Budget
 from onnxdc.errors import ModelError
 from onnxdc.evaluate.inputs import made_up_feeds
+from onnxdc.evaluate.optimised import optimised_operators
 from onnxdc.evaluate.runner import Runner, session_options
 from onnxdc.model_io.feeds import Feed, input_specs
-from onnxdc.passes.decode import charge_portable
+from onnxdc.passes.decode import charge_portable, has_integers
+from onnxdc.report.integer_check import lost_operators
 from onnxdc.runtime import session, why_not_native
 
 _CLOSE: Final = 1e-4  # relative to the largest output: sums in another order, as between native and portable runs
@@ -33,7 +35,8 @@ def check_encoded(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | 
         custom_ops: Libraries of somebody's own operators that the models need.
 
     Returns:
-        What could not be run and why, a sentence each; empty if both ways were run and agree.
+        What could not be run and why, and which operators on integers are lost, a sentence each; empty if both ways
+        were run and agree.
 
     Raises:
         ModelError: onnxruntime takes the original and not what became of it, or the two differ by more than rounding.
@@ -61,7 +64,15 @@ def check_encoded(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | 
                     f"what was encoded differs, run {name}: expected outputs within {_CLOSE:g} of the largest, "
                     f"got {difference:.1e}; please report it"
                 )
-    return left_out
+    return [*left_out, *_lost(before, after, custom_ops)]
+
+
+def _lost(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """Say which operators on integers onnxruntime does not make of a quantised model any more once it is coded."""
+    if not has_integers(after) or _why_not(after, native=False) is not None:
+        return []
+    counts = [optimised_operators(model, custom_ops, 2**62) for model in (before, after)]
+    return [f"onnxruntime alone runs fewer {text}: it may be slower" for text in lost_operators(*counts)]
 
 
 def _runner(

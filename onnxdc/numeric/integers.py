@@ -19,6 +19,11 @@ def integer_counts(array: np.ndarray) -> np.ndarray:
     return histogram(bit_patterns(values), MAX_CODES)
 
 
+def is_nibble(dtype: np.dtype) -> bool:
+    """Tell whether a type is one of integers of four bits."""
+    return INTEGER_TYPES.get(dtype, dtype) != dtype
+
+
 def stored_bytes(array: np.ndarray) -> int:
     """Return the bytes that a weight of one of INTEGER_TYPES takes in a file: two values of four bits share one.
 
@@ -26,7 +31,7 @@ def stored_bytes(array: np.ndarray) -> int:
     >>> stored_bytes(np.zeros(5, np.int8)), stored_bytes(np.zeros(5, ml_dtypes.int4))
     (5, 3)
     """
-    return array.size if INTEGER_TYPES[array.dtype] == array.dtype else -(-array.size // 2)
+    return -(-array.size // 2) if is_nibble(array.dtype) else array.size
 
 
 def entropy(counts: np.ndarray) -> float:
@@ -78,7 +83,7 @@ def from_centre(centre: int, dtype: np.dtype) -> np.ndarray:
         dtype: One of INTEGER_TYPES; the result is of the type that its values are stored in.
     """
     stored = INTEGER_TYPES[dtype]
-    levels = MAX_CODES if stored == dtype else 16
+    levels = 16 if is_nibble(dtype) else MAX_CODES
     number = np.arange(levels)
     distance = np.where(number % 2, -(number + 1) // 2, number // 2)
     lowest = -levels // 2 if stored == np.int8 else 0

@@ -12,8 +12,8 @@ import onnx_ir as ir
 
 from onnxdc.domain import group
 from onnxdc.domain.limits import Budget, dense_bytes, portable_bytes, stored_bytes
-from onnxdc.domain.operators import DECODERS, DOMAIN, has_group
-from onnxdc.domain.origin import NameCount, Origin, Origins
+from onnxdc.domain.operators import DECODERS, DOMAIN, INTEGER, has_group
+from onnxdc.domain.origin import ADDED, NameCount, Origin, Origins
 from onnxdc.domain.weight_origin import restored_constant, restored_tensor, restored_value
 from onnxdc.errors import FormatError, ModelError
 from onnxdc.graph.walk import insert_at
@@ -158,6 +158,15 @@ def charge_portable(model: ir.Model, budget: Budget) -> None:
         budget.charge(portable_bytes(_read(stored)) * len(stored.nodes), stored.name)
 
 
+def has_integers(model: ir.Model) -> bool:
+    """Tell whether a model has weights of integers that are coded."""
+    return any(
+        node.domain == DOMAIN and node.op_type in DECODERS and node.op_type.endswith(INTEGER)
+        for graph in model.graphs()
+        for node in graph
+    )
+
+
 def portable_memory(model: ir.Model) -> int:
     """Estimate the bytes that opening a model by its portable bodies takes above opening the dense model."""
     return sum(
@@ -287,6 +296,8 @@ def _dense_weight(stored: _StoredWeight, known: _DecodedGroup, origin: Origin, g
     name = (node.outputs[0].name if node else origin.name) or stored.name or "weight"
     dtype, shape = ir.DataType.from_numpy(compressed.dtype), ir.Shape(compressed.shape)
     value = group.copied(node.outputs[0]) if node else restored_value(name, dtype, shape, origin)
+    if node and origin.info == ADDED:
+        value.type = value.shape = None
     tensor_name = name if origin.node < 0 else origin.tensor
 
     def restored() -> ir.TensorProtocol:

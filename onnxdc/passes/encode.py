@@ -17,7 +17,7 @@ import onnx_ir as ir
 
 from onnxdc.domain import group
 from onnxdc.domain.operators import DOMAIN
-from onnxdc.domain.origin import NameCount, Origins
+from onnxdc.domain.origin import ADDED, NameCount, Origins
 from onnxdc.domain.portable.biases import quantize_bias_function
 from onnxdc.domain.weight_origin import describe
 from onnxdc.errors import ModelError
@@ -50,6 +50,9 @@ from onnxdc.shown import shown
 
 MIN_IR_VERSION: Final = 8  # the first with model-local functions
 BFLOAT16_OPSET: Final = 13  # the first whose Cast takes bfloat16
+NIBBLES_OPSET: Final = 21  # the first with an operator that yields integers of four bits
+_NIBBLES: Final = frozenset({ir.DataType.INT4, ir.DataType.UINT4})
+_NEEDING_SHAPES: Final = frozenset({"GatherBlockQuantized"})
 
 
 def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None) -> Result[Encoded]:
@@ -76,7 +79,8 @@ def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None)
         coded_weights.append(CodedWeight(planned.weight, outcome.value, dense, execution, planned.settings.index_bits))
 
     work = partial(code_weight, widened=opset < BFLOAT16_OPSET, force=force)
-    result: Result[Encoded] = Result(plan.model, skips=work_on_each(plan, work, keep, progress, _obstacle).skips)
+    obstacle = partial(_obstacle, opset)
+    result: Result[Encoded] = Result(plan.model, skips=work_on_each(plan, work, keep, progress, obstacle).skips)
     if not coded_weights:
         return result
     decision = decide(plan, coded_weights, shapes, opset)
@@ -163,7 +167,7 @@ def _default_opset(model: ir.Model) -> int:
     return opset
 
 
-def _obstacle(weight: Weight) -> Skip | None:
+def _obstacle(opset: int, weight: Weight) -> Skip | None:
     """Say why a weight cannot become a group of initializers, None if it can."""
     reason = ""
     producer = weight.value.producer()
@@ -173,6 +177,9 @@ def _obstacle(weight: Weight) -> Skip | None:
         reason = "has a quantization annotation"
     elif producer is not None and "value" not in producer.attributes:
         reason = "its Constant node holds no tensor"
+    elif weight.tensor.dtype in _NIBBLES and opset < NIBBLES_OPSET:
+        dtype = weight.tensor.dtype.name.lower()
+        reason = f"no function yields {dtype} before operator set {NIBBLES_OPSET}, and the model is of {opset}"
     return Skip(weight.name, SkipCode.NO_ROOM, reason) if reason else None
 
 
@@ -204,6 +211,18 @@ def _apply(model: ir.Model, decision: Decision) -> None:
     origins.biases = biases or {}
     origins.halves = store_halves(model, names)
     origins.store(model)
+
+
+def _declared(output: ir.Value, weight: Weight) -> str:
+    """Say the type and the shape of a weight that a node yields, where onnxruntime 1.20 does not infer it.
+
+    Returns:
+        What the origin is to note of that.
+    """
+    if output.type is not None or not _NEEDING_SHAPES & weight.op_types:
+        return ""
+    output.type, output.shape = ir.TensorType(weight.tensor.dtype), ir.Shape(weight.shape)
+    return ADDED
 
 
 def _apply_to_graph(
@@ -244,8 +263,8 @@ def _apply_to_graph(
                 for node in value.consumers():
                     group.make_sparse(node, [*values, *symbol_inputs], attributes)
             else:
-                record.info = ""  # the dense weight is still in the graph, with its value_info
-                group.decode_into(value, graph, coded.decoder, [*values, *symbol_inputs], attributes)
+                output = group.decode_into(value, graph, coded.decoder, [*values, *symbol_inputs], attributes)
+                record.info = _declared(output, coded.weight)  # the weight is still in the graph, with its value_info
             origins.weights[known_as] = record
             initializers[value] = values
             if producer is not None:

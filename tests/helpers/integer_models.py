@@ -81,6 +81,24 @@ def qdq_conv(opset: int = 17, ir_version: int = 8, weight: np.ndarray | None = N
     return model_of(nodes, _IMAGES, (FLOAT, 4), opset, ir_version, **arrays)
 
 
+def fake_quantised(dtype: Any = np.int8, channels: tuple[int, ...] = (), opset: int = 17) -> ir.Model:
+    """Training for quantisation exports this: a float weight that is quantised, and given back, when the model runs."""
+    nodes = [
+        *_quantized("x"),
+        helper.make_node("Clip", ["w", "low", "high"], ["w_c"]),
+        helper.make_node("QuantizeLinear", ["w_c", "sw", "zw"], ["w_q"], axis=0),
+        helper.make_node("DequantizeLinear", ["w_q", "sw", "zw"], ["w_d"], axis=0),
+        helper.make_node("Conv", ["x_d", "w_d"], ["c"], pads=[1, 1, 1, 1]),
+        *_quantized("c"),
+        helper.make_node("Identity", ["c_d"], ["y"]),
+    ]
+    w = (np.random.default_rng(3).standard_normal((64, 64, 3, 3)) / 20).astype(np.float32)
+    scale = 0.02 if np.dtype(dtype) == np.int8 else 0.05
+    arrays = {"w": w, "sw": np.full(channels, scale, np.float32), "zw": np.zeros(channels, dtype)}
+    bounds = {"low": np.float32(-0.15), "high": np.float32(0.15)}
+    return model_of(nodes, _IMAGES, (FLOAT, 4), opset, 10, sx=np.float32(0.05), zx=_ZERO, **arrays, **bounds)
+
+
 def qlinear_conv() -> ir.Model:
     """QLinearConv with a scale for each channel."""
     nodes = [
@@ -144,6 +162,21 @@ def matmul_nbits() -> ir.Model:
         "MatMulNBits", ["x", "w", "sw"], ["y"], domain="com.microsoft", K=SIZE, N=rows, bits=4, block_size=32
     )
     return model_of([node], _ROWS, (FLOAT, 2), w=np.ascontiguousarray(packed), sw=scales(rows * SIZE // 32))
+
+
+def gather_block_quantized(dtype: Any = ml_dtypes.uint4, opset: int = 21) -> ir.Model:
+    """Rows of a table of four bits, by onnxruntime's operator."""
+    node = helper.make_node(
+        "GatherBlockQuantized",
+        ["w", "x", "sw"],
+        ["y"],
+        domain="com.microsoft",
+        gather_axis=0,
+        quantize_axis=1,
+        block_size=32,
+    )
+    w = integers(400, SIZE, dtype=dtype, spread=1.5, centre=8 if dtype is ml_dtypes.uint4 else 0)
+    return model_of([node], (TensorProto.INT64, ["N"]), (FLOAT, 2), opset, 10, w=w, sw=scales(400, SIZE // 32))
 
 
 def gather() -> ir.Model:
@@ -221,6 +254,7 @@ MODELS: Mapping[str, Callable[[], ir.Model]] = {
     "ConvInteger": conv_integer,
     "MatMulNBits": matmul_nbits,
     "Gather": gather,
+    "GatherBlockQuantized": gather_block_quantized,
     "INT4": four_bits,
     "UINT4": lambda: four_bits(ml_dtypes.uint4),
     "INT4, odd": lambda: four_bits(size=3 * SIZE + 1),

@@ -16,7 +16,18 @@ import onnxdc
 from onnxdc.domain.operators import DOMAIN
 from onnxdc.errors import ModelError
 from onnxdc.graph.slots import Role
-from tests.helpers.integer_models import MODELS, SIZE, feeds_of, integers, matmul_integer, model_of, qdq_conv, qgemm
+from tests.helpers.integer_models import (
+    MODELS,
+    SIZE,
+    fake_quantised,
+    feeds_of,
+    gather_block_quantized,
+    integers,
+    matmul_integer,
+    model_of,
+    qdq_conv,
+    qgemm,
+)
 from tests.helpers.small_models import saved
 
 LEVELS = [
@@ -205,3 +216,59 @@ def test_no_elements_and_no_readers() -> None:
 
     assert reasons["unread"] == "already int8, not used"
     assert proto(onnxdc.decode(result.model).model) == proto(model)
+
+
+def test_four_bits_take_an_operator_set_that_yields_them() -> None:
+    with pytest.raises(ModelError, match="w: no function yields uint4 before operator set 21, and the model is of 17"):
+        onnxdc.encode(gather_block_quantized(opset=17))
+
+
+@pytest.mark.parametrize("channels", [(), (64,)])
+@pytest.mark.parametrize(
+    ("dtype", "opset"), [(np.int8, 13), (np.uint8, 17), (ml_dtypes.int4, 21), (ml_dtypes.uint4, 21)]
+)
+def test_fake_quantised_weights_become_integers_first(
+    dtype: type, opset: int, channels: tuple[int, ...], tmp_path: Path
+) -> None:
+    model = fake_quantised(dtype, channels, opset)
+    result = onnxdc.compress(model)
+    (row,) = [row for row in result.report.rows if row.encoded_bytes is not None]
+    assert (row.name, row.dtype, row.reader) == ("w", np.dtype(dtype).name, "Conv after DequantizeLinear")
+    assert row.kind == "conv"
+
+    result.save(tmp_path / "b.onnx")
+    before = saved(model, tmp_path / "a.onnx")
+    plain, small = (optimised(path, LEVELS[2], tmp_path / "o.onnx") for path in (before, tmp_path / "b.onnx"))
+    assert plain[1] == small[1]
+    feeds = feeds_of(model)
+    np.testing.assert_array_equal(plain[0].run(None, feeds)[0], small[0].run(None, feeds)[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"density": 0.1}, "density"),
+        ({"step": 0.3, "bits": 4}, "step, bits"),
+        ({"global_density": 0.2}, "global_density"),
+    ],
+)
+def test_what_is_asked_of_values_is_not_for_integers(options: dict[str, float], said: str) -> None:
+    model = MODELS["MatMulInteger, unsigned"]()
+    result = onnxdc.compress(model, **options)
+
+    assert f"{said}: not for w: already uint8, coded as they are" in result.report.remarks
+    np.testing.assert_array_equal(
+        onnxdc.decode(result.model).model.graph.initializers["w"].const_value.numpy(),
+        model.graph.initializers["w"].const_value.numpy(),
+    )
+    assert not any("not for" in remark for remark in onnxdc.compress(model).report.remarks)
+
+
+def test_data_do_nothing_for_integers_and_a_size_that_cannot_be_had_is_an_error() -> None:
+    model = matmul_integer()
+    data = [feeds_of(model)] * 60
+    result = onnxdc.compress(model, data=data)
+
+    assert "data: not for w: already int8, coded as they are" in result.report.remarks
+    with pytest.raises(ModelError, match="expected a file of at most 9,000 bytes, got"):
+        onnxdc.compress(model, target_size=9000)
