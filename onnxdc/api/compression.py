@@ -20,6 +20,7 @@ from onnxdc.domain.limits import Limit
 from onnxdc.errors import OptionError, OptionName
 from onnxdc.graph.slots import ROLES
 from onnxdc.model_io import Source
+from onnxdc.model_io.notes import notes_of
 from onnxdc.passes.fold.planned import FoldedPlan, plan_folded
 from onnxdc.passes.plan import plan_weights
 from onnxdc.passes.prune import prune
@@ -148,10 +149,13 @@ def _chosen(
     original = plan.model.clone() if check else None
     stages = COMPRESS_INT8 if wish.int8 else COMPRESS
     report = encode_plan(plan, stages, progress, earlier=choice.build.shared.skips)
-    require_groups(report, source, plan, "compress")
-    remarks = remarks_of(source, original, plan.model, custom_ops)
+    remarks: tuple[str, ...] = ("int8 only: coding makes no weight smaller", *notes_of(plan.model))
+    if report.is_encoded or not wish.int8:
+        require_groups(report, source, plan, "compress")
+        remarks = remarks_of(source, original, plan.model, custom_ops)
     chooser.judged(choice, plan.model)
-    provenance.extend(plan.model, "budget", choice.record)
+    if report.is_encoded:
+        provenance.extend(plan.model, "budget", choice.record)
     report = replace(report, folds=folded.changes, file_before=before, cautions=tuple(choice.cautions))
     return CompressionResult(plan.model, replace(report, remarks=(*told, *choice.told, *remarks)))
 

@@ -15,7 +15,7 @@ from onnxdc.int8.ranges import Ranges
 from onnxdc.int8.static import place, tensors_of
 from onnxdc.int8.tables import make_tables
 from onnxdc.int8.targets import Target, Way
-from onnxdc.int8.tidy import free_outputs, pad_integers
+from onnxdc.int8.tidy import free_outputs, pad_integers, share_numbers
 
 
 def static_tensors(model: ir.Model, targets: Sequence[Target], small: Sequence[str] = ()) -> list[str]:
@@ -46,6 +46,7 @@ def int8_model(
     if layers:
         chosen = chosen_nodes(floats.graph, layers)
         model = place(floats, chosen, ranges)
+        share_numbers(model, floats.graph.initializers)
         names = Names(model)
         put_integers(model, floats, weights, names)
         free_outputs(model, {node.name or "" for node in chosen})

@@ -38,6 +38,24 @@ def free_outputs(model: ir.Model, chosen: Collection[str]) -> None:
                 drop_if_unused(value)
 
 
+def share_numbers(model: ir.Model, before: Collection[str]) -> None:
+    """Store equal scales and zero points once, such as the many zeros of what a Relu bounds.
+
+    Args:
+        model: The model, changed in place.
+        before: The names of initializers that are none.
+    """
+    first: dict[tuple[ir.DataType, bytes], ir.Value] = {}
+    for name, value in list(model.graph.initializers.items()):
+        tensor = value.const_value
+        if name in before or tensor is None or len(tensor.shape) or value.is_graph_output():
+            continue
+        same = first.setdefault((tensor.dtype, tensor.tobytes()), value)
+        if same is not value:
+            ir.convenience.replace_all_uses_with(value, same)
+            drop_if_unused(value)
+
+
 def pad_integers(model: ir.Model) -> None:
     """Have a Pad with zeros pad the integers before DequantizeLinear, with their zero point: the same, and quicker."""
     for pad in [node for node in model.graph if node.op_type == "Pad" and node.domain == ""]:

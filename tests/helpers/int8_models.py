@@ -57,7 +57,7 @@ def residual_network(opset: int = 17, channels: int = 12) -> ir.Model:
     )
 
 
-def encoder(opset: int = 17, outlier: float = 0.0) -> ir.Model:
+def encoder(opset: int = 17, outlier: float = 0.0, words: int = 50) -> ir.Model:
     """Embeddings, two products of three dimensions that read the same, and one that follows: no convolution."""
     first = normal(32, 48, seed=1) / 6
     first[3, 5] += outlier
@@ -75,7 +75,7 @@ def encoder(opset: int = 17, outlier: float = 0.0) -> ir.Model:
             y = Add (b3, z)
         }""",
         opset=opset,
-        table=normal(50, 32, seed=4),
+        table=normal(words, 32, seed=4),
         w1=first,
         b1=normal(48, seed=5),
         w2=normal(32, 48, seed=2) / 6,
