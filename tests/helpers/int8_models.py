@@ -59,10 +59,10 @@ def residual_network(opset: int = 17, channels: int = 12) -> ir.Model:
 
 def encoder(opset: int = 17, outlier: float = 0.0, words: int = 50) -> ir.Model:
     """Embeddings, two products of three dimensions that read the same, and one that follows: no convolution."""
-    first = normal(32, 48, seed=1) / 6
+    first = normal(96, 80, seed=1) / 10
     first[3, 5] += outlier
     return build(
-        """encoder (int64[N, T] ids) => (float[N, T, 20] y) {
+        """encoder (int64[N, T] ids) => (float[N, T, 60] y) {
             g = Gather (table, ids)
             e = Erf (g)
             a = MatMul (e, w1)
@@ -75,13 +75,13 @@ def encoder(opset: int = 17, outlier: float = 0.0, words: int = 50) -> ir.Model:
             y = Add (b3, z)
         }""",
         opset=opset,
-        table=normal(words, 32, seed=4),
+        table=normal(words, 96, seed=4),
         w1=first,
-        b1=normal(48, seed=5),
-        w2=normal(32, 48, seed=2) / 6,
-        b2=normal(48, seed=6),
-        w3=normal(48, 20, seed=3) / 6,
-        b3=normal(20, seed=7),
+        b1=normal(80, seed=5),
+        w2=normal(96, 80, seed=2) / 10,
+        b2=normal(80, seed=6),
+        w3=normal(80, 60, seed=3) / 9,
+        b3=normal(60, seed=7),
     )
 
 
