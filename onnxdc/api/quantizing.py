@@ -14,6 +14,7 @@ from onnxdc.budget.choosing import Chooser
 from onnxdc.budget.dataset import Data
 from onnxdc.budget.wish import MetricName, Wish
 from onnxdc.domain.limits import Limit
+from onnxdc.evaluate.self_check import made_up_divergence
 from onnxdc.graph.slots import Role
 from onnxdc.model_io import Source
 from onnxdc.model_io.notes import notes_of
@@ -95,6 +96,8 @@ def quantize(
         choice = chooser.choose(_bytes_of, before)
         build = choice.build
         chooser.judged(choice, build.plan.model)
+        if data is None:
+            choice.told += made_up_divergence(model, build.plan.model, custom_ops)
     floats = build.floats or build.plan
     report = Report(
         weight_rows(floats, skips=build.shared.skips),

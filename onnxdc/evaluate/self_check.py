@@ -10,11 +10,14 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime
 
+from onnxdc import model_io
 from onnxdc.domain.limits import Budget
 from onnxdc.errors import ModelError
 from onnxdc.evaluate.inputs import made_up_feeds
+from onnxdc.evaluate.judge import Judge
 from onnxdc.evaluate.optimised import optimised_operators
 from onnxdc.evaluate.runner import Runner, session_options
+from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import Feed, input_specs
 from onnxdc.passes.decode import charge_portable, has_integers
 from onnxdc.report.integer_check import lost_operators
@@ -65,6 +68,27 @@ def check_encoded(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | 
                     f"got {difference:.1e}; please report it"
                 )
     return [*left_out, *_lost(before, after, custom_ops)]
+
+
+def made_up_divergence(before: Source, after: ir.Model, custom_ops: Sequence[str | os.PathLike[str]] = ()) -> list[str]:
+    """Run a model that was changed and the one that it was made of on made-up inputs, and tell their divergence.
+
+    Args:
+        before: The model before.
+        after: The model after.
+        custom_ops: Libraries of somebody's own operators that the models need.
+
+    Raises:
+        ModelError: onnxruntime takes the one before and not the other.
+    """
+    original = model_io.load(before, upgrade=False)
+    try:
+        reference = _runner("the original", original, custom_ops)
+        feeds = made_up_feeds(input_specs(original, "the original"), reference, _SEED)[:1]
+        judge = Judge(original, feeds, custom_ops=custom_ops)
+    except ModelError as error:
+        return [f"not checked: {error}"]
+    return [f"f {judge.divergence(after):.3g} on made-up inputs"]
 
 
 def _lost(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | os.PathLike[str]]) -> list[str]:

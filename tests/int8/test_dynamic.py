@@ -168,3 +168,8 @@ def test_what_is_not_faster_on_integers_stays_float() -> None:
     assert "stays float: grouped: Conv in groups is not faster on integers" in notes
     assert "stays float: small: fewer than 4,097 elements are not faster as integers" in notes
     assert "int8: 2 static layers, 1 dynamic layer" in notes
+
+
+def test_without_data_the_divergence_is_told_for_made_up_inputs(quantized: onnxdc.CompressionResult) -> None:
+    (note,) = (note for note in quantized.report.notes() if "made-up" in note)
+    assert 0 < float(note.split()[1]) < 0.01
