@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from onnxdc.budget.builds import Build
 from onnxdc.budget.makers import Calibrated, DataFree
-from onnxdc.errors import OptionError, OptionName
+from onnxdc.errors import ModelError, OptionError, OptionName
 from onnxdc.graph.skips import Skip
 from onnxdc.graph.slots import ROLES
 from onnxdc.graph.weights import find_weights
@@ -73,6 +73,7 @@ def int8_targets(plan: Plan, *, has_data: bool) -> Targets:
     """Return which weights of a plan become int8.
 
     Raises:
+        ModelError: None can.
         OptionError: None does, for there are no data; or a static layer that was asked for needs some.
     """
     targets = targets_of(plan, has_data=has_data)
@@ -84,6 +85,8 @@ def int8_targets(plan: Plan, *, has_data: bool) -> Targets:
         raise OptionError(
             "static activations need ", OptionName("data"), f": {names}; or ", OptionName("activation"), " float"
         )
+    if targets.skips and not targets.targets:
+        raise ModelError(f"nothing to quantize: {'; '.join(_reasons(targets))}")
     return targets
 
 
@@ -91,9 +94,14 @@ def told_of(targets: Targets) -> list[str]:
     """Return a line for what became int8, and one for each reason why weights stay float."""
     counts = grouped((name, target.way.value) for name, target in targets.targets.items())
     became = ", ".join(f"{len(names)} {_WAYS[way]}{'s' * (len(names) > 1)}" for way, names in counts.items())
-    reasons = grouped((skip.name, skip.common_reason) for skip in targets.skips)
-    stays = [f"stays float: {first_names(names)}: {reason}" for reason, names in reasons.items()]
+    stays = [f"stays float: {reason}" for reason in _reasons(targets)]
     return [f"int8: {became}", *stays] if became else stays
+
+
+def _reasons(targets: Targets) -> list[str]:
+    """Return the names of weights that stay float, with the reason, one for each reason."""
+    reasons = grouped((skip.name, skip.common_reason) for skip in targets.skips)
+    return [f"{first_names(names)}: {reason}" for reason, names in reasons.items()]
 
 
 def _plan_of(model: ir.Model, floats: Plan) -> Plan:

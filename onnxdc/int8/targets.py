@@ -186,7 +186,11 @@ def _why_not(use: Use, weight: Weight, way: Way) -> str | None:
         is_rows = node.op_type == "Slice" or (node.attributes.get_int("axis", 0) == 0 and len(weight.shape) == 2)
         return None if is_rows else f"{described(node)} takes no rows from it"
     known = _STATIC if way is Way.STATIC else _DYNAMIC
-    if node.domain != "" or node.op_type not in known or use.index != 1:
+    if node.domain != "" or node.op_type not in _STATIC | _DYNAMIC:
+        return f"{operator_name(node)} is not quantized"
+    if use.index != 1:
+        return f"{node.op_type} is not quantized with a constant on the left"
+    if node.op_type not in known:
         return f"{node.op_type} is not faster on integers with {way} activations"
     if way is Way.DYNAMIC and weight.size < _LEAST:
         return f"fewer than {_LEAST:,} elements are not faster as integers with dynamic activations"

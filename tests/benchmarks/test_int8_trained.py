@@ -27,7 +27,6 @@ def test_unknown_rows(tmp_path: Path) -> None:
 def test_what_exceeds_its_limit_is_named(figure: str, missed: list[str]) -> None:
     with modules_of_benchmarks():
         from int8_trained import Limits, Measured
-
         from onnxdc.evaluate.metrics import Drop
 
         figures = {"f": 0.01, "latency": 0.4, "load": 0.1, "drop": 0.5}

@@ -14,9 +14,9 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from scipy.special import erf
 
 import onnxdc
-from onnxdc import Recipe, Rule
+from onnxdc import ModelError, Recipe, Rule
 from tests.helpers.int8_models import encoder, optimised_operators, sentences
-from tests.helpers.small_models import constants
+from tests.helpers.small_models import constants, recurrent
 from tests.helpers.text_models import build, normal
 
 RECIPE = Recipe(min_elements=100)
@@ -173,3 +173,8 @@ def test_what_is_not_faster_on_integers_stays_float() -> None:
 def test_without_data_the_divergence_is_told_for_made_up_inputs(quantized: onnxdc.CompressionResult) -> None:
     (note,) = (note for note in quantized.report.notes() if "made-up" in note)
     assert 0 < float(note.split()[1]) < 0.01
+
+
+def test_a_model_of_which_nothing_can_run_on_integers_is_refused() -> None:
+    with pytest.raises(ModelError, match="nothing to quantize: W, R: LSTM is not quantized"):
+        onnxdc.quantize(recurrent())
