@@ -14,7 +14,7 @@ from onnxdc.budget.choosing import Chooser
 from onnxdc.budget.dataset import Data
 from onnxdc.budget.wish import MetricName, Wish
 from onnxdc.domain.limits import Limit
-from onnxdc.evaluate.self_check import made_up_divergence
+from onnxdc.evaluate.self_check import integer_layers, made_up_divergence
 from onnxdc.graph.slots import Role
 from onnxdc.model_io import Source
 from onnxdc.model_io.notes import notes_of
@@ -96,6 +96,10 @@ def quantize(
         choice = chooser.choose(_bytes_of, before)
         build = choice.build
         chooser.judged(choice, build.plan.model)
+        layers = integer_layers(build.plan.model, custom_ops)
+        choice.told.append(f"onnxruntime runs {layers} layers on integers")
+        if layers < chooser.integer_layers:
+            choice.cautions.append(f"onnxruntime runs {layers} layers on integers, expected {chooser.integer_layers}")
         if data is None:
             choice.told += made_up_divergence(model, build.plan.model, custom_ops)
     floats = build.floats or build.plan

@@ -21,7 +21,7 @@ from onnxdc.errors import ModelError
 from onnxdc.evaluate.judge import Judge
 from onnxdc.graph.skips import Skip
 from onnxdc.graph.slots import Role
-from onnxdc.int8.targets import Targets, name_nodes
+from onnxdc.int8.targets import Targets, Way, name_nodes
 from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import input_specs
 from onnxdc.passes.plan import Plan
@@ -168,6 +168,12 @@ class Chooser:
         if self._wish.max_drop is not None:
             return self._of_drop(self._wish.max_drop)
         return self._usual()
+
+    @property
+    def integer_layers(self) -> int:
+        """How many layers are to run on integers."""
+        targets = [] if self._targets is None else [*self._targets.targets.values()]
+        return sum(len(target.nodes) for target in targets if target.way is not Way.TABLE)
 
     def judged(self, choice: Choice, model: ir.Model) -> None:
         """Measure what became of the build that was chosen, and tell it.

@@ -27,6 +27,10 @@ _CLOSE: Final = 1e-4  # relative to the largest output: sums in another order, a
 _SENSITIVE: Final = 10  # times the difference that onnxruntime's own optimisations make in the original
 _PORTABLE_BYTES: Final = 2 * 10**9  # what opening the portable bodies may take
 _SEED: Final = 0
+_INTEGER_LAYERS: Final = frozenset(
+    {"ConvInteger", "DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat"}
+    | {"QGemm", "QLinearConv", "QLinearMatMul"}
+)
 
 
 def check_encoded(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | os.PathLike[str]] = ()) -> list[str]:
@@ -89,6 +93,16 @@ def made_up_divergence(before: Source, after: ir.Model, custom_ops: Sequence[str
     except ModelError as error:
         return [f"not checked: {error}"]
     return [f"f {judge.divergence(after):.3g} on made-up inputs"]
+
+
+def integer_layers(model: ir.Model, custom_ops: Sequence[str | os.PathLike[str]] = ()) -> int:
+    """Return how many layers of a model onnxruntime runs on integers.
+
+    Raises:
+        ModelError: onnxruntime refuses it.
+    """
+    counts = optimised_operators(model, custom_ops, 2**62)
+    return sum(count for name, count in counts.items() if name.removeprefix("com.microsoft.") in _INTEGER_LAYERS)
 
 
 def _lost(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | os.PathLike[str]]) -> list[str]:

@@ -11,7 +11,7 @@ from onnxdc.graph.names import Names
 from onnxdc.int8.chosen import chosen_nodes
 from onnxdc.int8.dynamic import make_dynamic
 from onnxdc.int8.integers import put_integers
-from onnxdc.int8.ranges import Ranges
+from onnxdc.int8.ranges import Ranges, common_ranges
 from onnxdc.int8.static import place, tensors_of
 from onnxdc.int8.tables import make_tables
 from onnxdc.int8.targets import Target, Way
@@ -45,7 +45,7 @@ def int8_model(
     layers = _static_layers(floats, targets, small)
     if layers:
         chosen = chosen_nodes(floats.graph, layers)
-        model = place(floats, chosen, ranges)
+        model = place(floats, chosen, common_ranges(chosen, ranges))
         share_numbers(model, floats.graph.initializers)
         names = Names(model)
         put_integers(model, floats, weights, names)

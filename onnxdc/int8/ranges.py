@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
+import onnx_ir as ir
 from numpy.typing import NDArray
 
 from onnxdc.calibration.tapped import Tapped
@@ -56,6 +57,22 @@ def ranges_of(
     return {
         name: best_range(histograms[name], *bounds) if name in histograms else bounds for name, bounds in ends.items()
     }
+
+
+def common_ranges(nodes: Iterable[ir.Node], ranges: Ranges) -> Ranges:
+    """Return the ranges with that of a Concat for all that it joins: its integers are copied then, not rounded again.
+
+    Args:
+        nodes: The nodes that run on integers, in their order.
+        ranges: The ranges.
+    """
+    common = dict(ranges)
+    for node in reversed([node for node in nodes if node.op_type == "Concat"]):
+        bounds = common.get(node.outputs[0].name or "")
+        for value in node.inputs:
+            if bounds is not None and value is not None and value.name in common:
+                common[value.name] = bounds
+    return common
 
 
 def _each(tapped: Tapped, feeds: Iterable[Feed], see: Callable[[str, np.ndarray], None]) -> None:

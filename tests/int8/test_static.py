@@ -155,6 +155,8 @@ def test_what_stays_float_is_told_with_the_reason() -> None:
     result = onnxdc.quantize(residual_network(), Recipe(rules=rules, min_elements=100), data=DATA)
     notes = "\n".join(result.report.notes())
     assert "int8: 3 static layers" in notes
+    assert "onnxruntime runs 3 layers on integers" in notes
+    assert not result.report.cautions
     assert "stays float: w2: left alone by the recipe" in notes
     assert "stays float: w3: activation is float" in notes
     after = constants(result.model)
@@ -174,3 +176,29 @@ def test_the_model_is_not_changed() -> None:
     before = ir.to_proto(model).SerializeToString()
     onnxdc.quantize(model, RECIPE, data=DATA)
     assert ir.to_proto(model).SerializeToString() == before
+
+
+def test_what_is_joined_has_one_scale_so_that_integers_are_copied(tmp_path: Path) -> None:
+    model = build(
+        """g (float[N, 3, 10, 10] x) => (float[N, 8, 6, 6] y) {
+            a = Conv (x, w1, b1)
+            b = Relu (a)
+            c = Conv (x, w2, b2)
+            d = Relu (c)
+            e = Concat <axis = 1> (b, d)
+            y = Conv (e, w3, b3)
+        }""",
+        w1=normal(8, 3, 3, 3, seed=1),
+        b1=normal(8, seed=2),
+        w2=normal(8, 3, 3, 3, seed=3) / 5,
+        b2=normal(8, seed=4),
+        w3=normal(8, 16, 3, 3, seed=5),
+        b3=normal(8, seed=6),
+    )
+    result = onnxdc.quantize(model, RECIPE, data=DATA)
+    (concat,) = (node for node in result.model.graph if node.op_type == "Concat")
+    (after,) = concat.outputs[0].consumers()
+    assert after.op_type == "QuantizeLinear"
+    scales = {value.producer().inputs[1] for value in concat.inputs} | {after.inputs[1]}
+    assert len(scales) == 1
+    assert optimised_operators(result.model, tmp_path)["QLinearConcat"] == 1
