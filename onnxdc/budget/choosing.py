@@ -15,6 +15,7 @@ from onnxdc.budget.dataset import Given, given
 from onnxdc.budget.int8 import Int8, int8_targets, told_of
 from onnxdc.budget.makers import Calibrated, DataFree, says_all_steps
 from onnxdc.budget.size import target_bytes
+from onnxdc.budget.telling import few_items, held_back_record, not_calibrated
 from onnxdc.budget.wish import Wish
 from onnxdc.calibration.sensitivity import Sensitivity
 from onnxdc.errors import ModelError
@@ -26,12 +27,10 @@ from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import input_specs
 from onnxdc.passes.plan import Plan
 from onnxdc.passes.prune import prune
-from onnxdc.report.text import first_names, grouped
 from onnxdc.request import StageProgress, stage_progress
 
 USUAL_F: Final = 0.01  # with data and no other wish: a quarter of what loses a point, see docs/accuracy.md
 LARGEST_F: Final = 0.05  # beyond it models have lost a point of accuracy or more, see docs/accuracy.md
-FEW_ITEMS: Final = 50  # to calibrate on
 
 _FINE: Final = 8.0  # octaves of strength, four bits: steps as fine as int8 permits for nearly all weights
 
@@ -96,23 +95,6 @@ def held_back_judge(original: Source, given: Given, custom_ops: Sequence[str | o
     if given.held_back is None:
         return None
     return Judge(original, given.held_back.feeds, custom_ops=custom_ops, scores=given.scores)
-
-
-def held_back_record(divergence: float, items: int) -> dict[str, Any]:
-    """Return what a file says of the divergence on items that were held back."""
-    return {"divergence": float(f"{divergence:.3g}"), "held_back": items}
-
-
-def not_calibrated(skips: Sequence[Skip]) -> list[str]:
-    """Return a line for each reason why weights were not calibrated, with the first of their names."""
-    reasons = grouped((skip.name, skip.common_reason) for skip in skips)
-    return [f"not calibrated: {first_names(names)}: {reason}" for reason, names in reasons.items()]
-
-
-def few_items(given: Given) -> list[str]:
-    """Return a caution if there are few items to calibrate on."""
-    items = FEW_ITEMS if given.kept is None else given.kept.items
-    return [f"calibrated on {items} items, {FEW_ITEMS} or more are better"] if items < FEW_ITEMS else []
 
 
 class Chooser:
