@@ -10,7 +10,7 @@ from onnxdc.numeric.arrays import INTEGER_TYPES, bit_patterns, histogram
 from onnxdc.numeric.weight import MAX_CODES
 
 _PEAK = 8  # one in so many elements of one value, a choice: it may be zero, and the gap form may pay
-_GRAINS = 2  # in the mean distance from the median, a choice: codes get longer by about 0.01 bits
+_FEW = 9000  # elements whose codes grow by about half a codebook if they are counted from a value off by the spread
 
 
 def integer_counts(array: np.ndarray) -> np.ndarray:
@@ -51,8 +51,8 @@ def entropy(counts: np.ndarray) -> float:
 def centre_of(values: np.ndarray) -> int:
     """Return what integers are counted from: 0 for signed ones, the middle of unsigned ones or a value of many of them.
 
-    The middle is their median, rounded to a fraction of how far they spread: so weights that hardly differ have one
-    centre, and with it one codebook.
+    The middle is their median, rounded to a multiple of a power of two: so weights that hardly differ have one centre,
+    and with it one codebook. The further they spread and the fewer they are, the less it costs to be off.
 
     Args:
         values: The integers, int8 or uint8.
@@ -65,7 +65,7 @@ def centre_of(values: np.ndarray) -> int:
         return most
     median = int(np.searchsorted(np.cumsum(counts), values.size // 2, side="right"))
     spread = float(counts @ np.abs(np.arange(MAX_CODES) - median)) / values.size
-    grain = 1 << max(0, int(math.log2(max(spread, 1) / _GRAINS)))
+    grain = 1 << max(0, int(math.log2(max(spread, 1) * math.sqrt(_FEW / values.size))))
     return min(round(median / grain) * grain, MAX_CODES - 1)
 
 

@@ -10,14 +10,14 @@ import numpy as np
 
 from onnxdc.numeric.arrays import INTEGER_TYPES
 from onnxdc.numeric.encoding import code_histogram, gap_histogram, table_of, with_tables
-from onnxdc.numeric.huffman import LOW_CODES, read_table
+from onnxdc.numeric.huffman import COUNTS, LOW_CODES, read_table
 from onnxdc.numeric.weight import PACKETS, CompressedWeight
 
 _LOSS: Final = 0.004  # of a stream that a shared table may cost, a choice
 _SHORT_LOSS: Final = 0.003  # of all weights that codewords of two bits or more may cost, a choice
 _SLOTS_BYTES: Final = 170  # that a portable body spares with them: four calls of a function
 _SYMBOL_BYTES: Final = 12  # that may be spent to spare a codeword of a table, a choice: it takes 0.1 MB in onnxruntime
-_INTEGER_BYTES: Final = 1  # the same for one of integers, which occur in large numbers, a choice
+_INTEGER_BYTES: Final = 4  # the same for one of integers, which occur in large numbers, a choice
 _TABLE_BYTES: Final = 40  # that a table of its own takes besides its content: name, type, shape, two references
 # What the size of packets costs, in bytes: of a packet, what is left at its end; of a stream, the share of its last
 # packet that is empty; and what a portable body takes for each byte that it steps over.
@@ -33,12 +33,12 @@ class _Kind:
     Attributes:
         is_listed: Whether their tables list what codewords stand for: those of gaps, and of codes of integers.
         scale: 16 if low bits go with them, else 1.
-        symbol_bytes: What may be spent to spare a codeword of a table.
+        is_integer: Whether they are codes of integers.
     """
 
     is_listed: bool
     scale: int = 1
-    symbol_bytes: int = _SYMBOL_BYTES
+    is_integer: bool = False
 
     def table(self, histogram: np.ndarray, shortest: int) -> np.ndarray:
         """Return the table of symbols that occur so often."""
@@ -108,7 +108,8 @@ def _with(weights: Sequence[CompressedWeight], table: str) -> Iterator[tuple[int
 def _kind(weight: CompressedWeight) -> _Kind:
     """Return which streams may share a table with the codes of a weight."""
     scale = LOW_CODES if weight.low_bits.size else 1
-    return _Kind(True, scale, _INTEGER_BYTES) if weight.dtype in INTEGER_TYPES else _Kind(False, scale)
+    is_integer = weight.dtype in INTEGER_TYPES
+    return _Kind(is_integer, scale, is_integer)
 
 
 def _packet(nbytes: float, streams: int) -> int:
@@ -122,16 +123,79 @@ def _packet(nbytes: float, streams: int) -> int:
 
 def _clusters(streams: Iterable[tuple[int, _Kind, np.ndarray]]) -> list[_Cluster]:
     """Return the clusters of streams, each with the index of its weight and a histogram."""
-    clusters: dict[_Kind, list[_Cluster]] = {}
+    by_kind: dict[_Kind, list[tuple[int, np.ndarray]]] = {}
     for index, kind, histogram in streams:
-        _join(clusters.setdefault(kind, []), index, kind, histogram)
-    return [cluster for of_kind in clusters.values() for cluster in of_kind]
+        by_kind.setdefault(kind, []).append((index, histogram))
+    return [
+        cluster
+        for kind, own in by_kind.items()
+        for cluster in (_merged(kind, own) if kind.is_integer else _joined(kind, own))
+    ]
+
+
+def _joined(kind: _Kind, streams: Sequence[tuple[int, np.ndarray]]) -> list[_Cluster]:
+    """Let each stream join the cluster that it fits best, one of those before it, or found one."""
+    clusters: list[_Cluster] = []
+    for index, histogram in streams:
+        _join(clusters, index, kind, histogram)
+    return clusters
+
+
+def _merged(kind: _Kind, streams: Sequence[tuple[int, np.ndarray]]) -> list[_Cluster]:
+    """Let the two clusters become one that lose least by it, until all that are left would lose more than a table.
+
+    What they lose is estimated by their entropies. There are as many of these tables as bytes say: integers are many.
+    """
+    histograms = np.array([histogram for _, histogram in streams], np.float64)
+    members = [[index] for index, _ in streams]
+    own = _entropy_bytes(histograms) + _table_price(histograms)
+    spared = np.full((len(own), len(own)), -np.inf)  # by a cluster that becomes one with another one before it
+    for row in range(1, len(own)):
+        spared[row, :row] = _spared(histograms, own, row)[:row]
+    while spared.max(initial=-np.inf) > 0:
+        last, first = divmod(int(spared.argmax()), len(own))
+        members[first] += members.pop(last)
+        histograms[first] += histograms[last]
+        histograms, own = np.delete(histograms, last, axis=0), np.delete(own, last)
+        spared = np.delete(np.delete(spared, last, axis=0), last, axis=1)
+        own[first] = _entropy_bytes(histograms[first]) + _table_price(histograms[first])
+        anew = _spared(histograms, own, first)
+        spared[first, :first], spared[first + 1 :, first] = anew[:first], anew[first + 1 :]
+    whole = [histogram.astype(np.int64) for histogram in histograms]
+    return [_Cluster(kind, each, kind.nbytes(each), own) for each, own in zip(whole, members, strict=True)]
+
+
+def _spared(histograms: np.ndarray, own: np.ndarray, index: int) -> np.ndarray:
+    """Return how many bytes it spares if a cluster becomes one with each: float64 ``[clusters]``.
+
+    Args:
+        histograms: How often each symbol occurs in each cluster, ``[clusters, 256]``.
+        own: What each takes by itself, its table included.
+        index: The number of the cluster.
+    """
+    together = histograms + histograms[index]
+    spared: np.ndarray = own + own[index] - _entropy_bytes(together) - _table_price(together)
+    return spared
+
+
+def _entropy_bytes(histogram: np.ndarray) -> np.ndarray:
+    """Return the bytes that an ideal code takes for symbols that occur so often, ``[..., 256]``."""
+    total = histogram.sum(axis=-1)
+    bits = total * np.log2(np.maximum(total, 1)) - (histogram * np.log2(np.maximum(histogram, 1))).sum(axis=-1)
+    nbytes: np.ndarray = bits / 8
+    return nbytes
+
+
+def _table_price(histogram: np.ndarray) -> np.ndarray:
+    """Return what may be spent to spare the table of symbols that occur so often, ``[..., 256]``."""
+    price: np.ndarray = COUNTS + _TABLE_BYTES + (1 + _INTEGER_BYTES) * np.count_nonzero(histogram, axis=-1)
+    return price
 
 
 def _join(clusters: list[_Cluster], index: int, kind: _Kind, histogram: np.ndarray) -> None:
     own = kind.nbytes(histogram)
     best: tuple[float, _Cluster, float] | None = None
-    allowed = _LOSS * own + _TABLE_BYTES + kind.symbol_bytes * np.count_nonzero(histogram)
+    allowed = _LOSS * own + _TABLE_BYTES + _SYMBOL_BYTES * np.count_nonzero(histogram)
     for cluster in clusters:
         together = kind.nbytes(cluster.histogram + histogram)
         loss = together - cluster.nbytes - own

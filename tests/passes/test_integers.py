@@ -272,3 +272,9 @@ def test_data_do_nothing_for_integers_and_a_size_that_cannot_be_had_is_an_error(
     assert "data: not for w: already int8, coded as they are" in result.report.remarks
     with pytest.raises(ModelError, match="expected a file of at most 9,000 bytes, got"):
         onnxdc.compress(model, target_size=9000)
+
+
+def test_tune_has_nothing_to_tune(tmp_path: Path) -> None:
+    model = matmul_integer()
+    with pytest.raises(ModelError, match=r"no weight to compress in a quantized model.*w: already int8"):
+        onnxdc.tune(model, tmp_path, data=[feeds_of(model)] * 60)
