@@ -26,6 +26,7 @@ FLOORS: Sequence[set[str]] = (
     {"runtime", "hooks"},
     {"evaluate", "torch"},
     {"training", "calibration"},
+    {"int8"},
     {"request"},
     {"budget"},
     {"api"},
@@ -37,7 +38,7 @@ PASSES: Sequence[set[str]] = (
     {"cost", "tables", "codebooks"},
     {"execution", "codings"},
     {"result"},
-    {"plan", "fusion", "halves"},
+    {"plan", "fusion", "halves", "int32_biases"},
     {"decision", "half_biases"},
     {"fold", "prune", "share", "strip", "encode", "decode"},
 )

@@ -14,10 +14,10 @@ from onnxdc.api.encoding import COMPRESS, file_bytes
 from onnxdc.api.points import Bench
 from onnxdc.budget import curve
 from onnxdc.budget.builds import Build
-from onnxdc.budget.choosing import few_items, not_calibrated
 from onnxdc.budget.dataset import Data, Given, given
 from onnxdc.budget.makers import says_all_steps
 from onnxdc.budget.measured import Measured, digest_of
+from onnxdc.budget.telling import few_items, not_calibrated
 from onnxdc.budget.wish import MetricName, Wish, metric_for
 from onnxdc.domain.limits import Limit
 from onnxdc.errors import OptionError, OptionName

@@ -20,6 +20,7 @@ from onnxdc.domain.operators import (
     SLOPE,
     SPARSE,
     VALUES,
+    has_group,
     is_symbols,
 )
 from onnxdc.errors import FormatError, ModelError
@@ -318,7 +319,7 @@ def check_node(node: ir.Node) -> None:
     """
     where = f"node {node_name(node)!r}"
     operator = OPERATORS.get(node.op_type)
-    if is_symbols(node.op_type):
+    if not has_group(node.op_type):
         return
     if operator is None and node.op_type not in DECODERS:
         raise ModelError(f"{where}: unknown operator {DOMAIN}.{node.op_type}")

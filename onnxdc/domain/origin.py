@@ -19,7 +19,8 @@ Encoded, its only node is a SparseQuantMatMulRelu, and the entry is, but for lin
 Functions of the model need IR version 8, so it was raised from 7. The weight whose codebook is ``weight.codebook`` was
 node 0, a Constant with its data in ``float_data`` rather than ``raw_data``. Once it was gone, node 1 was fused into
 node 0: ``graph`` holds this Relu with its input ``product``, a name that no value has any more. ``halves`` would say
-where small vectors were that are stored together, in two bytes an element.
+where small vectors were that are stored together, in two bytes an element; ``biases``, where scales of integer biases
+were.
 """
 
 from __future__ import annotations
@@ -240,12 +241,14 @@ class Origins:
         weights: The origins of all weights, by what their groups say of their names.
         fused: The nodes that were fused.
         halves: For each tensor that small vectors were joined to, where those were among the initializers.
+        biases: For biases that are stored as floats, where the scale was that the integers had, if not after these.
     """
 
     ir_version: int = 0
     weights: dict[str, Origin] = field(default_factory=dict)
     fused: Fused = field(default_factory=Fused)
     halves: dict[str, list[int]] = field(default_factory=dict)
+    biases: dict[str, int] = field(default_factory=dict)
 
     def store(self, model: ir.Model) -> None:
         """Write the metadata entry, if there is anything to say."""
@@ -257,6 +260,8 @@ class Origins:
             content["fused"] = self.fused.content()
         if self.halves:
             content["halves"] = self.halves
+        if self.biases:
+            content["biases"] = self.biases
         if content:
             model.metadata_props[KEY] = _compact(content)
 
@@ -272,10 +277,11 @@ class Origins:
             content = json.loads(text)
             weights = {stem: Origin(**fields) for stem, fields in content.get("weights", {}).items()}
             fused, halves = Fused(**content.get("fused", {})), content.get("halves", {})
-            origins = Origins(content.get("ir_version", 0), weights, fused, halves)
+            origins = Origins(content.get("ir_version", 0), weights, fused, halves, content.get("biases", {}))
             _check_types(origins)
             for indices in halves.values():
                 _check_integers("halves", indices)
+            _check_integers("biases", [*origins.biases.values()])
             _check_types(origins.fused)
             for record in weights.values():
                 _check_types(record)

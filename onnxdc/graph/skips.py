@@ -28,6 +28,7 @@ class SkipCode(StrEnum):
     EMPTY = "no elements"
     NO_GAIN = "no gain"
     NOT_CALIBRATED = "not calibrated"
+    STAYS_FLOAT = "stays float"
     # A node that was not folded.
     NOT_FOLDED = "not folded"
 

@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from onnxdc.domain import group
 from onnxdc.domain.limits import Budget, dense_bytes, portable_bytes, stored_bytes
-from onnxdc.domain.operators import DECODERS, DOMAIN, INTEGER, is_symbols
+from onnxdc.domain.operators import DECODERS, DOMAIN, INTEGER, has_group
 from onnxdc.domain.origin import ADDED, NameCount, Origin, Origins
 from onnxdc.domain.weight_origin import restored_constant, restored_tensor, restored_value
 from onnxdc.errors import FormatError, ModelError
@@ -20,6 +20,7 @@ from onnxdc.graph.infos import leave_out_info
 from onnxdc.graph.walk import insert_at
 from onnxdc.numeric.decoding import check_weight, decode_weight
 from onnxdc.numeric.weight import TENSORS, CompressedWeight
+from onnxdc.passes.int32_biases import restore_biases
 from onnxdc.passes.fusion.unfuse import unfuse
 from onnxdc.passes.halves import restore_halves
 from onnxdc.passes.result import Decoded, Figures, GroupFigures, Progress, Result
@@ -103,6 +104,7 @@ def decode(
         raise ModelError("nothing to decode: the model has no compressed weight")
     origins = Origins.take(model)
     restore_halves(model, origins.halves)
+    restore_biases(model, origins.biases)
     group.drop_symbols(model)
     unfuse(model, origins.fused)
     changes = _decode_weights(weights, origins, _Groups(decoder, budget, keep=keep), progress)
@@ -138,6 +140,8 @@ def decode_dense_nodes(
             budget.charge(dense_bytes(_read(stored)) * len(stored.nodes), stored.name)
     if not portable:
         group.drop_symbols(model)
+    if weights:
+        restore_biases(model, {})  # in whatever order
     dense = [stored for stored in weights if stored.decoder_node]
     changes = _decode_weights(dense, Origins(), _Groups(decoder, budget, keep=keep), progress)
     group.drop_unused_functions(model)
@@ -179,7 +183,7 @@ def _stored_weights(model: ir.Model) -> list[_StoredWeight]:
             if node.domain != DOMAIN:
                 continue
             group.check_node(node)
-            if is_symbols(node.op_type):
+            if not has_group(node.op_type):
                 continue
             values = group.group_of(node)
             own = node if node.op_type in DECODERS else None

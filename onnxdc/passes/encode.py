@@ -18,6 +18,7 @@ import onnx_ir as ir
 from onnxdc.domain import group
 from onnxdc.domain.operators import DOMAIN
 from onnxdc.domain.origin import ADDED, NameCount, Origins
+from onnxdc.domain.portable.biases import quantize_bias_function
 from onnxdc.domain.weight_origin import describe
 from onnxdc.errors import ModelError
 from onnxdc.graph.names import Names
@@ -29,6 +30,7 @@ from onnxdc.model_io.notes import add_note
 from onnxdc.numeric.arrays import INTEGER_TYPES
 from onnxdc.numeric.encoding import encode_weight, plain, without_bfloat16
 from onnxdc.numeric.weight import CompressedWeight
+from onnxdc.passes.int32_biases import store_biases
 from onnxdc.passes.decision import (
     CodedWeight,
     Decision,
@@ -205,9 +207,12 @@ def _apply(model: ir.Model, decision: Decision) -> None:
     for graph, nodes in yielding.items():
         graph.insert_before(graph[0], nodes)
     model.opset_imports[DOMAIN] = group.VERSION
-    for function in decision.functions:
+    biases = store_biases(model, names)
+    own = [] if biases is None else [quantize_bias_function(_default_opset(model))]
+    for function in (*decision.functions, *own):
         local = ir.serde.deserialize_function(function)
         model.functions[local.identifier()] = local
+    origins.biases = biases or {}
     origins.halves = store_halves(model, names)
     origins.store(model)
 
