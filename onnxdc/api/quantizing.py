@@ -107,6 +107,7 @@ def quantize(
         weight_rows(floats, skips=build.shared.skips),
         tuple(build.shared.skips),
         folded.changes,
+        build.shared.biases,
         before,
         remarks=(*choice.told, *notes_of(build.plan.model)),
         losses=() if wish.data is not None else find_losses(floats, build.shared.changes),

@@ -20,9 +20,9 @@ from onnxdc.graph.infos import leave_out_info
 from onnxdc.graph.walk import insert_at
 from onnxdc.numeric.decoding import check_weight, decode_weight
 from onnxdc.numeric.weight import TENSORS, CompressedWeight
-from onnxdc.passes.int32_biases import restore_biases
 from onnxdc.passes.fusion.unfuse import unfuse
 from onnxdc.passes.halves import restore_halves
+from onnxdc.passes.int32_biases import restore_biases
 from onnxdc.passes.result import Decoded, Figures, GroupFigures, Progress, Result
 
 Decoder: TypeAlias = Callable[[CompressedWeight], np.ndarray]

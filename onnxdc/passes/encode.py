@@ -30,7 +30,6 @@ from onnxdc.model_io.notes import add_note
 from onnxdc.numeric.arrays import INTEGER_TYPES
 from onnxdc.numeric.encoding import encode_weight, plain, without_bfloat16
 from onnxdc.numeric.weight import CompressedWeight
-from onnxdc.passes.int32_biases import store_biases
 from onnxdc.passes.decision import (
     CodedWeight,
     Decision,
@@ -43,6 +42,7 @@ from onnxdc.passes.decision import (
 from onnxdc.passes.execution import choose
 from onnxdc.passes.fusion.fuse import fuse
 from onnxdc.passes.halves import bytes_saved_as_half, store_halves
+from onnxdc.passes.int32_biases import store_biases
 from onnxdc.passes.plan import Outcome, Plan, PlannedWeight, work_on_each
 from onnxdc.passes.result import Encoded, Figures, GroupFigures, Progress, Result
 from onnxdc.recipe import Settings
