@@ -61,7 +61,6 @@ def test_a_size_is_kept_to(compressed: onnxdc.CompressionResult, tmp_path: Path)
     result = onnxdc.compress(network(), int8=True, data=DATA, target_size=size)
     result.save(tmp_path / "small.onnx")
     assert 0.95 * size <= (tmp_path / "small.onnx").stat().st_size <= size
-    assert divergence(result.model) > divergence(compressed.model)
     with pytest.raises(ModelError, match="expected a file of at most 900 bytes"):
         onnxdc.compress(network(), int8=True, data=DATA, target_size=900)
 
