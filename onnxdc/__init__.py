@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from onnxdc import errors as errors
     from onnxdc import hooks as hooks
     from onnxdc import torch as torch
-    from onnxdc.api import CompressionResult, compress, decode, encode, expand, inspect, prune, share, tune
+    from onnxdc.api import CompressionResult, compress, decode, encode, expand, inspect, prune, quantize, share, tune
     from onnxdc.errors import (
         FormatError,
         HookError,
@@ -65,6 +65,7 @@ __all__ = [
     "isa",
     "library_path",
     "prune",
+    "quantize",
     "session",
     "share",
     "tune",
@@ -74,7 +75,10 @@ __all__ = [
 # Where each name comes from when somebody first asks for it. The command line starts at once that way, and can be
 # interrupted while the rest is loaded; and an extra's packages need not be there.
 _HOMES: Final = {
-    "api": ("CompressionResult", "compress", "decode", "encode", "expand", "inspect", "prune", "share", "tune"),
+    "api": (
+        *("CompressionResult", "compress", "decode", "encode", "expand", "inspect", "prune", "quantize", "share"),
+        "tune",
+    ),
     "errors": (
         *("FormatError", "HookError", "MissingExtraError", "ModelError", "NativeError", "OnnxdcError"),
         *("OptionError", "RecipeError", "TrainingError", "WeightError", "WorkersError"),

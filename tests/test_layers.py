@@ -26,6 +26,7 @@ FLOORS: Sequence[set[str]] = (
     {"runtime", "hooks"},
     {"evaluate", "torch"},
     {"training", "calibration"},
+    {"int8"},
     {"request"},
     {"budget"},
     {"api"},
@@ -34,11 +35,11 @@ FLOORS: Sequence[set[str]] = (
 )
 # The same inside passes/.
 PASSES: Sequence[set[str]] = (
-    {"cost", "tables"},
+    {"cost", "tables", "codebooks"},
     {"execution", "codings"},
     {"result"},
-    {"plan", "fusion", "halves"},
-    {"decision", "biases"},
+    {"plan", "fusion", "halves", "int32_biases"},
+    {"decision", "half_biases"},
     {"fold", "prune", "share", "strip", "encode", "decode"},
 )
 

@@ -43,7 +43,7 @@ def static(dense: Path, path: Path, feeds: Sequence[Feed]) -> None:
         prepared = Path(folder, "prepared.onnx")
         quant_pre_process(str(dense), str(prepared), skip_symbolic_shape=True)
         quantize_static(
-            *(prepared, path, _Reader(feeds)),
+            *(prepared, path, Reader(feeds)),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
@@ -62,9 +62,12 @@ def nncf(dense: Path, path: Path, feeds: Sequence[Feed]) -> None:
         onnx.save(quantize(model, Dataset(feeds), subset_size=len(feeds), model_type=kind), path)
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
+class Reader(CalibrationDataReader):  # type: ignore[misc]
+    """Feeds as onnxruntime takes them to calibrate on."""
+
     def __init__(self, feeds: Sequence[Feed]) -> None:
         self._feeds: Iterator[Feed] = iter(feeds)
 
     def get_next(self) -> Feed | None:
+        """Return the next feed, None after the last."""
         return next(self._feeds, None)

@@ -21,16 +21,18 @@ const SPARSE =
   /^SparseQuant(?:(Gather)|(Gemm|(MatMul)(Bias)?|(Conv)(Add)?)(Relu|Clip|LeakyRelu|Silu|HardSwish|Gelu|GeluTanh)?)$/;
 const GROUP = 10; // inputs of a group: eight tensors, two for symbols
 const GROUP_ATTRIBUTES = ["checksum", "packet", "group_axis", "dtype"];
+const INT32 = 6; // the type of integer biases, which no weight has
 const SLOPE = "slope"; // the alpha of LeakyRelu
 
 /**
- * What an operator of the domain is: `kind` is "decode", "symbols" or "sparse"; a group begins at input `first`.
+ * What an operator of the domain is: `kind` is "decode", "symbols", "bias" or "sparse"; a group begins at input `first`.
  *
  * @throws {OnnxdcError} The domain does not have it.
  */
 export function operatorOf(opType) {
   if (DECODERS.test(opType)) return { kind: "decode", first: 0 };
   if (SYMBOLS.test(opType)) return { kind: "symbols", first: 0 };
+  if (opType === "QuantizeBias") return { kind: "bias", first: 0 };
   const match = SPARSE.exec(opType);
   if (!match) throw new OnnxdcError("operator", `the domain ${DOMAIN} has no operator ${opType}`);
   const standard = match[1] ?? match[3] ?? match[5] ?? match[2];
@@ -68,6 +70,22 @@ export class Nodes {
     const attribute = new Writer().text(name, "value").message(t, tensor).integer(type, AttributeType.TENSOR);
     return this.add("Constant", [], { attributes: [attribute] });
   }
+}
+
+function typeAttribute(value) {
+  const { name, i, type } = Field.attribute;
+  return new Writer().text(name, "to").integer(i, value).integer(type, AttributeType.INT);
+}
+
+/** Append what makes the integers and the scale of a bias, which a runtime folds when it opens the model. */
+export function addBias(nodes, node) {
+  const [bias, xScale, step] = node.inputs;
+  const [integers, scale] = node.outputs;
+  nodes.add("Mul", [xScale, step], { output: scale });
+  const wide = nodes.add("Cast", [bias], { attributes: [typeAttribute(Type.FLOAT)] });
+  const rounded = nodes.add("Round", [nodes.add("Div", [wide, scale])]);
+  nodes.add("Cast", [rounded], { output: integers, attributes: [typeAttribute(INT32)] });
+  return node.inputs;
 }
 
 function floatAttribute(key, value) {

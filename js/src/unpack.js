@@ -4,7 +4,7 @@ import { Budget } from "./budget.js";
 import { OnnxdcError, at, expect, shown } from "./errors.js";
 import { Group, TENSORS } from "./group.js";
 import { AttributeType, Field, Model } from "./onnx.js";
-import { DOMAIN, Nodes, VERSION, addStandard, operatorOf } from "./operators.js";
+import { DOMAIN, Nodes, VERSION, addBias, addStandard, operatorOf } from "./operators.js";
 import { Writer } from "./protobuf.js";
 import { Tensor, Type, tensorMessage } from "./tensor.js";
 import { Decoder } from "./weight.js";
@@ -173,6 +173,7 @@ class Unpacking {
   replace(node, scope) {
     const operator = operatorOf(node.opType);
     if (operator.kind === "symbols") return [];
+    if (operator.kind === "bias") return this.biasOf(node);
     expect(node.outputs.length === 1 && node.outputs[0], "model", `expected one output of ${node.opType}`);
     const group = at(node.outputs[0], () => this.groupOf(node, scope, operator.first));
     const where = operator.kind === "decode" ? node.outputs[0] : group.codebook.name.replace(/\.codebook$/, "");
@@ -187,6 +188,15 @@ class Unpacking {
     if (names.length === 0) names.push(this.newName(where));
     const nodes = new Nodes(() => this.newName(`${where}.y`));
     for (const name of addStandard(nodes, node, operator, names[0])) this.used.add(name);
+    return nodes.messages.map((message) => ({ number: Field.graph.node, message }));
+  }
+
+  /** The parts that take the place of a node that makes a bias. */
+  biasOf(node) {
+    const isComplete = node.inputs.length === 3 && node.outputs.length === 2 && node.outputs.every(Boolean);
+    expect(isComplete, "model", "expected three inputs and two outputs of QuantizeBias");
+    const nodes = new Nodes(() => this.newName(`${node.outputs[0]}.y`));
+    for (const name of addBias(nodes, node)) this.used.add(name);
     return nodes.messages.map((message) => ({ number: Field.graph.node, message }));
   }
 

@@ -1,9 +1,21 @@
 """The library in a few verbs. Each takes a model, as a path or in memory, and leaves it as it is."""
 
 from onnxdc.api.compression import compress
+from onnxdc.api.quantizing import quantize
 from onnxdc.api.result import CompressionResult
 from onnxdc.api.stages import encode, prune, share
 from onnxdc.api.tuning import tune
 from onnxdc.api.unpack import decode, expand, inspect
 
-__all__ = ["CompressionResult", "compress", "decode", "encode", "expand", "inspect", "prune", "share", "tune"]
+__all__ = [
+    "CompressionResult",
+    "compress",
+    "decode",
+    "encode",
+    "expand",
+    "inspect",
+    "prune",
+    "quantize",
+    "share",
+    "tune",
+]

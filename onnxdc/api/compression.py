@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Unpack
 
-from onnxdc.api.encoding import COMPRESS, encode_plan, file_bytes, remarks_of, require_groups
+from onnxdc.api.encoding import COMPRESS, COMPRESS_INT8, encode_plan, file_bytes, remarks_of, require_groups
+from onnxdc.api.integers import unheeded
 from onnxdc.api.result import CompressionResult
 from onnxdc.budget.builds import Build
 from onnxdc.budget.choosing import Chooser
@@ -16,8 +17,10 @@ from onnxdc.budget.size import TargetSize
 from onnxdc.budget.wish import MetricName, Wish
 from onnxdc.domain import provenance
 from onnxdc.domain.limits import Limit
+from onnxdc.errors import OptionError, OptionName
 from onnxdc.graph.slots import ROLES
 from onnxdc.model_io import Source
+from onnxdc.model_io.notes import notes_of
 from onnxdc.passes.fold.planned import FoldedPlan, plan_folded
 from onnxdc.passes.plan import plan_weights
 from onnxdc.passes.prune import prune
@@ -49,10 +52,11 @@ def compress(
     memory: Limit | None = None,
     mask_input: str | None = None,
     strict: bool = False,
+    int8: bool = False,
     workers: Workers | None = None,
     **options: Unpack[CompressOptions],
 ) -> CompressionResult:
-    """Fold, prune, share and encode a model.
+    """Fold, prune, share or quantize, and encode a model.
 
     Without a recipe, without a way to prune and without data it is safe: zeros that are there stay zeros, and the other
     weights go to a fine grid, which hardly moves an output. With ``data`` they are calibrated (docs/calibration.md):
@@ -77,9 +81,10 @@ def compress(
         memory: The bytes that calibration may take, such as ``"4GB"``; without, a quarter of the machine's.
         mask_input: The input that is zero at padded positions, which do not count; without, ``attention_mask``.
         strict: Whether a divergence f beyond 0.05 on items that are held back is an error.
+        int8: Whether to quantize instead of sharing: the file is int8 and runs fast in any onnxruntime.
         workers: The address of a scheduler of dask.distributed, or a client of one, on whose workers weights are worked
             on; see docs/workers.md.
-        options: Change the defaults of the recipe: those of ``prune``, ``share`` and ``encode``.
+        options: Change the defaults of the recipe: those of ``prune``, ``share``, ``quantize`` and ``encode``.
 
     Raises:
         ModelError: The model cannot be read, is compressed already, has no weight to compress, the data do not fit it,
@@ -97,8 +102,11 @@ def compress(
         memory=memory,
         mask_input=mask_input,
         strict=strict,
+        int8=int8,
     )
-    recipe = recipe_of(recipe, options, *COMPRESS)
+    if not int8 and options.get("activation") is not None:
+        raise OptionError(OptionName("activation"), " needs ", OptionName("int8"))
+    recipe = recipe_of(recipe, options, *COMPRESS_INT8)
     with connected(workers) as mapper:
         loaded, before = load(model)
         refuse_compressed(loaded, model)
@@ -106,8 +114,9 @@ def compress(
         folded = replace(folded, plan=replace(folded.plan, mapper=mapper))
         if not folded.pays:
             require(folded.plan, model, ROLES)
+        told = unheeded(folded.plan, recipe, calibrates=data is not None)
         if wish.is_any:
-            return _chosen(folded, wish, model, before, custom_ops, progress, check=check)
+            return _chosen(folded, wish, model, before, custom_ops, progress, check=check, told=told)
         plan = folded.plan
         pruned = prune(plan, progress=stage_progress("prune", progress))
         shared = share(plan, progress=stage_progress("share", progress))
@@ -117,7 +126,7 @@ def compress(
         if not report.is_encoded and folded.pays:
             return _folded_only(model, recipe, custom_ops, check=check)
         require_groups(report, model, plan, "compress")
-        remarks = remarks_of(model, original, loaded, custom_ops)
+        remarks = (*told, *remarks_of(model, original, loaded, custom_ops))
         report = replace(report, folds=folded.changes, biases=shared.biases, losses=losses)
         report = replace(report, file_before=before, remarks=remarks)
         return CompressionResult(loaded, report)
@@ -132,20 +141,25 @@ def _chosen(
     progress: StageProgress | None,
     *,
     check: bool,
+    told: tuple[str, ...],
 ) -> CompressionResult:
-    """Return the result for a model of which something is wished for."""
+    """Return the result for a model of which something is wished for; ``told`` is to be told of it, too."""
     chooser = Chooser(folded.plan, wish, source, custom_ops, progress)
     choice = chooser.choose(_bytes_of, before)
     plan = choice.build.plan
     original = plan.model.clone() if check else None
-    report = encode_plan(plan, COMPRESS, progress, earlier=choice.build.shared.skips)
-    require_groups(report, source, plan, "compress")
-    remarks = remarks_of(source, original, plan.model, custom_ops)
+    stages = COMPRESS_INT8 if wish.int8 else COMPRESS
+    report = encode_plan(plan, stages, progress, earlier=choice.build.shared.skips)
+    remarks: tuple[str, ...] = ("int8 only: coding makes no weight smaller", *notes_of(plan.model))
+    if report.is_encoded or not wish.int8:
+        require_groups(report, source, plan, "compress")
+        remarks = remarks_of(source, original, plan.model, custom_ops)
     chooser.judged(choice, plan.model)
-    provenance.extend(plan.model, "budget", choice.record)
+    if report.is_encoded:
+        provenance.extend(plan.model, "budget", choice.record)
     report = replace(report, folds=folded.changes, biases=choice.build.shared.biases, file_before=before)
     report = replace(report, cautions=tuple(choice.cautions))
-    return CompressionResult(plan.model, replace(report, remarks=(*choice.told, *remarks)))
+    return CompressionResult(plan.model, replace(report, remarks=(*told, *choice.told, *remarks)))
 
 
 def _bytes_of(build: Build) -> int:

@@ -31,6 +31,9 @@ from onnxdc.runtime import naming
 COMPRESS: Final[tuple[Stage, ...]] = ("prune", "share", "encode")
 """The stages of compress."""
 
+COMPRESS_INT8: Final[tuple[Stage, ...]] = ("prune", "share", "quantize", "encode")
+"""The same with layers that run on integers."""
+
 _MUCH_MEMORY: Final = 10**9  # bytes
 
 

@@ -13,10 +13,11 @@ import onnx_ir as ir
 
 from onnxdc.api.encoding import COMPRESS, encode_plan, file_bytes, require_groups
 from onnxdc.budget.builds import Build
-from onnxdc.budget.choosing import held_back_judge, held_back_record, maker
+from onnxdc.budget.choosing import held_back_judge, maker
 from onnxdc.budget.dataset import Given
 from onnxdc.budget.makers import Calibrated, DataFree
 from onnxdc.budget.repeating import repeating
+from onnxdc.budget.telling import held_back_record
 from onnxdc.budget.wish import Wish
 from onnxdc.calibration.sensitivity import Sensitivity
 from onnxdc.calibration.tasks import calibrated_weights

@@ -14,15 +14,15 @@ from onnxdc.api.encoding import COMPRESS, file_bytes
 from onnxdc.api.points import Bench
 from onnxdc.budget import curve
 from onnxdc.budget.builds import Build
-from onnxdc.budget.choosing import few_items, not_calibrated
 from onnxdc.budget.dataset import Data, Given, given
 from onnxdc.budget.makers import says_all_steps
 from onnxdc.budget.measured import Measured, digest_of
+from onnxdc.budget.telling import few_items, not_calibrated
 from onnxdc.budget.wish import MetricName, Wish, metric_for
 from onnxdc.domain.limits import Limit
 from onnxdc.errors import OptionError, OptionName
 from onnxdc.evaluate.metrics import metric_of
-from onnxdc.graph.slots import ROLES
+from onnxdc.graph.slots import Role
 from onnxdc.hooks.reading import model_digest
 from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import input_specs
@@ -92,7 +92,7 @@ def tune(
     name, digest = model_io.name_of(model), model_digest(loaded)
     before = file_bytes(loaded) if before is None else before
     folded = plan_folded(loaded, recipe) if fold else FoldedPlan(plan_weights(loaded, recipe))
-    require(folded.plan, model, ROLES)
+    require(folded.plan, model, [Role.WEIGHT, Role.TABLE])
     if says_all_steps(folded.plan):
         raise OptionError(f"{name}: expected a recipe that leaves a step open, got one that says all of them")
     arrays = given(data, val, input_specs(loaded, name), name)

@@ -36,12 +36,14 @@ class Build:
         shared: What was done to each weight.
         steps: The step of each weight on a grid, as a rule gives it.
         densities: The density of each weight that one ranking of all gave it.
+        floats: The plan that has the weights as floats, if the model is int8; None if it is the plan.
     """
 
     plan: Plan
     shared: Result[Shared]
     steps: Mapping[str, float] = field(default_factory=dict)
     densities: Mapping[str, float] = field(default_factory=dict)
+    floats: Plan | None = None
 
 
 Make: TypeAlias = Callable[[float], Build]

@@ -12,24 +12,27 @@ import onnx_ir as ir
 from onnxdc import model_io
 from onnxdc.budget.builds import Build, Weigh, best_of_size, smallest_of_divergence, smallest_of_drop
 from onnxdc.budget.dataset import Given, given
+from onnxdc.budget.int8 import Int8, int8_targets, told_of
 from onnxdc.budget.makers import Calibrated, DataFree, says_all_steps
 from onnxdc.budget.size import target_bytes
+from onnxdc.budget.telling import few_items, held_back_record, not_calibrated
 from onnxdc.budget.wish import Wish
 from onnxdc.calibration.sensitivity import Sensitivity
 from onnxdc.errors import ModelError
 from onnxdc.evaluate.judge import Judge
 from onnxdc.graph.skips import Skip
 from onnxdc.graph.slots import Role
+from onnxdc.int8.targets import Targets, Way, name_nodes
 from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import input_specs
 from onnxdc.passes.plan import Plan
 from onnxdc.passes.prune import prune
-from onnxdc.report.text import first_names, grouped
 from onnxdc.request import StageProgress, stage_progress
 
 USUAL_F: Final = 0.01  # with data and no other wish: a quarter of what loses a point, see docs/accuracy.md
 LARGEST_F: Final = 0.05  # beyond it models have lost a point of accuracy or more, see docs/accuracy.md
-FEW_ITEMS: Final = 50  # to calibrate on
+
+_FINE: Final = 8.0  # octaves of strength, four bits: steps as fine as int8 permits for nearly all weights
 
 
 @dataclass
@@ -94,23 +97,6 @@ def held_back_judge(original: Source, given: Given, custom_ops: Sequence[str | o
     return Judge(original, given.held_back.feeds, custom_ops=custom_ops, scores=given.scores)
 
 
-def held_back_record(divergence: float, items: int) -> dict[str, Any]:
-    """Return what a file says of the divergence on items that were held back."""
-    return {"divergence": float(f"{divergence:.3g}"), "held_back": items}
-
-
-def not_calibrated(skips: Sequence[Skip]) -> list[str]:
-    """Return a line for each reason why weights were not calibrated, with the first of their names."""
-    reasons = grouped((skip.name, skip.common_reason) for skip in skips)
-    return [f"not calibrated: {first_names(names)}: {reason}" for reason, names in reasons.items()]
-
-
-def few_items(given: Given) -> list[str]:
-    """Return a caution if there are few items to calibrate on."""
-    items = FEW_ITEMS if given.kept is None else given.kept.items
-    return [f"calibrated on {items} items, {FEW_ITEMS} or more are better"] if items < FEW_ITEMS else []
-
-
 class Chooser:
     """Knows the builds of a model, and the data to judge them by.
 
@@ -138,7 +124,15 @@ class Chooser:
         self._custom_ops, self._name = custom_ops, model_io.name_of(original)
         self._given = given(wish.data, wish.val, input_specs(plan.model, self._name), self._name)
         self._held_back = held_back_judge(original, self._given, custom_ops)
-        self._maker = maker(plan, self._given, wish, custom_ops, progress)
+        self._maker: DataFree | Calibrated | Int8
+        self._targets: Targets | None = None
+        if wish.int8:
+            name_nodes(plan.model)
+            self._targets = int8_targets(plan, has_data=self._given.kept is not None)
+        self._maker = rounding = maker(plan, self._given, wish, custom_ops, progress)
+        if self._targets is not None:
+            feeds = None if self._given.kept is None else self._given.kept.feeds
+            self._maker = Int8(plan, self._targets, rounding, feeds, custom_ops)
         self._only: Build | None = None
 
     def choose(self, weigh: Weigh, file_bytes: int | None) -> Choice:
@@ -157,6 +151,12 @@ class Chooser:
             return self._of_drop(self._wish.max_drop)
         return self._usual()
 
+    @property
+    def integer_layers(self) -> int:
+        """How many layers are to run on integers."""
+        targets = [] if self._targets is None else [*self._targets.targets.values()]
+        return sum(len(target.nodes) for target in targets if target.way is not Way.TABLE)
+
     def judged(self, choice: Choice, model: ir.Model) -> None:
         """Measure what became of the build that was chosen, and tell it.
 
@@ -164,6 +164,7 @@ class Chooser:
             ModelError: The model cannot be run; or it diverges too far, and the wish is strict.
         """
         choice.skips = self._maker.skips
+        choice.told += [] if self._targets is None else told_of(self._targets)
         choice.told += not_calibrated(choice.skips)
         choice.cautions += few_items(self._given)
         if self._held_back is None:
@@ -223,11 +224,20 @@ class Chooser:
 
     def _usual(self) -> Choice:
         """Return the coarsest build that is as good as it is without any wish, by items that are held back."""
+        if self._given.kept is None:
+            return Choice(self._make(self._maker.start))
         if self._held_back is None:
             return Choice(self._make(self._maker.start), ["too few items to hold some back: not measured"])
         if says_all_steps(self._plan):
             return Choice(self._make(self._maker.start))
-        found = smallest_of_divergence(self._make, self._held_back, USUAL_F, start=self._maker.start)
+        largest = USUAL_F + self._of_integers(self._held_back)
+        found = smallest_of_divergence(self._make, self._held_back, largest, start=self._maker.start)
         if found.best is not None:
             return Choice(found.best.thing)
         return Choice(self._make(min(found.points, key=lambda point: point[1])[0]))
+
+    def _of_integers(self, judge: Judge) -> float:
+        """Return the divergence that integers cost by themselves: that of the finest steps; 0 without integers."""
+        if self._targets is None:
+            return 0.0
+        return judge.divergence(self._maker(self._maker.start - _FINE).plan.model)

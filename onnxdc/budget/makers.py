@@ -11,14 +11,16 @@ from typing import Final
 import numpy as np
 
 from onnxdc.budget.builds import Build
+from onnxdc.calibration.build import Build as Rounded
 from onnxdc.calibration.build import calibrate, densities_of, put
 from onnxdc.calibration.gather import gather
 from onnxdc.calibration.sensitivity import Sensitivity, has_convolutions, importances, measure
-from onnxdc.calibration.statistics import Statistics
+from onnxdc.calibration.statistics import Statistics, nothing_known
 from onnxdc.calibration.tasks import calibrated_weights, tasks_of
 from onnxdc.graph.skips import Skip
 from onnxdc.graph.slots import Role
 from onnxdc.model_io.feeds import Feed
+from onnxdc.numeric.calibrated.int8 import Form
 from onnxdc.numeric.energy import energy_lost
 from onnxdc.numeric.grid_rounding import root_mean_square, rounded_step
 from onnxdc.passes.plan import Plan, PlannedWeight
@@ -57,6 +59,17 @@ class DataFree:
         plan = self._plan.copy()
         plan = dataclasses.replace(plan, weights=tuple(_coarser(planned, factor) for planned in plan.weights))
         return Build(plan, share(plan, progress=stage_progress("share", self._progress)), _planned_steps(plan))
+
+    def rounded(self, strength: float, forms: Mapping[str, Form] | None = None) -> Rounded:
+        """Return the rounded weights at a strength, some of them as int8."""
+        weights = calibrated_weights(self._plan)
+        given = {planned.weight.name: _own_step(planned, 2 ** (strength / 2)) for planned in weights}
+        progress = stage_progress("round", self._progress)
+        return calibrate(self._plan, nothing_known(), {}, 1.0, given=given, forms=forms, progress=progress)
+
+    def built(self, made: Rounded) -> Build:
+        """Return the build of rounded weights."""
+        return _built(self._plan, made, {})
 
 
 class Calibrated:
@@ -123,28 +136,22 @@ class Calibrated:
 
     def __call__(self, strength: float) -> Build:
         """Return the build at a strength, which is the logarithm of lambda."""
-        made = calibrate(
+        return self.built(self.rounded(strength))
+
+    def rounded(self, strength: float, forms: Mapping[str, Form] | None = None) -> Rounded:
+        """Return the rounded weights at a strength, some of them as int8."""
+        return calibrate(
             *(self._plan, self._statistics, self.importances, 2.0**strength),
             given=self._given,
             densities=self._densities,
+            forms=forms,
             progress=stage_progress("round", self._progress),
         )
-        plan = self._plan.copy()
-        put(plan, made)
-        result = share(plan)  # what is not on a grid yet: the rest has few values already
-        before = {planned.weight.name: planned.weight for planned in self._plan.weights}
-        result.skips = [skip for skip in result.skips if skip.name not in made.weights]
-        for planned in plan.weights:
-            name = planned.weight.name
-            if name in made.weights:
-                result.changes.append(_shared(planned, before[name].array(), made.weights[name].step))
-        steps = _planned_steps(plan)
-        for name, rounded in made.weights.items():
-            # Beyond the largest magnitude steps are all the same, and what was rounded once is rounded so again.
-            step = min(made.steps[name], rounded.step or math.inf)
-            steps[name] = rounded_step(step) / root_mean_square(before[name].array())
-        is_ranked = plan.recipe.global_density is not None
-        return Build(plan, result, steps, self._densities if is_ranked else {})
+
+    def built(self, made: Rounded) -> Build:
+        """Return the build of rounded weights."""
+        is_ranked = self._plan.recipe.global_density is not None
+        return _built(self._plan, made, self._densities if is_ranked else {})
 
     def _usual_strength(self) -> float:
         """Return the strength at which weights have as many bits as steps of 0.6 standard deviations would give."""
@@ -158,6 +165,25 @@ class Calibrated:
         return octaves / elements if elements else 0.0
 
 
+def _built(plan: Plan, made: Rounded, densities: Mapping[str, float]) -> Build:
+    """Return the build of rounded weights; the plan is that of the weights before."""
+    before = {planned.weight.name: planned.weight for planned in plan.weights}
+    plan = plan.copy()
+    put(plan, made)
+    result = share(plan)  # what is not on a grid yet: the rest has few values already
+    result.skips = [skip for skip in result.skips if skip.name not in made.weights]
+    for planned in plan.weights:
+        name = planned.weight.name
+        if name in made.weights:
+            result.changes.append(_shared(planned, before[name].array(), made.weights[name].step))
+    steps = _planned_steps(plan)
+    for name, rounded in made.weights.items():
+        # Beyond the largest magnitude steps are all the same, and what was rounded once is rounded so again.
+        step = min(made.steps[name], rounded.step or math.inf)
+        steps[name] = rounded_step(step) / root_mean_square(before[name].array())
+    return Build(plan, result, steps, densities)
+
+
 def says_all_steps(plan: Plan) -> bool:
     """Tell whether rules say the step of each weight on a grid, so that there is one build only."""
     return all(planned.has_own_step for planned in calibrated_weights(plan))
@@ -167,6 +193,13 @@ def _planned_steps(plan: Plan) -> dict[str, float]:
     """Return the steps that are planned, by name."""
     weights = ((planned.weight.name, planned.settings.step) for planned in calibrated_weights(plan))
     return {name: step for name, step in weights if step is not None}
+
+
+def _own_step(planned: PlannedWeight, factor: float) -> float:
+    """Return the step of a weight, times a factor unless a rule gives it."""
+    step = _coarser(planned, factor).settings.step
+    assert step is not None, "weights on a grid have a step"
+    return step * root_mean_square(planned.weight.array())
 
 
 def _coarser(planned: PlannedWeight, factor: float) -> PlannedWeight:

@@ -28,6 +28,7 @@ class Wish:
         memory: The bytes that calibration may take.
         mask_input: The input of the model that is zero at padded positions.
         strict: Whether a divergence that is beyond what is usual is an error.
+        int8: Whether layers are to run on integers.
 
     Raises:
         OptionError: Two of them do not go together, or one is out of its range.
@@ -41,6 +42,7 @@ class Wish:
     memory: Limit | None = None
     mask_input: str | None = None
     strict: bool = False
+    int8: bool = False
 
     def __post_init__(self) -> None:
         if self.max_drop is not None and not 0 < self.max_drop < float("inf"):
@@ -66,7 +68,7 @@ class Wish:
     @property
     def is_any(self) -> bool:
         """Whether anything is wished for."""
-        return any(wish is not None for wish in (self.data, self.target_size, self.max_drop))
+        return self.int8 or any(wish is not None for wish in (self.data, self.target_size, self.max_drop))
 
     @property
     def memory_bytes(self) -> int | None:

@@ -13,6 +13,7 @@ from onnxdc.calibration.tasks import calibrated_weights, known_weights, tasks_of
 from onnxdc.calibration.weight import CalibratedWeight, Known, WeightTask
 from onnxdc.errors import WeightError
 from onnxdc.graph.skips import Skip, SkipCode
+from onnxdc.numeric.calibrated.int8 import Form
 from onnxdc.numeric.calibrated.steps import steps_of
 from onnxdc.numeric.calibrated.zeros import shared_densities
 from onnxdc.passes.plan import Plan
@@ -44,6 +45,7 @@ def calibrate(
     *,
     given: Mapping[str, float] | None = None,
     densities: Mapping[str, float] | None = None,
+    forms: Mapping[str, Form] | None = None,
     progress: Progress | None = None,
 ) -> Build:
     """Round all weights, with steps by one lambda; the model is not changed.
@@ -55,6 +57,7 @@ def calibrate(
         lambda_: How coarsely: steps grow with its square root.
         given: The steps of those that have one of their own.
         densities: The share of nonzeros of those that are to be pruned, too.
+        forms: The forms of those that are to be int8.
         progress: Called after each weight.
 
     Raises:
@@ -71,7 +74,7 @@ def calibrate(
                 step = float(steps_of(lambda_, np.array([importance.get(name, 0.0)]), np.array([known.pivot]))[0])
             build.steps[name] = step
             most = (1 << planned.settings.bits) - 1
-            yield planned.weight, known, step, (densities or {}).get(name), most
+            yield planned.weight, known, step, (densities or {}).get(name), most, (forms or {}).get(name)
 
     build = Build({}, list(statistics.skips.values()))
     weights = [planned.weight for planned in calibrated_weights(plan)]
@@ -86,11 +89,12 @@ def calibrate(
 
 
 def _round(
-    array: np.ndarray, known: Known, step: float, density: float | None, most: int
+    array: np.ndarray, known: Known, step: float, density: float | None, most: int, form: Form | None
 ) -> CalibratedWeight | WeightError:
     """Return a weight on its grid, or why it cannot be."""
+    task = WeightTask.of(array, known)
     try:
-        return WeightTask.of(array, known).round(step, density, most)
+        return task.round(step, density, most) if form is None else task.round_to_int8(step, form, density, most)
     except WeightError as error:
         return error
 

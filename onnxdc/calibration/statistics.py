@@ -86,6 +86,11 @@ class Statistics:
         return merged
 
 
+def nothing_known() -> Statistics:
+    """Return the statistics of no data at all."""
+    return Statistics({}, frozenset(), Shelf(0, lambda moments: 0), {}, 0, 0)
+
+
 def _why_not(layer: Layer, moments: Sequence[Moments]) -> str | None:
     """Return why too little is known of the inputs of a layer; None if there is enough."""
     rows = sum(learnt.rows for learnt in moments)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from onnxdc.calibration.layers import Layer
 from onnxdc.calibration.statistics import Inputs
 from onnxdc.errors import WeightError
 from onnxdc.numeric.calibrated.error import mean_change, output_error
+from onnxdc.numeric.calibrated.int8 import Form, round_to_int8
 from onnxdc.numeric.calibrated.rounding import round_alone, round_with_feedback
 from onnxdc.numeric.calibrated.steps import MAX_NONZERO
 from onnxdc.numeric.calibrated.zeros import prune_and_round, prune_with_feedback, saliency
@@ -86,6 +87,31 @@ class WeightTask(Known):
             rounded = prune_and_round(matrices, self.inputs.factor, density, step, most=most)
         return self._calibrated(matrices, rounded.values(self.array.dtype), rounded.step)
 
+    def round_to_int8(self, step: float, form: Form, density: float | None = None, most: int = 254) -> CalibratedWeight:
+        """Return the weight as int8 integers, with the smallest steps that their range permits where that is coarser.
+
+        Args:
+            step: The step.
+            form: The form of the integers.
+            density: The share to keep nonzero, as for ``round``.
+            most: How many values besides zero there may be, 2..254.
+
+        Raises:
+            OptionError: The density is out of range.
+            WeightError: A value is NaN or infinite, or too small.
+        """
+        matrices = form.matrices(self.array) if self.layer is None else self._matrices()
+        factor = None if self.inputs is None else self.inputs.factor
+        density = None if factor is None else density
+        rounded = round_to_int8(matrices, step, factor, form, density=density, most=most)
+        values, integers = (
+            form.back(each, self.array.shape) if self.layer is None else each
+            for each in (rounded.values(), rounded.integers)
+        )
+        made = self._calibrated(self._matrices(), values.astype(self.array.dtype), float(rounded.steps.max()))
+        steps = rounded.steps.reshape(-1)
+        return replace(made, integers=Integers(self._back(integers), steps[:1] if rounded.one else steps))
+
     def prune(self, density: float) -> CalibratedWeight:
         """Return a layer's weight with some of its elements zero, for which others make up.
 
@@ -137,18 +163,33 @@ class WeightTask(Known):
 
 
 @dataclass(frozen=True)
+class Integers:
+    """The integers of a weight in int8.
+
+    Attributes:
+        array: ``k``, int8, of the shape of the weight.
+        steps: The step, float32 ``[1]``, or that of each output channel, ``[channels]``.
+    """
+
+    array: NDArray[np.int8]
+    steps: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class CalibratedWeight:
     """A weight on a grid, or with zeros, or both.
 
     Attributes:
         values: The new values in the weight's own type: ``k * step`` if it is on a grid.
         bias: The values of its bias with which the outputs keep their means; None if it has none.
-        step: The step; None without a grid.
+        step: The step, the largest if channels have their own; None without a grid.
         loss: ``D = trace((W - What) H (W - What)^T)``, or the sum of squared errors of a weight of whose inputs nothing
             is known.
+        integers: Its integers, if it is to be int8.
     """
 
     values: np.ndarray
     bias: np.ndarray | None
     step: float | None
     loss: float
+    integers: Integers | None = None

@@ -78,25 +78,20 @@ MASK_INPUT: Final = click.option(
     help="The input that is zero where others are padded.  [default: attention_mask, if there is one]",
 )
 
-_OPTIONS: Final = (
-    DATA,
-    click.option(
-        "--target-size", metavar="SIZE", help="Make the best model of this size: 600KB, or 8x for an eighth of IN."
-    ),
-    click.option(
-        "--max-drop", type=float, metavar="D", help="Make the smallest model whose metric drops by at most D on --val."
-    ),
-    VAL,
-    METRIC,
-    MEMORY,
-    MASK_INPUT,
-    click.option(
-        "--strict",
-        is_flag=True,
-        help="Exit with 1 where the outputs diverge by more than is usual, see docs/accuracy.md.",
-    ),
+TARGET_SIZE: Final = click.option(
+    "--target-size", metavar="SIZE", help="Make the best model of this size: 600KB, or 8x for an eighth of IN."
+)
+MAX_DROP: Final = click.option(
+    "--max-drop", type=float, metavar="D", help="Make the smallest model whose metric drops by at most D on --val."
+)
+STRICT: Final = click.option(
+    "--strict",
+    is_flag=True,
+    help="Exit with 1 where the outputs diverge by more than is usual, see docs/accuracy.md.",
 )
 
-
-options: Final = several(_OPTIONS)
+options: Final = several((DATA, TARGET_SIZE, MAX_DROP, VAL, METRIC, MEMORY, MASK_INPUT, STRICT))
 """Give a command the options of data and budgets."""
+
+quantize_options: Final = several((DATA, MAX_DROP, VAL, METRIC, MEMORY, MASK_INPUT, STRICT))
+"""The same without the size of the file, which does not depend on how coarse int8 weights are."""

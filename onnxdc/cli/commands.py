@@ -29,14 +29,15 @@ def cli() -> None:
 
 
 @cli.command()
-@options.writes_model("prune", "share", "encode")
+@options.writes_model("prune", "share", "quantize", "encode")
+@click.option("--int8", is_flag=True, help="Quantize instead of sharing: OUT runs on int8, fast in any onnxruntime.")
 @options.FOLD
 @options.CHECK
 @options.CUSTOM_OPS
 @options.WORKERS
 @budget.options
 def compress(**arguments: Any) -> None:
-    """Fold, prune, share and encode the model IN.
+    """Fold, prune, share or quantize, and encode the model IN.
 
     With no option and no recipe nothing is pruned and weights go to a fine grid, which hardly changes a model. With
     --data they are calibrated: far smaller for the same outputs. --target-size and --max-drop set a budget instead.
@@ -58,6 +59,21 @@ def prune(**arguments: Any) -> None:
 def share(**arguments: Any) -> None:
     """Give the nonzeros of each weight a few common values; OUT is a standard model."""
     _write(api.share, **arguments)
+
+
+@cli.command()
+@options.writes_model("share", "quantize")
+@options.FOLD
+@options.CUSTOM_OPS
+@options.WORKERS
+@budget.quantize_options
+def quantize(**arguments: Any) -> None:
+    """Have layers run on int8; OUT is a standard model, which encode makes small.
+
+    Convolutions need --data, for the ranges of their inputs. MatMul, Gemm and Gather do not, in models without
+    convolutions. With --data weights are calibrated, as compress does.
+    """
+    _write(api.quantize, **arguments)
 
 
 @cli.command()

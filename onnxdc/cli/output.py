@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -36,12 +36,14 @@ def print_report(report: Report, *, as_json: bool, quiet: bool = False, verbose:
     elif quiet:
         for warning in report.warnings:
             click.echo(f"onnxdc: warning: {escaped(warning)}", err=True)
-    elif sys.stdout.isatty() and _fits(table := _rich_table(report), console := Console()):
-        console.print(table)
+    elif sys.stdout.isatty() and _fit(tables := list(map(_rich_table, report.tables)), console := Console()):
+        for table in tables:
+            console.print(table)
         for note in report.notes(verbose=verbose):
             console.print(Text(note))  # a Text is shown as it is: no markup and no emojis in it
     else:
-        for line in (*aligned(report.table()), *report.notes(verbose=verbose)):
+        lines = [line for rows in report.tables for line in aligned(rows)]
+        for line in (*lines, *report.notes(verbose=verbose)):
             click.echo(escaped(line))
 
 
@@ -93,18 +95,15 @@ def _bar() -> Progress:
     )
 
 
-def _fits(table: Table, console: Console) -> bool:
-    """Whether a table can be shown whole: rich cuts names and numbers off where it cannot."""
+def _fit(tables: Sequence[Table], console: Console) -> bool:
+    """Whether tables can be shown whole: rich cuts names and numbers off where it cannot."""
     unbounded = console.options.update(max_width=sys.maxsize)
-    return console.measure(table, options=unbounded).maximum <= console.width
+    return all(console.measure(table, options=unbounded).maximum <= console.width for table in tables)
 
 
-def _rich_table(report: Report) -> Table:
-    """Return the report's table with rules around the header and the totals."""
-    rows = report.table()
-    table = Table(box=box.SIMPLE, show_footer=bool(rows), pad_edge=False)
-    if not rows:
-        return table
+def _rich_table(rows: Sequence[tuple[str, ...]]) -> Table:
+    """Return a table of a report with rules around the header and the totals."""
+    table = Table(box=box.SIMPLE, show_footer=True, pad_edge=False)
     header, *weights, total = rows
     for name, footer in zip(header, total, strict=True):
         table.add_column(name, footer, justify="left" if name in LEFT_ALIGNED else "right")

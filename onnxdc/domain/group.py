@@ -20,6 +20,7 @@ from onnxdc.domain.operators import (
     SLOPE,
     SPARSE,
     VALUES,
+    has_group,
     is_symbols,
 )
 from onnxdc.errors import FormatError, ModelError
@@ -35,7 +36,8 @@ ATTRIBUTES: Final = ("checksum", "packet", "group_axis", "dtype")
 
 _DEFAULTS: Final = {"packet": DEFAULT_PACKET, "group_axis": 0, "dtype": ir.DataType.FLOAT.value}
 _SYMBOLS: Final = (".c", ".g")  # what the names of symbol inputs end with
-SHARED: Final = ("step", "code_table", "gap_table", "extent")  # tensors that weights may have together
+SHARED: Final = ("step", "code_table", "gap_table", "extent")  # tensors that weights may have together, ...
+SHARED_NAMELESS: Final = (TENSORS[0], *SHARED)  # ... and if a node yields them, so that no codebook says their name
 
 
 def decoder_of(weight: CompressedWeight) -> str:
@@ -73,13 +75,21 @@ class Tensors:
         self._small: dict[tuple[object, ...], ir.Value] = {}
         self._empty: ir.Value | None = None
 
-    def values(self, weight: CompressedWeight, names: Sequence[str]) -> list[ir.Value]:
-        """Return the eight tensors of a weight as values that are to become initializers."""
+    def values(
+        self, weight: CompressedWeight, names: Sequence[str], shared: Collection[str] = SHARED
+    ) -> list[ir.Value]:
+        """Return the eight tensors of a weight as values that are to become initializers.
+
+        Args:
+            weight: The weight.
+            names: What the values are called, unless an equal one is there.
+            shared: The tensors that it may have together with other weights.
+        """
         values = []
         for kind, name, array in zip(TENSORS, names, weight.tensors, strict=False):
             if array.size == 0:
                 values.append(self._nothing())
-            elif kind in SHARED:
+            elif kind in shared:
                 values.append(self._stored_once(name, array))
             else:
                 values.append(_constant(name, array))
@@ -166,8 +176,8 @@ def make_standard(node: ir.Node, weight: ir.Value) -> None:
 
 def decode_into(
     weight: ir.Value, graph: ir.Graph, decoder: str, group: Sequence[ir.Value], attributes: Iterable[ir.Attr]
-) -> None:
-    """Let a node yield what a constant yielded: before its Constant node, else at the graph's start.
+) -> ir.Value:
+    """Let a node yield what a constant yielded: before its Constant node, else at the graph's start; return its output.
 
     Args:
         weight: The constant.
@@ -180,6 +190,7 @@ def decode_into(
     node = ir.Node(DOMAIN, decoder, group, attributes, outputs=[output], name="")
     graph.insert_before(weight.producer() or graph[0], node)
     weight.replace_all_uses_with(output, replace_graph_outputs=True)
+    return output
 
 
 def drop_symbols(model: ir.Model) -> None:
@@ -308,7 +319,7 @@ def check_node(node: ir.Node) -> None:
     """
     where = f"node {node_name(node)!r}"
     operator = OPERATORS.get(node.op_type)
-    if is_symbols(node.op_type):
+    if not has_group(node.op_type):
         return
     if operator is None and node.op_type not in DECODERS:
         raise ModelError(f"{where}: unknown operator {DOMAIN}.{node.op_type}")

@@ -19,6 +19,8 @@ DECODERS: Final = tuple(f"Decode{form}{kind}" for kind in (VALUES, GRID, INTEGER
 # library has a kernel for the second one, and for 15 more of them whose names end with a number from 2.
 SYMBOLS: Final = "Symbols"
 SPARSE_SYMBOLS: Final = "SparseSymbols"
+# The node that makes the integers and the scale of a bias from floats.
+QUANTIZE_BIAS: Final = "QuantizeBias"
 SYMBOL_INPUTS: Final = ("code", "gap")
 GROUP_INPUTS: Final = (*TENSORS, *SYMBOL_INPUTS)
 
@@ -92,6 +94,11 @@ _PRODUCTS: Final = (
 def is_symbols(op_type: str) -> bool:
     """Tell whether an operator of the domain yields the symbols of groups."""
     return op_type.rstrip("0123456789") in (SYMBOLS, SPARSE_SYMBOLS)
+
+
+def has_group(op_type: str) -> bool:
+    """Tell whether a node of an operator of the domain reads a weight group."""
+    return not is_symbols(op_type) and op_type != QUANTIZE_BIAS
 
 
 SPARSE: Final = {operator.standard: operator for operator, _, _ in _PRODUCTS}

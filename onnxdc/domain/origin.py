@@ -19,7 +19,8 @@ Encoded, its only node is a SparseQuantMatMulRelu, and the entry is, but for lin
 Functions of the model need IR version 8, so it was raised from 7. The weight whose codebook is ``weight.codebook`` was
 node 0, a Constant with its data in ``float_data`` rather than ``raw_data``. Once it was gone, node 1 was fused into
 node 0: ``graph`` holds this Relu with its input ``product``, a name that no value has any more. ``halves`` would say
-where small vectors were that are stored together, in two bytes an element.
+where small vectors were that are stored together, in two bytes an element; ``biases``, where scales of integer biases
+were.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import base64
 import json
 import math
 import zlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -45,8 +47,13 @@ _NODE_BYTES: Final = 2**14  # that a recorded node, or a constant, may take unpa
 _RATIO: Final = 100  # ... or all of them together for each packed byte: whichever is more
 _GRAPH_TYPES: Final = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
 _MAX_INTEGER: Final = 2**31  # versions and positions are below: a protobuf message has fewer bytes
-STORAGES: Final = {"float_data": ("float32",), "int32_data": ("float16", "bfloat16"), "double_data": ("float64",)}
-"""The fields of a TensorProto that may hold floats instead of ``raw_data``, with the types that each holds."""
+ADDED: Final = "added"
+STORAGES: Final = {
+    "float_data": ("float32",),
+    "int32_data": ("float16", "bfloat16", "int8", "uint8", "int4", "uint4"),
+    "double_data": ("float64",),
+}
+"""The fields of a TensorProto that may hold values instead of ``raw_data``, with the types that each holds."""
 
 
 @dataclass
@@ -55,7 +62,8 @@ class Origin:
 
     Attributes:
         name: The name of the weight, if the group says another; else empty.
-        info: Its value_info: ``"plain"`` for one that repeats type and shape of the tensor, else the proto in base64.
+        info: Its value_info: ``"plain"`` for one that repeats type and shape of the tensor, else the proto in base64;
+            of a weight that a node yields ``"added"`` if it had none, and the output of the node has one.
         storage: The field of the TensorProto that held the data, if it was not ``raw_data``.
         doc: The tensor's doc_string.
         props: The tensor's metadata_props.
@@ -212,6 +220,18 @@ def check_texts(message: google.protobuf.message.Message) -> None:
                 raise ValueError(f"{descriptor.name}: {value!r}")
 
 
+class NameCount:
+    """What origins of weights that nodes yield are known by: graphs that do not see each other may repeat a name."""
+
+    def __init__(self) -> None:
+        self._met: Counter[str] = Counter()
+
+    def numbered(self, name: str) -> str:
+        """Return the name of a weight, with ``#2`` for a second one; they are met once, in the order of the graphs."""
+        self._met[name] += 1
+        return name if self._met[name] == 1 else f"{name}#{self._met[name]}"
+
+
 @dataclass
 class Origins:
     """Everything that the metadata entry says of a model.
@@ -221,12 +241,14 @@ class Origins:
         weights: The origins of all weights, by what their groups say of their names.
         fused: The nodes that were fused.
         halves: For each tensor that small vectors were joined to, where those were among the initializers.
+        biases: For biases that are stored as floats, where the scale was that the integers had, if not after these.
     """
 
     ir_version: int = 0
     weights: dict[str, Origin] = field(default_factory=dict)
     fused: Fused = field(default_factory=Fused)
     halves: dict[str, list[int]] = field(default_factory=dict)
+    biases: dict[str, int] = field(default_factory=dict)
 
     def store(self, model: ir.Model) -> None:
         """Write the metadata entry, if there is anything to say."""
@@ -238,6 +260,8 @@ class Origins:
             content["fused"] = self.fused.content()
         if self.halves:
             content["halves"] = self.halves
+        if self.biases:
+            content["biases"] = self.biases
         if content:
             model.metadata_props[KEY] = _compact(content)
 
@@ -253,10 +277,11 @@ class Origins:
             content = json.loads(text)
             weights = {stem: Origin(**fields) for stem, fields in content.get("weights", {}).items()}
             fused, halves = Fused(**content.get("fused", {})), content.get("halves", {})
-            origins = Origins(content.get("ir_version", 0), weights, fused, halves)
+            origins = Origins(content.get("ir_version", 0), weights, fused, halves, content.get("biases", {}))
             _check_types(origins)
             for indices in halves.values():
                 _check_integers("halves", indices)
+            _check_integers("biases", [*origins.biases.values()])
             _check_types(origins.fused)
             for record in weights.values():
                 _check_types(record)

@@ -13,6 +13,8 @@ import onnx_ir as ir
 from onnxdc.domain.origin import KEY, STORAGES, Origin, check_texts
 from onnxdc.errors import ModelError
 from onnxdc.graph.infos import has_no_info
+from onnxdc.numeric.arrays import INTEGER_TYPES
+from onnxdc.numeric.integers import is_nibble
 
 
 def describe(value: ir.Value, tensor: ir.TensorProtocol, known_as: str) -> Origin:
@@ -81,13 +83,21 @@ def restored_tensor(name: str, array: np.ndarray, origin: Origin) -> ir.TensorPr
     tensor: ir.TensorProtocol = ir.Tensor(array, name=name or None, doc_string=origin.doc or None)
     if origin.storage:
         proto = ir.serde.serialize_tensor(tensor)
+        stored = _in_int32_data(array, proto.raw_data) if origin.storage == "int32_data" else array.ravel()
         proto.ClearField("raw_data")
-        flat = array.ravel()
-        # 16-bit floats lie in int32_data as their bits.
-        getattr(proto, origin.storage).extend(flat.view(np.uint16) if origin.storage == "int32_data" else flat)
+        getattr(proto, origin.storage).extend(stored)
         tensor = ir.TensorProtoTensor(proto)
     tensor.metadata_props.update(origin.props)
     return tensor
+
+
+def _in_int32_data(array: np.ndarray, raw_data: bytes) -> np.ndarray:
+    """Return what int32_data holds: the bits of 16-bit floats, bytes of two integers of four bits, or integers."""
+    if array.dtype not in INTEGER_TYPES:
+        return array.ravel().view(np.uint16)
+    if is_nibble(array.dtype):
+        return np.frombuffer(raw_data, np.uint8)
+    return array.ravel()
 
 
 def restored_constant(output: ir.Value, tensor: ir.TensorProtocol, origin: Origin) -> ir.Node:

@@ -14,6 +14,7 @@ from onnxdc.domain.limits import Limit
 from onnxdc.errors import ModelError, OptionError, OptionName
 from onnxdc.evaluate.endings import endings
 from onnxdc.evaluate.inputs import made_up_feeds
+from onnxdc.evaluate.integer_weights import check_integers
 from onnxdc.evaluate.labels import Scores, checked_labels
 from onnxdc.evaluate.outputs import Largest, OutputPair
 from onnxdc.evaluate.runner import Runner, runners
@@ -42,7 +43,9 @@ def verify(
     """Run two models on the same inputs in onnxruntime, and say whether ``b`` can stand for ``a``.
 
     A compressed model runs natively and portably where the library loads, and both runs of ``b`` must agree to 1e-4
-    relative. ``a`` runs once, natively where it can. What is compared, and what is accepted, is in docs/verify.md.
+    relative. ``a`` runs once, natively where it can. Integers of a quantised ``a`` that ``b`` has coded must be equal
+    bit for bit, and onnxruntime must not lose operators that compute with them. What is compared, and what is accepted,
+    is in docs/verify.md.
 
     Args:
         a: The model to hold against.
@@ -89,6 +92,7 @@ def verify(
         comparisons=tuple(pair.comparison(*limit, alike=alike) for pair, limit in zip(pairs, accepted, strict=False)),
         accuracies=tuple(score.accuracy() for score in scores),
         notes=_notes(others),
+        integers=check_integers(a, b, custom_ops, limit),
     )
 
 

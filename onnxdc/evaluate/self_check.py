@@ -11,13 +11,18 @@ import onnx_ir as ir
 import onnxruntime
 from numpy.typing import NDArray
 
+from onnxdc import model_io
 from onnxdc.domain.limits import Budget
 from onnxdc.errors import ModelError
 from onnxdc.evaluate.inputs import made_up_feeds
+from onnxdc.evaluate.judge import Judge
+from onnxdc.evaluate.optimised import optimised_operators
 from onnxdc.evaluate.runner import Runner, session_options
 from onnxdc.graph.constants import constant_with_nan
+from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import Feed, input_specs
-from onnxdc.passes.decode import charge_portable
+from onnxdc.passes.decode import charge_portable, has_integers
+from onnxdc.report.integer_check import lost_operators
 from onnxdc.runtime import session, why_not_native
 from onnxdc.shown import shown
 
@@ -26,6 +31,10 @@ _SENSITIVE: Final = 10  # times the difference that onnxruntime's own optimisati
 _PORTABLE_BYTES: Final = 2 * 10**9  # what opening the portable bodies may take
 _SEED: Final = 0
 _UNSEEN: Final = "which a pruned weight does not see"  # the rule of the README's limits
+_INTEGER_LAYERS: Final = frozenset(
+    {"ConvInteger", "DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat"}
+    | {"QGemm", "QLinearConv", "QLinearMatMul"}
+)
 
 
 def check_encoded(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | os.PathLike[str]] = ()) -> list[str]:
@@ -37,8 +46,9 @@ def check_encoded(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | 
         custom_ops: Libraries of somebody's own operators that the models need.
 
     Returns:
-        What could not be run or compared and why, a sentence each; empty if both ways were run and agree. A NaN
-        reaches only the outputs that have a nonzero weight for it in a native run, and all of them in any other.
+        What could not be run or compared and why, and which operators on integers are lost, a sentence each; empty if
+        both ways were run and agree. A NaN reaches only the outputs that have a nonzero weight for it in a native run,
+        and all of them in any other.
 
     Raises:
         ModelError: onnxruntime takes the original and not what became of it, or the two differ by more than rounding.
@@ -74,7 +84,49 @@ def check_encoded(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | 
                     f"what was encoded differs, run {name}: expected outputs within {_CLOSE:g} of the largest, "
                     f"got {difference:.1e}; please report it"
                 )
-    return left_out
+    return [*left_out, *_lost(before, after, custom_ops)]
+
+
+def made_up_divergence(before: Source, after: ir.Model, custom_ops: Sequence[str | os.PathLike[str]] = ()) -> list[str]:
+    """Run a model that was changed and the one that it was made of on made-up inputs, and tell their divergence.
+
+    Args:
+        before: The model before.
+        after: The model after.
+        custom_ops: Libraries of somebody's own operators that the models need.
+
+    Raises:
+        ModelError: onnxruntime takes the one before and not the other.
+    """
+    original = model_io.load(before, upgrade=False)
+    try:
+        reference = _runner("the original", original, custom_ops)
+        feeds = made_up_feeds(input_specs(original, "the original"), reference, _SEED)[:1]
+        judge = Judge(original, feeds, custom_ops=custom_ops)
+    except ModelError as error:
+        return [f"not checked: {error}"]
+    return [f"f {judge.divergence(after):.3g} on made-up inputs"]
+
+
+def integer_layers(model: ir.Model, custom_ops: Sequence[str | os.PathLike[str]] = ()) -> int:
+    """Return how many layers of a model onnxruntime runs on integers.
+
+    Raises:
+        ModelError: onnxruntime refuses it.
+    """
+    counts = optimised_operators(model, custom_ops, 2**62)
+    return sum(count for name, count in counts.items() if name.removeprefix("com.microsoft.") in _INTEGER_LAYERS)
+
+
+def _lost(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """Say which operators on integers onnxruntime does not make of a quantised model any more once it is coded."""
+    if not has_integers(after) or _why_not(after, native=False) is not None:
+        return []
+    try:
+        counts = [optimised_operators(model, custom_ops, 2**62) for model in (before, after)]
+    except ModelError as error:  # both run, but onnxruntime does not write down what it made of one
+        return [f"operators of the optimised graphs not counted: {error}"]
+    return [f"onnxruntime alone runs fewer {text}: it may be slower" for text in lost_operators(*counts)]
 
 
 def _runner(

@@ -28,6 +28,7 @@ class SkipCode(StrEnum):
     EMPTY = "no elements"
     NO_GAIN = "no gain"
     NOT_CALIBRATED = "not calibrated"
+    STAYS_FLOAT = "stays float"
     # A node that was not folded.
     NOT_FOLDED = "not folded"
 
@@ -61,7 +62,7 @@ class Skip:
 def with_earlier_reasons(skips: Sequence[Skip], earlier: Sequence[Skip]) -> list[Skip]:
     """Return the skips of one pass, with what the pass before said about the same weights.
 
-    What is no weight to the pass before need not be told to have too many values.
+    What is no weight to the pass before need not be told to have too many values; integers are coded as they are.
     """
     before = {skip.name: skip for skip in earlier}
     return [_with_reason_before(skip, before.get(skip.name, skip)) for skip in skips]
@@ -70,4 +71,6 @@ def with_earlier_reasons(skips: Sequence[Skip], earlier: Sequence[Skip]) -> list
 def _with_reason_before(skip: Skip, before: Skip) -> Skip:
     if before.code in (SkipCode.NOT_A_WEIGHT, SkipCode.VECTOR):
         return before
+    if before.code is SkipCode.QUANTIZED:
+        return skip
     return replace(skip, reason="; ".join(dict.fromkeys((before.reason, skip.reason))))

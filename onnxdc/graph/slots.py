@@ -17,13 +17,20 @@ class Role(StrEnum):
 
     WEIGHT = "weight"  # a weight that every stage takes
     TABLE = "table"  # a table, experts, stacked layers: shared and encoded, and pruned by nobody who was not asked
+    INTEGERS = "integers"  # of a model that is quantised already: encoded, which loses nothing
     CONSTANT = "constant"  # whatever else is large: encoded, which loses nothing
 
 
 ROLES: Final[tuple[Role, ...]] = tuple(Role)
 
+FIXED: Final = frozenset({Role.INTEGERS, Role.CONSTANT})
+"""The roles of what no stage changes: it is encoded where that is smaller."""
+
 # Element types that a weight may have.
 WEIGHT_TYPES: Final = frozenset({ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.FLOAT, ir.DataType.DOUBLE})
+
+# Element types of integers that are encoded as they are.
+INTEGER_TYPES: Final = frozenset({ir.DataType.INT8, ir.DataType.UINT8, ir.DataType.INT4, ir.DataType.UINT4})
 
 # What a constant may say of the activations that training has seen.
 Statistic: TypeAlias = Literal["mean", "variance"]
@@ -68,23 +75,23 @@ _TABLE_SLOTS: Final[dict[tuple[str, str], tuple[Kind, tuple[int, ...]]]] = {
     ("com.microsoft.nchwc", "Conv"): ("other", (1,)),  # its channels are in blocks, filled up with zeros
 }
 
-# Operators that compute with a quantized weight -> the inputs that hold it. QuantizeLinear takes the float weight of a
-# model that is quantized when it is loaded.
-_QUANTIZED_SLOTS: Final[dict[str, tuple[int, ...]]] = {
-    "DequantizeLinear": (0,),
-    "QuantizeLinear": (0,),
-    "QLinearConv": (3,),
-    "QLinearMatMul": (0, 3),
-    "ConvInteger": (1,),
-    "MatMulInteger": (0, 1),
-    "MatMulIntegerToFloat": (0, 1),
-    "DynamicQuantizeMatMul": (1,),
-    "DynamicQuantizeLSTM": (1, 2),
-    "QGemm": (3,),
-    "QAttention": (1,),
-    "MatMulNBits": (1,),
-    "MatMulBnb4": (1,),
-    "GatherBlockQuantized": (0,),
+# Operators that compute with a quantized weight -> its kind, and the inputs that hold it. QuantizeLinear takes the
+# float weight of a model that is quantized when it is loaded. What this one and DequantizeLinear hand on others take.
+_QUANTIZED_SLOTS: Final[dict[str, tuple[Kind, tuple[int, ...]]]] = {
+    "DequantizeLinear": ("other", (0,)),
+    "QuantizeLinear": ("other", (0,)),
+    "QLinearConv": ("conv", (3,)),
+    "QLinearMatMul": ("fc", (0, 3)),
+    "ConvInteger": ("conv", (1,)),
+    "MatMulInteger": ("fc", (0, 1)),
+    "MatMulIntegerToFloat": ("fc", (0, 1)),
+    "DynamicQuantizeMatMul": ("fc", (1,)),
+    "DynamicQuantizeLSTM": ("recurrent", (1, 2)),
+    "QGemm": ("fc", (3,)),
+    "QAttention": ("other", (1,)),
+    "MatMulNBits": ("fc", (1,)),
+    "MatMulBnb4": ("fc", (1,)),
+    "GatherBlockQuantized": ("embedding", (0,)),
 }
 
 # Operators of the default domain -> the inputs that take a bias, or a scale and a shift for each channel.
@@ -128,7 +135,13 @@ def _slots(node: ir.Node) -> tuple[Kind | None, tuple[int, ...]]:
 
 def is_quantized_slot(node: ir.Node, index: int) -> bool:
     """Tell whether input ``index`` of the node is a weight that is quantized already, or is about to be."""
-    return index in _QUANTIZED_SLOTS.get(node.op_type, ())
+    return quantized_kind(node, index) is not None
+
+
+def quantized_kind(node: ir.Node, index: int) -> Kind | None:
+    """Return the kind of quantized weight that input ``index`` of the node takes, None if it takes none."""
+    kind, slots = _QUANTIZED_SLOTS.get(node.op_type, (None, ()))
+    return kind if index in slots else None
 
 
 def is_quantized_operator(node: ir.Node) -> bool:

@@ -3,8 +3,8 @@
 A weight is a constant of a floating-point type (an initializer of any graph, or the output of a Constant node) that
 reaches a weight slot (``slots.py``) of some operator, directly or through operators that only reshape, transpose, cast,
 cut or join it, in its own graph, in a subgraph or in a model-local function. Its role says which stages may change it.
-Constants that reach no such slot have a role too: they can be encoded, which changes no value. No tensor is loaded to
-find any of them.
+Constants that reach no such slot, and integers of a byte or less, have a role too: they can be encoded, which changes
+no value. No tensor is loaded to find any of them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import onnx_ir as ir
 
 from onnxdc.graph import slots
 from onnxdc.graph.constants import constant_tensor, read_constant, replace_constant
+from onnxdc.graph.readers import Reader, readers_of
 from onnxdc.graph.skips import Skip, SkipCode
 from onnxdc.graph.slots import Kind, Role
 from onnxdc.graph.trace import Trace, Use, joins_of_constants, source_axis, trace
@@ -67,10 +68,11 @@ class Weight:
     Attributes:
         name, value, graph, function: As in ``NamedConstant``.
         uses: The weight slots that it feeds, strongest role and kind first.
-        kind: The kind of its first use; ``"other"`` in the role of a constant.
+        kind: The kind of its first use, or of the first reader of integers; ``"other"`` in the role of a constant.
         channel_axis: The axis of this tensor along which the output channels of the first use lie, None if unknown.
         other_uses: What else uses it, in words: such as ``"Add"`` or ``"graph output"``.
         role: What it is to the operators that read it.
+        readers: Who reads it in the role of integers.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Weight:
     channel_axis: int | None
     other_uses: tuple[str, ...] = ()
     role: Role = Role.WEIGHT
+    readers: tuple[Reader, ...] = ()
 
     @property
     def tensor(self) -> ir.TensorProtocol:
@@ -106,9 +109,15 @@ class Weight:
         return self.uses[0].node.op_type if self.uses else ""
 
     @property
+    def op_types(self) -> set[str]:
+        """The operators of its uses, or those that read it in the role of integers."""
+        return {use.node.op_type for use in self.uses} | {reader.node.op_type for reader in self.readers}
+
+    @property
     def node(self) -> str:
         """The node of the first use, or the first that reads it: such as ``"Conv conv1"``; empty if none does."""
-        users = [use.node for use in self.uses[:1]] or list(self.value.consumers())
+        readers = [use.node for use in self.uses] + [reader.node for reader in self.readers]
+        users = readers or list(self.value.consumers())
         return described(users[0]) if users else ""
 
     @property
@@ -127,7 +136,9 @@ class Weight:
         return self.value.is_graph_input()
 
     def array(self) -> np.ndarray:
-        """Return the values, float16, bfloat16 (ml_dtypes), float32 or float64. May be a read-only view of the file.
+        """Return the values, of one of the types of the format. May be a read-only view of the file.
+
+        Four-bit integers take a byte each, of a type of ml_dtypes, as bfloat16 does.
 
         Raises:
             ModelError: The data is missing, or is not as long as the shape says.
@@ -144,7 +155,7 @@ def find_weights(
 ) -> tuple[list[Weight], list[Skip]]:
     """Find the weights of a model in the order of its graphs, and the constants that are none, each with the reason.
 
-    Integer constants are mentioned only if they are quantized weights.
+    Of other integer constants only those are mentioned that are quantized weights.
 
     Args:
         model: The model, which is not changed; none of its tensors is loaded.
@@ -190,15 +201,22 @@ def _weight_or_skip(
         attribute = Skip(name, SkipCode.FUNCTION_ATTRIBUTE, "its value is an attribute of the function")
         return attribute if traced.uses else None
     if tensor.dtype not in slots.WEIGHT_TYPES:
-        reason = f"already quantized ({tensor.dtype.name.lower()}, feeds {' '.join(traced.quantized[:1])})"
-        is_quantized = traced.quantized and tensor.size >= min_elements
-        return Skip(name, SkipCode.QUANTIZED, reason) if is_quantized else None
+        if traced.quantized and tensor.size < min_elements:
+            return _too_small(name, tensor.size, min_elements)
+        is_weight = tensor.dtype in slots.INTEGER_TYPES and tensor.size >= min_elements
+        if not is_weight or Role.INTEGERS not in roles or not _can_be_computed(constant, model):
+            return _already_integers(constant, tensor, traced) if is_weight or traced.quantized else None
+        return _integers(constant, traced)
     if tensor.size < min_elements:
-        limit = f"fewer than {min_elements}"
-        return Skip(name, SkipCode.TOO_SMALL, f"{tensor.size} elements, {limit}", f"{limit} elements")
+        return _too_small(name, tensor.size, min_elements)
     weight = _weight(constant, traced)
     is_fixed = weight.role is Role.CONSTANT and not _can_be_computed(constant, model)
     return why_no_weight(weight) if weight.role not in roles or is_fixed else weight
+
+
+def _too_small(name: str, size: int, min_elements: int) -> Skip:
+    limit = f"fewer than {min_elements}"
+    return Skip(name, SkipCode.TOO_SMALL, f"{size} elements, {limit}", f"{limit} elements")
 
 
 def _can_be_computed(constant: NamedConstant, model: ir.Model) -> bool:
@@ -213,7 +231,9 @@ def _can_be_computed(constant: NamedConstant, model: ir.Model) -> bool:
 def why_no_weight(weight: Weight) -> Skip:
     """Say why stages that change values leave a constant as it is."""
     users = dict.fromkeys(weight.other_uses)
-    if weight.uses and len(weight.shape) < 2:
+    if weight.role is Role.INTEGERS:
+        skip = Skip(weight.name, SkipCode.QUANTIZED, _already(weight.tensor.dtype, weight.feeds))
+    elif weight.uses and len(weight.shape) < 2:
         skip = Skip(weight.name, SkipCode.VECTOR, f"rank {len(weight.shape)}: biases and scales stay as they are")
     elif weight.uses:
         skip = Skip(weight.name, SkipCode.TABLE, f"not a layer's weight, feeds {weight.feeds}")
@@ -222,6 +242,29 @@ def why_no_weight(weight: Weight) -> Skip:
     else:
         skip = Skip(weight.name, SkipCode.UNUSED, "not used")
     return replace(skip, node=weight.node, size=weight.size)
+
+
+def _already_integers(constant: NamedConstant, tensor: ir.TensorProtocol, traced: Trace) -> Skip:
+    """Say why nobody works on a constant that is no floats: it is none, or it is not fixed."""
+    feeds = _feeds(traced)
+    reason = _already(tensor.dtype, ", ".join(dict.fromkeys(feeds)))
+    if constant.value.is_graph_input():
+        reason += ", and is an input of the graph: a caller may give another value"
+    return Skip(constant.name, SkipCode.QUANTIZED if feeds else SkipCode.UNUSED, reason)
+
+
+def _already(dtype: ir.DataType, feeds: str) -> str:
+    return f"already {dtype.name.lower()}, {f'feeds {feeds}' if feeds else 'not used'}"
+
+
+def _feeds(traced: Trace) -> list[str]:
+    return [*(operator_name(use.node) for use in traced.uses), *traced.quantized, *traced.others]
+
+
+def _integers(constant: NamedConstant, traced: Trace) -> Weight:
+    readers = readers_of(constant.value)
+    kind = readers[0].kind if readers else "other"
+    return Weight(*constant, (), kind, None, tuple(_feeds(traced)), Role.INTEGERS, readers)
 
 
 def _weight(constant: NamedConstant, traced: Trace) -> Weight:

@@ -7,13 +7,13 @@ would store every position rather than gaps (``index_bits`` is None) counts all 
 from __future__ import annotations
 
 
-def pruned_bytes(entries: int, itemsize: int, index_bits: int | None) -> int:
-    """Return the bytes of ``entries`` values of ``itemsize`` bytes, each with its gap.
+def pruned_bytes(entries: int, itemsize: float, index_bits: int | None) -> int:
+    """Return the bytes of ``entries`` values of ``itemsize`` bytes, maybe half a one, each with its gap.
 
-    >>> pruned_bytes(40, itemsize=4, index_bits=5)
-    185
+    >>> pruned_bytes(40, itemsize=4, index_bits=5), pruned_bytes(5, itemsize=0.5, index_bits=None)
+    (185, 3)
     """
-    return entries * itemsize + _whole_bytes(entries * (index_bits or 0))
+    return _whole_bytes(entries * (int(8 * itemsize) + (index_bits or 0)))
 
 
 def shared_bytes(entries: int, bits: int, index_bits: int | None, codebook_bytes: int) -> int:

@@ -9,8 +9,9 @@ import numpy as np
 
 from onnxdc.errors import WeightError
 from onnxdc.numeric import grids
-from onnxdc.numeric.arrays import FLOAT_TYPES, bit_patterns, is_float, split_groups, tiles
+from onnxdc.numeric.arrays import FLOAT_TYPES, bit_patterns, split_groups, tiles
 from onnxdc.numeric.grouping import element_codes, estimated_bytes, group_counts, refined, smallest_tables
+from onnxdc.numeric.integers import centre_of, from_centre, numbers_of
 from onnxdc.numeric.weight import MAX_CODES
 
 _NARROWEST = 2  # bytes of a float in a codebook
@@ -27,6 +28,8 @@ class Alphabet:
         has_zero: Whether code 0 is zero, and the first of a row is 1.
         shape: The shape of the weight.
         axis: The axis along which groups change.
+        is_final: Whether the codes are final: integers are numbered by what they are, from a centre on, so that weights
+            of one type have one codebook, however often each of its integers occurs.
     """
 
     rows: list[np.ndarray]
@@ -35,6 +38,7 @@ class Alphabet:
     has_zero: bool
     shape: tuple[int, ...]
     axis: int
+    is_final: bool = False
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -72,14 +76,28 @@ class Alphabet:
         return codebook
 
 
+def integer_alphabet(array: np.ndarray, dtype: np.dtype) -> Alphabet:
+    """Return the alphabet of a weight of integers: those of its type up to the furthest from the centre that occurs.
+
+    Args:
+        array: The weight, row-major, in the type that its values are stored in.
+        dtype: The type of the weight.
+    """
+    order = from_centre(centre_of(array), dtype)
+    codes = numbers_of(array, order)
+    order = order[: int(codes.max(initial=0)) + 1]
+    has_zero = bool(array.size) and not order[0] and not codes.all()
+    return Alphabet([order[int(has_zero) :]], np.empty(0, np.uint8), codes, has_zero, array.shape, 0, is_final=True)
+
+
 def find_alphabet(array: np.ndarray, axis: int) -> Alphabet:
-    """Find what the elements of a weight can be.
+    """Find what the elements of a weight of floats can be.
 
     That is the values of the smallest number of groups along ``axis`` that can be encoded; or of more groups, if that
     makes the weight clearly smaller; or the integers of a grid, if all values are on one and this is not larger.
 
     Args:
-        array: The weight, row-major: floats of a type of the format, or integers in the type of a codebook.
+        array: The weight, row-major.
         axis: The axis along which the groups may change, 0 for a scalar.
 
     Raises:
@@ -138,7 +156,7 @@ def _stored(tables: list[np.ndarray], dtype: np.dtype) -> list[np.ndarray]:
 
 def _integers_of(tables: list[np.ndarray], dtype: np.dtype) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the step and the integers of the values of a single group, or None if they are on no grid."""
-    if len(tables) > 1 or not is_float(dtype):
+    if len(tables) > 1:
         return None
     grid = grids.grid_of_values(tables[0].view(dtype))
     return None if grid is None else (grid[0], _narrow(grid[1]))
@@ -146,7 +164,7 @@ def _integers_of(tables: list[np.ndarray], dtype: np.dtype) -> tuple[np.ndarray,
 
 def _on_grids(array: np.ndarray, axis: int, has_zero: bool) -> Alphabet | None:
     """Return the alphabet of the integers of a grid for each group, if all values are on such grids."""
-    grid = grids.find_grid(array, axis) if is_float(array.dtype) else None
+    grid = grids.find_grid(array, axis)
     if grid is None:
         return None
     zero = int(np.searchsorted(grid.integers, 0))

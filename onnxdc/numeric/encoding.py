@@ -9,9 +9,9 @@ import numpy as np
 
 from onnxdc.errors import OptionError, WeightError
 from onnxdc.numeric import packets
-from onnxdc.numeric.alphabet import Alphabet, find_alphabet
-from onnxdc.numeric.arrays import BFLOAT16, histogram, normalized_axis, require_weight
-from onnxdc.numeric.entries import Entries, counts_by_rank, dense_entries, gap_entries, no_entries
+from onnxdc.numeric.alphabet import Alphabet, find_alphabet, integer_alphabet
+from onnxdc.numeric.arrays import BFLOAT16, INTEGER_TYPES, histogram, normalized_axis, require_weight
+from onnxdc.numeric.entries import Entries, counts_of_codes, dense_entries, gap_entries, no_entries
 from onnxdc.numeric.huffman import LOW_CODES, SYMBOLS, Code, make_code, read_table
 from onnxdc.numeric.low_bits import add_low_bits, split_low_bits
 from onnxdc.numeric.streams import Streams, choose_streams
@@ -40,11 +40,12 @@ def encode_weight(
 ) -> CompressedWeight:
     """Encode a weight without loss: `decode_weight` gives back every bit of it.
 
-    Distinct values are distinct bit patterns, and only +0.0 is zero: -0.0 and each NaN are values. There is one
-    codebook if 256 values suffice, else one for each of the smallest number of groups along ``group_axis`` for which
-    they do; or more, if that makes the weight clearly smaller. Values that are all integers times a step, one or one
-    for each group, are stored as such if that is not larger. Gaps are stored if that is smaller than storing every
-    zero. Codewords of one bit, which portable bodies are slow on, are avoided where a weight grows by less than 0.3 %.
+    Integers are coded as such, in one group. Distinct values of floats are distinct bit patterns, and only +0.0 is
+    zero: -0.0 and each NaN are values. There is one codebook if 256 values suffice, else one for each of the smallest
+    number of groups along ``group_axis`` for which they do; or more, if that makes the weight clearly smaller. Values
+    that are all integers times a step, one or one for each group, are stored as such if that is not larger. Gaps are
+    stored if that is smaller than storing every zero. Codewords of one bit, which portable bodies are slow on, are
+    avoided where a weight grows by less than 0.3 %.
 
     Args:
         array: The weight, of any shape: float16, bfloat16, float32, float64, int8, uint8, int4 or uint4.
@@ -68,8 +69,8 @@ def encode_weight(
         )
     stored = require_weight(array)
     axis = normalized_axis(group_axis, len(shape))
-    alphabet = find_alphabet(stored, axis)
     dtype = np.asarray(array).dtype.newbyteorder("=")
+    alphabet = integer_alphabet(stored, dtype) if dtype in INTEGER_TYPES else find_alphabet(stored, axis)
     return _sealed(replace(_smallest_form(alphabet, index_bits, packet, gaps), dtype=dtype))
 
 
@@ -103,6 +104,16 @@ def with_tables(
     return _sealed(changed)
 
 
+def with_codebook(weight: CompressedWeight, codebook: np.ndarray) -> CompressedWeight:
+    """Return the same weight with a longer codebook, which it may share with other weights.
+
+    Args:
+        weight: A weight.
+        codebook: A codebook that starts with that of the weight.
+    """
+    return _sealed(replace(weight, codebook=codebook))
+
+
 def plain(weight: CompressedWeight) -> CompressedWeight:
     """Return the same weight with plain streams: a byte a code, and a byte a gap."""
     codes = packets.code_symbols(weight).copy()
@@ -125,17 +136,19 @@ def gap_histogram(weight: CompressedWeight) -> np.ndarray:
     return histogram(packets.gap_symbols(weight), SYMBOLS)
 
 
-def table_of(histogram: np.ndarray, *, is_gap: bool, shortest: int = 1) -> np.ndarray:
+def table_of(histogram: np.ndarray, *, is_listed: bool, shortest: int = 1, scale: int = 1) -> np.ndarray:
     """Return the table of the best Huffman code: uint8 ``[12]`` or ``[12 + A]``.
 
     Args:
         histogram: How often each code or gap occurs, as `code_histogram` or `gap_histogram` say it of one weight, or
             their sum for several weights.
-        is_gap: Whether these are gaps, only those of which that occur get a codeword. Codes are numbered by falling
-            frequency, and so are sums of them, so that codeword ``i`` stands for code ``i``, or ``16 * i``.
+        is_listed: Whether these are gaps, or codes of integers, only those of which that occur get a codeword. Codes of
+            floats are numbered by falling frequency, and so are sums of them, so that codeword ``i`` stands for code
+            ``i``, or ``16 * i``.
         shortest: The length that every codeword has at least, 1 or 2.
+        scale: 16 if the histogram is one of the four upper bits of codes.
     """
-    return make_code(histogram, in_order=not is_gap, shortest=shortest).table()
+    return make_code(histogram, in_order=not is_listed, shortest=shortest).table(scale)
 
 
 def _sealed(weight: CompressedWeight) -> CompressedWeight:
@@ -150,7 +163,8 @@ def _smallest_form(alphabet: Alphabet, index_bits: int, packet: int, has_gaps: b
     """
 
     def streams(code_counts: np.ndarray, gap_counts: np.ndarray | None = None) -> Streams:
-        return choose_streams(code_counts, gap_counts, packet, alphabet.nbytes)
+        in_order = not alphabet.is_final
+        return choose_streams(code_counts, gap_counts, packet, alphabet.nbytes, in_order=in_order)
 
     def clearly_more(size: int, other: int) -> bool:
         return size > CLEAR * other + FEW_PACKETS * packet
@@ -158,9 +172,9 @@ def _smallest_form(alphabet: Alphabet, index_bits: int, packet: int, has_gaps: b
     nonzeros = alphabet.nonzero_counts
     if not nonzeros.any():
         return _written(alphabet, no_entries(alphabet), None, packet)
-    dense = streams(counts_by_rank(alphabet.counts))
+    dense = streams(counts_of_codes(alphabet, alphabet.counts))
     # In the gap form each nonzero takes at least its code and a gap of one bit.
-    least = streams(counts_by_rank(nonzeros)).nbytes + int(nonzeros.sum()) // 8
+    least = streams(counts_of_codes(alphabet, nonzeros)).nbytes + int(nonzeros.sum()) // 8
     if not alphabet.has_zero or has_gaps is False or (has_gaps is None and clearly_more(least, dense.nbytes)):
         return _written(alphabet, dense_entries(alphabet), dense, packet)
     entries = gap_entries(alphabet, index_bits)
@@ -196,7 +210,7 @@ def _written(alphabet: Alphabet, entries: Entries, streams: Streams | None, pack
     codes, low_bits = split_low_bits(entries.codes) if streams.has_low_bits else (entries.codes, nothing)
     weight = replace(
         weight,
-        code_table=streams.codes.table(),
+        code_table=streams.codes.table(LOW_CODES if streams.has_low_bits else 1),
         codes=_packed(codes, streams.codes, packet),
         low_bits=low_bits,
     )

@@ -1,4 +1,4 @@
-"""The entries of a weight in its two forms, with codes numbered by falling frequency (docs/format.md section 3)."""
+"""The entries of a weight in its two forms, codes of floats by falling frequency (docs/format.md section 3)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Entries:
     Attributes:
         codebook: The codebook, ``[R, K]``.
         zero: The code of zero; 0 in the dense form.
-        codes: The codes, uint8 ``[entries]``; no code is less frequent than the next.
+        codes: The codes, uint8 ``[entries]``; of floats no code is less frequent than the next.
         gaps: The gaps, uint8 ``[entries]``; None in the dense form.
     """
 
@@ -47,6 +47,8 @@ def no_entries(alphabet: Alphabet) -> Entries:
 
 def dense_entries(alphabet: Alphabet) -> Entries:
     """Return the dense form: every element is an entry."""
+    if alphabet.is_final:
+        return Entries(_complete_codebook(alphabet), 0, alphabet.codes, None)
     new_codes = _by_frequency(alphabet.counts)
     codebook = alphabet.codebook(new_codes, int(np.count_nonzero(alphabet.counts, axis=1).max()))
     return Entries(codebook, 0, alphabet.renumbered(new_codes), None)
@@ -54,6 +56,9 @@ def dense_entries(alphabet: Alphabet) -> Entries:
 
 def gap_entries(alphabet: Alphabet, index_bits: int) -> Entries:
     """Return the gap form of a weight that has zeros: its nonzeros and filler zeros are entries."""
+    if alphabet.is_final:
+        gaps, codes = relative_index.to_gaps(alphabet.codes, index_bits)
+        return Entries(_complete_codebook(alphabet), 0, codes, gaps)
     counts = alphabet.counts.copy()
     counts[:, 0] = np.iinfo(np.int64).max  # zero comes first until it is known how many fillers there are
     new_codes = _by_frequency(counts)
@@ -64,6 +69,21 @@ def gap_entries(alphabet: Alphabet, index_bits: int) -> Entries:
     moved[: zero + 1] = np.roll(moved[: zero + 1], 1)
     codebook = alphabet.codebook(moved[new_codes], int(np.count_nonzero(counts, axis=1).max()))
     return Entries(codebook, zero, moved[codes], gaps)
+
+
+def _complete_codebook(alphabet: Alphabet) -> np.ndarray:
+    """Return the codebook of codes that are final: ``[1, K]``."""
+    zero = np.zeros(int(alphabet.has_zero), alphabet.rows[0].dtype)
+    return np.concatenate([zero, alphabet.rows[0]])[None]
+
+
+def counts_of_codes(alphabet: Alphabet, counts: np.ndarray) -> np.ndarray:
+    """Return how often each code occurs once they are numbered as entries have them: int64 ``[256]``.
+
+    ``counts`` is ``[R, 256]``: how often each occurs with each row of the codebook, or of those of nonzeros.
+    """
+    summed: np.ndarray = counts.sum(axis=0)
+    return summed if alphabet.is_final else counts_by_rank(counts)
 
 
 def counts_by_rank(counts: np.ndarray) -> np.ndarray:

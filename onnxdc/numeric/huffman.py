@@ -49,11 +49,15 @@ class Code:
         span = 1 << (MAX_LENGTH - self.lengths.astype(np.int64))
         return np.repeat(self.symbols, span), np.repeat(self.lengths, span)
 
-    def table(self) -> np.ndarray:
-        """Return the code's table: uint8 ``[12]`` if codeword ``i`` stands for ``i``, else ``[12 + A]``."""
+    def table(self, scale: int = 1) -> np.ndarray:
+        """Return the code's table: uint8 ``[12]`` if codeword ``i`` stands for ``i``, else ``[12 + A]``.
+
+        Args:
+            scale: 16 if low bits go with it: what it lists is 16 times as much.
+        """
         counts = np.bincount(self.lengths, minlength=1 + COUNTS)[1:].astype(np.uint8)
         in_order = np.array_equal(self.symbols, np.arange(self.symbols.size))
-        return counts if in_order else np.concatenate([counts, self.symbols])
+        return counts if in_order else np.concatenate([counts, self.symbols * np.uint8(scale)])
 
 
 def read_table(table: np.ndarray, scale: int = 1) -> Code:

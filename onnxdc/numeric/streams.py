@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onnxdc.numeric.huffman import LOW_CODES, Code, make_code
+from onnxdc.numeric.huffman import COUNTS, LOW_CODES, Code, make_code
 from onnxdc.numeric.packets import expected_bytes
 
 LOW_BITS_PREFERRED = 0.002  # of their bytes: what codes may take more with low bits, for which a body has small tables
@@ -30,28 +30,33 @@ class Streams:
     nbytes: int
 
 
-def choose_streams(code_counts: np.ndarray, gap_counts: np.ndarray | None, packet: int, other_bytes: int) -> Streams:
+def choose_streams(
+    code_counts: np.ndarray, gap_counts: np.ndarray | None, packet: int, other_bytes: int, *, in_order: bool = True
+) -> Streams:
     """Choose how entries are written.
 
     A portable body has a slot for each codeword that may end within a byte, as many for all weights. So codewords of
     one bit are avoided where that costs less than LONG_PREFERRED: half of the slots do without them.
 
     Args:
-        code_counts: How often each code occurs, int64 ``[256]``; one does at least, and none less often than the next.
+        code_counts: How often each code occurs, int64 ``[256]``; one does at least.
         gap_counts: How often each gap occurs, int64 ``[256]``; None in the dense form.
         packet: The bytes of a packet.
         other_bytes: What else of the weight takes bytes.
+        in_order: Whether no code occurs less often than the next; else tables list what codewords stand for.
     """
     low_bytes = (int(code_counts.sum()) + 1) // 2
     upper_counts = by_upper_bits(code_counts)
     has_low_bits = False
     if upper_counts[1:].any():
-        whole = _sized(code_counts, packet, in_order=True)[1]
-        has_low_bits = _sized(upper_counts, packet, in_order=True)[1] + low_bytes <= whole * (1 + LOW_BITS_PREFERRED)
+        whole = _sized(code_counts, packet, in_order=in_order, shares=not in_order)[1]
+        has_low_bits = _sized(upper_counts, packet, in_order=in_order, shares=not in_order)[1] + low_bytes <= whole * (
+            1 + LOW_BITS_PREFERRED
+        )
     counts = upper_counts if has_low_bits else code_counts
     low_bytes *= has_low_bits
-    short = [_sized(counts, packet, in_order=True)]
-    long = [_sized(counts, packet, in_order=True, shortest=2)]
+    short = [_sized(counts, packet, in_order=in_order, shares=not in_order)]
+    long = [_sized(counts, packet, in_order=in_order, shortest=2, shares=not in_order)]
     if gap_counts is not None:
         short.append(_sized(gap_counts, packet, in_order=False))
         long.append(_sized(gap_counts, packet, in_order=False, shortest=2))
@@ -71,7 +76,12 @@ def by_upper_bits(counts: np.ndarray) -> np.ndarray:
     return upper
 
 
-def _sized(counts: np.ndarray, packet: int, *, in_order: bool, shortest: int = 1) -> tuple[Code, int]:
-    """Return the code for such counts, and about how many bytes its table and its packets take."""
+def _sized(
+    counts: np.ndarray, packet: int, *, in_order: bool, shortest: int = 1, shares: bool = False
+) -> tuple[Code, int]:
+    """Return the code for such counts, and about how many bytes its table and its packets take.
+
+    What the table lists does not count if the weight shares it: those of integers have few tables together.
+    """
     code = make_code(counts, in_order=in_order, shortest=shortest)
-    return code, code.table().size + expected_bytes(counts, code, packet)
+    return code, (COUNTS if shares else code.table().size) + expected_bytes(counts, code, packet)

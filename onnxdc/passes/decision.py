@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from onnxdc.domain.group import SHARED, decoder_of
+from onnxdc.domain.group import SHARED, SHARED_NAMELESS, decoder_of
 from onnxdc.domain.operators import SPARSE
 from onnxdc.domain.portable import portable_functions
 from onnxdc.domain.symbols import SymbolsNode, symbols_nodes
@@ -41,6 +41,16 @@ def saved_bytes(dense_bytes: int, compressed: CompressedWeight) -> int:
     return dense_bytes - compressed.nbytes - _GROUP_OVERHEAD - _TENSOR_OVERHEAD * stored
 
 
+def shared_bytes(compressed: CompressedWeight) -> int:
+    """Return the bytes of a group that other groups of a model may have, too."""
+    return sum(tensor.nbytes + _TENSOR_OVERHEAD for tensor in (compressed.codebook, compressed.code_table))
+
+
+def named_bytes(name: str) -> int:
+    """Return the bytes of a name if a node yields it to a consumer, beyond those of the codebook's name."""
+    return 2 * len(name.encode())
+
+
 @dataclass(frozen=True)
 class CodedWeight:
     """A weight that can be encoded.
@@ -62,7 +72,12 @@ class CodedWeight:
     @property
     def name_bytes(self) -> int:
         """The bytes of the name if a DecodeWeight node yields it to a consumer, beyond those of the codebook's name."""
-        return 0 if self.execution.sparse else 2 * len(self.weight.name.encode())
+        return 0 if self.execution.sparse else named_bytes(self.weight.name)
+
+    @property
+    def shared(self) -> Collection[str]:
+        """The tensors of its group that it may have together with others; one is its own, and says where it was."""
+        return SHARED if self.execution.sparse or not self.compressed.entries else SHARED_NAMELESS
 
     @property
     def decoder(self) -> str:
@@ -113,10 +128,20 @@ class Decision:
     @property
     def saved_bytes(self) -> int:
         """The bytes by which the file shrinks."""
-        functions: int = sum(function.ByteSize() for function in self.functions)
+        return self.saved_in_weights - self.cost_bytes
+
+    @property
+    def saved_in_weights(self) -> int:
+        """The bytes by which groups are smaller than the dense weights."""
         saved = sum(saved_bytes(coded.dense.nbytes, coded.compressed) - coded.name_bytes for coded in self.coded)
+        return saved + self._shared_bytes
+
+    @property
+    def cost_bytes(self) -> int:
+        """The bytes that it takes to decode groups: functions, nodes, records."""
+        functions: int = sum(function.ByteSize() for function in self.functions)
         nodes = sum(node.nbytes for each in self.symbols for node in each.nodes)
-        return saved + self._shared_bytes - functions - nodes - self.record_bytes - _MODEL_OVERHEAD
+        return functions + nodes + self.record_bytes + _MODEL_OVERHEAD
 
     @property
     def _shared_bytes(self) -> int:
@@ -124,7 +149,7 @@ class Decision:
         tensors = [
             (coded.weight.graph, name, getattr(coded.compressed, name).tobytes())
             for coded in self.coded
-            for name in SHARED
+            for name in coded.shared
         ]
         repeated = Counter(tensor for tensor in tensors if tensor[2])
         return sum((count - 1) * (len(content) + _TENSOR_OVERHEAD) for (_, _, content), count in repeated.items())

@@ -12,16 +12,17 @@ import onnx_ir as ir
 
 from onnxdc.domain import group
 from onnxdc.domain.limits import Budget, dense_bytes, portable_bytes, stored_bytes
-from onnxdc.domain.operators import DECODERS, DOMAIN, is_symbols
-from onnxdc.domain.origin import Origin, Origins
+from onnxdc.domain.operators import DECODERS, DOMAIN, INTEGER, has_group
+from onnxdc.domain.origin import ADDED, NameCount, Origin, Origins
 from onnxdc.domain.weight_origin import restored_constant, restored_tensor, restored_value
 from onnxdc.errors import FormatError, ModelError
 from onnxdc.graph.infos import leave_out_info
 from onnxdc.graph.walk import insert_at
 from onnxdc.numeric.decoding import check_weight, decode_weight
-from onnxdc.numeric.weight import CompressedWeight
+from onnxdc.numeric.weight import TENSORS, CompressedWeight
 from onnxdc.passes.fusion.unfuse import unfuse
 from onnxdc.passes.halves import restore_halves
+from onnxdc.passes.int32_biases import restore_biases
 from onnxdc.passes.result import Decoded, Figures, GroupFigures, Progress, Result
 
 Decoder: TypeAlias = Callable[[CompressedWeight], np.ndarray]
@@ -103,6 +104,7 @@ def decode(
         raise ModelError("nothing to decode: the model has no compressed weight")
     origins = Origins.take(model)
     restore_halves(model, origins.halves)
+    restore_biases(model, origins.biases)
     group.drop_symbols(model)
     unfuse(model, origins.fused)
     changes = _decode_weights(weights, origins, _Groups(decoder, budget, keep=keep), progress)
@@ -138,6 +140,8 @@ def decode_dense_nodes(
             budget.charge(dense_bytes(_read(stored)) * len(stored.nodes), stored.name)
     if not portable:
         group.drop_symbols(model)
+    if weights:
+        restore_biases(model, {})  # in whatever order
     dense = [stored for stored in weights if stored.decoder_node]
     changes = _decode_weights(dense, Origins(), _Groups(decoder, budget, keep=keep), progress)
     group.drop_unused_functions(model)
@@ -155,6 +159,15 @@ def charge_portable(model: ir.Model, budget: Budget) -> None:
         budget.charge(portable_bytes(_read(stored)) * len(stored.nodes), stored.name)
 
 
+def has_integers(model: ir.Model) -> bool:
+    """Tell whether a model has weights of integers that are coded."""
+    return any(
+        node.domain == DOMAIN and node.op_type in DECODERS and node.op_type.endswith(INTEGER)
+        for graph in model.graphs()
+        for node in graph
+    )
+
+
 def portable_memory(model: ir.Model) -> int:
     """Estimate the bytes that opening a model by its portable bodies takes above opening the dense model."""
     return sum(
@@ -170,7 +183,7 @@ def _stored_weights(model: ir.Model) -> list[_StoredWeight]:
             if node.domain != DOMAIN:
                 continue
             group.check_node(node)
-            if is_symbols(node.op_type):
+            if not has_group(node.op_type):
                 continue
             values = group.group_of(node)
             own = node if node.op_type in DECODERS else None
@@ -262,9 +275,11 @@ def _decode_weights(
     """Decode the groups, then replace them by the dense weights, graph by graph."""
     changes: list[Decoded] = []
     decoded: dict[ir.Graph, list[_DenseWeight]] = {}
+    names = NameCount()
     for done, stored in enumerate(weights, 1):
         known = groups.decode(stored)
-        weight = _dense_weight(stored, known, origins.weights.get(stored.name, Origin()), groups)
+        known_as = names.numbered(stored.name) if stored.decoder_node else stored.name
+        weight = _dense_weight(stored, known, origins.weights.get(known_as, Origin()), groups)
         decoded.setdefault(stored.graph, []).append(weight)
         name, sparse = weight.value.name or "", stored.decoder_node is None
         figures, shape = GroupFigures.of(known.compressed), known.compressed.shape
@@ -284,6 +299,8 @@ def _dense_weight(stored: _StoredWeight, known: _DecodedGroup, origin: Origin, g
     value = group.copied(node.outputs[0]) if node else restored_value(name, dtype, shape, origin)
     if node and node.outputs[0].is_graph_output() and not origin.info:
         leave_out_info(value)
+    elif node and origin.info == ADDED:
+        value.type = value.shape = None
     tensor_name = name if origin.node < 0 else origin.tensor
 
     def restored() -> ir.TensorProtocol:
@@ -315,7 +332,7 @@ def _restore(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
                 group.make_standard(node, weight.value)
         if weight.origin.node < 0:
             weight.value.const_value = weight.tensor
-            initializers.setdefault(weight.stored.group[0], []).append(weight.value)
+            initializers.setdefault(_own_tensor(weight.stored.group), []).append(weight.value)
     group.drop_unused_symbols(graph)  # which hold on to packets
     _check_new_names(graph, weights)
     used = {value for weight in weights for value in weight.stored.group}
@@ -330,6 +347,12 @@ def _restore(graph: ir.Graph, weights: list[_DenseWeight]) -> None:
         if weight.origin.input >= 0:
             graph.inputs.insert(weight.origin.input, weight.value)
     _restore_constants(graph, [weight for weight in weights if weight.origin.node >= 0])
+
+
+def _own_tensor(values: tuple[ir.Value, ...]) -> ir.Value:
+    """Return a tensor of a group that no other group has: its codes, or the codebook of one without entries."""
+    codebook, codes = (values[TENSORS.index(name)] for name in ("codebook", "codes"))
+    return codes if codes.const_value is not None and codes.const_value.size else codebook
 
 
 def _check_new_names(graph: ir.Graph, weights: list[_DenseWeight]) -> None:

@@ -17,22 +17,32 @@ import onnx_ir as ir
 
 from onnxdc.domain import group
 from onnxdc.domain.operators import DOMAIN
-from onnxdc.domain.origin import Origins
+from onnxdc.domain.origin import ADDED, NameCount, Origins
+from onnxdc.domain.portable.biases import quantize_bias_function
 from onnxdc.domain.weight_origin import describe
 from onnxdc.errors import ModelError
 from onnxdc.graph.names import Names
 from onnxdc.graph.shapes import known_shapes
 from onnxdc.graph.skips import Skip, SkipCode
-from onnxdc.graph.slots import Role
+from onnxdc.graph.slots import FIXED, Role
 from onnxdc.graph.weights import Weight, WeightInfo
 from onnxdc.model_io.notes import add_note
 from onnxdc.numeric.arrays import INTEGER_TYPES
 from onnxdc.numeric.encoding import encode_weight, plain, without_bfloat16
 from onnxdc.numeric.weight import CompressedWeight
-from onnxdc.passes.decision import CodedWeight, Decision, GraphSymbols, decide, saved_bytes
+from onnxdc.passes.decision import (
+    CodedWeight,
+    Decision,
+    GraphSymbols,
+    decide,
+    named_bytes,
+    saved_bytes,
+    shared_bytes,
+)
 from onnxdc.passes.execution import choose
 from onnxdc.passes.fusion.fuse import fuse
 from onnxdc.passes.halves import bytes_saved_as_half, store_halves
+from onnxdc.passes.int32_biases import store_biases
 from onnxdc.passes.plan import Outcome, Plan, PlannedWeight, work_on_each
 from onnxdc.passes.result import Encoded, Figures, GroupFigures, Progress, Result
 from onnxdc.recipe import Settings
@@ -40,6 +50,9 @@ from onnxdc.shown import shown
 
 MIN_IR_VERSION: Final = 8  # the first with model-local functions
 BFLOAT16_OPSET: Final = 13  # the first whose Cast takes bfloat16
+NIBBLES_OPSET: Final = 21  # the first with an operator that yields integers of four bits
+_NIBBLES: Final = frozenset({ir.DataType.INT4, ir.DataType.UINT4})
+_NEEDING_SHAPES: Final = frozenset({"GatherBlockQuantized"})
 
 
 def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None) -> Result[Encoded]:
@@ -70,13 +83,16 @@ def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None)
         coded_weights.append(CodedWeight(planned.weight, outcome.value, dense, execution, planned.settings.index_bits))
 
     work = partial(code_weight, widened=opset < BFLOAT16_OPSET, force=force)
-    skips = work_on_each(plan, work, keep, progress, _obstacle).skips
+    skips = work_on_each(plan, work, keep, progress, partial(_obstacle, opset)).skips
     result: Result[Encoded] = Result(plan.model, skips=[*skips, *halved])
     if not coded_weights:
         return result
     decision = decide(plan, coded_weights, shapes, opset)
     if not force and decision.saved_bytes <= 0:
-        reason = "the model would not get smaller"
+        reason = (
+            f"the model would not get smaller: coding saves {decision.saved_in_weights:,} bytes of weights, "
+            f"and the functions that decode them take {decision.cost_bytes:,}"
+        )
         result.skips += [Skip(coded.weight.name, SkipCode.NO_GAIN, reason) for coded in coded_weights]
         return result
     _apply(plan.model, decision)
@@ -137,10 +153,15 @@ def code_weight(
         compressed = without_bfloat16(compressed)
     if settings.codes == "bytes":
         compressed = plain(compressed)
-    runs_faster = force and weight.role is not Role.CONSTANT  # which no operator takes as it is
-    if not runs_faster and saved_bytes(array.nbytes, compressed) <= 0:
-        return Skip(weight.name, SkipCode.NO_GAIN, f"encoding would not make its {array.nbytes} bytes fewer")
-    return Outcome(Coded(Figures.of(array), GroupFigures.of(compressed)), compressed)
+    runs_faster = force and weight.role not in FIXED  # which no operator takes as it is
+    dense = Figures.of(array)
+    saved = saved_bytes(dense.nbytes, compressed)
+    if weight.role is Role.INTEGERS:  # which have one codebook and few tables together
+        saved += shared_bytes(compressed) - named_bytes(weight.name)
+    if not runs_faster and saved <= 0:
+        reason = f"encoding would not make its {dense.nbytes} bytes fewer: they would take {compressed.nbytes}"
+        return Skip(weight.name, SkipCode.NO_GAIN, reason)
+    return Outcome(Coded(dense, GroupFigures.of(compressed)), compressed)
 
 
 def _default_opset(model: ir.Model) -> int:
@@ -150,7 +171,7 @@ def _default_opset(model: ir.Model) -> int:
     return opset
 
 
-def _obstacle(weight: Weight) -> Skip | None:
+def _obstacle(opset: int, weight: Weight) -> Skip | None:
     """Say why a weight cannot become a group of initializers, None if it can."""
     reason = ""
     producer = weight.value.producer()
@@ -160,6 +181,9 @@ def _obstacle(weight: Weight) -> Skip | None:
         reason = "has a quantization annotation"
     elif producer is not None and "value" not in producer.attributes:
         reason = "its Constant node holds no tensor"
+    elif weight.tensor.dtype in _NIBBLES and opset < NIBBLES_OPSET:
+        dtype = weight.tensor.dtype.name.lower()
+        reason = f"no function yields {dtype} before operator set {NIBBLES_OPSET}, and the model is of {opset}"
     return Skip(weight.name, SkipCode.NO_ROOM, reason) if reason else None
 
 
@@ -171,23 +195,38 @@ def _record(coded: CodedWeight, decision: Decision) -> Encoded:
 def _apply(model: ir.Model, decision: Decision) -> None:
     """Put the groups into the graphs, fuse, and give the model the functions that it needs."""
     names = Names(model)
-    origins = Origins()
+    origins, counted = Origins(), NameCount()
     if model.ir_version < MIN_IR_VERSION:
         origins.ir_version, model.ir_version = model.ir_version, MIN_IR_VERSION
     yielding: dict[ir.Graph, list[ir.Node]] = {}
     for graph in list(model.graphs()):
         symbols = [each for each in decision.symbols if each.graph is graph]
         if symbols:
-            yielding[graph] = _apply_to_graph(graph, symbols, names, origins, decision.attributes)
+            yielding[graph] = _apply_to_graph(graph, symbols, names, origins, counted, decision.attributes)
     origins.fused = fuse(model.graph, decision.tails)
     for graph, nodes in yielding.items():
         graph.insert_before(graph[0], nodes)
     model.opset_imports[DOMAIN] = group.VERSION
-    for function in decision.functions:
+    biases = store_biases(model, names)
+    own = [] if biases is None else [quantize_bias_function(_default_opset(model))]
+    for function in (*decision.functions, *own):
         local = ir.serde.deserialize_function(function)
         model.functions[local.identifier()] = local
+    origins.biases = biases or {}
     origins.halves = store_halves(model, names)
     origins.store(model)
+
+
+def _declared(output: ir.Value, weight: Weight) -> str:
+    """Say the type and the shape of a weight that a node yields, where onnxruntime 1.20 does not infer it.
+
+    Returns:
+        What the origin is to note of that.
+    """
+    if output.type is not None or not _NEEDING_SHAPES & weight.op_types:
+        return ""
+    output.type, output.shape = ir.TensorType(weight.tensor.dtype), ir.Shape(weight.shape)
+    return ADDED
 
 
 def _apply_to_graph(
@@ -195,6 +234,7 @@ def _apply_to_graph(
     symbols: Sequence[GraphSymbols],
     names: Names,
     origins: Origins,
+    counted: NameCount,
     required: Collection[str],
 ) -> list[ir.Node]:
     """Replace the weights of one graph; their groups come where they were among the initializers.
@@ -215,10 +255,10 @@ def _apply_to_graph(
             value, producer = coded.weight.value, coded.weight.value.producer()
             said = coded.weight.name if coded.execution.sparse else ""
             taken = group.take_names(names, said)
-            values = groups[index] = tensors.values(coded.compressed, taken)
+            values = groups[index] = tensors.values(coded.compressed, taken, coded.shared)
             outputs[index] = [ir.Value(name=name) for name in taken[len(values) :]]
             symbol_inputs = group.symbol_inputs(values, outputs[index])
-            known_as = group.stem_of(values) if said else coded.weight.name
+            known_as = group.stem_of(values) if said else counted.numbered(value.name or "")
             record = describe(value, coded.weight.tensor, known_as)
             record.input = inputs.get(value, -1)
             record.node = nodes[producer] if producer else -1
@@ -227,9 +267,10 @@ def _apply_to_graph(
                 for node in value.consumers():
                     group.make_sparse(node, [*values, *symbol_inputs], attributes)
             else:
-                if not value.is_graph_output():  # which has no value_info if a node yields it
-                    record.info = ""  # the dense weight is still in the graph, with its value_info
-                group.decode_into(value, graph, coded.decoder, [*values, *symbol_inputs], attributes)
+                is_output = value.is_graph_output()  # which has no value_info if a node yields it
+                output = group.decode_into(value, graph, coded.decoder, [*values, *symbol_inputs], attributes)
+                if not is_output:  # the weight is still in the graph, with its value_info
+                    record.info = _declared(output, coded.weight)
             origins.weights[known_as] = record
             initializers[value] = values
             if producer is not None:

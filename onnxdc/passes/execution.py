@@ -28,6 +28,7 @@ class ExecutionCode(Enum):
     """What decided how a weight is executed."""
 
     NO_OPERATOR = "no sparse operator"
+    INTEGERS = "integers"
     RECIPE = "recipe"
     ROWS = "rows are looked up"
     GAIN = "gain"
@@ -55,8 +56,8 @@ class Execution:
 
     @property
     def reason(self) -> str:
-        """The reason in words."""
-        if self.code is ExecutionCode.NO_OPERATOR:
+        """The reason in words; empty for integers, which run as they did."""
+        if self.code in (ExecutionCode.NO_OPERATOR, ExecutionCode.INTEGERS):
             return self.obstacle
         if self.code is ExecutionCode.RECIPE:
             return "as the recipe says"
@@ -90,6 +91,8 @@ def choose(weight: Weight, density: float, shapes: Shapes, wish: str = "auto") -
         shapes: The shapes of the model's values, as far as they are known.
         wish: ``"sparse"`` wherever there is an operator for it, ``"dense"`` always, ``"auto"`` what should be faster.
     """
+    if weight.role is Role.INTEGERS:
+        return Execution(False, ExecutionCode.INTEGERS)
     obstacle = _obstacle(weight)
     if obstacle:
         return Execution(False, ExecutionCode.NO_OPERATOR, obstacle)

@@ -18,7 +18,7 @@ import onnx_ir as ir
 from onnxdc.domain.compressed import refuse_compressed
 from onnxdc.errors import WeightError
 from onnxdc.graph.skips import Skip, SkipCode
-from onnxdc.graph.slots import ROLES, Role
+from onnxdc.graph.slots import FIXED, ROLES, Role
 from onnxdc.graph.weights import Weight, WeightInfo, find_weights, why_no_weight
 from onnxdc.passes.result import Progress, Record, Result
 from onnxdc.recipe import Recipe, Settings
@@ -71,7 +71,7 @@ class Plan:
     @property
     def constants(self) -> tuple[Skip, ...]:
         """Why the weights that can only be encoded are no weights to other stages."""
-        return tuple(why_no_weight(planned.weight) for planned in self.having(Role.CONSTANT))
+        return tuple(why_no_weight(planned.weight) for planned in self.having(*FIXED))
 
     def copy(self) -> Plan:
         """Return the plan of a copy of the model, which shares the data of its tensors until they are replaced."""

@@ -11,8 +11,9 @@ import onnx_ir as ir
 
 from onnxdc.graph.skips import Skip
 from onnxdc.graph.weights import WeightInfo
-from onnxdc.numeric.arrays import bit_patterns
+from onnxdc.numeric.arrays import INTEGER_TYPES, bit_patterns
 from onnxdc.numeric.huffman import MAX_LENGTH
+from onnxdc.numeric.integers import entropy, integer_counts, stored_bytes
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.passes.execution import Execution
 
@@ -27,24 +28,43 @@ class Figures:
     Attributes:
         size: The number of its elements.
         nnz: The number of its nonzero elements; -0.0 counts as one, as in the file format.
-        nbytes: The bytes that its values take.
+        nbytes: The bytes that its values take in a file: those of four bits take half a byte.
         distinct: The number of distinct values among the nonzeros; None if nobody counted.
+        entropy: The bits an element of an ideal code for how often each integer occurs; None for floats.
     """
 
     size: int
     nnz: int
     nbytes: int
     distinct: int | None = None
+    entropy: float | None = None
 
     @classmethod
     def of(cls, array: np.ndarray, distinct: int | None = None) -> Figures:
-        """Return the figures of a dense weight, of any of the four floating-point types."""
-        return cls(array.size, int(np.count_nonzero(bit_patterns(array))), array.nbytes, distinct)
+        """Return the figures of a dense weight, of any type of the format."""
+        nnz = int(np.count_nonzero(bit_patterns(np.ascontiguousarray(array))))
+        if array.dtype not in INTEGER_TYPES:
+            return cls(array.size, nnz, array.nbytes, distinct)
+        counts = integer_counts(array)
+        used = counts[counts > 0]
+        return cls(array.size, nnz, stored_bytes(array), used.size - (nnz < array.size), entropy(used))
 
     @property
     def density(self) -> float:
         """The nnz over the size; 0 for an empty weight."""
         return self.nnz / self.size if self.size else 0.0
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the weight has integers."""
+        return self.entropy is not None
+
+    @property
+    def itemsize(self) -> float:
+        """The bytes of an element in a file, half a one for four bits; 0 for an empty weight."""
+        if self.nbytes < self.size:
+            return 0.5
+        return self.nbytes / self.size if self.size else 0.0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from onnxdc.numeric.codebook import share as share_array
 from onnxdc.numeric.energy import energy_lost
 from onnxdc.numeric.grid_rounding import round_to_grid
 from onnxdc.numeric.grids import find_grid
-from onnxdc.passes.biases import round_biases
+from onnxdc.passes.half_biases import round_biases
 from onnxdc.passes.plan import Outcome, Plan, only, replace_values, work_on_each
 from onnxdc.passes.result import Figures, Progress, Result, Shared
 from onnxdc.recipe import Settings

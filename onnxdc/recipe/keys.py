@@ -16,9 +16,11 @@ from onnxdc.graph.slots import KINDS
 from onnxdc.numeric.kmeans import INITS
 from onnxdc.recipe.checks import SWITCH, TEXT, Check, integer, number, one_of, positive, told
 
-Stage: TypeAlias = Literal["prune", "share", "encode", "train", "every"]
+Stage: TypeAlias = Literal["prune", "share", "quantize", "encode", "train", "every"]
 Sharing: TypeAlias = Literal["grid", "kmeans"]
 SHARINGS: Final[tuple[Sharing, ...]] = get_args(Sharing)
+Activation: TypeAlias = Literal["float", "dynamic", "static"]
+ACTIVATIONS: Final[tuple[Activation, ...]] = get_args(Activation)
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,13 @@ KEYS: Final = (
         default="float16",
         of_weight=False,
         choices=("float16", "keep"),
+    ),
+    Key(
+        *("activation", str, one_of(*ACTIVATIONS), "quantize"),
+        "Have a layer's inputs as floats (float), as integers by the range of each run (dynamic), or by that of the "
+        "data (static).",
+        usual="static in models with convolutions, else dynamic",
+        choices=ACTIVATIONS,
     ),
     Key(
         *("index_bits", int, integer(1, 8), "encode", "The bits of a gap before Huffman coding, 1 to 8."),

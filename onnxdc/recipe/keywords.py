@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from onnxdc.numeric.kmeans import Init
-from onnxdc.recipe.keys import Sharing
+from onnxdc.recipe.keys import Activation, Sharing
 
 
 class EveryOption(TypedDict, total=False):
@@ -35,6 +35,12 @@ class ShareOptions(EveryOption, total=False):
     biases: str | None
 
 
+class QuantizeOptions(ShareOptions, total=False):
+    """How to quantize; see ``recipe.keys``."""
+
+    activation: Activation | None
+
+
 class EncodeOptions(EveryOption, total=False):
     """How to encode; see ``recipe.keys``."""
 
@@ -45,5 +51,5 @@ class EncodeOptions(EveryOption, total=False):
     strip: bool | None
 
 
-class CompressOptions(PruneOptions, ShareOptions, EncodeOptions, total=False):
-    """How to prune, share and encode."""
+class CompressOptions(PruneOptions, QuantizeOptions, EncodeOptions, total=False):
+    """How to prune, share or quantize, and encode."""

@@ -33,7 +33,7 @@ from typing import Any, Final
 
 from onnxdc.errors import OptionError, OptionName, RecipeError, option_names
 from onnxdc.graph.skips import Skip
-from onnxdc.graph.slots import Role
+from onnxdc.graph.slots import FIXED, Role
 from onnxdc.graph.weights import Weight, why_no_weight
 from onnxdc.recipe.checks import MOST_CHARACTERS
 from onnxdc.recipe.keys import DEFAULTS, OF_SHARING, PRUNING, RECIPE_KEYS, check_value
@@ -129,7 +129,7 @@ class Recipe:
             RecipeError: A rule matches no weight, or none that it says anything about.
         """
         for rule in self.rules:
-            if not any(rule.matches(weight) and (_is_changed(weight) or rule.skip) for weight in weights):
+            if not any(rule.matches(weight) and _is_heeded(rule, weight) for weight in weights):
                 where = f"{rule.where}: " if rule.where else ""
                 raise RecipeError(f"{where}{rule} matches no weight{_why_none(rule, weights, skips)}")
         rules = {weight.name: self._rule(weight) for weight in weights}
@@ -167,9 +167,15 @@ def _require_sharing(options: Options, ways: Collection[str | None], where: str 
             raise OptionError(where, OptionName(name), ": expected ", OptionName("sharing"), f" {way}, which it is for")
 
 
+def _is_heeded(rule: Rule, weight: Weight) -> bool:
+    """Tell whether a rule says something of a weight that counts for it."""
+    of_coding = weight.role is Role.INTEGERS and any(getattr(rule, key) is not None for key in ("index_bits", "codes"))
+    return _is_changed(weight) or of_coding or bool(rule.skip)
+
+
 def _is_changed(weight: Weight) -> bool:
-    """Tell whether any stage changes the values of a weight; else a rule can only say to leave it alone."""
-    return weight.role is not Role.CONSTANT
+    """Tell whether any stage changes the values of a weight; else a rule can say how to code integers at most."""
+    return weight.role not in FIXED
 
 
 def _why_none(rule: Rule, weights: Sequence[Weight], skips: Sequence[Skip]) -> str:

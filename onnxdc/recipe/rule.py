@@ -10,7 +10,7 @@ from typing import Any
 from onnxdc.errors import RecipeError, option_names
 from onnxdc.graph.weights import Weight
 from onnxdc.numeric.kmeans import Init
-from onnxdc.recipe.keys import CONDITIONS, DEFAULTS, PRUNING, Sharing, check_value
+from onnxdc.recipe.keys import CONDITIONS, DEFAULTS, PRUNING, Activation, Sharing, check_value
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Settings:
         sharing: Whether values become those of a uniform grid (``"grid"``) or of k-means (``"kmeans"``).
         step: The step of the grid, in root mean squares of the weight's nonzeros; None if the weight is not shared.
         bits: The bits of a code: at most 2^bits shared values, zero being one of them (paper, section 3), 1..8.
+        activation: How ``quantize`` has the inputs of its layer: ``"float"``, ``"dynamic"`` or ``"static"``; None for
+            what is usual in its model.
         index_bits: The bits of a gap (paper, section 2), 1..8.
         init: How k-means starts: ``"linear"``, ``"density"`` or ``"random"`` (paper, section 3.2).
         groups: The number of codebooks, each for an equal part of the output channels.
@@ -39,6 +41,7 @@ class Settings:
     sharing: Sharing = DEFAULTS["sharing"]
     step: float | None = None
     bits: int = 8
+    activation: Activation | None = None
     index_bits: int = 8
     init: Init = DEFAULTS["init"]
     groups: int = DEFAULTS["groups"]
@@ -71,6 +74,7 @@ class Options:
     sharing: Sharing | None = None
     step: float | None = None
     bits: int | None = None
+    activation: Activation | None = None
     index_bits: int | None = None
     init: Init | None = None
     groups: int | None = None
@@ -136,6 +140,6 @@ class Rule(Options):
         """Tell whether every condition that is given holds for the weight."""
         return (
             (self.pattern is None or weight.name == self.pattern or fnmatchcase(weight.name, self.pattern))
-            and (self.op is None or any(use.node.op_type == self.op for use in weight.uses))
+            and (self.op is None or self.op in weight.op_types)
             and (self.kind is None or weight.kind == self.kind)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,10 +70,11 @@ def nothing_to_do(verb: str, plan: Plan, rows: Sequence[WeightRow]) -> str:
         plan: The weights, and the constants that are none.
         rows: The weights, with the reason for each.
     """
-    if not plan.having(Role.WEIGHT, Role.TABLE):
+    if not plan.having(Role.WEIGHT, Role.TABLE, Role.INTEGERS):
         return no_weight(plan)
     weights = [_Left(row.label, row.size, row.reason, row.reason) for row in rows]
-    named, others = _largest([*weights, *_skipped(plan), *_others(plan)])
+    rest = [*_skipped(plan, {row.name for row in rows}), *_others(plan)]
+    named, others = _largest([*weights, *rest])
     more = f"; and {others} more" if others else ""
     return f"nothing to {verb}{_inside(plan.model)}: {named}{more}"
 
@@ -88,17 +89,18 @@ def _largest(left: Sequence[_Left]) -> tuple[str, int]:
     return text, len(left) - len(named)
 
 
-def _skipped(plan: Plan) -> list[_Left]:
-    """Return the constants that one might take for weights."""
+def _skipped(plan: Plan, known: Collection[str] = ()) -> list[_Left]:
+    """Return the constants that one might take for weights, but for those that are known."""
     return [
         _Left(label(skip.name, skip.node), skip.size, skip.reason, skip.common_reason)
         for skip in (*plan.skips, *plan.constants)
+        if skip.name not in known
     ]
 
 
 def _others(plan: Plan) -> Iterator[_Left]:
     """Yield the other constants of a weight's size, such as integers that no quantized operator takes."""
-    told = {skip.name for skip in plan.skips}
+    told = {skip.name for skip in plan.skips} | {planned.weight.name for planned in plan.weights}
     for constant in named_constants(plan.model):
         tensor = constant_tensor(constant.value)
         if tensor is None or tensor.dtype in WEIGHT_TYPES or tensor.size < plan.recipe.min_elements:

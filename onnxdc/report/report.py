@@ -15,7 +15,7 @@ from onnxdc.passes.result import NO_BIASES, Folded, RoundedBiases
 from onnxdc.report.losses import Loss, warnings_of
 from onnxdc.report.names import label
 from onnxdc.report.printable import Printable
-from onnxdc.report.row import HEADERS, WeightRow, any_encoded, ratio_text, total_row
+from onnxdc.report.row import HEADERS, INTEGER_HEADERS, WeightRow, any_encoded, ratio_text, total_row
 from onnxdc.report.text import aligned, first_names, grouped
 from onnxdc.shown import MESSAGE_LENGTH, escaped, shown
 
@@ -71,9 +71,21 @@ class Report(Printable):
         return any_encoded(self.rows)
 
     def table(self) -> list[tuple[str, ...]]:
-        """Return the rows as text: a header, the weights, the totals."""
-        total = self.total.cells()
-        return [HEADERS, *(row.cells() for row in self.rows), (*total[:-1], "")] if self.rows else []
+        """Return the rows of floats as text: a header, the weights, the totals."""
+        rows = tuple(row for row in self.rows if not row.is_integer)
+        total = total_row(rows).cells()
+        return [HEADERS, *(row.cells() for row in rows), (*total[:-1], "")] if rows else []
+
+    def integer_table(self) -> list[tuple[str, ...]]:
+        """Return the rows of integers of a quantised model as text, likewise."""
+        rows = tuple(row for row in self.rows if row.is_integer)
+        total = total_row(rows).integer_cells()
+        return [INTEGER_HEADERS, *(row.integer_cells() for row in rows), total] if rows else []
+
+    @property
+    def tables(self) -> list[list[tuple[str, ...]]]:
+        """The tables that are not empty."""
+        return [table for table in (self.table(), self.integer_table()) if table]
 
     def notes(self, *, verbose: bool = False) -> list[str]:
         """Return what the table does not say, a sentence a line.
@@ -124,7 +136,8 @@ class Report(Printable):
 
     def __str__(self) -> str:
         """Return the table in aligned columns, and the notes."""
-        return "\n".join([*aligned(self.table()), *self.notes()])
+        lines = [line for table in self.tables for line in aligned(table)]
+        return "\n".join([*lines, *self.notes()])
 
     def brief(self) -> str:
         """Return the number of weights, and the bytes."""

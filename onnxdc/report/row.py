@@ -22,6 +22,10 @@ HEADERS: Final = (
     *("weight", "kind", "shape", "density", "bits", "index bits"),
     *("dense", "pruned", "shared", "encoded", "ratio", "execution"),
 )
+INTEGER_HEADERS: Final = (
+    *("weight", "kind", "type", "reader", "shape", "density"),
+    *("values", "entropy", "dense", "encoded", "ratio"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class WeightRow:
         fused: What is fused into its sparse operators, such as ``"Relu"`` or ``"Add+Relu"``; ``""`` for nothing.
         reason: Why it is executed so, or why it is not encoded; may be empty.
         node: The operator and the name of the node that uses it first, such as ``"Conv conv1"``; empty for the totals.
+        dtype: The type of its elements, such as ``"float32"`` or ``"int8"``; empty for the totals.
+        reader: The operators that read integers, such as ``"Conv after DequantizeLinear"``; empty for floats.
+        distinct: The number of distinct values of integers, zero included; None for floats.
+        entropy: The bits an element that an ideal code of the single integers takes; None for floats.
     """
 
     name: str
@@ -63,6 +71,15 @@ class WeightRow:
     fused: str = ""
     reason: str = ""
     node: str = ""
+    dtype: str = ""
+    reader: str = ""
+    distinct: int | None = None
+    entropy: float | None = None
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether it holds integers of a model that was quantised already."""
+        return self.entropy is not None
 
     @property
     def density(self) -> float:
@@ -95,6 +112,21 @@ class WeightRow:
             *map(_number, (self.dense_bytes, self.pruned_bytes, self.shared_bytes, self.encoded_bytes)),
             ratio_text(self.dense_bytes, self.encoded_bytes),
             " + ".join(filter(None, (self.execution, self.fused))) or "-",
+        )
+
+    def integer_cells(self) -> tuple[str, ...]:
+        """Return the row of integers as text, a cell for each of ``INTEGER_HEADERS``."""
+        return (
+            shown(self.label),
+            self.kind,
+            self.dtype,
+            shown(self.reader),
+            shown("x".join(map(str, self.shape))),
+            f"{self.density:.1%}",
+            _number(self.distinct),
+            "-" if self.entropy is None else f"{self.entropy:.2f}",
+            *map(_number, (self.dense_bytes, self.encoded_bytes)),
+            ratio_text(self.dense_bytes, self.encoded_bytes),
         )
 
 

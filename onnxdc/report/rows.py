@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
 from onnxdc.domain.compressed import is_compressed
 from onnxdc.domain.limits import Budget
+from onnxdc.graph.readers import readers_text
 from onnxdc.graph.skips import Skip
 from onnxdc.graph.slots import Role
 from onnxdc.graph.weights import Weight
@@ -19,7 +21,7 @@ from onnxdc.numeric.relative_index import count_entries
 from onnxdc.numeric.weight import MAX_CODES
 from onnxdc.passes.decode import Decoder, decode
 from onnxdc.passes.plan import Plan, plan_weights
-from onnxdc.passes.result import Decoded, Encoded, Progress
+from onnxdc.passes.result import Decoded, Encoded, Figures, Progress
 from onnxdc.recipe import Recipe
 from onnxdc.report.row import WeightRow
 
@@ -54,13 +56,15 @@ def inspect_weights(
     plan = plan_weights(model, recipe.with_options(min_elements=min([recipe.min_elements, *sizes])))
     encoded = {change.name for change in changes}
     skips = (*plan.skips, *(skip for skip in plan.constants if skip.name not in encoded))
-    return weight_rows(plan, changes, skips), skips
+    rows = weight_rows(plan, changes, skips)
+    integers = {row.name for row in rows if row.is_integer}
+    return rows, tuple(skip for skip in skips if skip.name not in integers)
 
 
 def weight_rows(
     plan: Plan, changes: Sequence[Encoded | Decoded] = (), skips: Sequence[Skip] = ()
 ) -> tuple[WeightRow, ...]:
-    """Return a row for each weight; for those that can only be encoded, if they are.
+    """Return a row for each weight and for integers; for floats that can only be encoded, if they are.
 
     Args:
         plan: The weights of a model; those without a change are still in it.
@@ -93,9 +97,10 @@ def encoded_row(change: Encoded | Decoded, weight: Weight) -> WeightRow:
         bits=group.bits,
         index_bits=group.index_bits,
         dense_bytes=dense.nbytes,
-        pruned_bytes=_pruned_bytes(group.entries, dense.size, dense.nbytes, group.index_bits),
+        pruned_bytes=_pruned_bytes(group.entries, dense, group.index_bits),
         shared_bytes=shared_bytes(group.entries, group.bits, group.index_bits, group.codebook_bytes),
         encoded_bytes=group.nbytes,
+        **_of_integers(weight, dense),
         execution="sparse" if sparse else "dense",
         fused=change.fused,
         reason=change.execution.reason if isinstance(change, Encoded) else "",
@@ -115,12 +120,13 @@ def dense_row(weight: Weight, index_bits: int, reason: str = "") -> WeightRow:
         ModelError: Its data cannot be read.
     """
     array = weight.array()
+    figures = Figures.of(array)
     patterns = bit_patterns(np.ascontiguousarray(array))
     entries = count_entries(patterns, index_bits)
     gaps: int | None = index_bits
-    if pruned_bytes(entries, array.itemsize, gaps) >= array.nbytes:
+    if _pruned_bytes(entries, figures, gaps) >= figures.nbytes:
         entries, gaps = array.size, None
-    values = distinct_nonzero(patterns, MAX_CODES - 1)
+    values = distinct_nonzero(patterns, MAX_CODES - (not figures.is_integer))
     bits = None if values is None else max(1, values.size.bit_length())
     codebook_bytes = 0 if values is None else (1 + values.size) * array.itemsize
     return WeightRow(
@@ -128,18 +134,32 @@ def dense_row(weight: Weight, index_bits: int, reason: str = "") -> WeightRow:
         kind=weight.kind,
         shape=weight.shape,
         size=array.size,
-        nnz=int(np.count_nonzero(patterns)),
+        nnz=figures.nnz,
         entries=entries,
         bits=bits,
         index_bits=gaps,
-        dense_bytes=array.nbytes,
-        pruned_bytes=_pruned_bytes(entries, array.size, array.nbytes, gaps),
+        dense_bytes=figures.nbytes,
+        pruned_bytes=_pruned_bytes(entries, figures, gaps),
         shared_bytes=None if bits is None else shared_bytes(entries, bits, gaps, codebook_bytes),
         reason=reason,
         node=weight.node,
+        **_of_integers(weight, figures),
     )
 
 
-def _pruned_bytes(entries: int, size: int, dense_bytes: int, index_bits: int | None) -> int:
+def _of_integers(weight: Weight, figures: Figures) -> dict[str, Any]:
+    """Return what a row says besides of a weight of integers; of another one its type."""
+    said: dict[str, Any] = {"dtype": weight.tensor.dtype.name.lower().replace("double", "float64")}
+    if figures.distinct is None or figures.entropy is None:
+        return said
+    zeros = int(figures.nnz < figures.size)
+    return said | {
+        "reader": readers_text(weight.readers),
+        "distinct": figures.distinct + zeros,
+        "entropy": figures.entropy,
+    }
+
+
+def _pruned_bytes(entries: int, dense: Figures, index_bits: int | None) -> int:
     """Return the bytes of the nonzeros with their gaps; those of the dense weight if no gaps are stored."""
-    return dense_bytes if index_bits is None else pruned_bytes(entries, dense_bytes // size, index_bits)
+    return dense.nbytes if index_bits is None else pruned_bytes(entries, dense.itemsize, index_bits)

@@ -7,7 +7,9 @@ from typing import Final
 
 from onnxdc.shown import shown
 
-LEFT_ALIGNED: Final = frozenset({"weight", "kind", "shape", "execution", "recipe"})  # the other columns are numbers
+LEFT_ALIGNED: Final = frozenset(
+    {"weight", "kind", "type", "reader", "shape", "execution", "recipe"}
+)  # the other columns are numbers
 _NAMED: Final = 3  # names, a choice: a line has so many before it only counts
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from onnxdc.report.integer_check import IntegerCheck
 from onnxdc.report.output_difference import OutputDifference
 from onnxdc.report.printable import Printable
 from onnxdc.shown import escaped, shown
@@ -116,6 +117,7 @@ class Verification(Printable):
         comparisons: B's runs against A's, and B's native run against its portable one.
         accuracies: How often each run was right, if labels were given.
         notes: What could not be run, and why.
+        integers: What was found of integers that B has coded; None if there are none that A has, too.
     """
 
     inputs: str
@@ -125,16 +127,22 @@ class Verification(Printable):
     comparisons: tuple[Comparison, ...]
     accuracies: tuple[Accuracy, ...] = ()
     notes: tuple[str, ...] = ()
+    integers: IntegerCheck | None = None
 
     @property
     def passed(self) -> bool:
         """Whether all differences are accepted."""
-        return all(comparison.passed for comparison in self.comparisons)
+        return all(comparison.passed for comparison in self.comparisons) and not self._of_integers
 
     @property
     def failures(self) -> tuple[str, ...]:
         """Why B is not accepted, each reason once."""
-        return tuple(dict.fromkeys(line for comparison in self.comparisons for line in comparison.failures))
+        lines = [line for comparison in self.comparisons for line in comparison.failures]
+        return tuple(dict.fromkeys([*lines, *self._of_integers]))
+
+    @property
+    def _of_integers(self) -> tuple[str, ...]:
+        return () if self.integers is None else self.integers.failures
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -147,12 +155,15 @@ class Verification(Printable):
     def verdict(self) -> Verdict:
         """The verdict on B: that of the comparison which is worst."""
         found = {comparison.verdict for comparison in self.comparisons}
-        return "failed" if "failed" in found else "says nothing" if "says nothing" in found else "ok"
+        if "failed" in found or self._of_integers:
+            return "failed"
+        return "says nothing" if "says nothing" in found else "ok"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes and the properties."""
         return dataclasses.asdict(self) | {
             "comparisons": [comparison.to_dict() for comparison in self.comparisons],
+            "integers": None if self.integers is None else self.integers.to_dict(),
             "passed": self.passed,
             "verdict": self.verdict,
             "failures": list(self.failures),
@@ -170,5 +181,6 @@ class Verification(Printable):
         lines = [f"inputs: {self.inputs}, {self.runs} runs, {self.items} items"]
         for comparison in self.comparisons:
             lines += comparison.lines()
+        lines += [] if self.integers is None else self.integers.lines()
         lines += [f"{found.run}: top-1 {found.top1:.2%}, top-5 {found.top5:.2%}" for found in self.accuracies]
         return "\n".join(map(escaped, [*lines, *self.notes, *(f"warning: {line}" for line in self.warnings)]))

@@ -174,14 +174,16 @@ def test_plain_streams(operator, density, opset):
     np.testing.assert_array_equal(run_in_reference(model, node.feeds), expected)
 
 
+@pytest.mark.parametrize("opset", [21, 22, 23, 24, NEWEST_OPSET])
 @pytest.mark.parametrize("density", [0.2, 1.0])
 @pytest.mark.parametrize("dtype", ["int4", "uint4"])
-def test_integers_of_four_bits(dtype, density):
+def test_integers_of_four_bits(dtype, density, opset):
     rng = np.random.default_rng(3)
-    weight = (rng.integers(0, 8, (40, 50)) * (rng.random((40, 50)) < density)).astype(getattr(ml_dtypes, dtype))
+    integers = rng.integers(-8, 8, (40, 50)) if dtype == "int4" else rng.integers(0, 16, (40, 50))
+    weight = (integers * (rng.random((40, 50)) < density)).astype(np.int8).astype(getattr(ml_dtypes, dtype))
     group = encode_weight(weight)
     kind = helper.np_dtype_to_tensor_dtype(weight.dtype)
-    model = compressed_model(decoder_of(group), group, Node(2, attributes={"dtype": kind}, kind=kind), 21)
+    model = compressed_model(decoder_of(group), group, Node(2, attributes={"dtype": kind}, kind=kind), opset)
     cast = helper.make_node("Cast", ["Y"], ["Z"], to=TensorProto.INT32)  # Python cannot take what is packed
     model.graph.node.append(cast)
     del model.graph.output[:]

@@ -378,12 +378,12 @@ def test_quantized_weights_are_skipped_and_said_so() -> None:
 
     assert find_weights(model, 16)[0] == []
     assert reasons(model, 16) == {
-        "q": "already quantized (int8, feeds DequantizeLinear)",
+        "q": "already int8, feeds DequantizeLinear",
         "s": "1 elements, fewer than 16",
         "w": "not a weight, feeds QuantizeLinear",
-        "packed": "already quantized (uint8, feeds com.microsoft.MatMulNBits)",
+        "packed": "already uint8, feeds com.microsoft.MatMulNBits",
         "scales": "not a weight, feeds com.microsoft.MatMulNBits",
-        "i": "already quantized (uint8, feeds MatMulInteger)",
+        "i": "already uint8, feeds MatMulInteger",
     }
 
 

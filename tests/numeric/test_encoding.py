@@ -240,7 +240,7 @@ def test_codewords_of_one_bit_are_kept_only_where_they_save(density: float, valu
             continue
         tables = {name: getattr(encoded, name) for name in ("code_table", "gap_table")}
         short, long = (
-            with_tables(encoded, **tables | {table_name: table_of(histogram(encoded), is_gap=is_gap, shortest=each)})
+            with_tables(encoded, **tables | {table_name: table_of(histogram(encoded), is_listed=is_gap, shortest=each)})
             for each in (1, 2)
         )
         cost = (long.nbytes - short.nbytes) / short.nbytes
@@ -258,8 +258,8 @@ def test_codewords_of_one_bit_are_kept_only_where_they_save(density: float, valu
 def test_a_weight_is_coded_anew_with_the_tables_of_two(values: int, density: float) -> None:
     arrays = [weight_of((160, 170), density, values=values), weight_of((190, 150), density, values=values)]
     weights = [encode_weight(array) for array in arrays]
-    code_table = table_of(sum(map(code_histogram, weights)), is_gap=False)
-    gap_table = table_of(sum(map(gap_histogram, weights)), is_gap=True) if density < 1 else weights[0].gap_table
+    code_table = table_of(sum(map(code_histogram, weights)), is_listed=False)
+    gap_table = table_of(sum(map(gap_histogram, weights)), is_listed=True) if density < 1 else weights[0].gap_table
     assert code_table.size == 12
     for weight, array in zip(weights, arrays, strict=True):
         shared = with_tables(weight, code_table, gap_table)

@@ -18,9 +18,10 @@ from onnxdc.recipe.keys import DEFAULTS, KEYS, RECIPE_KEYS, Key, Stage, keys_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
 STAGES: dict[str, tuple[Stage, ...]] = {
-    "compress": ("prune", "share", "encode"),
+    "compress": ("prune", "share", "quantize", "encode"),
     "prune": ("prune",),
     "share": ("share",),
+    "quantize": ("share", "quantize"),
     "encode": ("encode",),
     "inspect": (),
 }
@@ -69,6 +70,7 @@ def test_verbs_take_the_keys_of_their_stages(verb: str, stages: tuple[Stage, ...
         "compress": keywords.CompressOptions,
         "prune": keywords.PruneOptions,
         "share": keywords.ShareOptions,
+        "quantize": keywords.QuantizeOptions,
         "encode": keywords.EncodeOptions,
         "inspect": keywords.EveryOption,
     }[verb]

@@ -20,6 +20,8 @@ from onnxdc import native
 from onnxdc.domain.operators import DECODERS, DOMAIN
 from tests.helpers.c_interface import ExpandError, expand_buffer, expand_file, version
 from tests.helpers.few_values import weight
+from tests.helpers.integer_models import MODELS as INTEGERS
+from tests.helpers.integer_models import feeds_of
 from tests.helpers.merged_decoder import FEEDS, merged_decoder
 from tests.helpers.text_models import build, normal, tensor
 from tests.vectors import vector_file
@@ -240,3 +242,23 @@ def test_the_version_is_that_of_the_package() -> None:
 def test_the_header_is_installed_with_the_library() -> None:
     header = ROOT / "custom_ops" / "include" / "onnxdc.h"
     assert Path(native.include_dir(), "onnxdc.h").read_text(encoding="utf-8") == header.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_quantised_models_are_the_original_again(name: str, tmp_path: Path) -> None:
+    original = INTEGERS[name]()
+    onnxdc.encode(original, execution="dense", check=False).save(tmp_path / "small.onnx")
+    expand_file(tmp_path / "small.onnx", tmp_path / "large.onnx")
+    expanded = ir.load(tmp_path / "large.onnx")
+    feeds = feeds_of(original)
+
+    assert not any(node.domain == DOMAIN for graph in expanded.graphs() for node in graph)
+    assert expanded.graph.initializers["w"].const_value.dtype == original.graph.initializers["w"].const_value.dtype
+    for a, b in zip(plain_run(original, feeds), plain_run(expanded, feeds), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def plain_run(model: ir.Model, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """What onnxruntime alone yields."""
+    content = ir.to_proto(model).SerializeToString()
+    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).run(None, dict(feeds))

@@ -10,6 +10,7 @@ import ml_dtypes
 import numpy as np
 import onnx
 import onnx_ir as ir
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
@@ -17,6 +18,9 @@ import onnxdc
 from onnxdc.domain.group import decoder_of
 from onnxdc.domain.operators import ACTIVATIONS, OPERATORS
 from onnxdc.numeric.encoding import encode_weight, plain
+from tests.helpers.int8_models import images, residual_network
+from tests.helpers.integer_models import MODELS as INTEGERS
+from tests.helpers.integer_models import feeds_of
 from tests.helpers.merged_decoder import FEEDS, SIZE, merged_decoder
 from tests.helpers.portable_models import Node, compressed_model, run, sparse
 from tests.web.conftest import PACKAGE
@@ -28,6 +32,7 @@ TYPES = [np.float32, np.float16, np.float64, ml_dtypes.bfloat16, np.uint8, np.in
 FORMS = {"dense": 1.0, "gaps": 0.1}  # with the density of weights that get them
 GROUPED = {"axis 0": (0, (6, 90)), "axis 1": (1, (90, 6))}
 MERGED = "merged decoder"
+BIASES = "integer biases"
 OPSET = 21  # the first one that has integers of four bits
 
 
@@ -98,6 +103,12 @@ def models() -> dict[str, tuple[onnx.ModelProto, dict[str, np.ndarray]]]:
         cases[f"plain-{form}"] = (decoding_model(type_weight(np.float32, density), 0, is_plain=True), {})
     for name, (axis, shape) in GROUPED.items():
         cases[name] = (decoding_model(grouped_weight(axis, shape), axis), {})
+    quantized = onnxdc.quantize(residual_network(OPSET, channels=64), data={"x": images(90)}).model
+    cases[BIASES] = (onnxdc.encode(quantized, check=False).to_proto(), {"x": images(10, seed=1)})
+    for name, make in INTEGERS.items():
+        original = make()
+        coded = onnxdc.encode(original, execution="dense", check=False).to_proto()
+        cases[f"{name}, integers"] = (coded, feeds_of(original))
     cases[MERGED] = (onnxdc.encode(merged_decoder(), execution="sparse", check=False).to_proto(), FEEDS[0])
     return cases
 
@@ -127,6 +138,50 @@ def test_plain_model_computes_what_the_portable_body_does(models, unpacked, name
     assert {node.domain for node in standard.graph.node} == {""}
     assert len(standard.graph.initializer) == 1
     np.testing.assert_array_equal(run(standard, feeds), run(model, feeds))
+
+
+def test_biases_of_quantized_layers_are_made_by_standard_nodes(models, unpacked):
+    model, feeds = models[BIASES]
+    assert [node.op_type for node in model.graph.node].count("QuantizeBias") == 4
+    standard = onnx.load(unpacked / f"{BIASES}.plain")
+    onnx.checker.check_model(standard, full_check=True)
+    assert not standard.functions
+    assert {node.domain for node in standard.graph.node} == {""}
+    np.testing.assert_array_equal(run(standard, feeds), run(model, feeds))
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_quantised_models_are_the_original_again(unpacked, name):
+    original = INTEGERS[name]()
+    standard = onnx.load(unpacked / f"{name}, integers.plain")
+    onnx.checker.check_model(standard, full_check=True)
+    assert not standard.functions
+    weights = {
+        value.name: value.const_value
+        for graph in ir.from_proto(standard).graphs()
+        for value in graph.initializers.values()
+        if value.const_value.size > 255 and value.const_value.dtype.itemsize <= 1
+    }
+    expected = [
+        value.const_value
+        for graph in original.graphs()
+        for value in graph.initializers.values()
+        if value.name in weights and value.const_value.size > 255
+    ]
+    assert expected
+    for tensor in expected:
+        assert weights[tensor.name].dtype == tensor.dtype
+        if tensor.name != "inner":  # each branch has one
+            np.testing.assert_array_equal(weights[tensor.name].numpy(), tensor.numpy())
+    expected, found = (outputs(model, feeds_of(original)) for model in (ir.to_proto(original), standard))
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def outputs(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """All that onnxruntime alone yields."""
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, feeds)
 
 
 def test_a_weight_that_inner_graphs_use_is_stored_once(models, unpacked):

@@ -15,6 +15,7 @@ from onnxdc.numeric.weight import TENSORS
 ANY: Final = "DecodeAny"  # for sparse operators whose weights differ in kind or form
 _CODEBOOK, _STEP, *_, _GAPS, _EXTENT = TENSORS
 _CODES, _DISTANCES = SYMBOL_INPUTS
+_QUANTIZING: Final = range(21, 24)  # operator sets whose QuantizeLinear says its type
 READ: Final = (_CODEBOOK, _STEP, _GAPS, _EXTENT, _CODES, _DISTANCES)  # the inputs that some body reads
 # What bodies call their inputs: those that none reads have short names, as all of this travels in every file.
 FORMALS: Final = tuple(name if name in READ else f"_{number}" for number, name in enumerate(GROUP_INPUTS))
@@ -40,8 +41,8 @@ def decode_function(
     dtype = Reference("dtype", AttributeProto.INT) if typed else TensorProto.FLOAT
     values = {VALUES: _values, GRID: _products, INTEGER: _integers}[kind](body, dtype)
     weight = _looked_up(body, values, codes, grouped=grouped)
-    if kind == INTEGER and nibbles:  # few operators take them
-        weight = body.op("Cast", weight, to=dtype)
+    if kind == INTEGER and nibbles:
+        weight = _narrowed(body, weight, dtype)
     return body.function(weight)
 
 
@@ -121,6 +122,18 @@ def _values(body: Body, dtype: int | Reference) -> str:
 
 def _integers(body: Body, dtype: int | Reference) -> str:
     return _CODEBOOK
+
+
+def _narrowed(body: Body, weight: str, dtype: int | Reference) -> str:
+    """Append integers as a type of four bits, which few operators take, or as the one they have.
+
+    onnxruntime 1.20 has no Cast to these types, but quantises to them: by a step of 1 that is the same. Of later
+    operator sets some runtimes know that QuantizeLinear no more.
+    """
+    if body.opset not in _QUANTIZING:
+        return body.op("Cast", weight, to=dtype)
+    one = body.constant(1.0, TensorProto.FLOAT)
+    return body.op("QuantizeLinear", body.op("Cast", weight, to=TensorProto.FLOAT), one, output_dtype=dtype)
 
 
 def _products(body: Body, dtype: int | Reference) -> str:

@@ -70,7 +70,7 @@ def prune_with_feedback(
         OptionError: The density is out of range.
     """
     columns = in_order(matrices, factor)
-    loss = feed_back(columns, factor, zeros_stay(_Masked(factor, density, None), columns))
+    loss = feed_back(columns, factor, zeros_stay(Masked(factor, density, None), columns))
     return out_of_order(columns, factor) + np.float32(0), loss
 
 
@@ -96,7 +96,7 @@ def prune_and_round(
         nonzero = histogram.copy()
         nonzero[LARGEST] = 0  # zeros are not chosen by length
         columns = in_order(matrices, factor)
-        chooser = zeros_stay(_Masked(factor, density, Prices(nonzero, prices, zero=False)), columns)
+        chooser = zeros_stay(Masked(factor, density, Prices(nonzero, prices, zero=False)), columns)
         columns *= np.float32(scale)
         loss = feed_back(columns, factor, chooser)
         integers[...] = out_of_order(columns, factor)
@@ -105,16 +105,30 @@ def prune_and_round(
     return on_grid(matrices, step, most, one_pass)
 
 
-class _Masked:
-    """Chooses zero for the least salient elements of each block, and for others what somebody else chooses."""
+class Masked:
+    """Chooses zero for the least salient elements of each block, and for others what somebody else chooses.
 
-    def __init__(self, factor: Factor, density: float, others: Prices | None) -> None:
+    Args:
+        factor: The factor of the second moments.
+        density: The share to keep of each block of columns, 0..1.
+        others: Chooses the others; None leaves them as they are.
+        scales: What each row was multiplied with, float32 ``[g, rows]``; None if that is the same for all.
+
+    Raises:
+        OptionError: The density is out of range.
+    """
+
+    def __init__(
+        self, factor: Factor, density: float, others: Prices | None, scales: NDArray[np.float32] | None = None
+    ) -> None:
         if not 0 <= density <= 1:
             raise OptionError(f"density must be from 0 to 1, got {density}")
         self._pivots, self._density, self._others = factor.pivots.astype(np.float32), density, others
+        self._scales = np.float32(1) if scales is None else scales[:, None, :]
 
     def start_block(self, columns: NDArray[np.float32], start: int) -> None:
-        salient = np.square(columns) * self._pivots[:, start : start + columns.shape[1], None]
+        """See the columns of a block, and choose the mask."""
+        salient = np.square(columns / self._scales) * self._pivots[:, start : start + columns.shape[1], None]
         pruned = salient.size - round(self._density * salient.size)
         self._start, self._kept = start, np.zeros(columns.shape, bool)
         self._kept.reshape(-1)[np.argpartition(salient.reshape(-1), pruned - 1)[pruned:] if pruned else slice(None)] = (
@@ -122,5 +136,6 @@ class _Masked:
         )
 
     def choose(self, column: NDArray[np.float32], index: int) -> NDArray[np.float32]:
+        """Return the values for column number ``index``."""
         others = column if self._others is None else self._others.choose(column, index)
         return np.where(self._kept[:, index - self._start], others, np.float32(0))

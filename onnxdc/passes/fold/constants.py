@@ -20,6 +20,7 @@ from onnxdc.graph.skips import Skip, SkipCode
 from onnxdc.graph.slots import WEIGHT_TYPES
 from onnxdc.graph.walk import graphs, node_name
 from onnxdc.model_io.upgrade.running import CannotRunError
+from onnxdc.numeric.integers import is_nibble
 from onnxdc.passes.fold.evaluation import evaluate
 from onnxdc.passes.result import Folded
 
@@ -83,7 +84,8 @@ def _is_fixed(value: ir.Value, model: ir.Model) -> bool:
     tensor = constant_tensor(value)
     if tensor is None or (value.is_graph_input() and model.ir_version >= 4):
         return False
-    return tensor.dtype.numpy().kind in "biuf"
+    dtype = tensor.dtype.numpy()
+    return dtype.kind in "biuf" or is_nibble(dtype)
 
 
 def _expressions(nodes: Sequence[ir.Node]) -> Iterator[list[ir.Node]]:

@@ -12,9 +12,12 @@ import onnx.shape_inference
 import onnx_ir as ir
 
 from onnxdc.model_io.upgrade.running import CannotRunError, Runner
+from onnxdc.numeric.arrays import INTEGER_TYPES
+from onnxdc.numeric.integers import is_nibble
 
 _SHAPES: Final = 64  # elements: what has more is no shape that shape inference needs the values of
 _WIDEST: Final = 16  # bytes of an element: complex128
+_FOUR_BITS: Final = {dtype.value: dtype.numpy() for dtype in (ir.DataType.INT4, ir.DataType.UINT4)}
 
 
 def evaluate(node: ir.Node, inputs: Mapping[str, np.ndarray], opsets: Mapping[str, int], most: int) -> list[np.ndarray]:
@@ -35,19 +38,43 @@ def evaluate(node: ir.Node, inputs: Mapping[str, np.ndarray], opsets: Mapping[st
     if expected > most:
         raise CannotRunError(f"its result would take {expected:,} bytes, expected at most {most:,}")
     small = {tensor.name for tensor in proto.graph.initializer}
+    nibbles = _quantised_to(node, inputs)
+    if nibbles is not None:
+        names = [_widened(proto, names[0], nibbles)]
     outputs = Runner(proto, names).run({name: array for name, array in inputs.items() if name not in small})
+    if nibbles is not None:
+        return [output.astype(nibbles) for output in outputs]
     if not all(isinstance(output, np.ndarray) and output.dtype.kind in "biuf" for output in outputs):
         raise CannotRunError("its result is no tensor of numbers")
     return outputs
 
 
+def _quantised_to(node: ir.Node, inputs: Mapping[str, np.ndarray]) -> np.dtype | None:
+    """Return the type of four bits that a node quantises to; None for others: of onnxruntime these are no arrays."""
+    if node.op_type != "QuantizeLinear":
+        return None
+    zero = node.inputs[2] if len(node.inputs) > 2 else None
+    if zero is None:
+        return _FOUR_BITS.get(node.attributes.get_int("output_dtype", 0))
+    dtype = inputs[zero.name or ""].dtype
+    return dtype if is_nibble(dtype) else None
+
+
+def _widened(proto: onnx.ModelProto, name: str, dtype: np.dtype) -> str:
+    """Append a Cast of integers of four bits to a byte; return the name of its output."""
+    wide = onnx.helper.np_dtype_to_tensor_dtype(INTEGER_TYPES[dtype])
+    output = f"{name}.wide"
+    proto.graph.node.append(onnx.helper.make_node("Cast", [name], [output], to=wide))
+    return output
+
+
 def _model(node: ir.Node, inputs: Mapping[str, np.ndarray], opsets: Mapping[str, int]) -> onnx.ModelProto:
     """Return a model of one node; small inputs are initializers, so that shapes follow from their values."""
-    small = {name: array for name, array in inputs.items() if array.size <= _SHAPES}
+    small = {name: array for name, array in inputs.items() if array.size <= _SHAPES or is_nibble(array.dtype)}
     graph = onnx.GraphProto(
         name="constant",
         node=[ir.serde.serialize_node(node)],
-        initializer=[onnx.numpy_helper.from_array(array, name) for name, array in small.items()],
+        initializer=[ir.to_proto(ir.Tensor(array, name=name)) for name, array in small.items()],
         input=[_info(name, array) for name, array in inputs.items() if name not in small],
         output=[],
     )

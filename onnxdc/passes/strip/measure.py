@@ -9,7 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from onnxdc.domain import group
-from onnxdc.domain.operators import DECODERS, DOMAIN, is_symbols
+from onnxdc.domain.operators import DECODERS, DOMAIN, has_group, is_symbols
 from onnxdc.domain.origin import KEY, Fused, Origin, Origins
 from onnxdc.graph.constants import constant_tensor
 from onnxdc.graph.weights import named_constants
@@ -47,7 +47,7 @@ def _kept(model: ir.Model, min_elements: int) -> set[ir.Value]:
     kept: set[ir.Value] = set()
     for node in (node for graph in model.graphs() for node in graph if node.domain == DOMAIN):
         kept.update(node.outputs if is_symbols(node.op_type) or node.op_type in DECODERS else ())
-        kept.update(() if is_symbols(node.op_type) else group.group_of(node))
+        kept.update(group.group_of(node) if has_group(node.op_type) else ())
     for constant in named_constants(model):
         tensor = constant_tensor(constant.value)
         if tensor is None or tensor.size >= min_elements:

@@ -9,7 +9,7 @@ from typing import Final
 import onnx_ir as ir
 
 from onnxdc.domain.group import group_of
-from onnxdc.domain.operators import DOMAIN, OPERATORS, is_symbols
+from onnxdc.domain.operators import DOMAIN, OPERATORS, QUANTIZE_BIAS, is_symbols
 from onnxdc.domain.origin import Fused
 from onnxdc.graph.names import short_names
 from onnxdc.graph.walk import graphs
@@ -59,6 +59,8 @@ def shorten_encoded_names(model: ir.Model, fused: Fused) -> int:
     for node in (node for graph in model.graphs() for node in graph if node.domain == DOMAIN):
         if is_symbols(node.op_type):
             made.update(node.outputs)
+        elif node.op_type == QUANTIZE_BIAS:
+            made.update(value for value in (*node.inputs[:1], *node.outputs) if value is not None)
         else:
             made.update(group_of(node))
             told.update(group_of(node)[:1] if node.op_type in OPERATORS else ())

@@ -8,7 +8,7 @@ import onnx_ir as ir
 import pytest
 
 import onnxdc
-from onnxdc.passes.biases import round_biases
+from onnxdc.passes.half_biases import round_biases
 from onnxdc.recipe import Recipe
 from tests.helpers.passes import share
 from tests.helpers.small_models import constants

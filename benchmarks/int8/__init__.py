@@ -1,0 +1,1 @@
+"""What other tools make of a model in integers, coded and uncoded."""
