@@ -111,6 +111,27 @@ def add_constant(name: str, array: np.ndarray, before: ir.Node, *, as_node: bool
     return value
 
 
+def lift_constants(model: ir.Model) -> None:
+    """Make initializers of the Constant nodes of the main graph that hold float32 tensors, but of its outputs.
+
+    Models before IR version 4, whose initializers are inputs, stay as they are.
+    """
+    if must_be_node(model, None):
+        return
+    for node in list(model.graph):
+        tensor = constant_tensor(node.outputs[0]) if node.op_type == "Constant" and node.domain == "" else None
+        if tensor is None or tensor.dtype is not ir.DataType.FLOAT or node.outputs[0].is_graph_output():
+            continue
+        old = node.outputs[0]
+        name = old.name or ""
+        value = ir.Value(
+            name=name, type=ir.TensorType(tensor.dtype), shape=ir.Shape(tensor.shape.numpy()), const_value=tensor
+        )
+        old.replace_all_uses_with(value)
+        model.graph.remove(node, safe=True)
+        model.graph.initializers.add(value)
+
+
 def drop_if_unused(value: ir.Value | None) -> None:
     """Take a constant out of its graph when no node uses it and it is no output of a graph.
 

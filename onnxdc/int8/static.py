@@ -15,9 +15,9 @@ import onnx_ir as ir
 from onnxdc.errors import ModelError
 from onnxdc.graph.constants import constant_tensor
 from onnxdc.int8.ranges import Ranges
+from onnxdc.int8.targets import AXIS_OPSET
 
 _MOST: Final = 2**31  # bytes of a model in one message, which is how the quantizer takes it
-_LEAST_OPSET: Final = 13  # which brought the axis of DequantizeLinear
 
 
 def tensors_of(nodes: Sequence[ir.Node]) -> list[str]:
@@ -38,11 +38,14 @@ def place(model: ir.Model, chosen: Sequence[ir.Node], ranges: Ranges) -> ir.Mode
         ranges: The ranges of their tensors.
 
     Raises:
-        ModelError: The model is too large, or of an operator set before 13.
+        ModelError: The model is too large, of an operator set before 13, or refused by the quantizer.
     """
     opset = model.opset_imports.get("", 0)
-    if opset < _LEAST_OPSET:
-        raise ModelError(f"expected operator set {_LEAST_OPSET} or later to quantize, got {opset}")
+    if opset < AXIS_OPSET:
+        raise ModelError(
+            f"expected operator set {AXIS_OPSET} or later to quantize with static activations, got {opset}; "
+            "dynamic ones take any"
+        )
     if sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value) >= _MOST:
         raise ModelError("expected a model below 2 GB to quantize with static activations")
     from onnxruntime.quantization import CalibrationMethod, QuantType
@@ -72,7 +75,10 @@ def _quantized(proto: onnx.ModelProto, arguments: dict[str, Any]) -> onnx.ModelP
 
     if "mode" in inspect.signature(QDQQuantizer).parameters:  # before onnxruntime 1.18
         arguments = {**arguments, "mode": QuantizationMode.QLinearOps, "static": True}
-    made: onnx.ModelProto = QDQQuantizer(proto, **arguments).quantize_model()
+    try:
+        made: onnx.ModelProto = QDQQuantizer(proto, **arguments).quantize_model()
+    except Exception as error:  # of whatever kind: names that it makes up may be taken, for one
+        raise ModelError(f"onnxruntime's quantizer refuses it: {type(error).__name__}: {error}") from error
     return made
 
 

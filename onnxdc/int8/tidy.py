@@ -114,3 +114,4 @@ def _skip(before: ir.Value, after: ir.Value) -> None:
     ir.convenience.replace_all_uses_with(after, before, replace_graph_outputs=True)
     if is_output:
         before.name, after.name = after.name, before.name
+        before.type, before.shape = after.type, after.shape

@@ -22,6 +22,7 @@ import onnx_ir as ir
 
 from onnxdc.errors import ModelError
 from onnxdc.model_io.atomic import check_replaceable, put, temporary_file
+from onnxdc.model_io.check import root_cause
 from onnxdc.model_io.files import FILES, inside, needs_external_data, outside, write_data
 from onnxdc.model_io.proto import to_proto
 
@@ -151,5 +152,7 @@ def _serialized(model: ir.Model, where: str | os.PathLike[str]) -> Any:
     """Return the model as protobuf."""
     try:
         return to_proto(model).SerializeToString()
+    except ir.serde.SerdeError as error:
+        raise ModelError(f"{where}: cannot write: {root_cause(error)}") from error
     except (google.protobuf.message.EncodeError, ValueError) as error:
         raise ModelError(f"{where}: cannot write: the model exceeds the 2 GB of a protobuf message") from error

@@ -18,13 +18,14 @@ from onnxdc.passes.result import NO_BIASES, RoundedBiases
 
 _PRODUCTS: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 _CLOSE: Final = 2.0**-11  # of the largest magnitude: half the distance of values of float16 next to it
+_SPREAD: Final = 2.0**-6  # of the standard deviation: what makes outputs differ may be small beside what they share
 
 
 def round_biases(model: ir.Model) -> RoundedBiases:
     """Round the biases, scales and shifts of the main graph to float16, if the file gets smaller by that.
 
     A vector stays that is used in any other way, such as one that inputs are multiplied with, that is exact in two
-    bytes already, or whose largest error would be beyond that of its largest element.
+    bytes already, or in which an error would be large beside what its elements differ by.
 
     Args:
         model: The model, which is changed in place.
@@ -50,8 +51,8 @@ def round_to_half(array: np.ndarray) -> np.ndarray | None:
     with np.errstate(over="ignore", invalid="ignore"):
         rounded = array.astype(np.float16).astype(array.dtype)
         errors = np.abs(rounded - array)
-    is_close = bool((errors <= _CLOSE * np.abs(array).max(initial=0)).all())  # which no NaN is
-    return rounded if is_close else None
+        most = min(_CLOSE * np.abs(array).max(initial=0), _SPREAD * array.std(dtype=np.float64))
+    return rounded if bool((errors <= most).all()) else None  # which no NaN is
 
 
 def _is_bias(node: ir.Node, index: int) -> bool:

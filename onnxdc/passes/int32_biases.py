@@ -34,6 +34,7 @@ from onnxdc.graph.walk import node_name
 
 _LAYERS: Final = frozenset({"Conv", "Gemm"})
 _BIAS: Final = 2  # the number of the input
+_INT32: Final = 2.0**31
 _OVERHEAD: Final = 40  # bytes of the node, less those of the scale's tensor
 _FUNCTION: Final = 300  # bytes of the function, at most
 
@@ -113,7 +114,12 @@ def restore_biases(model: ir.Model, record: Mapping[str, int]) -> None:
         place = record.get(bias.name or "")
         values[bias] = restored if place is None else restored[:1]
         late += [] if place is None else [(place, restored[1])]
+    biases = {node.inputs[0].name for node in nodes if node.inputs[0] is not None}
     graph.remove(nodes, safe=True)
+    most = sum(map(len, values.values())) + len(late)
+    for name, place in record.items():
+        if name not in biases or not 0 <= place < most:
+            raise ModelError(f"{name}: {QUANTIZE_BIAS}: expected a bias and a place among {most}, got {place}")
     ordered = [value for each in values.values() for value in each]
     for place, value in sorted(late, key=lambda pair: pair[0]):
         ordered.insert(place, value)
@@ -137,6 +143,12 @@ def _check(node: ir.Node) -> None:
         raise ModelError(f"{where}: {QUANTIZE_BIAS}: expected shapes [n], [] and [] or [n], got {shapes}")
     if not all(np.isfinite(array).all() for array in arrays) or not (quantized_bias(*arrays)[1] > 0).all():
         raise ModelError(f"{where}: {QUANTIZE_BIAS}: expected finite numbers, and scales above 0")
+    with np.errstate(over="ignore"):
+        largest = np.abs(arrays[0].astype(np.float64) / quantized_bias(*arrays)[1]).max(initial=0)
+    if not shapes[0][0] or largest >= _INT32:
+        raise ModelError(
+            f"{where}: {QUANTIZE_BIAS}: expected integers of int32, got {shapes[0][0]} up to {largest:.3g}"
+        )
     bias = node.inputs[0]
     is_alone = bias is not None and len(bias.uses()) == 1 and not bias.is_graph_output() and not bias.is_graph_input()
     if not is_alone or len(node.outputs) != 2 or not all(output.name for output in node.outputs):

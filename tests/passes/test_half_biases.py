@@ -46,6 +46,7 @@ def test_biases_scales_and_shifts_are_rounded_to_nearest() -> None:
         np.where(normal(64) > 1, np.float32(np.nan), normal(64)),
         np.where(normal(64) > 1, np.float32(np.inf), normal(64)),
         normal(64).astype(ml_dtypes.bfloat16).astype(np.float32),  # exact in two bytes already
+        5000 + normal(64),  # whose elements would be 4 apart
     ],
 )
 def test_what_float16_cannot_hold_stays(vector: np.ndarray) -> None:
