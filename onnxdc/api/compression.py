@@ -18,13 +18,11 @@ from onnxdc.budget.wish import MetricName, Wish
 from onnxdc.domain import provenance
 from onnxdc.domain.limits import Limit
 from onnxdc.errors import OptionError, OptionName
-from onnxdc.evaluate.self_check import integer_layers
 from onnxdc.graph.constants import lift_constants
 from onnxdc.graph.slots import ROLES
 from onnxdc.model_io import Source
 from onnxdc.model_io.notes import notes_of
 from onnxdc.passes.fold.planned import FoldedPlan, plan_folded
-from onnxdc.passes.plan import plan_weights
 from onnxdc.passes.prune import prune
 from onnxdc.passes.share import share
 from onnxdc.recipe import Recipe
@@ -114,7 +112,7 @@ def compress(
         refuse_compressed(loaded, model)
         if int8:
             lift_constants(loaded)
-        folded = plan_folded(loaded, recipe) if fold else FoldedPlan(plan_weights(loaded, recipe))
+        folded = plan_folded(loaded, recipe, fold=fold)
         folded = replace(folded, plan=replace(folded.plan, mapper=mapper))
         if not folded.pays:
             require(folded.plan, model, ROLES)
@@ -158,8 +156,6 @@ def _chosen(
     if report.is_encoded or not wish.int8:
         require_groups(report, source, plan, "compress")
         remarks = remarks_of(source, original, plan.model, custom_ops)
-    if wish.int8 and check:
-        integer_layers(plan.model, custom_ops)  # which refuses what onnxruntime refuses
     chooser.judged(choice, plan.model)
     if report.is_encoded:
         provenance.extend(plan.model, "budget", choice.record)

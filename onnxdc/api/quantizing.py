@@ -14,13 +14,12 @@ from onnxdc.budget.choosing import Chooser
 from onnxdc.budget.dataset import Data
 from onnxdc.budget.wish import MetricName, Wish
 from onnxdc.domain.limits import Limit
-from onnxdc.evaluate.self_check import integer_layers, made_up_divergence
+from onnxdc.evaluate.self_check import made_up_divergence
 from onnxdc.graph.constants import lift_constants
 from onnxdc.graph.slots import Role
 from onnxdc.model_io import Source
 from onnxdc.model_io.notes import notes_of
-from onnxdc.passes.fold.planned import FoldedPlan, plan_folded
-from onnxdc.passes.plan import plan_weights
+from onnxdc.passes.fold.planned import plan_folded
 from onnxdc.recipe import Recipe
 from onnxdc.recipe.keywords import QuantizeOptions
 from onnxdc.report import Report
@@ -92,19 +91,12 @@ def quantize(
         loaded, before = load(model)
         refuse_compressed(loaded, model)
         lift_constants(loaded)
-        folded = plan_folded(loaded, recipe) if fold else FoldedPlan(plan_weights(loaded, recipe))
+        folded = plan_folded(loaded, recipe, fold=fold)
         require(folded.plan, model, [Role.WEIGHT, Role.TABLE])
         chooser = Chooser(replace(folded.plan, mapper=mapper), wish, model, custom_ops, progress)
         choice = chooser.choose(_bytes_of, before)
         build = choice.build
         chooser.judged(choice, build.plan.model)
-        layers = integer_layers(build.plan.model, custom_ops)
-        choice.told.append(f"onnxruntime runs {layers} layers on integers")
-        if layers < chooser.integer_layers:
-            choice.cautions.append(f"onnxruntime runs {layers} layers on integers, expected {chooser.integer_layers}")
-        if layers > chooser.integer_layers:
-            more = layers - chooser.integer_layers
-            choice.told.append(f"{more} of them between layers of integers, whose float weights it rounds by itself")
         if data is None:
             choice.told += made_up_divergence(model, build.plan.model, custom_ops)
     floats = build.floats or build.plan

@@ -26,8 +26,7 @@ from onnxdc.graph.slots import Role
 from onnxdc.hooks.reading import model_digest
 from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import input_specs
-from onnxdc.passes.fold.planned import FoldedPlan, plan_folded
-from onnxdc.passes.plan import plan_weights
+from onnxdc.passes.fold.planned import plan_folded
 from onnxdc.passes.result import Progress
 from onnxdc.recipe import Recipe
 from onnxdc.recipe.keywords import CompressOptions
@@ -91,7 +90,7 @@ def tune(
     refuse_compressed(loaded, model)
     name, digest = model_io.name_of(model), model_digest(loaded)
     before = file_bytes(loaded) if before is None else before
-    folded = plan_folded(loaded, recipe) if fold else FoldedPlan(plan_weights(loaded, recipe))
+    folded = plan_folded(loaded, recipe, fold=fold)
     require(folded.plan, model, [Role.WEIGHT, Role.TABLE])
     if says_all_steps(folded.plan):
         raise OptionError(f"{name}: expected a recipe that leaves a step open, got one that says all of them")

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from onnxdc import model_io
 from onnxdc.budget.builds import Build, Weigh, best_of_size, smallest_of_divergence, smallest_of_drop
 from onnxdc.budget.dataset import Given, given
-from onnxdc.budget.int8 import Int8, int8_targets, told_of
+from onnxdc.budget.int8 import Int8, int8_targets
 from onnxdc.budget.makers import Calibrated, DataFree, says_all_steps
 from onnxdc.budget.size import target_bytes
 from onnxdc.budget.telling import few_items, held_back_record, not_calibrated
@@ -22,7 +22,7 @@ from onnxdc.errors import ModelError
 from onnxdc.evaluate.judge import Judge
 from onnxdc.graph.skips import Skip
 from onnxdc.graph.slots import Role
-from onnxdc.int8.targets import Targets, Way, name_nodes
+from onnxdc.int8.targets import Targets, name_nodes
 from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import input_specs
 from onnxdc.passes.plan import Plan
@@ -151,12 +151,6 @@ class Chooser:
             return self._of_drop(self._wish.max_drop)
         return self._usual()
 
-    @property
-    def integer_layers(self) -> int:
-        """How many layers are to run on integers."""
-        targets = [] if self._targets is None else [*self._targets.targets.values()]
-        return sum(len(target.nodes) for target in targets if target.way is not Way.TABLE)
-
     def judged(self, choice: Choice, model: ir.Model) -> None:
         """Measure what became of the build that was chosen, and tell it.
 
@@ -164,7 +158,10 @@ class Chooser:
             ModelError: The model cannot be run; or it diverges too far, and the wish is strict.
         """
         choice.skips = self._maker.skips
-        choice.told += [] if self._targets is None else told_of(self._targets)
+        if isinstance(self._maker, Int8):
+            told, cautions = self._maker.told(model)
+            choice.told += told
+            choice.cautions += cautions
         choice.told += not_calibrated(choice.skips)
         choice.cautions += few_items(self._given)
         if self._held_back is None:

@@ -11,12 +11,13 @@ import onnx_ir as ir
 from onnxdc.budget.builds import Build
 from onnxdc.budget.makers import Calibrated, DataFree
 from onnxdc.errors import ModelError, OptionError, OptionName
+from onnxdc.evaluate.self_check import integer_layers
 from onnxdc.graph.skips import Skip
 from onnxdc.graph.slots import ROLES
 from onnxdc.graph.weights import find_weights
 from onnxdc.int8.make import int8_model, static_tensors
 from onnxdc.int8.ranges import Ranges, ranges_of
-from onnxdc.int8.targets import Targets, small_layers, targets_of
+from onnxdc.int8.targets import Targets, Way, small_layers, targets_of
 from onnxdc.model_io.feeds import Feed
 from onnxdc.passes.plan import Plan, PlannedWeight
 from onnxdc.report.text import first_names, grouped
@@ -46,7 +47,7 @@ class Int8:
         feeds: Sequence[Feed] | None,
         custom_ops: Sequence[str | os.PathLike[str]] = (),
     ) -> None:
-        self._plan, self._targets, self._rounding = plan, targets, rounding
+        self._plan, self._targets, self._rounding, self._custom_ops = plan, targets, rounding, custom_ops
         self.start = rounding.start
         self._small = small_layers(plan) if feeds is not None else []
         self._ranges: Ranges = {}
@@ -67,6 +68,28 @@ class Int8:
         targets = [target for name, target in self._targets.targets.items() if name in integers]
         model = int8_model(floats.plan.model, targets, integers, self._ranges, self._small)
         return Build(_plan_of(model, floats.plan), floats.shared, floats.steps, floats.densities, floats.plan)
+
+    def told(self, model: ir.Model) -> tuple[list[str], list[str]]:
+        """Return what is to be told of an int8 model, and why it may be worth less than it seems, a sentence each.
+
+        Raises:
+            ModelError: onnxruntime refuses it.
+        """
+        layers, own = integer_layers(model, self._custom_ops), self._layers
+        told, runs = told_of(self._targets), f"onnxruntime runs {layers} layers on integers"
+        if layers < own:
+            return told, [f"{runs}, expected {own}"]
+        if layers > own:
+            own += integer_layers(self._plan.model, self._custom_ops)  # those that were there before
+        more = f", {layers - own} of them with float weights, between others, that it rounds by itself"
+        return [*told, runs + (more if layers > own else "")], []
+
+    @property
+    def _layers(self) -> int:
+        """How many layers are to run on integers."""
+        layers = [target for target in self._targets.targets.values() if target.way is not Way.TABLE]
+        small = self._small if any(target.way is Way.STATIC for target in layers) else []
+        return sum(len(target.nodes) for target in layers) + len(small)
 
 
 def int8_targets(plan: Plan, *, has_data: bool) -> Targets:
@@ -95,7 +118,7 @@ def told_of(targets: Targets) -> list[str]:
     counts = grouped((name, target.way.value) for name, target in targets.targets.items())
     became = ", ".join(f"{len(names)} {_WAYS[way]}{'s' * (len(names) > 1)}" for way, names in counts.items())
     stays = [f"stays float: {reason}" for reason in _reasons(targets)]
-    return [f"int8: {became}", *stays] if became else stays
+    return [f"int8: {became or 'no float weight to quantize'}", *stays]
 
 
 def _reasons(targets: Targets) -> list[str]:

@@ -76,7 +76,8 @@ def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None)
 
     def keep(planned: PlannedWeight, outcome: Outcome[Coded, CompressedWeight]) -> None:
         dense = outcome.record.dense
-        if not force and saved_bytes(dense.nbytes, outcome.value) < bytes_saved_as_half(planned.weight.value, opset):
+        as_half = bytes_saved_as_half(planned.weight.value, opset)
+        if not force and as_half and saved_bytes(dense.nbytes, outcome.value) < as_half:
             halved.append(Skip(planned.weight.name, SkipCode.NO_GAIN, "two bytes an element take less"))
             return
         execution = choose(planned.weight, dense.density, shapes, planned.settings.execution)

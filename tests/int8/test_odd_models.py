@@ -73,6 +73,16 @@ def test_static_layers_of_an_old_operator_set_are_refused() -> None:
         onnxdc.quantize(model, data=DATA)
 
 
+def test_layers_that_are_int8_already_are_only_coded() -> None:
+    model = onnxdc.quantize(residual_network(channels=64), data=DATA).model
+    found, coded = onnxdc.compress(model, int8=True), onnxdc.encode(model)
+    assert ir.to_proto(found.model).graph == ir.to_proto(coded.model).graph
+    told = found.report.notes()
+    assert "int8: no float weight to quantize" in told
+    assert "onnxruntime runs 5 layers on integers" in told
+    assert not any("two bytes" in line for line in told)
+
+
 def test_layers_that_onnxruntime_quantizes_by_itself_are_counted(tmp_path: Path) -> None:
     text = """g (float[N, 8, 10, 10] x) => (float[N, 8, 10, 10] y) {
         a = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (x, V)
@@ -85,5 +95,5 @@ def test_layers_that_onnxruntime_quantizes_by_itself_are_counted(tmp_path: Path)
     assert any("G: Conv in groups is not faster on integers" in line for line in told)
     assert constants(result.model)["G"].dtype == np.float32
     layers = optimised_operators(result.model, tmp_path)["QLinearConv"]
-    assert f"onnxruntime runs {layers} layers on integers" in told
-    assert any("between layers of integers" in line for line in told) == (layers > 2)
+    assert any(line.startswith(f"onnxruntime runs {layers} layers on integers") for line in told)
+    assert any("that it rounds by itself" in line for line in told) == (layers > 2)

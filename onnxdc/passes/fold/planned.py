@@ -8,7 +8,7 @@ from typing import Final
 import onnx_ir as ir
 
 from onnxdc.graph.weights import constant_bytes
-from onnxdc.passes.fold import fold
+from onnxdc.passes.fold import fold as fold_model
 from onnxdc.passes.fold.equal import merge_equal
 from onnxdc.passes.plan import Plan, plan_weights
 from onnxdc.passes.result import Folded
@@ -32,14 +32,18 @@ class FoldedPlan:
     pays: bool = False
 
 
-def plan_folded(model: ir.Model, recipe: Recipe) -> FoldedPlan:
+def plan_folded(model: ir.Model, recipe: Recipe, *, fold: bool = True) -> FoldedPlan:
     """Fold a model in place, find its weights and what the recipe says about each, and store equal ones once.
+
+    Without ``fold`` only the weights are found.
 
     Raises:
         ModelError: The model is compressed, or the data of a constant cannot be read.
         RecipeError: A rule matches no weight.
     """
+    if not fold:
+        return FoldedPlan(plan_weights(model, recipe))
     before = constant_bytes(model)
-    folded = fold(model).changes
+    folded = fold_model(model).changes
     plan, copies = merge_equal(plan_weights(model, recipe))
     return FoldedPlan(plan, (*folded, *copies), constant_bytes(model) < _LEFT * before)
