@@ -36,7 +36,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
-from common.program import add_data, choose, choose_matching, data_path, make_parser, need, need_files, run
+from common.program import add_data, add_minilm, choose, choose_matching, data_path, make_parser, need, need_files, run
 from fewest.cases import Case, Items, all_cases
 from fewest.goals import Goal, Measured
 from fewest.rows import DYNAMIC, Row, own_rows, peers_of
@@ -65,8 +65,7 @@ def main() -> int:
     add_data(parser)
     parser.add_argument("--only", nargs="+", metavar="MODEL", help="take these models")
     parser.add_argument("--rows", nargs="+", default=[], metavar="PATTERN", help="make these files, such as '*10x'")
-    parser.add_argument("--minilm", type=Path, metavar="FILE", help="all-MiniLM-L6-v2 (default: FOLDER/minilm.onnx)")
-    parser.add_argument("--tokenizer", type=Path, metavar="FILE", help="its tokenizer (default: FOLDER/tokenizer.json)")
+    add_minilm(parser, tokenizer=True)
     arguments = parser.parse_args()
     folder = data_path(arguments.folder, "the folder of data: name it")
     known = all_cases(folder, arguments.minilm, arguments.tokenizer)

@@ -29,10 +29,9 @@ from __future__ import annotations
 import importlib.util
 import logging
 import sys
-from pathlib import Path
 from typing import Final
 
-from common.program import BUILD, add_data, choose_matching, data_path, make_parser, need_files, run
+from common.program import BUILD, add_data, add_minilm, choose_matching, data_path, make_parser, need_files, run
 from common.sessions import Feed
 from common.trained import TrainedModel, trained_models
 from int8.kinds import Kind, all_kinds
@@ -61,7 +60,7 @@ def main() -> int:
     parser = make_parser(__doc__)
     add_data(parser)
     parser.add_argument("--only", nargs="+", default=[], metavar="KIND", help="take these, such as 'resnet56*'")
-    parser.add_argument("--minilm", type=Path, metavar="FILE", help="all-MiniLM-L6-v2 (default: FOLDER/minilm.onnx)")
+    add_minilm(parser)
     arguments = parser.parse_args()
     folder = data_path(arguments.folder, "the folder of data: name it")
     kinds = {kind.key: kind for kind in all_kinds()}

@@ -34,7 +34,7 @@ import numpy as np
 
 import onnxdc
 from common.loading import measure_load, median_load
-from common.program import add_data, choose, choose_matching, data_path, make_parser, need_files, run
+from common.program import add_data, add_minilm, choose, choose_matching, data_path, make_parser, need_files, run
 from common.sessions import Feed, load
 from common.trained import trained_models
 from common.turns import clock_for, run_times
@@ -117,8 +117,7 @@ def main() -> int:
     add_data(parser)
     parser.add_argument("--only", nargs="+", metavar="MODEL", help="take these models")
     parser.add_argument("--rows", nargs="+", default=[], metavar="PATTERN", help="make these files, such as '600KB'")
-    parser.add_argument("--minilm", type=Path, metavar="FILE", help="all-MiniLM-L6-v2 (default: FOLDER/minilm.onnx)")
-    parser.add_argument("--tokenizer", type=Path, metavar="FILE", help="its tokenizer (default: FOLDER/tokenizer.json)")
+    add_minilm(parser, tokenizer=True)
     arguments = parser.parse_args()
     folder = data_path(arguments.folder, "the folder of data: name it")
     cases = all_cases(folder, arguments.minilm, arguments.tokenizer)

@@ -38,7 +38,7 @@ import onnxruntime
 import onnxdc
 from common.differences import best_classes, cosine, relative_difference, relative_l2
 from common.loading import Load, measure_load
-from common.program import add_data, add_runs, choose, data_path, make_parser, need_files, run
+from common.program import add_data, add_minilm, add_runs, choose, data_path, make_parser, need_files, run
 from common.sessions import Outputs, Way, load
 from common.trained import Inputs, TrainedModel, trained_models
 from common.turns import run_times
@@ -101,7 +101,7 @@ def main() -> int:
     """Measure the models, and print a line for each and the conditions that fail."""
     parser = make_parser(__doc__)
     add_data(parser)
-    parser.add_argument("--minilm", type=Path, metavar="FILE", help="all-MiniLM-L6-v2 (default: FOLDER/minilm.onnx)")
+    add_minilm(parser)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="run these models")
     add_runs(parser)
     arguments = parser.parse_args()

@@ -40,6 +40,15 @@ def add_data(parser: argparse.ArgumentParser, name: str = "folder") -> None:
     parser.add_argument(name, nargs="?", type=Path, metavar=name.upper(), default=default)
 
 
+def add_minilm(parser: argparse.ArgumentParser, *, tokenizer: bool = False) -> None:
+    """Add the options that say where MiniLM is, and its tokenizer, if not in the folder of data."""
+    parser.add_argument("--minilm", type=Path, metavar="FILE", help="all-MiniLM-L6-v2 (default: FOLDER/minilm.onnx)")
+    if tokenizer:
+        parser.add_argument(
+            "--tokenizer", type=Path, metavar="FILE", help="its tokenizer (default: FOLDER/tokenizer.json)"
+        )
+
+
 def add_runs(parser: argparse.ArgumentParser) -> None:
     """Add the option that says how often what is timed has its turn."""
     parser.add_argument("--runs", type=int, metavar="N", help="turns of each model (default: for a few seconds)")
