@@ -133,6 +133,7 @@ class Chooser:
         if self._targets is not None:
             feeds = None if self._given.kept is None else self._given.kept.feeds
             self._maker = Int8(plan, self._targets, rounding, feeds, custom_ops)
+        self._is_worse_at_finest = self._targets is not None or rounding.prunes
         self._only: Build | None = None
 
     def choose(self, weigh: Weigh, file_bytes: int | None) -> Choice:
@@ -227,14 +228,14 @@ class Chooser:
             return Choice(self._make(self._maker.start), ["too few items to hold some back: not measured"])
         if says_all_steps(self._plan):
             return Choice(self._make(self._maker.start))
-        largest = USUAL_F + self._of_integers(self._held_back)
+        largest = USUAL_F + self._of_finest_steps(self._held_back)
         found = smallest_of_divergence(self._make, self._held_back, largest, start=self._maker.start)
         if found.best is not None:
             return Choice(found.best.thing)
         return Choice(self._make(min(found.points, key=lambda point: point[1])[0]))
 
-    def _of_integers(self, judge: Judge) -> float:
-        """Return the divergence that integers cost by themselves: that of the finest steps; 0 without integers."""
-        if self._targets is None:
+    def _of_finest_steps(self, judge: Judge) -> float:
+        """Return the divergence that integers and chosen zeros cost by themselves; 0 where there are none of them."""
+        if not self._is_worse_at_finest:
             return 0.0
         return judge.divergence(self._maker(self._maker.start - _FINE).plan.model)

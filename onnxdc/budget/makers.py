@@ -13,6 +13,7 @@ import numpy as np
 from onnxdc.budget.builds import Build
 from onnxdc.calibration.build import Build as Rounded
 from onnxdc.calibration.build import calibrate, densities_of, put
+from onnxdc.calibration.build import prune as prune_by_moments
 from onnxdc.calibration.gather import gather
 from onnxdc.calibration.sensitivity import Sensitivity, has_convolutions, importances, measure
 from onnxdc.calibration.statistics import Statistics, nothing_known
@@ -49,6 +50,9 @@ class DataFree:
 
     skips: Sequence[Skip] = ()
     """The weights that were not calibrated: none was to be."""
+
+    prunes = False
+    """Whether builds have zeros that were chosen by what they cost."""
 
     def __init__(self, plan: Plan, progress: StageProgress | None = None) -> None:
         self._plan, self._progress = plan, progress
@@ -127,7 +131,13 @@ class Calibrated:
         self.importances = importances(self.sensitivities, measured=not convolutions)
         self._given = _given_steps(plan)
         self._densities = _densities(plan, self._statistics, self.importances, _LEAST_DENSITY[convolutions])
+        self._pruned = self._prune()
         self.start = 0.0 if is_settled else self._usual_strength()
+
+    @property
+    def prunes(self) -> bool:
+        """Whether builds have zeros that were chosen by what they cost."""
+        return bool(self._densities)
 
     @property
     def skips(self) -> Sequence[Skip]:
@@ -141,9 +151,9 @@ class Calibrated:
     def rounded(self, strength: float, forms: Mapping[str, Form] | None = None) -> Rounded:
         """Return the rounded weights at a strength, some of them as int8."""
         return calibrate(
-            *(self._plan, self._statistics, self.importances, 2.0**strength),
+            *(self._pruned, self._statistics, self.importances, 2.0**strength),
             given=self._given,
-            densities=self._densities,
+            pruned=self._densities,
             forms=forms,
             progress=stage_progress("round", self._progress),
         )
@@ -152,6 +162,15 @@ class Calibrated:
         """Return the build of rounded weights."""
         is_ranked = self._plan.recipe.global_density is not None
         return _built(self._plan, made, self._densities if is_ranked else {})
+
+    def _prune(self) -> Plan:
+        """Return a plan with pruned weights where there is something to prune: all builds have the same zeros."""
+        if not self._densities:
+            return self._plan
+        plan = self._plan.copy()
+        progress = stage_progress("prune", self._progress)
+        put(plan, prune_by_moments(plan, self._statistics, self._densities, progress=progress))
+        return plan
 
     def _usual_strength(self) -> float:
         """Return the strength at which weights have as many bits as steps of 0.6 standard deviations would give."""

@@ -12,9 +12,10 @@ from onnxdc.calibration.statistics import Inputs
 from onnxdc.errors import WeightError
 from onnxdc.numeric.calibrated.error import mean_change, output_error
 from onnxdc.numeric.calibrated.int8 import Form, round_to_int8
+from onnxdc.numeric.calibrated.pruning import prune
 from onnxdc.numeric.calibrated.rounding import round_alone, round_with_feedback
 from onnxdc.numeric.calibrated.steps import MAX_NONZERO
-from onnxdc.numeric.calibrated.zeros import prune_and_round, prune_with_feedback, saliency
+from onnxdc.numeric.calibrated.zeros import saliency
 
 
 @dataclass(frozen=True)
@@ -65,45 +66,39 @@ class WeightTask(Known):
         """``trace(W H W^T)``, or the sum of squares of a weight of whose inputs nothing is known."""
         return self._error(self._matrices())
 
-    def round(self, step: float, density: float | None = None, most: int = MAX_NONZERO) -> CalibratedWeight:
+    def round(self, step: float, most: int = MAX_NONZERO, *, pruned: bool = False) -> CalibratedWeight:
         """Return the weight on the grid of a step, or of the smallest above that its range permits.
 
         Args:
             step: The step.
-            density: The share to keep nonzero; None for whatever is best. A table, and a weight of whose inputs nothing
-                is known, is not pruned.
             most: How many values besides zero there may be, 1..255.
+            pruned: Whether it was pruned: then what is not zero does not become zero.
 
         Raises:
-            OptionError: The density is out of range.
             WeightError: A value is NaN or infinite.
         """
         matrices = self._matrices()
         if self.inputs is None:
             rounded = round_alone(matrices, step, most=most)
-        elif density is None:
-            rounded = round_with_feedback(matrices, step, self.inputs.factor, most=most)
         else:
-            rounded = prune_and_round(matrices, self.inputs.factor, density, step, most=most)
+            rounded = round_with_feedback(matrices, step, self.inputs.factor, most=most, pruned=pruned)
         return self._calibrated(matrices, rounded.values(self.array.dtype), rounded.step)
 
-    def round_to_int8(self, step: float, form: Form, density: float | None = None, most: int = 254) -> CalibratedWeight:
+    def round_to_int8(self, step: float, form: Form, most: int = 254, *, pruned: bool = False) -> CalibratedWeight:
         """Return the weight as int8 integers, with the smallest steps that their range permits where that is coarser.
 
         Args:
             step: The step.
             form: The form of the integers.
-            density: The share to keep nonzero, as for ``round``.
             most: How many values besides zero there may be, 2..254.
+            pruned: Whether it was pruned, as for ``round``.
 
         Raises:
-            OptionError: The density is out of range.
             WeightError: A value is NaN or infinite, or too small.
         """
         matrices = form.matrices(self.array) if self.layer is None else self._matrices()
         factor = None if self.inputs is None else self.inputs.factor
-        density = None if factor is None else density
-        rounded = round_to_int8(matrices, step, factor, form, density=density, most=most)
+        rounded = round_to_int8(matrices, step, factor, form, most=most, pruned=pruned)
         values, integers = (
             form.back(each, self.array.shape) if self.layer is None else each
             for each in (rounded.values(), rounded.integers)
@@ -113,16 +108,16 @@ class WeightTask(Known):
         return replace(made, integers=Integers(self._back(integers), steps[:1] if rounded.one else steps))
 
     def prune(self, density: float) -> CalibratedWeight:
-        """Return a layer's weight with some of its elements zero, for which others make up.
+        """Return a layer's weight with some of its elements zero, for which others make up; see ``pruning.prune``.
 
         Raises:
             OptionError: The density is out of range.
-            WeightError: Nothing is known of its inputs.
+            WeightError: Nothing is known of its inputs, or a value is NaN or infinite.
         """
         if self.inputs is None:
             raise WeightError("nothing is known of its inputs")
         matrices = self._matrices()
-        pruned, _ = prune_with_feedback(matrices, self.inputs.factor, density)
+        pruned = prune(matrices, self.inputs.second, self.inputs.factor.damping, density)
         return self._calibrated(matrices, pruned.astype(self.array.dtype), None)
 
     def saliency(self) -> NDArray[np.float32]:

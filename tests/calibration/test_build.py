@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import onnxdc
-from onnxdc.calibration.build import Build, calibrate, densities_of, put
+from onnxdc.calibration.build import Build, calibrate, densities_of, prune, put
 from onnxdc.calibration.gather import gather
 from onnxdc.calibration.overrides import Overrides
 from onnxdc.calibration.sensitivity import Sensitivity, has_convolutions, importances, measure
@@ -130,17 +130,23 @@ def _inner(model: object, name: str) -> np.ndarray:
     return run(copy, {"x": CALIBRATION})[0]
 
 
-@pytest.mark.parametrize("step", [None, 0.2])
-def test_zeros_are_made_up_for(plan: Plan, statistics: Statistics, step: float | None) -> None:
-    weights, magnitude = {}, planned(plan.model.clone())
-    for name, task in tasks_of(plan, statistics):
-        weights[name] = task.prune(0.5) if step is None else task.round(step, 0.5)
-        assert np.count_nonzero(weights[name].values) == pytest.approx(task.array.size / 2, abs=1)
+def test_zeros_are_made_up_for_and_stay_on_a_grid(
+    plan: Plan, statistics: Statistics, sensitivities: dict[str, Sensitivity]
+) -> None:
+    magnitude = planned(plan.model.clone())
+    pruned = built(plan, prune(plan, statistics, {each.weight.name: 0.5 for each in calibrated_weights(plan)}))
+    importance = importances(sensitivities, measured=True)
+    names = {each.weight.name for each in calibrated_weights(plan)}
+    rounded = built(pruned, calibrate(pruned, statistics, importance, 1e-5, pruned=names))
+    for changed in (pruned, rounded):
+        for each in calibrated_weights(changed):
+            assert np.count_nonzero(each.weight.array()) == each.weight.size // 2
     for each in calibrated_weights(magnitude):
         array = each.weight.array()
         each.weight.replace(np.where(np.abs(array) > np.median(np.abs(array)), array, np.float32(0)))
 
-    assert divergence(built(plan, Build(weights, [])).model) < 0.5 * divergence(magnitude.model)
+    assert divergence(pruned.model) < 0.3 * divergence(magnitude.model)
+    assert divergence(rounded.model) < 0.35 * divergence(magnitude.model)
 
 
 def test_densities_by_one_threshold(plan: Plan, statistics: Statistics, sensitivities: dict[str, Sensitivity]) -> None:
@@ -149,8 +155,7 @@ def test_densities_by_one_threshold(plan: Plan, statistics: Statistics, sensitiv
     sizes = {each.weight.name: each.weight.size for each in calibrated_weights(plan)}
 
     assert sum(densities[name] * sizes[name] for name in sizes) == pytest.approx(0.4 * sum(sizes.values()), abs=1)
-    build = calibrate(plan, statistics, importance, 1e-6, densities=densities)
-    for name, weight in build.weights.items():
+    for name, weight in prune(plan, statistics, densities).weights.items():
         assert np.count_nonzero(weight.values) == pytest.approx(densities[name] * sizes[name], abs=1)
 
 

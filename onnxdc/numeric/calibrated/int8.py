@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from onnxdc.errors import WeightError
 from onnxdc.numeric.arrays import BLOCK, blocks
 from onnxdc.numeric.calibrated.factor import Factor
-from onnxdc.numeric.calibrated.feedback import ROWS, Chooser, feed_back, in_order, out_of_order, zeros_stay
+from onnxdc.numeric.calibrated.feedback import ROWS, feed_back, in_order, out_of_order, zeros_stay
 from onnxdc.numeric.calibrated.lengths import Prices, column_prices, histogram_of
 from onnxdc.numeric.calibrated.steps import LARGEST as BINS
-from onnxdc.numeric.calibrated.zeros import Masked
 
 LARGEST: Final = 127  # the largest integer, in magnitude: -128 would make the range uneven
 PAIR: Final = 128  # what two integers of one sign may add up to
@@ -102,8 +101,8 @@ def round_to_int8(
     factor: Factor | None,
     form: Form,
     *,
-    density: float | None = None,
     most: int = 2 * LARGEST,
+    pruned: bool = False,
 ) -> RoundedRows:
     """Round a weight to integers, with regard to the lengths of their codewords. Zeros stay zero, nothing is clipped.
 
@@ -113,11 +112,10 @@ def round_to_int8(
             get the smallest that it permits, or each row its own.
         factor: The factor of the second moments; without, each element is rounded alone.
         form: The form.
-        density: The share to keep nonzero of each block of columns; None for whatever is best.
         most: How many integers besides zero there may be, 2..254.
+        pruned: Whether the zeros are chosen already, as for ``round_with_feedback``; without a factor others may come.
 
     Raises:
-        OptionError: The density is out of range.
         WeightError: A value is NaN or infinite, or so small that there is no step for it.
     """
     reach = min(LARGEST, most // 2)
@@ -129,7 +127,7 @@ def round_to_int8(
         least[...] = least.max(initial=0)
     steps = np.maximum(least, wanted).astype(np.float32)
     while True:
-        rounded = _rounded(matrices, steps, factor, density)
+        rounded = _rounded(matrices, steps, factor, pruned)
         beyond = _beyond(rounded, reach, form)
         if not beyond.any():
             return RoundedRows(rounded.astype(np.int8), steps, one)
@@ -155,7 +153,7 @@ def _beyond(integers: NDArray[np.int16], reach: int, form: Form) -> NDArray[np.b
 
 
 def _rounded(
-    matrices: NDArray[np.float32], steps: NDArray[np.float32], factor: Factor | None, density: float | None
+    matrices: NDArray[np.float32], steps: NDArray[np.float32], factor: Factor | None, pruned: bool
 ) -> NDArray[np.int16]:
     """Round in passes, each with the codewords that the one before led to."""
     scales = np.asarray(1 / steps, np.float32)
@@ -169,7 +167,7 @@ def _rounded(
         if factor is None:
             _choose_alone(matrices, scales, histogram, integers)
         else:
-            _choose(matrices, scales, histogram, integers, factor, density)
+            _choose(matrices, scales, histogram, integers, factor, pruned)
     return integers
 
 
@@ -179,19 +177,14 @@ def _choose(
     histogram: NDArray[np.int64],
     integers: NDArray[np.int16],
     factor: Factor,
-    density: float | None,
+    pruned: bool,
 ) -> None:
-    """Choose the integers column by column, passing errors on, within a mask if there is a density."""
-    prices = column_prices(factor.pivots)
-    if density is not None:
-        histogram[BINS] = 0  # zeros are not chosen by length
-    by_length = Prices(histogram, prices, zero=density is None)
-    at_once = ROWS if density is None else max(matrices.shape[1], 1)
-    for start in range(0, matrices.shape[1], at_once):
-        rows = slice(start, start + at_once)
+    """Choose the integers column by column, passing errors on."""
+    by_length = Prices(histogram, column_prices(factor.pivots), zero=not pruned)
+    for start in range(0, matrices.shape[1], ROWS):
+        rows = slice(start, start + ROWS)
         columns = in_order(matrices[:, rows], factor)
-        chooser: Chooser = by_length if density is None else Masked(factor, density, by_length, scales[:, rows])
-        chooser = zeros_stay(chooser, columns)
+        chooser = zeros_stay(by_length, columns)
         columns *= scales[:, None, rows]
         feed_back(columns, factor, chooser)
         integers[:, rows] = out_of_order(columns, factor)

@@ -32,11 +32,13 @@ class Prices:
     Args:
         histogram: How often each integer occurs, from ``histogram_of``: ideal codewords have ``-log2`` of its share.
         prices: What a bit costs in each column, float32 ``[g, n]`` in squared steps.
-        zero: Whether zero may be chosen; without, the nearest nonzero integer is.
+        zero: Whether zero may be chosen; without, zeros of the histogram do not count, either.
     """
 
     def __init__(self, histogram: NDArray[np.int64], prices: NDArray[np.float32], *, zero: bool = True) -> None:
         counts = histogram + _FLOOR
+        if not zero:
+            counts[LARGEST] = _FLOOR
         bits = -np.log2(counts / counts.sum())
         integers = np.abs(np.arange(-LARGEST, LARGEST + 1))
         # With f = floor(x): f + 1 is better where x - f > 1/2 + price * (bits(f + 1) - bits(f)) / 2, and zero better

@@ -67,7 +67,7 @@ def on_grid(weights: NDArray[np.float32], step: float, most: int, one_pass: Pass
 
 
 def round_with_feedback(
-    matrices: NDArray[np.float32], step: float, factor: Factor, *, most: int = MAX_NONZERO
+    matrices: NDArray[np.float32], step: float, factor: Factor, *, most: int = MAX_NONZERO, pruned: bool = False
 ) -> Rounded:
     """Round matrices column by column, passing errors on, with regard to the lengths of the codewords. Zeros stay zero.
 
@@ -77,6 +77,7 @@ def round_with_feedback(
             most ``most`` nonzero integers.
         factor: The factor of the second moments.
         most: How many integers besides zero there may be, 1..255.
+        pruned: Whether the zeros are chosen already: then what is not zero does not become zero, either.
 
     Raises:
         WeightError: A value is NaN or infinite.
@@ -84,7 +85,7 @@ def round_with_feedback(
     prices = column_prices(factor.pivots)
 
     def one_pass(scale: float, histogram: NDArray[np.int64], integers: NDArray[np.int16]) -> float:
-        loss, prices_of_all = 0.0, Prices(histogram, prices)
+        loss, prices_of_all = 0.0, Prices(histogram, prices, zero=not pruned)
         for start in range(0, matrices.shape[1], ROWS):
             rows = slice(start, start + ROWS)
             columns = in_order(matrices[:, rows], factor)
