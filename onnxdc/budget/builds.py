@@ -8,7 +8,7 @@ of the weights depends on it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -37,6 +37,7 @@ class Build:
         steps: The step of each weight on a grid, as a rule gives it.
         densities: The density of each weight that one ranking of all gave it.
         floats: The plan that has the weights as floats, if the model is int8; None if it is the plan.
+        too_large: The names of the nodes of an int8 model that stay float, as int32 cannot hold their biases.
     """
 
     plan: Plan
@@ -44,6 +45,7 @@ class Build:
     steps: Mapping[str, float] = field(default_factory=dict)
     densities: Mapping[str, float] = field(default_factory=dict)
     floats: Plan | None = None
+    too_large: Collection[str] = ()
 
 
 Make: TypeAlias = Callable[[float], Build]

@@ -160,7 +160,7 @@ class Chooser:
         """
         choice.skips = self._maker.skips
         if isinstance(self._maker, Int8):
-            told, cautions = self._maker.told(model)
+            told, cautions = self._maker.told(choice.build, model)
             choice.told += told
             choice.cautions += cautions
         choice.told += not_calibrated(choice.skips)

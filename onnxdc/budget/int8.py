@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Final
 
 import onnx_ir as ir
@@ -12,7 +13,7 @@ from onnxdc.budget.builds import Build
 from onnxdc.budget.makers import Calibrated, DataFree
 from onnxdc.errors import ModelError, OptionError, OptionName
 from onnxdc.evaluate.self_check import integer_layers
-from onnxdc.graph.skips import Skip
+from onnxdc.graph.skips import Skip, SkipCode
 from onnxdc.graph.slots import ROLES
 from onnxdc.graph.weights import find_weights
 from onnxdc.int8.make import int8_model, static_tensors
@@ -62,33 +63,40 @@ class Int8:
 
     def __call__(self, strength: float) -> Build:
         """Return the build at a strength, see ``Calibrated`` and ``DataFree``."""
-        made = self._rounding.rounded(strength, self._targets.forms)
-        floats = self._rounding.built(made)
-        integers = {name: weight.integers for name, weight in made.weights.items() if weight.integers is not None}
+        rounded = self._rounding.rounded(strength, self._targets.forms)
+        floats = self._rounding.built(rounded)
+        integers = {name: weight.integers for name, weight in rounded.weights.items() if weight.integers is not None}
         targets = [target for name, target in self._targets.targets.items() if name in integers]
-        model = int8_model(floats.plan.model, targets, integers, self._ranges, self._small)
-        return Build(_plan_of(model, floats.plan), floats.shared, floats.steps, floats.densities, floats.plan)
+        made = int8_model(floats.plan.model, targets, integers, self._ranges, self._small)
+        plan = _plan_of(made.model, floats.plan)
+        return Build(plan, floats.shared, floats.steps, floats.densities, floats.plan, made.too_large)
 
-    def told(self, model: ir.Model) -> tuple[list[str], list[str]]:
+    def told(self, build: Build, model: ir.Model) -> tuple[list[str], list[str]]:
         """Return what is to be told of an int8 model, and why it may be worth less than it seems, a sentence each.
+
+        Args:
+            build: The build that it was made of.
+            model: The model, maybe encoded.
 
         Raises:
             ModelError: onnxruntime refuses it.
         """
-        layers, own = integer_layers(model, self._custom_ops), self._layers
-        told, runs = told_of(self._targets), f"onnxruntime runs {layers} layers on integers"
-        if layers < own:
-            return told, [f"{runs}, expected {own}"]
-        if layers > own:
-            own += integer_layers(self._plan.model, self._custom_ops)  # those that were there before
-        more = f", {layers - own} of them with float weights, between others, that it rounds by itself"
-        return [*told, runs + (more if layers > own else "")], []
+        targets = self._without(build.too_large)
+        layers, own = integer_layers(model, self._custom_ops), self._layers(targets, build.too_large)
+        told, runs = told_of(targets), f"onnxruntime runs {layers} layers on integers"
+        return (told, [f"{runs}, expected {own}"]) if layers < own else ([*told, runs], [])
 
-    @property
-    def _layers(self) -> int:
+    def _without(self, nodes: Collection[str]) -> Targets:
+        """Return the targets without those whose nodes stay float as int32 cannot hold their biases."""
+        targets = {name: target for name, target in self._targets.targets.items() if not {*target.nodes} & {*nodes}}
+        reason = "its bias is too large for int32 at the scale of its products"
+        skips = [Skip(name, SkipCode.STAYS_FLOAT, reason) for name in self._targets.targets if name not in targets]
+        return replace(self._targets, targets=targets, skips=[*self._targets.skips, *skips])
+
+    def _layers(self, targets: Targets, too_large: Collection[str]) -> int:
         """How many layers are to run on integers."""
-        layers = [target for target in self._targets.targets.values() if target.way is not Way.TABLE]
-        small = self._small if any(target.way is Way.STATIC for target in layers) else []
+        layers = [target for target in targets.targets.values() if target.way is not Way.TABLE]
+        small = {*self._small} - {*too_large} if any(target.way is Way.STATIC for target in layers) else set()
         return sum(len(target.nodes) for target in layers) + len(small)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxdc.errors import ModelError
+from onnxdc.graph.slots import is_affine_slot, statistic_kind, weight_kind
 from onnxdc.graph.walk import graphs
 
 _FLOATS: Final = (ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
@@ -112,12 +113,17 @@ def add_constant(name: str, array: np.ndarray, before: ir.Node, *, as_node: bool
 
 
 def lift_constants(model: ir.Model) -> None:
-    """Make initializers of the Constant nodes of the main graph that hold float32 tensors, but of its outputs.
+    """Make plain initializers of the float constants of the main graph, so that they can become others.
 
-    Models before IR version 4, whose initializers are inputs, stay as they are.
+    1. Initializers that are inputs, too, are none any more if they are nothing but weights and biases of layers; before
+       IR version 4 all of them are both, and the model gets that version.
+    2. Constant nodes that hold float32 tensors become initializers, but for outputs of the graph.
     """
-    if must_be_node(model, None):
-        return
+    is_old = must_be_node(model, None)
+    for value in model.graph.initializers.values():
+        if value.is_graph_input() and (is_old or all(_is_parameter(node, index) for node, index in value.uses())):
+            model.graph.inputs.remove(value)
+    model.ir_version = max(model.ir_version, 4)
     for node in list(model.graph):
         tensor = constant_tensor(node.outputs[0]) if node.op_type == "Constant" and node.domain == "" else None
         if tensor is None or tensor.dtype is not ir.DataType.FLOAT or node.outputs[0].is_graph_output():
@@ -130,6 +136,14 @@ def lift_constants(model: ir.Model) -> None:
         old.replace_all_uses_with(value)
         model.graph.remove(node, safe=True)
         model.graph.initializers.add(value)
+
+
+def _is_parameter(node: ir.Node, index: int) -> bool:
+    """Tell whether an input takes a weight, or what goes with one; Add and Mul take anything."""
+    if node.op_type in ("Add", "Mul"):
+        return False
+    kinds = weight_kind(node, index), statistic_kind(node, index)
+    return kinds != (None, None) or is_affine_slot(node, index)
 
 
 def drop_if_unused(value: ir.Value | None) -> None:

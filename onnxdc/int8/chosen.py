@@ -52,11 +52,16 @@ def _reached(starts: set[ir.Node], step: Callable[[ir.Node], Iterable[ir.Node | 
 
 def _is_between(node: ir.Node) -> bool:
     """Tell whether a node can run on integers: one that adds a constant would round that to 8 bits, too."""
-    if node.domain != "" or node.op_type not in _BETWEEN or _is_typed_otherwise(node):
+    if node.domain != "" or node.op_type not in _BETWEEN or _is_typed_otherwise(node) or _takes_defaults(node):
         return False
     return node.op_type != "Add" or not any(
         value is not None and constant_tensor(value) is not None for value in node.inputs
     )
+
+
+def _takes_defaults(node: ir.Node) -> bool:
+    """Tell whether a node reads a constant that callers may give another value for."""
+    return any(value is not None and value.is_graph_input() and value.is_initializer() for value in node.inputs)
 
 
 def _is_typed_otherwise(node: ir.Node) -> bool:
@@ -67,7 +72,9 @@ def _is_typed_otherwise(node: ir.Node) -> bool:
 
 def _rectifies(node: ir.Node, layers: set[ir.Node]) -> bool:
     """Tell whether a node is the only reader of a layer, and only bounds its outputs."""
-    if node.domain != "" or node.op_type not in _RECTIFIERS or not node.inputs or node.inputs[0] is None:
+    if node.domain != "" or node.op_type not in _RECTIFIERS or _takes_defaults(node):
         return False
-    value = node.inputs[0]
+    value = node.inputs[0] if node.inputs else None
+    if value is None:
+        return False
     return value.producer() in layers and len(value.uses()) == 1 and not value.is_graph_output()

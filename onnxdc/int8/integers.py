@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import numpy as np
@@ -10,46 +10,48 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from onnxdc.calibration.weight import Integers
-from onnxdc.errors import ModelError
 from onnxdc.graph.constants import add_constant, drop_if_unused, read_constant
 from onnxdc.graph.names import Names
 from onnxdc.graph.walk import described
 from onnxdc.int8.biases import bias_scale, rounded_bias
 
-_SUFFIX: Final = "_quantized"  # that the quantizer gives to names
 _BIAS: Final = 2  # the number of the input
 _LAYERS: Final = frozenset({"Conv", "Gemm", "MatMul"})
 
 
-def put_integers(model: ir.Model, floats: ir.Model, weights: Mapping[str, Integers], names: Names) -> None:
+def put_integers(
+    model: ir.Model, floats: ir.Model, layers: Collection[str], weights: Mapping[str, Integers], names: Names
+) -> set[str]:
     """Replace the integers of weights and biases in a model of onnxruntime's quantizer.
 
     Args:
         model: The model, changed in place.
         floats: The model that it was made of, with the biases of now.
+        layers: The names of the nodes that it quantized, with their weights.
         weights: The integers of weights by name; others keep those that they have.
         names: The names of the model.
 
-    Raises:
-        ModelError: A bias is out of the range of int32.
+    Returns:
+        The names of the nodes whose biases are out of the range of int32; with one of these the model is none.
     """
-    before = {node.name: node for node in floats.graph}
+    before = {node.name: node for node in floats.graph if node.name in layers}
     placed: dict[str, ir.Value] = {}
-    for node in list(model.graph):
-        if node.domain != "" or node.op_type not in _LAYERS or _dequantized(node, 1) is None:
-            continue
-        _put_weight(node, weights, placed, names)
+    too_large: set[str] = set()
+    for node in [node for node in model.graph if node.name in before and node.op_type in _LAYERS]:
+        _put_weight(node, _input(before[node.name], 1).name or "", weights, placed, names)
         if len(node.inputs) > _BIAS and node.inputs[_BIAS] is not None:
-            bias = before[node.name].inputs[_BIAS]
-            assert bias is not None, f"{node.name} has no bias"
-            _put_bias(node, read_constant(bias), bias.name or "", names)
+            bias = _input(before[node.name], _BIAS)
+            if not _put_bias(node, read_constant(bias), bias.name or "", names):
+                too_large.add(node.name or "")
+    return too_large
 
 
-def _put_weight(node: ir.Node, weights: Mapping[str, Integers], placed: dict[str, ir.Value], names: Names) -> None:
+def _put_weight(
+    node: ir.Node, name: str, weights: Mapping[str, Integers], placed: dict[str, ir.Value], names: Names
+) -> None:
     """Give a layer the integers of its weight, which take its name, and its steps."""
     dequantize = _dequantized(node, 1)
     assert dequantize is not None, "a layer of the quantizer"
-    name = (_input(dequantize, 0).name or "").removesuffix(_SUFFIX)
     integers = weights.get(name)
     if integers is None:
         return
@@ -67,8 +69,8 @@ def _put_weight(node: ir.Node, weights: Mapping[str, Integers], placed: dict[str
         node.replace_input_with(1, placed[name])
 
 
-def _put_bias(node: ir.Node, bias: np.ndarray, name: str, names: Names) -> None:
-    """Give a layer a bias of int32."""
+def _put_bias(node: ir.Node, bias: np.ndarray, name: str, names: Names) -> bool:
+    """Give a layer a bias of int32, and return whether that can hold it."""
     x, weight, dequantize = (_dequantized(node, index) for index in (0, 1, _BIAS))
     assert x is not None, "a layer of the quantizer"
     assert weight is not None, "a layer of the quantizer"
@@ -76,7 +78,7 @@ def _put_bias(node: ir.Node, bias: np.ndarray, name: str, names: Names) -> None:
     scale = bias_scale(x_scale, steps)
     integers = rounded_bias(bias.reshape(-1), scale)
     if integers is None:
-        raise ModelError(f"{described(node)}: its bias is too large for its scale, expected activation float for it")
+        return False
     values = [
         add_constant(names.take(f"{name}_int32"), integers, node, as_node=False),
         add_constant(names.take(f"{name}_scale"), scale, node, as_node=False),
@@ -84,13 +86,14 @@ def _put_bias(node: ir.Node, bias: np.ndarray, name: str, names: Names) -> None:
     attributes = {} if scale.ndim == 0 else {"axis": 0}
     if dequantize is not None:
         _replace_node(dequantize, values, attributes)
-        return
+        return True
     made = ir.node("DequantizeLinear", values, attributes)
     made.outputs[0].name = names.take(f"{name}_dequantized")
     model_graph = node.graph
     assert model_graph is not None, "a node of a graph"
     model_graph.insert_before(node, made)
     node.replace_input_with(_BIAS, made.outputs[0])
+    return True
 
 
 def _axis(node: ir.Node) -> int:

@@ -14,8 +14,8 @@ import onnx_ir as ir
 
 from onnxdc.errors import ModelError
 from onnxdc.graph.constants import constant_tensor
+from onnxdc.int8.aliases import Aliases
 from onnxdc.int8.ranges import Ranges
-from onnxdc.int8.targets import AXIS_OPSET
 
 _MOST: Final = 2**31  # bytes of a model in one message, which is how the quantizer takes it
 
@@ -38,20 +38,16 @@ def place(model: ir.Model, chosen: Sequence[ir.Node], ranges: Ranges) -> ir.Mode
         ranges: The ranges of their tensors.
 
     Raises:
-        ModelError: The model is too large, of an operator set before 13, or refused by the quantizer.
+        ModelError: The model is too large, or refused by the quantizer.
     """
-    opset = model.opset_imports.get("", 0)
-    if opset < AXIS_OPSET:
-        raise ModelError(
-            f"expected operator set {AXIS_OPSET} or later to quantize with static activations, got {opset}; "
-            "dynamic ones take any"
-        )
     if sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value) >= _MOST:
         raise ModelError("expected a model below 2 GB to quantize with static activations")
     from onnxruntime.quantization import CalibrationMethod, QuantType
     from onnxruntime.quantization.calibrate import TensorsData
 
-    known = {name: tuple(map(np.float32, bounds)) for name, bounds in ranges.items()}
+    aliases = Aliases(model)
+    proto = aliases.proto()
+    known = {aliases.of(name): tuple(map(np.float32, bounds)) for name, bounds in ranges.items()}
     arguments: dict[str, Any] = {
         "per_channel": False,
         "reduce_range": False,
@@ -64,7 +60,8 @@ def place(model: ir.Model, chosen: Sequence[ir.Node], ranges: Ranges) -> ir.Mode
         "extra_options": {"ForceQuantizeNoInputCheck": True, "QDQDisableWeightAdjustForInt32Bias": True},
     }
     with _quiet():
-        made = ir.from_proto(_quantized(ir.to_proto(model), arguments))
+        made = ir.from_proto(_quantized(proto, arguments))
+    aliases.undo(made)
     made.graph.sort()  # new nodes are at the end
     return made
 
@@ -77,7 +74,7 @@ def _quantized(proto: onnx.ModelProto, arguments: dict[str, Any]) -> onnx.ModelP
         arguments = {**arguments, "mode": QuantizationMode.QLinearOps, "static": True}
     try:
         made: onnx.ModelProto = QDQQuantizer(proto, **arguments).quantize_model()
-    except Exception as error:  # of whatever kind: names that it makes up may be taken, for one
+    except Exception as error:  # of whatever kind
         raise ModelError(f"onnxruntime's quantizer refuses it: {type(error).__name__}: {error}") from error
     return made
 

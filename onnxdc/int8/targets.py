@@ -28,9 +28,7 @@ from onnxdc.passes.plan import Plan, PlannedWeight
 # ConvInteger is slower than a Conv of floats, too.
 _STATIC: Final = frozenset({"Conv", "Gemm"})
 _DYNAMIC: Final = frozenset({"Gemm", "MatMul"})
-AXIS_OPSET: Final = 13
-"""The operator set that brought the axis of DequantizeLinear."""
-
+_AXIS_OPSET: Final = 13  # the operator set that brought the axis of DequantizeLinear
 _LEAST: Final = 64 * 64 + 1  # elements of a dynamic layer
 
 
@@ -153,14 +151,14 @@ def _target(planned: PlannedWeight, model: ir.Model, usual: Way) -> Target | str
     if reasons:
         return reasons[0]
     nodes = tuple(use.node.name or "" for use in weight.uses)
+    has_axis = model.opset_imports.get("", 0) >= _AXIS_OPSET
     if _is_table(weight.uses[0]):
-        has_axis = model.opset_imports.get("", 0) >= AXIS_OPSET
         is_cut = any(use.node.op_type == "Slice" for use in weight.uses)  # maybe along the axis of the steps
         form = Form(by_row=not is_cut and has_axis, pairs=False, axis=len(weight.shape) - 1)
         return Target(weight.name, Way.TABLE, form, nodes)
     axis = weight.channel_axis
     assert axis is not None, "the operators that are taken have outputs"
-    by_row = weight.uses[0].node.op_type != "Conv" and len(weight.shape) == 2
+    by_row = weight.uses[0].node.op_type != "Conv" and len(weight.shape) == 2 and (way is Way.DYNAMIC or has_axis)
     return Target(weight.name, way, Form(by_row=by_row, pairs=True, axis=axis), nodes)
 
 

@@ -9,7 +9,10 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxdc.graph.constants import constant_tensor, drop_if_unused
+from onnxdc.graph.names import Names
 
+_ROUNDED: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})  # by onnxruntime, weights of floats
+_PAD_OPSET: Final = 13  # the first that onnxruntime pads integers of
 _PRODUCTS: Final = frozenset({"Gemm", "MatMul"})  # that onnxruntime has with outputs of floats, unlike Conv
 
 
@@ -38,6 +41,31 @@ def free_outputs(model: ir.Model, chosen: Collection[str]) -> None:
                 drop_if_unused(value)
 
 
+def keep_floats(model: ir.Model, chosen: Collection[str]) -> None:
+    """Have layers of floats that read what was dequantized stay so.
+
+    onnxruntime rounds the weight of a layer between DequantizeLinear and QuantizeLinear by itself, to one step for all.
+    A Sum of one keeps it from that, and nothing takes it away.
+
+    Args:
+        model: The model, changed in place.
+        chosen: The names of the nodes that run on integers.
+    """
+    names = Names(model)
+    same: dict[ir.Value, ir.Value] = {}
+    for node in list(model.graph):
+        x = node.inputs[0] if node.domain == "" and node.op_type in _ROUNDED and node.name not in chosen else None
+        producer = None if x is None else x.producer()
+        if x is None or producer is None or producer.op_type != "DequantizeLinear":
+            continue
+        if x not in same:
+            made = ir.node("Sum", [x])
+            made.outputs[0].name = names.take(f"{x.name}_float")
+            model.graph.insert_before(node, made)
+            same[x] = made.outputs[0]
+        node.replace_input_with(0, same[x])
+
+
 def share_numbers(model: ir.Model, before: Collection[str]) -> None:
     """Store equal scales and zero points once, such as the many zeros of what a Relu bounds.
 
@@ -58,6 +86,8 @@ def share_numbers(model: ir.Model, before: Collection[str]) -> None:
 
 def pad_integers(model: ir.Model) -> None:
     """Have a Pad with zeros pad the integers before DequantizeLinear, with their zero point: the same, and quicker."""
+    if model.opset_imports.get("", 0) < _PAD_OPSET:
+        return
     for pad in [node for node in model.graph if node.op_type == "Pad" and node.domain == ""]:
         before = pad.inputs[0].producer() if pad.inputs[0] is not None else None
         quantize = _only_user(pad.outputs[0], "QuantizeLinear")

@@ -10,7 +10,7 @@ import onnx_ir as ir
 import pytest
 
 import onnxdc
-from onnxdc import ModelError
+from onnxdc import Recipe
 from tests.helpers.int8_models import images, optimised_operators, residual_network
 from tests.helpers.small_models import constants
 from tests.helpers.text_models import build, normal, run
@@ -64,13 +64,77 @@ def test_a_product_as_an_output_keeps_its_type() -> None:
     ]
 
 
-def test_static_layers_of_an_old_operator_set_are_refused() -> None:
+@pytest.mark.parametrize("opset", [11, 12])
+def test_static_layers_of_an_old_operator_set_have_one_step(opset: int, tmp_path: Path) -> None:
+    model = onnxdc.quantize(residual_network(opset), Recipe(min_elements=100), data=DATA).model
+    assert model.opset_imports[""] == opset
+    operators = optimised_operators(model, tmp_path)
+    assert (operators["QLinearConv"], operators["QGemm"], operators["Conv"]) == (4, 1, 0)
+    for node in model.graph:
+        if node.op_type == "DequantizeLinear" and node.inputs[1] is not None:
+            assert node.inputs[1].const_value.shape == ()
+    np.testing.assert_allclose(run(model, DATA)[0], run(residual_network(), DATA)[0], atol=0.15)
+
+
+@pytest.mark.parametrize("ir_version", [3, 8])
+def test_initializers_that_are_inputs_too_become_integers(ir_version: int, tmp_path: Path) -> None:
+    expected = run(onnxdc.quantize(residual_network(), data=DATA).model, DATA)[0]
     model = residual_network()
-    model.opset_imports[""] = 12
-    with pytest.raises(
-        ModelError, match="expected operator set 13 or later to quantize with static activations, got 12"
-    ):
-        onnxdc.quantize(model, data=DATA)
+    model.ir_version = ir_version
+    model.graph.inputs.extend(value for name, value in model.graph.initializers.items() if name != "zero")
+    found = onnxdc.quantize(model, data=DATA).model
+    assert [value.name for value in found.graph.inputs] == (["x"] if ir_version < 4 else ["x", "widths"])
+    np.testing.assert_array_equal(run(found, DATA)[0], expected)
+    assert optimised_operators(found, tmp_path)["QLinearConv"] == 4
+
+
+def test_what_callers_may_give_another_value_for_stays_so() -> None:
+    text = "g (float[N, 4, 6, 6] x) => (float[N, 4, 6, 6] y) { a = Conv (x, V)  b = Clip (a, low)  y = Conv (b, W) }"
+    model = build(text, V=normal(4, 4, 1, 1), W=normal(4, 4, 1, 1), low=np.array(-9, np.float32))
+    model.graph.inputs.append(model.graph.initializers["low"])
+    x = normal(60, 4, 6, 6)
+    found = onnxdc.quantize(model, Recipe(min_elements=4), data={"x": x}).model
+    expected = run(model, {"x": x, "low": np.array(1, np.float32)})[0]
+    again = run(found, {"x": x, "low": np.array(1, np.float32)})[0]
+    assert np.linalg.norm(again - expected) < 0.1 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("r1", "w1_quantized"),
+        ("r1", "x_scale"),
+        ("r1", "x_QuantizeLinear_Output"),
+        ("w1", "x_zero_point"),
+        ("y", "w1_quantized"),
+        ("c1", "|3|_scale"),
+    ],
+)
+def test_names_that_the_quantizer_makes_may_be_taken(old: str, new: str) -> None:
+    model = residual_network()
+    values = [*model.graph.initializers.values(), *(value for node in model.graph for value in node.outputs)]
+    next(value for value in values if value.name == old).name = new
+    before = ir.to_proto(model).SerializeToString()
+    found = onnxdc.quantize(model, data=DATA).model
+    np.testing.assert_array_equal(
+        run(found, DATA)[0], run(onnxdc.quantize(residual_network(), data=DATA).model, DATA)[0]
+    )
+    assert ir.to_proto(model).SerializeToString() == before
+    assert found.graph.outputs[0].name == model.graph.outputs[0].name
+
+
+def test_a_layer_whose_bias_int32_cannot_hold_stays_float(tmp_path: Path) -> None:
+    model = residual_network()
+    large = np.where(np.arange(12) == 3, np.float32(3e8), constants(model)["b2"])
+    model.graph.initializers["b2"].const_value = ir.tensor(large)
+    result = onnxdc.quantize(model, Recipe(min_elements=100), data=DATA)
+    told = result.report.notes()
+    assert "int8: 4 static layers" in told
+    assert "stays float: w2: its bias is too large for int32 at the scale of its products" in told
+    assert "onnxruntime runs 4 layers on integers" in told
+    assert constants(result.model)["w2"].dtype == np.float32
+    operators = optimised_operators(result.model, tmp_path)
+    assert (operators["QLinearConv"], operators["QGemm"]) == (3, 1)
 
 
 def test_layers_that_are_int8_already_are_only_coded() -> None:
@@ -83,17 +147,20 @@ def test_layers_that_are_int8_already_are_only_coded() -> None:
     assert not any("two bytes" in line for line in told)
 
 
-def test_layers_that_onnxruntime_quantizes_by_itself_are_counted(tmp_path: Path) -> None:
-    text = """g (float[N, 8, 10, 10] x) => (float[N, 8, 10, 10] y) {
+@pytest.mark.parametrize("between", ["", "Relu"])
+def test_a_layer_of_floats_between_two_of_integers_stays_so(between: str, tmp_path: Path) -> None:
+    text = f"""g (float[N, 8, 10, 10] x) => (float[N, 8, 10, 10] y) {{
         a = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (x, V)
-        b = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1], group = 2> (a, G)
-        y = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (b, W)
-    }"""
+        r = {between or "Identity"} (a)
+        b = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1], group = 2> (r, G)
+        s = {between or "Identity"} (b)
+        y = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (s, W)
+    }}"""
     model = build(text, V=normal(8, 8, 3, 3), G=normal(8, 4, 3, 3, seed=1), W=normal(8, 8, 3, 3, seed=2))
     result = onnxdc.quantize(model, data={"x": normal(60, 8, 10, 10)})
     told = result.report.notes()
     assert any("G: Conv in groups is not faster on integers" in line for line in told)
+    assert "onnxruntime runs 2 layers on integers" in told
     assert constants(result.model)["G"].dtype == np.float32
-    layers = optimised_operators(result.model, tmp_path)["QLinearConv"]
-    assert any(line.startswith(f"onnxruntime runs {layers} layers on integers") for line in told)
-    assert any("that it rounds by itself" in line for line in told) == (layers > 2)
+    operators = optimised_operators(result.model, tmp_path)
+    assert (operators["QLinearConv"], operators["Conv"]) == (2, 1)
