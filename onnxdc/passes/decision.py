@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import onnx
@@ -32,6 +32,7 @@ from onnxdc.passes.result import Figures
 _GROUP_OVERHEAD: Final = 60
 _TENSOR_OVERHEAD: Final = 24
 _MODEL_OVERHEAD: Final = 168
+_LEAST_SAVED: Final = 24  # bytes of a weight: its streams make the body that yields all symbols longer
 _SMALL: Final = 1 << 16  # entries: a portable body takes about 10 ms for them
 
 
@@ -90,6 +91,15 @@ class CodedWeight:
         return [use.node for use in self.weight.uses] if self.execution.sparse else []
 
 
+SharedTensor: TypeAlias = tuple[ir.Graph, str, bytes]
+"""The graph, the name in a group, and the content of a tensor that groups may have together."""
+
+
+def _shared_tensors(coded: CodedWeight) -> list[SharedTensor]:
+    contents = ((name, getattr(coded.compressed, name).tobytes()) for name in coded.shared)
+    return [(coded.weight.graph, name, content) for name, content in contents if content]
+
+
 @dataclass(frozen=True)
 class GraphSymbols:
     """The nodes that yield the symbols of some weights of one graph.
@@ -146,13 +156,32 @@ class Decision:
     @property
     def _shared_bytes(self) -> int:
         """The bytes of the tensors that weights of one graph have together, but for the first of each."""
-        tensors = [
-            (coded.weight.graph, name, getattr(coded.compressed, name).tobytes())
-            for coded in self.coded
-            for name in coded.shared
+        return sum((count - 1) * (len(tensor[2]) + _TENSOR_OVERHEAD) for tensor, count in self._repeated.items())
+
+    @property
+    def growing(self) -> list[CodedWeight]:
+        """The weights that would be smaller dense; what weights have together is divided among them."""
+        repeated = self._repeated
+        saved = [self._saved_in(coded, repeated) for coded in self.coded]
+        by_decoder = {function.name: -float(function.ByteSize()) for function in self.functions}
+        for coded, nbytes in zip(self.coded, saved, strict=True):
+            by_decoder[coded.decoder] = by_decoder.get(coded.decoder, 0.0) + nbytes
+        return [
+            coded
+            for coded, nbytes in zip(self.coded, saved, strict=True)
+            if nbytes <= _LEAST_SAVED or by_decoder[coded.decoder] <= 0
         ]
-        repeated = Counter(tensor for tensor in tensors if tensor[2])
-        return sum((count - 1) * (len(content) + _TENSOR_OVERHEAD) for (_, _, content), count in repeated.items())
+
+    def _saved_in(self, coded: CodedWeight, repeated: Mapping[SharedTensor, int]) -> float:
+        """Return the bytes by which a group is smaller than its dense weight."""
+        counts = [(len(tensor[2]) + _TENSOR_OVERHEAD, repeated[tensor]) for tensor in _shared_tensors(coded)]
+        saved = saved_bytes(coded.dense.nbytes, coded.compressed) - coded.name_bytes
+        return saved + sum(nbytes * (1 - 1 / count) for nbytes, count in counts)
+
+    @property
+    def _repeated(self) -> Mapping[SharedTensor, int]:
+        """How many weights have each tensor."""
+        return Counter(tensor for coded in self.coded for tensor in _shared_tensors(coded))
 
     def fused(self, coded: CodedWeight) -> str:
         """Return what is fused into the operators of a weight, in words."""

@@ -52,6 +52,7 @@ MIN_IR_VERSION: Final = 8  # the first with model-local functions
 BFLOAT16_OPSET: Final = 13  # the first whose Cast takes bfloat16
 NIBBLES_OPSET: Final = 21  # the first with an operator that yields integers of four bits
 _NIBBLES: Final = frozenset({ir.DataType.INT4, ir.DataType.UINT4})
+_ALONE: Final = "encoding would not make it smaller: no other weight has its codewords"
 _NEEDING_SHAPES: Final = frozenset({"GatherBlockQuantized"})
 
 
@@ -89,6 +90,13 @@ def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None)
     if not coded_weights:
         return result
     decision = decide(plan, coded_weights, shapes, opset)
+    while not force and (growing := decision.growing):
+        result.skips += [Skip(coded.weight.name, SkipCode.NO_GAIN, _ALONE) for coded in growing]
+        gone = {coded.weight for coded in growing}
+        coded_weights = [coded for coded in coded_weights if coded.weight not in gone]
+        if not coded_weights:
+            return result
+        decision = decide(plan, coded_weights, shapes, opset)
     if not force and decision.saved_bytes <= 0:
         reason = (
             f"the model would not get smaller: coding saves {decision.saved_in_weights:,} bytes of weights, "

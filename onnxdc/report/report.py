@@ -131,8 +131,9 @@ class Report(Printable):
             return []
         if self.file_after is None:
             return [f"file: {self.file_before:,} bytes"]
-        ratio = f", {ratio_text(self.file_before, self.file_after)}" if self.file_after < self.file_before else ""
-        return [f"file: {self.file_before:,} -> {self.file_after:,} bytes{ratio}"]
+        is_smaller = self.file_after < self.file_before
+        ratio = ratio_text(self.file_before, self.file_after) if is_smaller else "no smaller"
+        return [f"file: {self.file_before:,} -> {self.file_after:,} bytes, {ratio}"]
 
     def __str__(self) -> str:
         """Return the table in aligned columns, and the notes."""

@@ -13,7 +13,9 @@ import onnxruntime as ort
 import pytest
 
 import onnxdc
+from onnxdc import Recipe, Rule
 from onnxdc.domain.operators import DOMAIN
+from onnxdc.domain.provenance import KEY
 from onnxdc.errors import ModelError
 from onnxdc.graph.slots import Role
 from tests.helpers.integer_models import (
@@ -29,6 +31,7 @@ from tests.helpers.integer_models import (
     qgemm,
 )
 from tests.helpers.small_models import saved
+from tests.helpers.text_models import build
 
 LEVELS = [
     ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -278,3 +281,23 @@ def test_tune_has_nothing_to_tune(tmp_path: Path) -> None:
     model = matmul_integer()
     with pytest.raises(ModelError, match=r"no weight to compress in a quantized model.*w: already int8"):
         onnxdc.tune(model, tmp_path, data=[feeds_of(model)] * 60)
+
+
+@pytest.mark.parametrize("spread", [0, 1, 2, 30])
+@pytest.mark.parametrize("size", [64, 75, 100, 256])
+def test_a_small_weight_whose_codewords_no_other_has_makes_no_file_larger(size: int, spread: int) -> None:
+    rng = np.random.default_rng(size)
+    large = rng.laplace(scale=3, size=(200, 100)).clip(-127, 127).astype(np.int8)
+    small = rng.integers(-spread, spread + 1, (size, 4)).astype(np.int8)
+    text = f"""g (float[N, 200] x, float[N, {size}] z) => (float[N, 100] y, float[N, 4] w) {{
+        a = DequantizeLinear (A, s)
+        y = MatMul (x, a)
+        b = DequantizeLinear (B, s)
+        w = MatMul (z, b)
+    }}"""
+    model = build(text, A=large, B=small, s=np.array(0.1, np.float32))
+    alone = Recipe(rules=(Rule(pattern="B", skip=True),))
+    both, one = (onnxdc.encode(model, recipe, check=False).model for recipe in (Recipe(), alone))
+    for coded in (both, one):
+        del coded.metadata_props[KEY]  # which says the rule
+    assert len(proto(both)) <= len(proto(one))

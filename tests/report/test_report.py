@@ -180,3 +180,8 @@ def test_json_holds_what_the_report_holds():
     assert found["weights"][0]["density"] == 0.1
     assert {skip["name"] for skip in found["skips"]} == {"fc1.bias", "fc2.bias", "fc3.bias"}
     assert found["file_before"] == LENET.stat().st_size
+
+
+def test_a_file_that_did_not_get_smaller_is_said_to_be_none():
+    assert onnxdc.Report(file_before=1000, file_after=1200).notes() == ["file: 1,000 -> 1,200 bytes, no smaller"]
+    assert "smaller" not in "".join(onnxdc.Report(file_before=1000, file_after=500).notes())

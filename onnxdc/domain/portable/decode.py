@@ -97,17 +97,17 @@ def _taken(body: Body, symbols: str) -> str:
 
 
 def _dense(body: Body) -> str:
-    """Append the codes of all elements in the dense form, uint8 in the shape of the weight."""
-    return _reshaped(body, _taken(body, _CODES), _shape(body))
+    """Append the codes of all elements in the dense form, uint8 in one row."""
+    return _taken(body, _CODES)
 
 
 def _scattered(body: Body, gaps: str) -> str:
-    """Append the codes of all elements in the gap form, uint8 in the shape of the weight."""
+    """Append the codes of all elements in the gap form, uint8 in one row."""
     op = body.op
     positions = op("CumSum", op("Cast", gaps, to=TensorProto.INT32), body.int32(0))
     zero = op("Cast", op("Slice", _EXTENT, body.int64([1]), body.int64([2])), to=TensorProto.UINT8)
     zeros = op("Expand", zero, _numel(body))
-    return _reshaped(body, op("ScatterElements", zeros, positions, _taken(body, _CODES)), _shape(body))
+    return op("ScatterElements", zeros, positions, _taken(body, _CODES))
 
 
 def _reshaped(body: Body, data: str, shape: str) -> str:
@@ -143,11 +143,12 @@ def _products(body: Body, dtype: int | Reference) -> str:
 
 
 def _looked_up(body: Body, values: str, codes: str, *, grouped: bool) -> str:
-    """Append the values, [G, K], that codes stand for."""
+    """Append the values, of [G, K], that codes in one row stand for, in the shape of the weight."""
     op = body.op
     index = op("Cast", codes, to=TensorProto.INT32)
-    if grouped:
-        index = op("Add", index, _rows(body, values))
+    if not grouped:
+        return _reshaped(body, op("Gather", values, index, axis=1), _shape(body))
+    index = op("Add", _reshaped(body, index, _shape(body)), _rows(body, values))
     return op("Gather", op("Reshape", values, body.int64([-1])), index)
 
 
