@@ -90,12 +90,10 @@ def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None)
     if not coded_weights:
         return result
     decision = decide(plan, coded_weights, shapes, opset)
-    while not force and (growing := decision.growing):
+    while not force and 0 < len(growing := decision.growing) < len(coded_weights):
         result.skips += [Skip(coded.weight.name, SkipCode.NO_GAIN, _ALONE) for coded in growing]
         gone = {coded.weight for coded in growing}
         coded_weights = [coded for coded in coded_weights if coded.weight not in gone]
-        if not coded_weights:
-            return result
         decision = decide(plan, coded_weights, shapes, opset)
     if not force and decision.saved_bytes <= 0:
         reason = (
