@@ -14,7 +14,7 @@ from onnxdc.budget.makers import Calibrated, DataFree
 from onnxdc.errors import ModelError, OptionError, OptionName
 from onnxdc.evaluate.self_check import integer_layers
 from onnxdc.graph.skips import Skip, SkipCode
-from onnxdc.graph.slots import ROLES
+from onnxdc.graph.slots import ROLES, Role
 from onnxdc.graph.weights import find_weights
 from onnxdc.int8.make import int8_model, static_tensors
 from onnxdc.int8.ranges import Ranges, ranges_of
@@ -116,7 +116,7 @@ def int8_targets(plan: Plan, *, has_data: bool) -> Targets:
         raise OptionError(
             "static activations need ", OptionName("data"), f": {names}; or ", OptionName("activation"), " float"
         )
-    if targets.skips and not targets.targets:
+    if targets.skips and not targets.targets and not plan.having(Role.INTEGERS):
         raise ModelError(f"nothing to quantize: {'; '.join(_reasons(targets))}")
     return targets
 

@@ -36,7 +36,15 @@ def light_first_convolutions(model: ir.Model) -> set[str]:
 
 def _products(node: ir.Node, shapes: Shapes) -> int:
     """Return how many products a convolution takes an image; 0 if that is not known."""
-    weight = constant_tensor(node.inputs[1]) if len(node.inputs) > 1 and node.inputs[1] is not None else None
-    sizes = [size for size in shapes.get(node.outputs[0].name or "", (None,) * 3)[2:] if isinstance(size, int)]
-    is_known = weight is not None and len(sizes) == len(weight.shape) - 2
-    return weight.size * prod(sizes) if weight is not None and is_known else 0
+    weight, output = node.inputs[1], node.outputs[0]
+    tensor = None if weight is None else constant_tensor(weight)
+    shape = _sizes(weight, shapes) if tensor is None else tensor.shape.numpy()  # of integers, dequantized
+    plane = _sizes(output, shapes, first=2)
+    return prod(shape) * prod(plane) if len(shape) == len(plane) + 2 else 0
+
+
+def _sizes(value: ir.Value | None, shapes: Shapes, first: int = 0) -> tuple[int, ...]:
+    """Return the sizes of a value from an axis on; none if one is not known."""
+    sizes = shapes.get(value.name or "", ())[first:] if value is not None else ()
+    known = tuple(size for size in sizes if isinstance(size, int))
+    return known if len(known) == len(sizes) else ()

@@ -138,13 +138,20 @@ def test_a_layer_whose_bias_int32_cannot_hold_stays_float(tmp_path: Path) -> Non
 
 
 def test_layers_that_are_int8_already_are_only_coded() -> None:
-    model = onnxdc.quantize(residual_network(channels=64), data=DATA).model
+    model = onnxdc.quantize(residual_network(channels=64), data=DATA, activation="static").model
     found, coded = onnxdc.compress(model, int8=True), onnxdc.encode(model)
     assert ir.to_proto(found.model).graph == ir.to_proto(coded.model).graph
     told = found.report.notes()
     assert "int8: no float weight to quantize" in told
     assert "onnxruntime runs 5 layers on integers" in told
     assert not any("two bytes" in line for line in told)
+
+
+def test_layers_of_floats_beside_layers_that_are_int8_already_are_no_reason_to_refuse() -> None:
+    model = onnxdc.quantize(residual_network(channels=64), data=DATA).model
+    told = onnxdc.compress(model, int8=True).report.notes()
+    assert any("stays float: w1: it comes first" in line for line in told)
+    assert "onnxruntime runs 4 layers on integers" in told
 
 
 @pytest.mark.parametrize("between", ["", "Relu"])
