@@ -129,7 +129,7 @@ def test_arrays_need_not_be_contiguous_nor_in_native_byte_order() -> None:
 def test_more_entries_than_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("arrays", "relative_index", "packets", "decoding"):
         monkeypatch.setattr(f"onnxdc.numeric.{module}.BLOCK", 4096)
-    monkeypatch.setattr("onnxdc.numeric.packets.PACKETS_AT_ONCE", 64)
+    monkeypatch.setattr("onnxdc.numeric.packets.BYTES_AT_ONCE", 512)
     monkeypatch.setattr("onnxdc.numeric.grids.CACHED", 1000)
     arrays = [weight_of((200, 300), density) for density in (0.01, 0.6, 1)]
     arrays += [grouped_weight(2, 200, (30, 12, 200), axis=1), grouped_weight(2, 200, (4, 9000), axis=0)]

@@ -126,9 +126,9 @@ def group_count(weight: CompressedWeight) -> int:
 
 def check_form(weight: CompressedWeight) -> None:
     """Rules packet-size to zero."""
-    expect(weight.packet in (8, 16, 32, 64), "packet-size")
+    expect(weight.packet in (8, 16, 32, 64, 128, 256), "packet-size")
     for table, stream in ((weight.code_table, weight.codes), (weight.gap_table, weight.gaps)):
-        expect(table.size == 0 or stream.size % weight.packet == 0, "packet-size")
+        expect(table.size == 0 or stream.size % 8 == 0, "packet-size")
         expect(stream.size < 2**31, "packet-size")
     entries, zero, *dims = weight.extent.tolist()
     if entries == 0:
