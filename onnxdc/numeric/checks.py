@@ -126,8 +126,9 @@ def _check_form(weight: CompressedWeight) -> None:
         _require(entries == numel, "form", f"{entries} entries without gaps for {numel} elements")
         _require(zero == 0, "form", f"{zero} is the code of zero in the dense form")
     else:
-        column = np.asarray(weight.codebook[:, zero], order="C")
-        _require(not bit_patterns(column).any(), "zero", f"the value of code {zero} is not zero")
+        column = bit_patterns(np.asarray(weight.codebook[:, zero], order="C"))
+        least = column[0] if weight.dtype in INTEGER_TYPES else 0
+        _require(bool((column == least).all()), "zero", f"the value of code {zero} is not zero, or not one integer")
 
 
 def _check_tables(weight: CompressedWeight) -> None:

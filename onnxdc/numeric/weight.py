@@ -71,6 +71,12 @@ class CompressedWeight:
         return int(self.extent[1])
 
     @property
+    def background(self) -> np.generic:
+        """What every element is that is no entry in the gap form: zero, or an integer; a scalar of ``dtype``."""
+        value: np.generic = self.codebook.astype(self.dtype)[0, self.zero]
+        return value
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the weight."""
         return tuple(int(dim) for dim in self.extent[2:])

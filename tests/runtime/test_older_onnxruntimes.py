@@ -11,12 +11,11 @@ import pytest
 from tests.helpers.int8_pairs import OPERATORS, PAIRS, input_of, save_pair
 from tests.helpers.older_onnxruntimes import run_in
 
-CASES = [
-    (version, name)
-    for version in ("1.17.3", "1.20.1", onnxruntime.__version__)
-    for name in PAIRS
-    if (version, name) != ("1.17.3", "INT4")  # which is of operator set 21: 1.18 and later
-]
+VERSIONS = ("1.17.3", "1.20.1", onnxruntime.__version__)
+CASES = [(version, name) for version in VERSIONS for name in PAIRS if (version, name) != ("1.17.3", "INT4")]
+"""Version 1.17 knows no operator set 21, which INT4 takes."""
+UNFUSED = {("1.20.1", "INT4"): "DequantizeLinear"}
+"""What runs where onnxruntime has no faster operator yet."""
 
 
 @pytest.mark.xdist_group("older onnxruntimes")
@@ -25,7 +24,7 @@ def test_same_bits_by_the_same_operators(version: str, name: str, tmp_path: Path
     plain, small = save_pair(name, tmp_path)
     values = input_of(plain)
     (before, expected), (after, operators) = (run_in(version, path, values) for path in (plain, small))
-    assert expected[OPERATORS[name]] > 0, expected
+    assert expected[UNFUSED.get((version, name), OPERATORS[name])] > 0, expected
     assert operators == expected
     np.testing.assert_array_equal(after, before)
     assert np.unique(after).size > 10

@@ -19,6 +19,7 @@ from tests.vectors.good_integers import (
     grid_of_float64,
     grid_of_some_channels,
     int8_dense,
+    int8_in_groups,
 )
 from tests.vectors.slow_encoder import with_checksum
 from tests.vectors.weights import encode, grouped, random_sparse, steps
@@ -229,6 +230,9 @@ def zero_cases() -> Cases:
     second = encode(grouped((6, 20), 2, 0), groups=2)
     second_group = second.codebook.copy()
     second_group[1, 0] = 3
+    integers = int8_in_groups()[1]
+    other_integer = integers.codebook.copy()
+    other_integer[1, 0] = 1
     grid = grid_of_some_channels()[1]
     other = grid.extent.copy()
     other[1] = 0
@@ -237,6 +241,7 @@ def zero_cases() -> Cases:
         "zero--negative_zero": with_checksum(GAPS, codebook=negative_zero),
         "zero--second_group": with_checksum(second, codebook=second_group),
         "zero--integer_of_a_grid": with_checksum(grid, extent=other),
+        "zero--of_integers_in_groups": with_checksum(integers, codebook=other_integer),
         "zero--of_no_entries": with_checksum(ZERO, codebook=np.ones((1, 1), np.float16)),
         "zero--subnormal": with_checksum(ZERO, codebook=np.array([[2.0**-149]], np.float32)),
     }
