@@ -146,10 +146,10 @@ def unpack(stream: np.ndarray, code: Code, packet: int, entries: int) -> np.ndar
     symbols, lengths = code.by_window()
     blocks = list(_blocks(stream, packet))
     for number, block in enumerate(blocks):
-        walk = _walk(block, lengths)
+        is_end = number == len(blocks) - 1
+        walk = _walk(block, lengths, -stream.size % packet if is_end else 0)
         found = walk.counts.cumsum()
         last = int(np.searchsorted(found, entries - done))  # the packet that holds the last codeword
-        is_end = number == len(blocks) - 1
         if is_end and last == found.size:
             raise FormatError("truncated", f"the packets hold {done + int(found[-1])} codewords of {entries}")
         _check_fill(walk, last)
@@ -241,18 +241,20 @@ def _blocks(stream: np.ndarray, packet: int) -> Iterator[np.ndarray]:
         yield (np.pad(block, (0, missing), constant_values=255) if missing else block).reshape(-1, packet)
 
 
-def _walk(block: np.ndarray, lengths: np.ndarray) -> _Walk:
+def _walk(block: np.ndarray, lengths: np.ndarray, missing: int = 0) -> _Walk:
     """Go from codeword to codeword in all packets of a block in step.
 
     Args:
         block: The packets, uint8 ``[packets, packet]``.
         lengths: The length of the codeword that each 12 bits start with, uint8 ``[4096]``.
+        missing: The bytes by which the last packet is shorter: ones, which no codeword is read from.
     """
     data = np.pad(block.reshape(-1), (0, 3)).astype(np.int32)
     three_bytes = data[:-2] << 16 | data[1:-1] << 8 | data[2:]
     room = 8 * block.shape[1]
     at = np.arange(0, room * len(block), room, dtype=np.int32)
     end = at + np.int32(room)
+    end[-1] -= np.int32(8 * missing)
     counts = np.zeros(len(block), np.int64)
     windows: list[np.ndarray] = []
     while True:
