@@ -26,21 +26,14 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 import onnxdc
-from common.loading import measure_load, median_load
 from common.program import add_data, add_minilm, choose, choose_matching, data_path, make_parser, need_files, run
-from common.sessions import Feed, load
-from common.trained import trained_models
-from common.turns import clock_for, run_times
-from fewest.cases import Case, Items, Part, all_cases
-from onnxdc.evaluate.judge import Judge
-from onnxdc.evaluate.metrics import Drop, metric_of
+from fewest.cases import Case, all_cases
+from int8.trained import Measured, Trained, read_trained
 
 COLUMNS: Final = {  # heading: alignment and width
     "model": "<11",
@@ -54,7 +47,6 @@ COLUMNS: Final = {  # heading: alignment and width
     "load": ">6",
     "must or aim": "",
 }
-_LOADS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -86,29 +78,11 @@ LIMITS: Final[Mapping[str, Sequence[Limits]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What was measured of a file.
-
-    Attributes:
-        nbytes: Its bytes.
-        f: The divergence of the outputs.
-        drop: The drop of the score.
-        latency: The time of a run over that of the original.
-        load: The seconds until a session is there.
-    """
-
-    nbytes: int
-    f: float
-    drop: Drop
-    latency: float
-    load: float
-
-    def missed(self, limits: Limits) -> list[str]:
-        """Return the names of the figures that exceed their limits."""
-        return [name for name in ("f", "latency", "load") if getattr(self, name) > getattr(limits, name)] + (
-            ["drop"] if self.drop.value > limits.drop else []
-        )
+def missed(measured: Measured, limits: Limits) -> list[str]:
+    """Return the names of the figures that exceed their limits."""
+    return [name for name in ("f", "latency", "load") if getattr(measured, name) > getattr(limits, name)] + (
+        ["drop"] if measured.drop.value > limits.drop else []
+    )
 
 
 def main() -> int:
@@ -127,57 +101,30 @@ def main() -> int:
     print(" ".join(f"{text:{width}}" for text, width in COLUMNS.items()), flush=True)
     held = True
     for name in names:
-        case = cases[name]
-        items = _items(case, cases)
-        judge = Judge(case.file, items.judging.feeds, items.judging.labels)
-        single = _single(case, items, folder, arguments.minilm)
+        trained = read_trained(name, cases, folder, arguments.minilm)
         for limits in LIMITS[name]:
             if limits.size in sizes:
-                measured = measure(case, items, limits.size, judge, single)
-                missed = measured.missed(limits)
-                print(line(case, measured, limits, missed), flush=True)
-                held = held and (limits.kind == "aim" or not missed)
+                measured = measure(trained, limits.size)
+                exceeding = missed(measured, limits)
+                print(line(trained.case, measured, limits, exceeding), flush=True)
+                held = held and (limits.kind == "aim" or not exceeding)
     return int(not held)
 
 
-def _items(case: Case, cases: Mapping[str, Case]) -> Items:
-    """Return the inputs of a model; of ResNet-56 all test images judge, the two parts of a split."""
-    if case.name != "resnet56":
-        return case.load()
-    items = cases["resnet56_split1"].load()
-    first, others = items.val, items.judging
-    assert first.labels is not None, "images have labels"
-    assert others.labels is not None, "images have labels"
-    labels = np.concatenate([first.labels, others.labels])
-    return replace(items, judging=Part([*first.feeds, *others.feeds], labels, {}))
-
-
-def _single(case: Case, items: Items, folder: Path, minilm: Path | None) -> Feed:
-    """Return one item, for measuring time; a sentence of 64 tokens for MiniLM."""
-    if case.name == "minilm":
-        return trained_models(folder, minilm)["minilm"].load().single
-    return {name: array[:1] for name, array in items.judging.feeds[0].items()}
-
-
-def measure(case: Case, items: Items, size: str, judge: Judge, single: Feed) -> Measured:
+def measure(trained: Trained, size: str) -> Measured:
     """Make a file of a size, and measure it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "small.onnx")
-        onnxdc.compress(case.file, data=items.calibration, int8=True, target_size=size, strip=True).save(path)
-        metric = metric_of(case.metric or "f")
-        assert metric is not None, "these models have one"
-        drop, f = judge.drop(path, metric)
-        sessions = [load(case.file, "dense", 1), load(path, "portable", 1)]
-        before, after = run_times(sessions, single, clock=clock_for(1))
-        cpu = median_load([measure_load(path, "portable", 1) for _ in range(_LOADS)]).cpu
-        return Measured(path.stat().st_size, f, drop, after / before, cpu)
+        case, data = trained.case, trained.items.calibration
+        onnxdc.compress(case.file, data=data, int8=True, target_size=size, strip=True).save(path)
+        return trained.measure(path)
 
 
-def line(case: Case, measured: Measured, limits: Limits, missed: Sequence[str]) -> str:
+def line(case: Case, measured: Measured, limits: Limits, exceeding: Sequence[str]) -> str:
     """Return the line of a file."""
     drop = measured.drop
     ratio = case.file.stat().st_size / measured.nbytes
-    verdict = f"{limits.kind}: " + (f"{', '.join(missed)} missed" if missed else "reached")
+    verdict = f"{limits.kind}: " + (f"{', '.join(exceeding)} missed" if exceeding else "reached")
     cells = [
         *(case.name, limits.size, f"{measured.nbytes:,}", f"{ratio:.2f}", f"{measured.f:.2g}", f"{drop.after:.4g}"),
         *(f"{drop.value:.3f} +- {drop.error:.3f}", f"{measured.latency:.2f}", f"{measured.load:.2f}", verdict),

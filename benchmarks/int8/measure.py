@@ -110,7 +110,7 @@ def strip(path: Path) -> bytes:
 def group_bytes(path: Path) -> int:
     """Return what the weight groups of integers take in a file, tensors that some have together once."""
     tensors = {
-        value: value.const_value.nbytes
+        value: _stored_bytes(value.const_value)
         for graph in ir.load(path).graphs()
         for node in graph
         if node.op_type in DECODERS and node.op_type.endswith(INTEGER)
@@ -118,6 +118,12 @@ def group_bytes(path: Path) -> int:
         if value is not None and value.const_value is not None
     }
     return sum(tensors.values())
+
+
+def _stored_bytes(tensor: ir.TensorProtocol) -> int:
+    """Return the bytes of the elements of a tensor in a file: those of an extent, int64, take a byte or two each."""
+    proto = ir.serde.serialize_tensor(tensor)
+    return sum(max(1, -(-number.bit_length() // 7)) for number in proto.int64_data) or int(tensor.nbytes)
 
 
 def difference(before: Counter[str], after: Counter[str]) -> str:

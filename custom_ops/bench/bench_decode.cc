@@ -52,7 +52,7 @@ int main(int argc, char** argv) {
         code.symbols.resize(std::accumulate(counts.begin(), counts.end(), size_t{0}));
         std::iota(code.symbols.begin(), code.symbols.end(), uint8_t{0});
         const std::vector<uint8_t> bytes = random_packets(code, count);
-        const Packets packets{bytes.data(), kPacketBytes, count};
+        const Packets packets{bytes.data(), kPacketBytes, count, bytes.size()};
         Symbols symbols;
         // As many as there are but for the last packet, of which any may be fill symbols.
         (void)decode_symbols("codes", PacketDecoder(code, packets), packets, 0, &symbols);

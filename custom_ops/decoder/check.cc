@@ -181,16 +181,18 @@ Verdict check_groups(const WeightGroup& group, CheckedGroup* checked) {
 }
 
 // In the gap form the value of the code of zero is zero, to the bit, in every group. With a step it is if its integer
-// is.
+// is. A weight of integers may have any other one there, the same in every group.
 Verdict check_zero(CheckedGroup* checked) {
     if (checked->entries > 0 && !checked->has_gaps()) return {};
     const size_t size = element_size(checked->codebook.type);
     const auto codes = static_cast<size_t>(checked->codes_per_group), zero = static_cast<size_t>(checked->zero_code);
     const char zeros[8] = {};
+    const void* const least =
+        is_float(checked->dtype) ? zeros : static_cast<const char*>(checked->codebook.data) + zero * size;
     for (size_t row = 0; row < static_cast<size_t>(checked->codebook.dims[0]); ++row) {
         const char* value = static_cast<const char*>(checked->codebook.data) + (row * codes + zero) * size;
-        if (std::memcmp(value, zeros, size) != 0) {
-            return violation(Rule::zero, "code %" PRId64 " is the code of zero, but its value in row %zu is not +0.0",
+        if (std::memcmp(value, least, size) != 0) {
+            return violation(Rule::zero, "code %" PRId64 " is the code of zero, but its value in row %zu is not that",
                              checked->zero_code, row);
         }
     }

@@ -4,6 +4,8 @@
 #include <cinttypes>
 #include <numeric>
 
+#include "parallel/range.h"
+
 namespace onnxdc {
 namespace {
 
@@ -17,12 +19,14 @@ const uint8_t* bytes_of(const TensorView& tensor) { return static_cast<const uin
 // A stream without a table is plain.
 Verdict cut_into_packets(const char* name, const TensorView& stream, const TensorView& table, int64_t packet,
                          Packets* packets) {
-    const int64_t size = stream.dims[0], nbytes = table.dims[0] > 0 ? packet : 1;
-    if (size % nbytes != 0 || size > kMaxStreamBytes) {
+    const bool is_plain = table.dims[0] == 0;
+    const int64_t size = stream.dims[0], grain = is_plain ? 1 : kPacketGrain;
+    if (size % grain != 0 || size > kMaxStreamBytes) {
         return violation(Rule::packet_size, "%s has %" PRId64 " bytes, no multiple of %" PRId64 " below 2^31", name,
-                         size, nbytes);
+                         size, grain);
     }
-    *packets = {bytes_of(stream), static_cast<size_t>(nbytes), static_cast<size_t>(size / nbytes)};
+    const auto total = static_cast<size_t>(size), nbytes = static_cast<size_t>(is_plain ? 1 : packet);
+    *packets = {bytes_of(stream), nbytes, divide_up(total, nbytes), total};
     return {};
 }
 
@@ -123,8 +127,8 @@ Verdict check_low_bits(const WeightGroup& group, CheckedGroup* checked) {
 
 Verdict check_packets(const WeightGroup& group, CheckedGroup* checked) {
     const int64_t packet = group.packet;
-    if (packet != 8 && packet != 16 && packet != 32 && packet != 64) {
-        return violation(Rule::packet_size, "packet is %" PRId64 ", expected 8, 16, 32 or 64", packet);
+    if (packet < 8 || packet > int64_t{kMaxPacketBytes} || (packet & (packet - 1)) != 0) {
+        return violation(Rule::packet_size, "packet is %" PRId64 ", expected 8, 16, 32, 64, 128 or 256", packet);
     }
     Verdict broken = cut_into_packets("codes", group.codes, group.code_table, packet, &checked->codes);
     if (!broken) broken = cut_into_packets("gaps", group.gaps, group.gap_table, packet, &checked->gaps);

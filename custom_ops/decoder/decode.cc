@@ -26,6 +26,8 @@ Verdict scatter(const CheckedGroup& group, void* dense) {
     T* out = static_cast<T*>(dense);
     const std::vector<T> codebook = codebook_values<T>(group);
     const auto codes = static_cast<size_t>(group.codes_per_group);
+    const T background = codebook[static_cast<size_t>(group.zero_code)];
+    if ((group.has_gaps() || group.entries == 0) && background != 0) std::fill_n(out, group.numel, background);
     const GroupOfPosition group_of(group.shape, group.groups, group.group_axis);
     decoded.for_each_run([&](const EntryRun& run) {
         uint32_t position = run.position;

@@ -106,7 +106,7 @@ bool decode_runs(const HuffmanTable& table, size_t nbytes, const uint8_t* packet
 }  // namespace
 
 PacketDecoder::PacketDecoder(const HuffmanCode& code, const Packets& packets) : code_(code), nbytes_(packets.nbytes) {
-    if (!code.is_plain()) table_ = HuffmanTable(code, packets.total_nbytes() >= kMinBytesOfDeep);
+    if (!code.is_plain()) table_ = HuffmanTable(code, packets.total_nbytes >= kMinBytesOfDeep);
 }
 
 bool PacketDecoder::decode(const uint8_t* packets, size_t count, uint8_t** symbols, uint16_t* counts) const {
@@ -117,10 +117,14 @@ bool PacketDecoder::decode_lanes(const uint8_t* packets, size_t count, uint8_t**
     return decode_runs<kLanes>(table_, nbytes_, packets, count, symbols, counts);
 }
 
-bool PacketDecoder::ends_after(const uint8_t* packet, size_t count) const {
+bool PacketDecoder::decode_one(const uint8_t* packet, size_t nbytes, uint8_t** symbols, uint16_t* count) const {
+    return decode_runs<1>(table_, nbytes, packet, 1, symbols, count);
+}
+
+bool PacketDecoder::ends_after(const uint8_t* packet, size_t nbytes, size_t count) const {
     Lane lane{packet, nullptr, 0, 0};
-    for (; count > 0; --count) lane.bit += code_.length_at(top_bits(load_anywhere(lane, nbytes_ - 8)));
-    for (; lane.bit < 8 * nbytes_; ++lane.bit) {
+    for (; count > 0; --count) lane.bit += code_.length_at(top_bits(load_anywhere(lane, nbytes - 8)));
+    for (; lane.bit < 8 * nbytes; ++lane.bit) {
         if ((packet[lane.bit / 8] >> (7 - lane.bit % 8) & 1) == 0) return false;
     }
     return true;

@@ -32,15 +32,19 @@ public:
     // No packet holds more symbols.
     size_t most_symbols() const { return 8 * nbytes_ / table_.shortest(); }
 
-    // Decodes `count` packets: writes their symbols, fill symbols included, from *symbols on, which is advanced, and
-    // how many each packet holds to `counts`. Answers whether all bits after the last codeword of each packet are ones.
+    // Decodes `count` packets, none of which is shorter: writes their symbols, fill symbols included, from *symbols on,
+    // which is advanced, and how many each packet holds to `counts`. Answers whether all bits after the last codeword
+    // of each packet are ones.
     bool decode(const uint8_t* packets, size_t count, uint8_t** symbols, uint16_t* counts) const;
 
     // The same for kLanes runs of `count` packets at once, each run after the one before.
     bool decode_lanes(const uint8_t* packets, size_t count, uint8_t** symbols, uint16_t* counts) const;
 
-    // Whether all bits of a packet after its first `count` codewords are ones. It must have as many.
-    bool ends_after(const uint8_t* packet, size_t count) const;
+    // The same for one packet of `nbytes`, which may be shorter.
+    bool decode_one(const uint8_t* packet, size_t nbytes, uint8_t** symbols, uint16_t* count) const;
+
+    // Whether all bits of a packet of `nbytes` after its first `count` codewords are ones. It must have as many.
+    bool ends_after(const uint8_t* packet, size_t nbytes, size_t count) const;
 
 private:
     HuffmanCode code_;

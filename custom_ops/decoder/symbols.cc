@@ -28,13 +28,21 @@ public:
           room_((packets_of_part / kLanes + kLanes) * decoder.most_symbols() + PacketDecoder::kRoom),
           memory_(new uint8_t[kLanes * room_]) {}
 
-    // Answers whether all fills are ones. The last lane also takes the few packets that are left over.
+    // Answers whether all fills are ones. The last lane also takes the few packets that are left over, and the last
+    // packet of the stream.
     bool decode(Range range, uint16_t* counts) {
-        const size_t of_lane = (range.end - range.begin) / kLanes, left = (range.end - range.begin) % kLanes;
+        const bool is_last = range.end == packets_.count;
+        const size_t count = range.end - range.begin - is_last, of_lane = count / kLanes, left = count % kLanes;
         for (size_t lane = 0; lane < kLanes; ++lane) end_[lane] = begin(lane);
-        const bool filled = decoder_.decode_lanes(packets_.at(range.begin), of_lane, end_, counts);
-        return decoder_.decode(packets_.at(range.end - left), left, end_ + kLanes - 1, counts + kLanes * of_lane) &&
-               filled;
+        uint8_t** const end = end_ + kLanes - 1;
+        const uint8_t* const rest = packets_.at(range.begin + kLanes * of_lane);
+        bool filled = decoder_.decode_lanes(packets_.at(range.begin), of_lane, end_, counts);
+        filled &= decoder_.decode(rest, left, end, counts + kLanes * of_lane);
+        if (is_last) {
+            const size_t nbytes = packets_.nbytes_of_last();
+            filled &= decoder_.decode_one(packets_.at(range.end - 1), nbytes, end, counts + count);
+        }
+        return filled;
     }
 
     // Of the part that was decoded.
@@ -90,7 +98,7 @@ bool decode_parts(const PacketDecoder& decoder, const Packets& packets, std::vec
     std::atomic<size_t> next{0};
     std::atomic<bool> filled{true};
     ThreadExecutor threads;
-    const size_t wanted = divide_up(packets.total_nbytes(), kBytesOfThread);
+    const size_t wanted = divide_up(packets.total_nbytes, kBytesOfThread);
     threads.parallel_for(std::min(threads.workers(), wanted), [&](size_t) {
         PartDecoder part_decoder(decoder, packets, step);  // before it has a part that others wait for: it may throw
         for (size_t part; (part = next++) < parts;) {
@@ -110,7 +118,8 @@ Verdict name_unfilled(const char* name, const PacketDecoder& decoder, const Pack
     for (size_t packet = 0; packet < packets.count; ++packet) {
         uint8_t* symbols = room.data();
         uint16_t count;
-        if (decoder.decode(packets.at(packet), 1, &symbols, &count)) continue;
+        const size_t nbytes = packet + 1 < packets.count ? packets.nbytes : packets.nbytes_of_last();
+        if (decoder.decode_one(packets.at(packet), nbytes, &symbols, &count)) continue;
         return violation(Rule::packet_fill, "packet %zu of %s ends in other bits than ones", packet, name);
     }
     return {};
@@ -126,7 +135,7 @@ Verdict check_end(const char* name, const PacketDecoder& decoder, const Packets&
     if (before >= entries) {
         return violation(Rule::packet_fill, "%s goes on after the packet of its last codeword", name);
     }
-    if (!decoder.ends_after(packets.at(packets.count - 1), entries - before)) {
+    if (!decoder.ends_after(packets.at(packets.count - 1), packets.nbytes_of_last(), entries - before)) {
         return violation(Rule::packet_fill, "%s ends in other bits than ones", name);
     }
     return {};
@@ -136,8 +145,8 @@ Verdict check_end(const char* name, const PacketDecoder& decoder, const Packets&
 
 Verdict decode_symbols(const char* name, const PacketDecoder& decoder, const Packets& packets, size_t entries,
                        Symbols* symbols) {
-    if (entries > 8 * packets.total_nbytes()) {
-        return violation(Rule::truncated, "%s has %zu bytes for %zu entries", name, packets.total_nbytes(), entries);
+    if (entries > 8 * packets.total_nbytes) {
+        return violation(Rule::truncated, "%s has %zu bytes for %zu entries", name, packets.total_nbytes, entries);
     }
     if (decoder.is_plain()) {
         symbols->values.assign(packets.data, packets.data + entries);

@@ -69,7 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (nbytes > kMaxDenseBytes) {
         SparseWeight weight;
         if (group.dtype == kFloat && !decode_sparse(group, &weight))
-            REQUIRE(weight.position.capacity() <= 8 * group.codes.total_nbytes());
+            REQUIRE(weight.position.capacity() <= 8 * group.codes.total_nbytes);
         return 0;
     }
     const std::unique_ptr<uint8_t[]> dense(new uint8_t[static_cast<size_t>(nbytes)]());

@@ -51,7 +51,7 @@ struct GroupInput {
         constexpr int32_t kDtypes[] = {kFloat, kFloat16, kDouble, kBfloat16, kUint8, kInt8, kUint4, kInt4};
         TestGroup group;
         group.dtype = kDtypes[head[1] & 7];
-        group.packet = head[2] & 0x80 ? head[2] : int64_t{8} << (head[2] & 3);
+        group.packet = head[2] & 0x80 ? head[2] : int64_t{8} << (head[2] & 7) % 6;
         group.group_axis = static_cast<int8_t>(head[4]);
         group.right_checksum = !(head[6] & 1);
         TestTensor* const parts[] = {&group.codebook, &group.step,      &group.code_table, &group.codes,

@@ -58,6 +58,9 @@ public:
         }
     }
 
+    // Leaves as few bytes of the last packet as may be, a multiple of 8.
+    void cut() { bytes_.resize(bytes_.size() - packet_bits_ / 8 + (bits_ + 63) / 64 * 8); }
+
     const std::vector<uint8_t>& bytes() const { return bytes_; }
 
 private:
@@ -66,11 +69,13 @@ private:
     size_t bits_ = 0;  // of the last packet
 };
 
-inline std::vector<uint8_t> write_packets(const TestCode& code, const std::vector<uint8_t>& symbols, size_t nbytes) {
+inline std::vector<uint8_t> write_packets(const TestCode& code, const std::vector<uint8_t>& symbols, size_t nbytes,
+                                          bool is_cut = false) {
     std::vector<size_t> place(256);
     for (size_t i = 0; i < code.symbols.size(); ++i) place[code.symbols[i]] = i;
     const std::vector<unsigned> codewords = code.codewords();
     PacketWriter writer(nbytes);
     for (uint8_t symbol : symbols) writer.put(codewords[place[symbol]], code.lengths[place[symbol]]);
+    if (is_cut) writer.cut();
     return writer.bytes();
 }

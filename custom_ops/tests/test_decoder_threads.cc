@@ -30,7 +30,7 @@ int main() {
     const WeightGroup view = test.view();
     CheckedGroup group;
     CHECK(!check_group(view, &group));
-    CHECK(group.codes.total_nbytes() > 2 * 131072 && group.gaps.total_nbytes() > 2 * 131072);
+    CHECK(group.codes.total_nbytes > 2 * 131072 && group.gaps.total_nbytes > 2 * 131072);
     bool right[3] = {};
     std::vector<std::thread> threads;
     for (bool& result : right) threads.emplace_back([&] { result = decodes_to(group, expected); });

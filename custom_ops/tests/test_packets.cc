@@ -6,6 +6,7 @@
 #include "bit_writer.h"
 #include "check.h"
 #include "decoder/symbols.h"
+#include "parallel/range.h"
 
 using namespace onnxdc;
 
@@ -14,7 +15,8 @@ namespace {
 // A copy in an allocation of exactly its size.
 struct ExactStream {
     ExactStream(const std::vector<uint8_t>& source, size_t packet_bytes)
-        : bytes(new uint8_t[source.size()]), packets{bytes.get(), packet_bytes, source.size() / packet_bytes} {
+        : bytes(new uint8_t[source.size()]),
+          packets{bytes.get(), packet_bytes, divide_up(source.size(), packet_bytes), source.size()} {
         std::copy(source.begin(), source.end(), bytes.get());
     }
 
@@ -75,8 +77,8 @@ void test_a_packet_by_hand() {
     CHECK(decoder.decode(stream.packets.data, 1, &end, &count));
     CHECK(count == 22 && end == symbols.data() + 22);
     CHECK(std::string(symbols.data(), end) == "cabd" + std::string(18, 'd'));
-    CHECK(decoder.ends_after(stream.packets.data, 4) && decoder.ends_after(stream.packets.data, 22));
-    CHECK(!decoder.ends_after(stream.packets.data, 2));
+    CHECK(decoder.ends_after(stream.packets.data, 8, 4) && decoder.ends_after(stream.packets.data, 8, 22));
+    CHECK(!decoder.ends_after(stream.packets.data, 8, 2));
 }
 
 // Symbols that are written are read, whatever the code, and however many they are.
@@ -84,17 +86,19 @@ void test_streams() {
     std::mt19937 random(1);
     for (int round = 0; round < 60; ++round) {
         const TestCode code = round % 3 == 0 ? deepest_code() : random_code(count_up(2 + random() % 254), random);
-        for (size_t packet_bytes : {8, 16, 32, 64}) {
+        for (size_t packet_bytes : {8, 16, 32, 64, 128, 256}) {
             std::vector<uint8_t> symbols(1 + random() % (round % 20 == 0 ? 400000 : 3000));
             for (uint8_t& symbol : symbols) symbol = code.symbols[random() % code.symbols.size()];
-            const ExactStream stream(write_packets(code, symbols, packet_bytes), packet_bytes);
-            const PacketDecoder decoder(code_of(code), stream.packets);
-            Symbols decoded;
-            CHECK(!decode_symbols("codes", decoder, stream.packets, symbols.size(), &decoded));
-            CHECK(decoded.values == symbols);
-            const size_t total = std::accumulate(decoded.of_packet.begin(), decoded.of_packet.end(), size_t{0});
-            CHECK(total >= symbols.size() && total - decoded.of_packet.back() < symbols.size());
-            for (uint16_t count : decoded.of_packet) CHECK(count <= decoder.most_symbols());
+            for (bool is_cut : {false, true}) {
+                const ExactStream stream(write_packets(code, symbols, packet_bytes, is_cut), packet_bytes);
+                const PacketDecoder decoder(code_of(code), stream.packets);
+                Symbols decoded;
+                CHECK(!decode_symbols("codes", decoder, stream.packets, symbols.size(), &decoded));
+                CHECK(decoded.values == symbols);
+                const size_t total = std::accumulate(decoded.of_packet.begin(), decoded.of_packet.end(), size_t{0});
+                CHECK(total >= symbols.size() && total - decoded.of_packet.back() < symbols.size());
+                for (uint16_t count : decoded.of_packet) CHECK(count <= decoder.most_symbols());
+            }
         }
     }
 }
@@ -105,7 +109,7 @@ void test_any_bytes() {
     for (int round = 0; round < 300; ++round) {
         const TestCode code = round % 3 == 0 ? deepest_code() : random_code(count_up(2 + random() % 30), random);
         const HuffmanCode huffman = code_of(code);
-        const size_t packet_bytes = size_t{8} << round % 4;
+        const size_t packet_bytes = size_t{8} << round % 6;
         std::vector<uint8_t> bytes(packet_bytes * (round % 2 ? 1200 : 1));
         for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
         const ExactStream stream(bytes, packet_bytes);

@@ -10,7 +10,7 @@ const SHORT = 4096; // entries below which the tables of several symbols do not 
 /**
  * The first `entries` symbols of a stream, one byte each.
  *
- * @param {Uint8Array} stream Whole packets.
+ * @param {Uint8Array} stream Packets, the last of which may be shorter.
  * @param {number} packet The bytes of a packet.
  * @param {import("./huffman.js").Code} code The code of the stream.
  * @param {number} entries How many symbols there are; at most 8 for each byte of the stream.
@@ -25,14 +25,16 @@ export function readPackets(stream, packet, code, entries, name) {
     code.prepare();
     // A packet that may hold the last entry is left to the slow loop, which counts.
     for (; from < stream.length && written + most <= entries; from += packet) {
-      written = wholePacket(stream, from, from + packet, code, symbols, written, name);
+      const to = Math.min(from + packet, stream.length);
+      written = wholePacket(stream, from, to, code, symbols, written, name);
     }
   }
   for (; from < stream.length && written < entries; from += packet) {
-    written = countedPacket(stream, from, from + packet, code, symbols, written, entries, name);
+    const to = Math.min(from + packet, stream.length);
+    written = countedPacket(stream, from, to, code, symbols, written, entries, name);
   }
   expect(written === entries, "truncated", `${name} hold ${written} symbols, expected ${entries}`);
-  expect(from === stream.length, "packet-fill", `${name} go on after the last symbol`);
+  expect(from >= stream.length, "packet-fill", `${name} go on after the last symbol`);
   return symbols.subarray(0, entries);
 }
 

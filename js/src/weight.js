@@ -27,6 +27,8 @@ export class Decoder {
     this.budget.charge(8 * groups * codesPerGroup + 2 * entries);
     this.budget.charge(numel * sizeOf(dtype));
     const words = allocate(() => makeWords(dtype, numel));
+    // Of a float that is zero, as the words are already.
+    if (sizeOf(dtype) <= 1 && (entries === 0 || group.gaps.size > 0)) words.fill(valueWords(group)[group.zero]);
     if (entries > 0) {
       const codes = this.readCodes(group);
       const put = group.gaps.size > 0 ? putSparse : putDense;

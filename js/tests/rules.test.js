@@ -149,7 +149,7 @@ check("groups", "no divisor", gridForm(), (t) => Object.assign(t.step, { dims: [
 check("packet-size", "0", gapForm(), (_, attributes) => Object.assign(attributes, { packet: 0 }));
 check("packet-size", "48", gapForm(), (_, attributes) => Object.assign(attributes, { packet: 48 }));
 check("packet-size", "2^32 + 32", gapForm(), (_, attributes) => Object.assign(attributes, { packet: 2 ** 32 + 32 }));
-check("packet-size", "half a packet", gapForm(), (t) => Object.assign(t, { gaps: u8(t.gaps.bytes.subarray(0, 16)) }));
+check("packet-size", "half of eight bytes", gapForm(), (t) => Object.assign(t, { gaps: u8(t.gaps.bytes.subarray(0, 12)) }));
 check("packet-size", "0 beside plain streams", plainForm(), (_, attributes) =>
   Object.assign(attributes, { packet: 0 }),
 );

@@ -31,7 +31,7 @@ class _Part:
         weight: The index of the weight.
         stream: 0 for its codes, 1 for its gaps.
         table: The table.
-        packets: Its packets.
+        nbytes: The bytes of its packets.
         symbols: Its codewords, fill symbols included.
         low: The entries that have low bits; 0 if none has.
     """
@@ -39,7 +39,7 @@ class _Part:
     weight: int
     stream: int
     table: _TableKey
-    packets: int
+    nbytes: int
     symbols: int
     low: int
 
@@ -103,7 +103,7 @@ def _parts(weights: Sequence[CompressedWeight]) -> Iterator[_Part]:
             low = weight.entries if weight.low_bits.size and not stream else 0
             if own_table.size:
                 key = (own_table.tobytes(), low > 0)
-                yield _Part(index, stream, key, packed.size // weight.packet, counts[stream], low)
+                yield _Part(index, stream, key, packed.size, counts[stream], low)
 
 
 def _limited(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
@@ -126,7 +126,7 @@ def _node(name: str, parts: Sequence[_Part], packet: int) -> SymbolsNode:
     ordered = sorted(parts, key=lambda part: (not part.low, order[part.table]))
     keys = {key: index for index, key in enumerate(dict.fromkeys(part.table for part in ordered))}
     tables = tuple(_table(key) for key in keys)
-    streams = tuple(Stream(keys[part.table], part.packets, part.symbols, part.low) for part in ordered)
+    streams = tuple(Stream(keys[part.table], part.nbytes, part.symbols, part.low) for part in ordered)
     return SymbolsNode(SymbolsLayout(name, packet, tables, streams), ordered)
 
 

@@ -23,6 +23,7 @@ class Alphabet:
 
     Attributes:
         rows: What each group has besides zero, ``[0..256]`` each, all of the type of the codebook.
+        zero: What counts as zero: 0, or the integer of which there are most.
         step: The step of each group's grid, float32 ``[G, 1]``; empty ``[0]`` if the rows hold values.
         codes: The code of every element, uint8 ``[numel]``: 0 for zero, if there is any, then the index in its row.
         has_zero: Whether code 0 is zero, and the first of a row is 1.
@@ -39,6 +40,7 @@ class Alphabet:
     shape: tuple[int, ...]
     axis: int
     is_final: bool = False
+    zero: int = 0
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -86,8 +88,9 @@ def integer_alphabet(array: np.ndarray, dtype: np.dtype) -> Alphabet:
     order = from_centre(centre_of(array), dtype)
     codes = numbers_of(array, order)
     order = order[: int(codes.max(initial=0)) + 1]
-    has_zero = bool(array.size) and not order[0] and not codes.all()
-    return Alphabet([order[int(has_zero) :]], np.empty(0, np.uint8), codes, has_zero, array.shape, 0, is_final=True)
+    has_zero = bool(array.size) and not codes.all()
+    rows, step, zero = [order[int(has_zero) :]], np.empty(0, np.uint8), int(order[0])
+    return Alphabet(rows, step, codes, has_zero, array.shape, 0, is_final=True, zero=zero)
 
 
 def find_alphabet(array: np.ndarray, axis: int) -> Alphabet:

@@ -15,6 +15,7 @@ from onnxdc.numeric.weight import (
     MAX_ELEMENTS,
     MAX_RANK,
     MAX_STREAM_BYTES,
+    PACKET_GRAIN,
     PACKETS,
     TENSORS,
     CompressedWeight,
@@ -112,8 +113,8 @@ def _check_form(weight: CompressedWeight) -> None:
     _require(packet in PACKETS, "packet-size", f"expected one of {PACKETS}, got {packet}")
     for name, table in (("codes", weight.code_table), ("gaps", weight.gap_table)):
         size = getattr(weight, name).size
-        whole = table.size == 0 or size % packet == 0
-        _require(whole, "packet-size", f"{name} of {size} bytes in packets of {packet}")
+        whole = table.size == 0 or size % PACKET_GRAIN == 0
+        _require(whole, "packet-size", f"{name} of {size} bytes, expected a multiple of {PACKET_GRAIN}")
         _require(size < MAX_STREAM_BYTES, "packet-size", f"{name} of {size} bytes, the limit is {MAX_STREAM_BYTES}")
     stored = sum(getattr(weight, name).size for name in TENSORS[2:-1])
     if not entries:
@@ -125,8 +126,9 @@ def _check_form(weight: CompressedWeight) -> None:
         _require(entries == numel, "form", f"{entries} entries without gaps for {numel} elements")
         _require(zero == 0, "form", f"{zero} is the code of zero in the dense form")
     else:
-        column = np.asarray(weight.codebook[:, zero], order="C")
-        _require(not bit_patterns(column).any(), "zero", f"the value of code {zero} is not zero")
+        column = bit_patterns(np.asarray(weight.codebook[:, zero], order="C"))
+        least = column[0] if weight.dtype in INTEGER_TYPES else 0
+        _require(bool((column == least).all()), "zero", f"the value of code {zero} is not zero, or not one integer")
 
 
 def _check_tables(weight: CompressedWeight) -> None:

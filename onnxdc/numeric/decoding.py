@@ -26,7 +26,7 @@ def decode_weight(weight: CompressedWeight) -> np.ndarray:
     """
     check_weight(weight)
     if not weight.entries:
-        return np.zeros(weight.shape, weight.dtype)
+        return np.full(weight.shape, weight.background)
     codes = packets.code_symbols(weight)
     if weight.low_bits.size:
         add_low_bits(codes, weight.low_bits)
@@ -66,7 +66,7 @@ def _check_positions(gaps: np.ndarray, numel: int) -> None:
 
 def _gap_form(weight: CompressedWeight, codes: np.ndarray, gaps: np.ndarray) -> np.ndarray:
     """Return the dense weight of checked entries at the positions that gaps say."""
-    dense = np.zeros(math.prod(weight.shape), dtype=weight.dtype)
+    dense = np.full(math.prod(weight.shape), weight.background)
     previous = 0
     for first in range(0, codes.size, BLOCK):
         block = slice(first, first + BLOCK)

@@ -42,7 +42,7 @@ class Entries:
 def no_entries(alphabet: Alphabet) -> Entries:
     """Return the gap form of a weight without nonzeros."""
     nothing = np.empty(0, np.uint8)
-    return Entries(np.zeros((1, 1), alphabet.rows[0].dtype), 0, nothing, nothing)
+    return Entries(np.full((1, 1), alphabet.zero, alphabet.rows[0].dtype), 0, nothing, nothing)
 
 
 def dense_entries(alphabet: Alphabet) -> Entries:
@@ -73,7 +73,7 @@ def gap_entries(alphabet: Alphabet, index_bits: int) -> Entries:
 
 def _complete_codebook(alphabet: Alphabet) -> np.ndarray:
     """Return the codebook of codes that are final: ``[1, K]``."""
-    zero = np.zeros(int(alphabet.has_zero), alphabet.rows[0].dtype)
+    zero = np.full(int(alphabet.has_zero), alphabet.zero, alphabet.rows[0].dtype)
     return np.concatenate([zero, alphabet.rows[0]])[None]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,13 +12,13 @@ import numpy as np
 from onnxdc.errors import FormatError
 from onnxdc.numeric.arrays import BLOCK
 from onnxdc.numeric.huffman import LOW_CODES, MAX_LENGTH, Code, read_table
-from onnxdc.numeric.weight import CompressedWeight
+from onnxdc.numeric.weight import PACKET_GRAIN, CompressedWeight
 
-PACKETS_AT_ONCE = 1 << 13  # packets walked in step: their positions and symbols stay in a second-level cache
+BYTES_AT_ONCE = 1 << 19  # of packets walked in step: their positions and symbols stay in a second-level cache
 
 
 def pack(symbols: np.ndarray, code: Code, packet: int) -> np.ndarray:
-    """Write the packets of ``symbols``: uint8 ``[n * packet]``.
+    """Write the packets of ``symbols``, the last one as short as may be: uint8.
 
     Args:
         symbols: The symbols to write, uint8 ``[n]``; the code has a codeword for each.
@@ -30,7 +31,7 @@ def pack(symbols: np.ndarray, code: Code, packet: int) -> np.ndarray:
     """
     words, lengths = code.by_symbol()
     words = words.astype(np.uint64)
-    written, start = [np.empty(0, np.uint8)], 0
+    written, start, unused = [np.empty(0, np.uint8)], 0, 0
     while start < symbols.size:
         block = symbols[start : start + BLOCK]
         ends = np.cumsum(lengths[block], dtype=np.int32)
@@ -39,7 +40,15 @@ def pack(symbols: np.ndarray, code: Code, packet: int) -> np.ndarray:
             firsts, block, ends = firsts[:-1], block[: firsts[-1]], ends[: firsts[-1]]
         written.append(_write(words[block], lengths[block], ends, firsts, packet))
         start += block.size
-    return np.concatenate(written)
+        in_last = int(ends[-1]) - (int(ends[firsts[-1] - 1]) if firsts[-1] else 0)
+        unused = packet - _whole_grains(in_last)
+    stream = np.concatenate(written)
+    return stream[: stream.size - unused]
+
+
+def _whole_grains(bits: float) -> int:
+    """Return the bytes that a last packet of so many bits takes."""
+    return PACKET_GRAIN * math.ceil(bits / (8 * PACKET_GRAIN))
 
 
 def _first_symbols(ends: np.ndarray, room: int) -> np.ndarray:
@@ -114,16 +123,16 @@ def expected_bytes(counts: np.ndarray, code: Code, packet: int) -> int:
     length = code.by_symbol()[1][: counts.size].astype(np.int64)
     bits = int(counts @ length)
     if bits <= 8 * packet:
-        return packet if bits else 0
+        return _whole_grains(bits)
     left = float(counts @ (length * (length - 1))) / (2 * bits)
-    return packet * int(np.ceil(bits / (8 * packet - left)))
+    return _whole_grains(bits * 8 * packet / (8 * packet - left))
 
 
 def unpack(stream: np.ndarray, code: Code, packet: int, entries: int) -> np.ndarray:
     """Read the symbols of a stream: uint8 ``[entries]``.
 
     Args:
-        stream: The packets, uint8 ``[n * packet]``, untrusted.
+        stream: The packets, uint8 ``[n]``, untrusted; the last one may be shorter.
         code: The Huffman code, which is complete.
         packet: The bytes of a packet.
         entries: The number of symbols that are not fill symbols; untrusted.
@@ -137,10 +146,10 @@ def unpack(stream: np.ndarray, code: Code, packet: int, entries: int) -> np.ndar
     symbols, lengths = code.by_window()
     blocks = list(_blocks(stream, packet))
     for number, block in enumerate(blocks):
-        walk = _walk(block, lengths)
+        is_end = number == len(blocks) - 1
+        walk = _walk(block, lengths, -stream.size % packet if is_end else 0)
         found = walk.counts.cumsum()
         last = int(np.searchsorted(found, entries - done))  # the packet that holds the last codeword
-        is_end = number == len(blocks) - 1
         if is_end and last == found.size:
             raise FormatError("truncated", f"the packets hold {done + int(found[-1])} codewords of {entries}")
         _check_fill(walk, last)
@@ -224,23 +233,28 @@ class _Walk:
 
 
 def _blocks(stream: np.ndarray, packet: int) -> Iterator[np.ndarray]:
-    """Yield consecutive views ``[packets, packet]`` of a stream."""
-    rows = stream.reshape(-1, packet)
-    return (rows[start : start + PACKETS_AT_ONCE] for start in range(0, len(rows), PACKETS_AT_ONCE))
+    """Yield consecutive packets of a stream, ``[packets, packet]``, the last one filled up with ones."""
+    size = packet * max(1, BYTES_AT_ONCE // packet)
+    for start in range(0, stream.size, size):
+        block = stream[start : start + size]
+        missing = -block.size % packet
+        yield (np.pad(block, (0, missing), constant_values=255) if missing else block).reshape(-1, packet)
 
 
-def _walk(block: np.ndarray, lengths: np.ndarray) -> _Walk:
+def _walk(block: np.ndarray, lengths: np.ndarray, missing: int = 0) -> _Walk:
     """Go from codeword to codeword in all packets of a block in step.
 
     Args:
         block: The packets, uint8 ``[packets, packet]``.
         lengths: The length of the codeword that each 12 bits start with, uint8 ``[4096]``.
+        missing: The bytes by which the last packet is shorter: ones, which no codeword is read from.
     """
     data = np.pad(block.reshape(-1), (0, 3)).astype(np.int32)
     three_bytes = data[:-2] << 16 | data[1:-1] << 8 | data[2:]
     room = 8 * block.shape[1]
     at = np.arange(0, room * len(block), room, dtype=np.int32)
     end = at + np.int32(room)
+    end[-1] -= np.int32(8 * missing)
     counts = np.zeros(len(block), np.int64)
     windows: list[np.ndarray] = []
     while True:

@@ -14,7 +14,8 @@ TENSORS = ("codebook", "step", "code_table", "codes", "low_bits", "gap_table", "
 # Defaults and limits of the format: docs/format.md, sections 2 and 6.
 DEFAULT_PACKET = 64
 DEFAULT_INDEX_BITS = 8
-PACKETS = (8, 16, 32, 64)  # bytes that a packet may have
+PACKETS = (8, 16, 32, 64, 128, 256)  # bytes that a packet may have
+PACKET_GRAIN = 8  # bytes: the last packet of a stream has a multiple of these
 MAX_CODES = 256  # a code takes a byte
 MAX_RANK = 32
 MAX_ELEMENTS = 1 << 31  # of a weight and of a codebook; exclusive, as is the next: positions fit in int32
@@ -30,10 +31,10 @@ class CompressedWeight:
             the integers of a grid, int8 or int16 ``[1, K]``.
         step: The step of each group's grid, float32 ``[G, 1]``; empty ``[0]`` if the codebook holds values.
         code_table: The Huffman code of the codes, uint8 ``[12 + A]``.
-        codes: The packets of the codes, uint8 ``[n * packet]``.
+        codes: The packets of the codes, uint8; the last one may be shorter.
         low_bits: The four lower bits of each code, uint8 ``[ceil(entries/2)]``; empty if codewords stand for codes.
         gap_table: The Huffman code of the gaps, uint8 ``[12 + A]``; empty when every position is an entry.
-        gaps: The packets of the gaps, uint8 ``[m * packet]``; empty when every position is an entry.
+        gaps: The packets of the gaps, uint8, likewise; empty when every position is an entry.
         extent: The number of entries, the code of zero, then the shape of the weight: int64 ``[2 + rank]``.
         dtype: The type of the decoded weight.
         packet: The bytes of a packet.
@@ -68,6 +69,12 @@ class CompressedWeight:
     def zero(self) -> int:
         """The code of zero; it means nothing in the dense form."""
         return int(self.extent[1])
+
+    @property
+    def background(self) -> np.generic:
+        """What every element is that is no entry in the gap form: zero, or an integer; a scalar of ``dtype``."""
+        value: np.generic = self.codebook.astype(self.dtype)[0, self.zero]
+        return value
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -29,8 +29,12 @@ def share_codebooks(weights: Sequence[CompressedWeight]) -> list[CompressedWeigh
 
 
 def _key(weight: CompressedWeight) -> _Key | None:
-    """Return what the codebooks have in common that may become one; None for floats."""
-    return (weight.dtype, int(weight.codebook[0, 0])) if weight.dtype in INTEGER_TYPES else None
+    """Return what the codebooks have in common that may become one; None for floats, and for what has no entries.
+
+    The codebook of a weight without entries says where it was, so it is never one with others.
+    """
+    is_sharing = weight.dtype in INTEGER_TYPES and weight.entries > 0
+    return (weight.dtype, int(weight.codebook[0, 0])) if is_sharing else None
 
 
 def _with_longer(weight: CompressedWeight, codebook: np.ndarray | None) -> CompressedWeight:

@@ -1,7 +1,8 @@
-"""Store small vectors, such as biases, in two bytes an element where that is exact, and give them back.
+"""Store small vectors, such as biases, in two bytes an element or one where that is exact, and give them back.
 
 All vectors of a type whose values are exact in float16, or else in bfloat16, become one tensor, which a Cast widens and
-a Split cuts. Both are constant: onnxruntime folds them when it creates a session. Take two biases::
+a Split cuts; and so do those of int32 that are exact in int8, or else in int16. Both nodes are constant: onnxruntime
+folds them when it creates a session. Take two biases::
 
     y = Gemm (x, w, b)
     z = Gemm (y, v, c)
@@ -18,7 +19,7 @@ and the record of origins says where they were among the initializers: ``{"halve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -36,19 +37,22 @@ from onnxdc.numeric.arrays import BFLOAT16, bit_patterns
 _WIDE: Final[dict[int, np.dtype]] = {
     ir.DataType.FLOAT.value: np.dtype(np.float32),
     ir.DataType.DOUBLE.value: np.dtype(np.float64),
+    ir.DataType.INT32.value: np.dtype(np.int32),
 }
 _NARROW: Final = (np.dtype(np.float16), BFLOAT16)
+_NARROW_INTEGERS: Final = (np.dtype(np.int8), np.dtype(np.int16))
 _SIZES_OPSET: Final = 13  # the first whose Split takes sizes as an input, and whose Cast takes bfloat16
 # Operators to which it makes no difference whether a vector is an initializer or a constant that is folded.
 _READERS: Final = (
     *("Add", "BatchNormalization", "Conv", "ConvTranspose", "Div", "Gemm", "InstanceNormalization"),
     *("LayerNormalization", "Mul", "PRelu", "Sub"),
 )
+_READERS_OF_INTEGERS: Final = (("", "DequantizeLinear"), ("", "QLinearConv"), ("com.microsoft", "QGemm"))
 OVERHEAD: Final = 170  # bytes of the joined tensor's head, of both nodes, of the sizes and of the record
 
 
 class _Vector(NamedTuple):
-    """A vector that can be stored in two bytes an element, and where it is among the initializers."""
+    """A vector that can be stored in fewer bytes, and where it is among the initializers."""
 
     place: int
     value: ir.Value
@@ -56,7 +60,7 @@ class _Vector(NamedTuple):
 
 
 def store_halves(model: ir.Model, names: Names) -> dict[str, list[int]]:
-    """Join the vectors of the main graph whose values are exact in two bytes, where that makes the file smaller.
+    """Join the vectors of the main graph whose values are exact in fewer bytes, where that makes the file smaller.
 
     Args:
         model: The model, which is changed in place.
@@ -68,8 +72,11 @@ def store_halves(model: ir.Model, names: Names) -> dict[str, list[int]]:
     vectors: dict[tuple[np.dtype, np.dtype], list[_Vector]] = {}
     opset = model.opset_imports.get("", 0)
     for index, value in enumerate(model.graph.initializers.values()):
-        array = joinable(value)
-        narrow = None if array is None else narrow_type(array, opset)
+        array, narrow = joinable(value), None
+        if array is not None:
+            narrow = narrow_type(array, opset)
+        elif (array := _joinable_integers(value)) is not None:
+            narrow = _narrow_integers(array)
         if array is not None and narrow is not None:
             vectors.setdefault((array.dtype, narrow), []).append(_Vector(index, value, array))
     record: dict[str, list[int]] = {}
@@ -116,17 +123,34 @@ def restore_halves(model: ir.Model, record: dict[str, list[int]]) -> None:
 
 
 def joinable(value: ir.Value) -> np.ndarray | None:
-    """Return the values of a vector that may be joined; None for any other initializer."""
-    tensor, nodes = value.const_value, value.consumers()
-    if tensor is None or not nodes or value.is_graph_input() or value.is_graph_output() or value.meta:
+    """Return the values of a vector of floats that may be joined; None for any other initializer."""
+    if any(node.domain != DOMAIN and (node.domain or node.op_type not in _READERS) for node in value.consumers()):
         return None
-    if tensor.dtype not in (ir.DataType.FLOAT, ir.DataType.DOUBLE) or len(tensor.shape) != 1 or tensor.size == 0:
+    return _vector(value, (ir.DataType.FLOAT, ir.DataType.DOUBLE))
+
+
+def _joinable_integers(value: ir.Value) -> np.ndarray | None:
+    """Return the values of a vector of int32 that may be joined, such as biases and zero points; None for others."""
+    if any((node.domain, node.op_type) not in _READERS_OF_INTEGERS for node in value.consumers()):
         return None
-    if any(node.domain != DOMAIN and (node.domain or node.op_type not in _READERS) for node in nodes):
+    return _vector(value, (ir.DataType.INT32,))
+
+
+def _vector(value: ir.Value, types: Collection[ir.DataType]) -> np.ndarray | None:
+    """Return the values of a vector of some types of which nothing need be recorded but its name; None for others."""
+    tensor = value.const_value
+    if tensor is None or not value.uses() or value.is_graph_input() or value.is_graph_output() or value.meta:
+        return None
+    if tensor.dtype not in types or len(tensor.shape) != 1 or tensor.size == 0:
         return None
     if describe(value, tensor, value.name or "").unusual().keys() - {"info"}:
         return None
     return tensor.numpy()
+
+
+def _narrow_integers(array: np.ndarray) -> np.dtype | None:
+    """Return the first type of fewer bytes that holds all integers."""
+    return next((narrow for narrow in _NARROW_INTEGERS if np.array_equal(array.astype(narrow), array)), None)
 
 
 def narrow_type(array: np.ndarray, opset: int) -> np.dtype | None:
@@ -178,7 +202,8 @@ def _cut(graph: ir.Graph, name: str) -> list[ir.Value] | None:
     array = joined.const_value.numpy()
     to = cast.attributes.get("to")
     wide = _WIDE.get(to.as_int()) if to is not None and to.type is ir.AttributeType.INT else None
-    if array.ndim != 1 or array.dtype not in _NARROW or wide is None or len(sizes) != len(split.outputs):
+    narrow = _NARROW_INTEGERS if wide == np.int32 else _NARROW
+    if array.ndim != 1 or array.dtype not in narrow or wide is None or len(sizes) != len(split.outputs):
         return None
     if min(sizes, default=-1) < 0 or sum(sizes) != array.size or not all(output.name for output in split.outputs):
         return None

@@ -11,7 +11,7 @@ import numpy as np
 from onnxdc.numeric.arrays import INTEGER_TYPES
 from onnxdc.numeric.encoding import code_histogram, gap_histogram, table_of, with_tables
 from onnxdc.numeric.huffman import COUNTS, LOW_CODES, read_table
-from onnxdc.numeric.weight import PACKETS, CompressedWeight
+from onnxdc.numeric.weight import DEFAULT_PACKET, PACKETS, CompressedWeight
 
 _LOSS: Final = 0.004  # of a stream that a shared table may cost, a choice
 _SHORT_LOSS: Final = 0.003  # of all weights that codewords of two bits or more may cost, a choice
@@ -19,11 +19,11 @@ _SLOTS_BYTES: Final = 170  # that a portable body spares with them: four calls o
 _SYMBOL_BYTES: Final = 12  # that may be spent to spare a codeword of a table, a choice: it takes 0.1 MB in onnxruntime
 _INTEGER_BYTES: Final = 4  # the same for one of integers, which occur in large numbers, a choice
 _TABLE_BYTES: Final = 40  # that a table of its own takes besides its content: name, type, shape, two references
-# What the size of packets costs, in bytes: of a packet, what is left at its end; of a stream, the share of its last
-# packet that is empty; and what a portable body takes for each byte that it steps over.
+# What the size of packets costs, in bytes: of a packet, what is left at its end; what a portable body takes for each
+# byte that it steps over; and the attribute that says it, unless it is the default.
 _LEFT: Final = 0.375
-_LAST: Final = 0.6
-_BODY: Final = 8
+_BODY: Final = 6
+_ATTRIBUTE: Final = 15
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def share_tables(weights: Sequence[CompressedWeight]) -> list[CompressedWeight]:
     one, two = (sum(cluster.least(shortest) for cluster in (*codes, *gaps)) for shortest in (1, 2))
     allowed = _SLOTS_BYTES + _SHORT_LOSS * sum(weight.nbytes for weight in weights)
     shortest = 2 if two <= one + allowed else 1
-    packet = _packet(one, sum(len(cluster.members) for cluster in (*codes, *gaps)))
+    packet = _packet(one, sum(weight.entries > 0 for weight in weights))
     code_tables = dict(_tables(codes, shortest))
     gap_tables = dict(_tables(gaps, shortest))
     shared = []
@@ -112,11 +112,11 @@ def _kind(weight: CompressedWeight) -> _Kind:
     return _Kind(is_integer, scale, is_integer)
 
 
-def _packet(nbytes: float, streams: int) -> int:
+def _packet(nbytes: float, weights: int) -> int:
     """Return the size of packets that makes the file smallest: fits of what was measured for each size."""
 
     def cost(packet: int) -> float:
-        return _LEFT * nbytes / packet + (_BODY + _LAST * streams) * packet
+        return _LEFT * nbytes / packet + _BODY * packet + _ATTRIBUTE * weights * (packet != DEFAULT_PACKET)
 
     return min(PACKETS, key=cost)
 

@@ -15,7 +15,7 @@ KNOWN = {
     "speed": {"common", "peers", "speed"},
     "lenet": {"common", "lenet"},
     "fewest": {"common", "peers", "fewest"},
-    "int8": {"common", "peers", "int8"},
+    "int8": {"common", "peers", "fewest", "int8"},
     "": {"common", "peers", "speed", "lenet", "fewest", "int8"},  # the programs
 }
 OWN = {path.stem for path in BENCHMARKS.glob("*.py")} | set(KNOWN)

@@ -16,7 +16,7 @@ import onnx
 VECTORS = Path(__file__).parents[1] / "vectors"
 TYPES = (1, 10, 11, 16, 2, 3, 5, 7)  # kTypes of group_input.h
 DTYPES = (1, 10, 11, 16, 2, 3, 21, 22)  # kDtypes
-PACKETS = (8, 16, 32, 64)
+PACKETS = (8, 16, 32, 64, 128, 256)
 MAX_TENSOR_BYTES = 2000  # a fuzzer is fast on small inputs
 OPS_SHAPES = ([4, 30], [30, 4], [5, 2, 3, 4], [12, 10], [10, 3, 2, 2])  # for the operators, of 120 elements each
 DRAWS = bytes([0, 0, 0, 3, 1, 200, 7, 90, 5, 33, 2, 64])  # what the operators' target reads after the group

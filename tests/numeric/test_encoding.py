@@ -129,7 +129,7 @@ def test_arrays_need_not_be_contiguous_nor_in_native_byte_order() -> None:
 def test_more_entries_than_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("arrays", "relative_index", "packets", "decoding"):
         monkeypatch.setattr(f"onnxdc.numeric.{module}.BLOCK", 4096)
-    monkeypatch.setattr("onnxdc.numeric.packets.PACKETS_AT_ONCE", 64)
+    monkeypatch.setattr("onnxdc.numeric.packets.BYTES_AT_ONCE", 512)
     monkeypatch.setattr("onnxdc.numeric.grids.CACHED", 1000)
     arrays = [weight_of((200, 300), density) for density in (0.01, 0.6, 1)]
     arrays += [grouped_weight(2, 200, (30, 12, 200), axis=1), grouped_weight(2, 200, (4, 9000), axis=0)]
@@ -418,8 +418,8 @@ def test_a_grid_is_not_used_where_its_codebook_is_larger() -> None:
     [
         (np.ones(3), {"index_bits": 0}, "index_bits must be 1..8, got 0"),
         (np.ones(3), {"index_bits": 9}, "index_bits must be 1..8, got 9"),
-        (np.ones(3), {"packet": 24}, "packet must be one of 8, 16, 32, 64, got 24"),
-        (np.ones(3), {"packet": 128}, "packet"),
+        (np.ones(3), {"packet": 24}, "packet must be one of 8, 16, 32, 64, 128, 256, got 24"),
+        (np.ones(3), {"packet": 512}, "packet"),
         (np.ones((3, 3)), {"group_axis": 2}, r"group_axis must be in -2..1, got 2"),
     ],
 )
@@ -448,3 +448,22 @@ def test_refusals(array: np.ndarray, message: str) -> None:
 def test_256_values_are_the_most() -> None:
     assert encode_weight(np.arange(256) / 3).codebook.shape == (1, 256)
     assert encode_weight(np.arange(1, 257) / 3).codebook.shape == (1, 256)
+
+
+@pytest.mark.parametrize(("dtype", "centre"), [(np.uint8, 128), (np.uint8, 3), (ml_dtypes.uint4, 8), (np.uint8, 0)])
+def test_sparse_integers_around_a_zero_point_take_the_gap_form(dtype: type, centre: int) -> None:
+    rng = np.random.default_rng(centre)
+    values = np.where(rng.random((100, 80)) < 0.05, rng.integers(0, 16, (100, 80)), centre)
+    array = values.astype(np.uint8).astype(dtype)
+    weight = encode_weight(array)
+    assert not weight.is_dense
+    assert weight.background == array.dtype.type(centre)
+    assert weight.nbytes < encode_weight(array, gaps=False).nbytes
+    assert_comes_back(weight, array)
+
+
+def test_integers_that_are_all_one_have_no_entries() -> None:
+    array = np.full((300, 4), 128, np.uint8)
+    weight = encode_weight(array)
+    assert weight.entries == 0
+    assert_comes_back(weight, array)

@@ -38,13 +38,14 @@ def packed_as_text(symbols: np.ndarray, code: Code, packet: int) -> bytes:
         if len(bits[-1]) + len(words[symbol]) > room:
             bits.append("")
         bits[-1] += words[symbol]
-    text = "".join(each.ljust(room, "1") for each in bits)
+    last = -(-len(bits[-1]) // 64) * 64  # the last packet is as short as may be
+    text = "".join(each.ljust(room, "1") for each in bits[:-1]) + bits[-1].ljust(last, "1")
     return int(text, 2).to_bytes(len(text) // 8, "big")
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 63, 64, 65, 500, 4096, 5001])
 @pytest.mark.parametrize(("alphabet", "skew"), [(1, 0), (2, 0), (2, 4), (16, 0), (31, 1), (256, 0), (256, 3)])
-@pytest.mark.parametrize("packet", [8, 16, 32, 64])
+@pytest.mark.parametrize("packet", [8, 16, 32, 64, 128, 256])
 def test_pack_and_unpack(count: int, alphabet: int, skew: float, packet: int) -> None:
     symbols = random_symbols(count, alphabet, skew, seed=count)
     code = code_for(symbols)
@@ -66,12 +67,12 @@ def test_long_codewords_leave_up_to_eleven_bits(packet: int, shortest: int) -> N
     np.testing.assert_array_equal(packets.unpack(stream, code, packet, symbols.size), symbols)
 
 
-@pytest.mark.parametrize("packet", [8, 16, 32, 64])
+@pytest.mark.parametrize("packet", [8, 16, 32, 64, 128, 256])
 @pytest.mark.parametrize(("alphabet", "skew"), [(1, 0), (256, 1.5)])
 def test_more_symbols_than_a_block(packet: int, alphabet: int, skew: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packets, "BLOCK", 2048)
-    monkeypatch.setattr(packets, "PACKETS_AT_ONCE", 16)
-    for count in (2047, 2048, 2049, 20_001):
+    monkeypatch.setattr(packets, "BLOCK", 4096)
+    monkeypatch.setattr(packets, "BYTES_AT_ONCE", 16 * packet)
+    for count in (4095, 4096, 4097, 20_001):
         symbols = random_symbols(count, alphabet, skew, seed=5)
         code = code_for(symbols)
         stream = packets.pack(symbols, code, packet)
@@ -121,7 +122,7 @@ def test_the_code_that_the_bad_streams_are_made_of() -> None:
 )
 @pytest.mark.parametrize("at_once", [1, 2, 8192])
 def test_bad_streams_are_named(rule: str, bits: str, count: int, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packets, "PACKETS_AT_ONCE", at_once)
+    monkeypatch.setattr(packets, "BYTES_AT_ONCE", 8 * at_once)
     with pytest.raises(FormatError) as caught:
         unpack_bits(bits, count)
     assert caught.value.rule == rule
@@ -129,7 +130,7 @@ def test_bad_streams_are_named(rule: str, bits: str, count: int, at_once: int, m
 
 @pytest.mark.parametrize("at_once", [1, 3, 8192])
 def test_what_is_left_of_any_packet_is_looked_at(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packets, "PACKETS_AT_ONCE", at_once)
+    monkeypatch.setattr(packets, "BYTES_AT_ONCE", 8 * at_once)
     code = Code(np.full(32, 5, np.uint8), np.arange(32, dtype=np.uint8))  # 12 codewords of 5 bits, and 4 bits left
     good = packets.pack(np.zeros(60, np.uint8), code, 8)
     for packet in range(5):
@@ -169,7 +170,7 @@ def test_a_weight_without_entries_has_no_symbols() -> None:
     assert packets.symbol_counts(encode_weight(np.zeros(10))) == (0, 0)
 
 
-@pytest.mark.parametrize("packet", [8, 16, 32, 64])
+@pytest.mark.parametrize("packet", [8, 16, 32, 64, 128, 256])
 @pytest.mark.parametrize(("alphabet", "skew"), [(1, 0), (2, 4), (16, 1), (31, 1), (60, 0.2), (256, 1), (256, 3)])
 def test_bytes_are_as_expected_within_two_percent(packet: int, alphabet: int, skew: float) -> None:
     symbols = random_symbols(100_000, alphabet, skew, seed=9)

@@ -113,12 +113,14 @@ def truncated_cases() -> Cases:
     one = encode(np.full((8, 20), 0.1, np.float32), gaps=False, packet=8)  # three packets of 64 codewords of one bit
     many = with_checksum(GAPS, extent=np.array([2**30, 0, 2**15, 2**15]))
     more = GAPS.extent + np.array([1, 0, 0, 0])
+    long = encode(random_sparse((8, 20), 1.0, 5), gaps=False, packet=64, is_cut=True)
     return {
         "truncated--codes": with_checksum(GAPS, codes=GAPS.codes[:-8]),
         "truncated--gaps": with_checksum(GAPS, gaps=GAPS.gaps[:-8]),
         "truncated--codes_of_the_dense_form": with_checksum(DENSE, codes=DENSE.codes[:-8]),
         "truncated--one_symbol": with_checksum(one, codes=one.codes[:-8]),
         "truncated--one_entry_more": with_checksum(full_packets(), extent=np.array([33, 0, 3, 11])),
+        "truncated--last_packet_cut": with_checksum(long, codes=long.codes[:-8]),
         "truncated--far_more_entries_than_bits": many,
         "truncated--more_entries_than_bits_of_gaps": with_checksum(GAPS, extent=more, gaps=GAPS.gaps[:8]),
     }

@@ -19,6 +19,7 @@ from tests.vectors.good_integers import (
     grid_of_float64,
     grid_of_some_channels,
     int8_dense,
+    int8_in_groups,
 )
 from tests.vectors.slow_encoder import with_checksum
 from tests.vectors.weights import encode, grouped, random_sparse, steps
@@ -193,12 +194,12 @@ def group_cases() -> Cases:
 
 
 def packet_cases() -> Cases:
-    sizes = {"0": 0, "4": 4, "24": 24, "128": 128, "negative": -8, "beyond_32_bits": 2**32 + 8}
+    sizes = {"0": 0, "4": 4, "24": 24, "512": 512, "negative": -8, "beyond_32_bits": 2**32 + 8}
     return {
         **{f"packet-size--{name}": replace(GAPS, packet=size) for name, size in sizes.items()},
         **changed("packet-size", GAPS, "codes", {"codes_end_early": GAPS.codes[:-1]}),
         **changed("packet-size", GAPS, "gaps", {"gaps_go_on": np.append(GAPS.gaps, np.uint8(255))}),
-        "packet-size--half_a_packet": replace(encode(random_sparse((6, 20), 0.6, 5), packet=8), packet=64),
+        **changed("packet-size", GAPS, "codes", {"codes_half_of_eight": GAPS.codes[:-4]}),
     }
 
 
@@ -229,6 +230,9 @@ def zero_cases() -> Cases:
     second = encode(grouped((6, 20), 2, 0), groups=2)
     second_group = second.codebook.copy()
     second_group[1, 0] = 3
+    integers = int8_in_groups()[1]
+    other_integer = integers.codebook.copy()
+    other_integer[1, 0] = 1
     grid = grid_of_some_channels()[1]
     other = grid.extent.copy()
     other[1] = 0
@@ -237,6 +241,7 @@ def zero_cases() -> Cases:
         "zero--negative_zero": with_checksum(GAPS, codebook=negative_zero),
         "zero--second_group": with_checksum(second, codebook=second_group),
         "zero--integer_of_a_grid": with_checksum(grid, extent=other),
+        "zero--of_integers_in_groups": with_checksum(integers, codebook=other_integer),
         "zero--of_no_entries": with_checksum(ZERO, codebook=np.ones((1, 1), np.float16)),
         "zero--subnormal": with_checksum(ZERO, codebook=np.array([[2.0**-149]], np.float32)),
     }

@@ -13,7 +13,7 @@ def all_cases() -> dict[str, Case]:
     builders = [*good_values.BUILDERS, *good_streams.BUILDERS, *good_integers.BUILDERS, *good_plain.BUILDERS]
     cases = {build.__name__: build() for build in builders}
     cases |= {f"index_bits_{bits}": index_bits_case(bits) for bits in range(1, 9)}
-    return cases | {f"packet_{packet}": packet_case(packet) for packet in (8, 16, 64)}
+    return cases | {f"packet_{packet}": packet_case(packet) for packet in (8, 16, 64, 128, 256)}
 
 
 def index_bits_case(index_bits: int) -> Case:

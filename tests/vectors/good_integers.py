@@ -7,6 +7,7 @@ from collections.abc import Callable
 import ml_dtypes
 import numpy as np
 
+from tests.vectors.slow_encoder import INTEGERS, with_checksum
 from tests.vectors.weights import Case, of, random_integers, steps
 
 
@@ -123,6 +124,34 @@ def uint8_with_gaps() -> Case:
     return of(np.abs(random_integers((10, 25), 0.2, -255, 255)).astype(np.uint8))
 
 
+def around(case: Case, centre: int) -> Case:
+    """The same, each integer larger by that of the centre, which is most often."""
+    array, weight = case
+    stored = INTEGERS[array.dtype]
+    codebook = (weight.codebook.astype(int) + centre).astype(stored)
+    moved = (array.astype(stored).astype(int) + centre).astype(stored).astype(array.dtype)
+    return moved, with_checksum(weight, codebook=codebook)
+
+
+def uint8_around_a_zero_point() -> Case:
+    return around(of(np.abs(random_integers((10, 25), 0.2, -100, 100)).astype(np.uint8)), 128)
+
+
+def uint8_all_zero_point() -> Case:
+    return around(of(np.zeros((5, 7), np.uint8)), 128)
+
+
+def int8_around_a_zero_point_in_groups() -> Case:
+    array = random_integers((4, 40), 0.3, -6, 6).astype(np.int8)
+    array[2:] *= 9
+    return around(of(array, groups=2), -20)
+
+
+def uint4_around_a_zero_point() -> Case:
+    """An odd number of elements."""
+    return around(of(np.abs(random_integers((9, 11), 0.2, -7, 7)).astype(np.uint8).astype(ml_dtypes.uint4)), 8)
+
+
 def int4_dense() -> Case:
     return of(random_integers((9, 11), 1.0, -8, 7).astype(np.int8).astype(ml_dtypes.int4), gaps=False)
 
@@ -144,5 +173,6 @@ BUILDERS: list[Callable[[], Case]] = [
     grid_of_long_steps, grid_of_each_row, grid_of_each_column, grid_of_some_channels, grid_of_smallest_and_largest_step,
     grid_of_largest_products, grid_of_float16, grid_of_bfloat16, grid_of_float64, int8_dense, int8_with_low_bits,
     int8_with_gaps, int8_of_all_values, int8_in_groups, uint8_dense, uint8_with_gaps, int4_dense, int4_with_gaps,
-    uint4_dense, uint4_with_gaps,
+    uint4_dense, uint4_with_gaps, uint8_around_a_zero_point, uint8_all_zero_point,
+    int8_around_a_zero_point_in_groups, uint4_around_a_zero_point,
 ]  # fmt: skip

@@ -145,10 +145,33 @@ def several_packets() -> Case:
     return of(array, index_bits=2, packet=8)
 
 
+def last_packets_cut() -> Case:
+    """The last packet of the codes and that of the gaps, which are not of one length, end early; others do not."""
+    array, weight = of(random_sparse((20, 41), 0.3, 31), packet=64, is_cut=True)
+    assert weight.codes.size % 64
+    assert weight.gaps.size % 64 not in (0, weight.codes.size % 64)
+    return array, weight
+
+
+def only_packet_cut() -> Case:
+    """Streams of 8 bytes in packets of 256."""
+    array, weight = of(random_sparse((3, 5), 0.6, 3), packet=256, is_cut=True)
+    assert (weight.codes.size, weight.gaps.size) == (8, 8)
+    return array, weight
+
+
+def last_packet_cut_and_full() -> Case:
+    """The codewords end where the last packet was cut: no fill."""
+    array, weight = of(random_sparse((8, 12), 1.0, 4), gaps=False, code_lengths=dict.fromkeys(range(4), 2), is_cut=True)
+    assert weight.codes.size == 24
+    return array, weight
+
+
 BUILDERS: list[Callable[[], Case]] = [
     one_code, one_code_and_companion_beyond_the_codebook, one_gap, one_code_one_gap, codes_256, codes_256_dense,
     codes_256_with_low_bits, low_bits_with_gaps, low_bits_of_an_odd_number, low_bits_of_one_entry,
     low_bits_of_few_codes, low_bits_with_listed_symbols, longest_codewords, gaps_256, listed_symbols_in_order,
     gap_table_of_12_bytes, two_codewords_for_one_symbol, no_codeword_of_one_bit, full_last_packet,
-    many_fill_symbols, packets_that_end_early, several_packets,
+    many_fill_symbols, packets_that_end_early, several_packets, last_packets_cut,
+    only_packet_cut, last_packet_cut_and_full,
 ]  # fmt: skip

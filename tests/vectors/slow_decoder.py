@@ -126,9 +126,9 @@ def group_count(weight: CompressedWeight) -> int:
 
 def check_form(weight: CompressedWeight) -> None:
     """Rules packet-size to zero."""
-    expect(weight.packet in (8, 16, 32, 64), "packet-size")
+    expect(weight.packet in (8, 16, 32, 64, 128, 256), "packet-size")
     for table, stream in ((weight.code_table, weight.codes), (weight.gap_table, weight.gaps)):
-        expect(table.size == 0 or stream.size % weight.packet == 0, "packet-size")
+        expect(table.size == 0 or stream.size % 8 == 0, "packet-size")
         expect(stream.size < 2**31, "packet-size")
     entries, zero, *dims = weight.extent.tolist()
     if entries == 0:
@@ -139,7 +139,8 @@ def check_form(weight: CompressedWeight) -> None:
     if entries > 0 and weight.gaps.size == 0:
         expect(zero == 0, "form", "zero of the dense form")
     else:
-        expect(not any(any(row[zero].tobytes()) for row in weight.codebook), "zero")
+        values = {row[zero].tobytes() for row in weight.codebook}
+        expect(len(values) == 1 and (weight.dtype in INTEGERS or not any(values.pop())), "zero")
 
 
 # Section 4: Huffman codes and packets.
@@ -216,6 +217,8 @@ def place(weight: CompressedWeight, codes: list[int], gaps: list[int]) -> np.nda
     """Put the values where the gaps say. Rule position."""
     dims = tuple(weight.extent[2:].tolist())
     flat = np.zeros(math.prod(dims), weight.dtype)
+    if weight.dtype in INTEGERS:
+        flat[:] = weight.codebook[0, int(weight.extent[1])].astype(weight.dtype)
     position = 0
     for entry, (gap, code) in enumerate(zip(gaps, codes, strict=True)):
         expect(gap > 0 or entry == 0, "position", "gap of 0")

@@ -52,6 +52,7 @@ class Draft:
     dtype: np.dtype
     packet: int = DEFAULT_PACKET
     group_axis: int = 0
+    is_cut: bool = False
     explicit: set[str] = field(
         default_factory=set
     )  # "code", "gap": tables that list their symbols though they need not
@@ -73,6 +74,7 @@ def draft(
     low_bits: bool = False,
     plain: Collection[str] = (),
     packet: int = DEFAULT_PACKET,
+    is_cut: bool = False,
     codebook: np.ndarray | None = None,
     step: np.ndarray | None = None,
     zero: int = 0,
@@ -85,6 +87,7 @@ def draft(
         array: the weight, of one of the eight types.
         index_bits: the largest gap is 2^index_bits, or 255.
         group_axis, packet: the attributes of the format.
+        is_cut: True for last packets that are as short as may be.
         groups: number of groups along `group_axis`.
         gaps: False for the dense form.
         low_bits: True to keep the four lower bits of each code apart.
@@ -115,6 +118,7 @@ def draft(
         shape=array.shape,
         dtype=array.dtype,
         packet=packet,
+        is_cut=is_cut,
         group_axis=group_axis,
         plain=set(plain),
     )
@@ -256,8 +260,8 @@ def make_table(lengths: Lengths, scale: int = 1, explicit: bool = False) -> byte
     return bytes(counts) + (b"" if in_order and not explicit else bytes(symbols))
 
 
-def cut_packets(words: list[str], packet: int) -> list[str]:
-    """The bits of each packet: as many codewords as it has room for, then ones."""
+def cut_packets(words: list[str], packet: int, is_cut: bool) -> list[str]:
+    """The bits of each packet: as many codewords as it has room for, then ones; of the last one only what it takes."""
     packets: list[str] = []
     bits = ""
     for word in words:
@@ -265,12 +269,13 @@ def cut_packets(words: list[str], packet: int) -> list[str]:
             packets.append(bits)
             bits = ""
         bits += word
-    return [bits.ljust(8 * packet, "1") for bits in [*packets, *([bits] if bits else [])]]
+    last = bits.ljust(-(-len(bits) // 64) * 64 if is_cut else 8 * packet, "1")
+    return [*(full.ljust(8 * packet, "1") for full in packets), *([last] if bits else [])]
 
 
-def make_stream(words: list[str], packet: int, plain: bool) -> np.ndarray:
+def make_stream(words: list[str], parts: Draft, plain: bool) -> np.ndarray:
     """The bytes of a stream: those of its packets, or the words themselves."""
-    return to_bytes("".join(words if plain else cut_packets(words, packet)))
+    return to_bytes("".join(words if plain else cut_packets(words, parts.packet, parts.is_cut)))
 
 
 def to_bytes(bits: str) -> np.ndarray:
@@ -296,9 +301,9 @@ def seal(parts: Draft) -> CompressedWeight:
         CompressedWeight(
             codebook=parts.codebook,
             step=parts.step,
-            codes=make_stream(parts.code_words, parts.packet, "code" in parts.plain),
+            codes=make_stream(parts.code_words, parts, "code" in parts.plain),
             low_bits=pack_low_bits(parts.fours),
-            gaps=make_stream(parts.gap_words, parts.packet, "gap" in parts.plain),
+            gaps=make_stream(parts.gap_words, parts, "gap" in parts.plain),
             extent=np.array([parts.entries, parts.zero, *parts.shape], np.int64),
             dtype=parts.dtype,
             packet=parts.packet,

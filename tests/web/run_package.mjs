@@ -1,4 +1,5 @@
-// Fetches a compressed model with the package and runs it, next to the plain model that it was made from.
+// Fetches a compressed model with the package and runs it, and without the package, next to the plain model that it was
+// made from.
 //
 // Usage: node run_package.mjs PACKAGE RUNTIME SMALL PLAIN INPUT ROWS   (RUNTIME: onnxruntime-web or onnxruntime-node)
 // Both models have one float32 input, whose first dimension is ROWS. Writes one line of JSON.
@@ -22,6 +23,7 @@ const unpacked = await createSession(ort, `http://127.0.0.1:${server.address().p
 });
 server.close();
 server.closeAllConnections();
+const alone = await ort.InferenceSession.create(bytes, options);
 const dense = await ort.InferenceSession.create(await readFile(plain), options);
 
 const stored = await readFile(input);
@@ -29,8 +31,9 @@ const values = new Float32Array(stored.buffer.slice(stored.byteOffset, stored.by
 const [{ name, shape }] = unpacked.inputMetadata;
 const feeds = { [name]: new ort.Tensor("float32", values, [Number(rows), ...shape.slice(1)]) };
 const outputs = [];
-for (const session of [unpacked, dense]) outputs.push(Object.values(await session.run(feeds))[0].data);
-const isEqual = outputs[0].length > 0 && outputs[0].every((value, i) => Object.is(value, outputs[1][i]));
+for (const session of [dense, unpacked, alone]) outputs.push(Object.values(await session.run(feeds))[0].data);
+const [expected, ...others] = outputs;
+const isEqual = others.map((one) => one.length > 0 && expected.every((value, i) => Object.is(value, one[i])));
 console.log(
   JSON.stringify({ isEqual, loaded: progress.at(-1).loaded, total: progress.at(-1).total, size: bytes.length }),
 );

@@ -16,6 +16,7 @@ from typing import ClassVar
 import pytest
 
 import onnxdc
+from tests.helpers.int8_pairs import PAIRS, save_pair
 from tests.helpers.npm_packages import installed
 from tests.helpers.small_models import EXAMPLES
 from tests.web.conftest import PACKAGE
@@ -38,17 +39,26 @@ def browser() -> str:
 
 
 @pytest.fixture(scope="module")
-def site(browser: str, node: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the example with its packages, two models and the page that reports."""
+def page(browser: str, node: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the example with its packages and the page that reports."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(PACKAGE, folder / "js")
     page = folder / "examples" / "web"
     shutil.copytree(EXAMPLES / "web", page, ignore=shutil.ignore_patterns("node_modules", "*.onnx"))
     installed(page, EXAMPLES / "web")
     shutil.copy(Path(__file__).parent / "harness.html", page)
-    onnxdc.prune(EXAMPLES / "lenet_300_100.onnx", density=0.1).save(page / "pruned.onnx")
-    onnxdc.share(page / "pruned.onnx", bits=5).save(page / "plain.onnx")
-    onnxdc.encode(page / "plain.onnx").save(page / "small.onnx")
+    return page
+
+
+@pytest.fixture(params=["float", *PAIRS])
+def site(page: Path, request: pytest.FixtureRequest) -> Path:
+    """The same with two models, a plain one and a small one."""
+    if request.param in PAIRS:
+        save_pair(request.param, page)
+    else:
+        onnxdc.prune(EXAMPLES / "lenet_300_100.onnx", density=0.1).save(page / "pruned.onnx")
+        onnxdc.share(page / "pruned.onnx", bits=5).save(page / "plain.onnx")
+        onnxdc.encode(page / "plain.onnx").save(page / "small.onnx")
     return page
 
 

@@ -44,13 +44,13 @@ class Stream:
 
     Attributes:
         table: The index of its table.
-        packets: Its packets.
+        nbytes: The bytes of its packets; the last one may be shorter.
         symbols: Its codewords, fill symbols included.
         low: The entries that have low bits; 0 if none has.
     """
 
     table: int
-    packets: int
+    nbytes: int
     symbols: int
     low: int = 0
 
@@ -79,7 +79,7 @@ class SymbolsLayout:
     @property
     def runs(self) -> list[tuple[int, int]]:
         """Where each run of packets with one table begins, and its table."""
-        first = accumulate((stream.packets for stream in self.streams), initial=0)
+        first = accumulate((-(-stream.nbytes // self.packet) for stream in self.streams), initial=0)
         starts = ((stream.table, start) for stream, start in zip(self.streams, first, strict=False))
         return [(next(run)[1], table) for table, run in groupby(starts, key=lambda pair: pair[0])]
 
@@ -110,7 +110,8 @@ def _symbols(opset: int, layout: SymbolsLayout, implied: int) -> onnx.FunctionPr
         data = body.concat(first, *low, last)
     else:
         data = body.filled(body.int64([zeros]), TensorProto.UINT8)
-    read = body.call("Read", *_tables(body, layout, tables, implied), body.concat(*streams), *_runs(body, layout), data)
+    packets = _packets(body, layout, streams)
+    read = body.call("Read", *_tables(body, layout, tables, implied), packets, *_runs(body, layout), data)
     if opset < ADDING_OPSET:
         read = _with_low_bits(body, read, low)
     return body.function(*body.split(read, [1, *(stream.symbols for stream in layout.streams), _SPARE])[1:-1])
@@ -133,6 +134,20 @@ def _tables(body: Body, layout: SymbolsLayout, names: Sequence[str], implied: in
         starts.append(end if table.values else SYMBOLS * table.low)
         end += table.values
     return body.concat(*counts), body.concat(*tails), body.int32(starts)
+
+
+def _packets(body: Body, layout: SymbolsLayout, names: Sequence[str]) -> str:
+    """Append all streams, one after the other, uint8; their last packets are filled up with ones."""
+    missing = [-stream.nbytes % layout.packet for stream in layout.streams]
+    sizes = sorted({*missing} - {0})
+    fills = dict(zip(sizes, _ones(body, sizes), strict=True))
+    parts = zip(names, missing, strict=True)
+    return body.concat(*(part for name, size in parts for part in ([name, fills[size]] if size else [name])))
+
+
+def _ones(body: Body, sizes: Sequence[int]) -> list[str]:
+    """Append bytes of ones, uint8, so many and so many."""
+    return body.split(body.filled(body.int64([sum(sizes)]), TensorProto.UINT8, 255), sizes) if sizes else []
 
 
 def _runs(body: Body, layout: SymbolsLayout) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Drop what exporters write for readers: texts, names inside the graphs, and shapes and attributes that hold anyway.
+"""Drop what exporters write for readers: texts, inner names, small copies, shapes and attributes that hold anyway.
 
 A model computes the same without them. Its inputs, outputs, weights and functions keep their names and types, and the
 metadata of the model itself stays, with the name of the program that made it. Before encoding, so that nothing of it is
@@ -19,6 +19,7 @@ from onnxdc.graph.constants import constant_tensor
 from onnxdc.graph.weights import named_constants
 from onnxdc.passes.plan import Plan
 from onnxdc.passes.strip.attributes import drop_default_attributes
+from onnxdc.passes.strip.equal import merge_equal_constants
 from onnxdc.passes.strip.measure import strippable_bytes
 from onnxdc.passes.strip.names import shorten_encoded_names, shorten_names
 from onnxdc.passes.strip.shapes import drop_implied_shapes, drop_shapes_of_constants
@@ -28,7 +29,9 @@ __all__ = ["strip", "strip_encoded", "strippable_bytes"]
 
 
 def strip(plan: Plan) -> int:
-    """Drop texts, attributes at defaults and the value_info of constants, and shorten names; the plan stays true.
+    """Drop texts, attributes at defaults, copies of constants and their value_info, and shorten names.
+
+    The plan stays true.
 
     Names of constants that are large enough for a weight stay: recipes and reports call weights by them.
 
@@ -41,6 +44,7 @@ def strip(plan: Plan) -> int:
     tensors = {constant.value: constant_tensor(constant.value) for constant in named_constants(plan.model)}
     kept = {value for value, tensor in tensors.items() if tensor is None or tensor.size >= plan.recipe.min_elements}
     dropped = drop_texts(plan.model) + drop_default_attributes(plan.model) + drop_shapes_of_constants(tensors)
+    dropped += merge_equal_constants(plan.model, kept)
     return dropped + shorten_names(plan.model, kept)
 
 

@@ -14,6 +14,7 @@ from onnxdc.domain.origin import KEY, Fused, Origin, Origins
 from onnxdc.graph.constants import constant_tensor
 from onnxdc.graph.weights import named_constants
 from onnxdc.passes.strip.attributes import drop_default_attributes
+from onnxdc.passes.strip.equal import merge_equal_constants
 from onnxdc.passes.strip.names import shorten_encoded_names, shorten_names
 from onnxdc.passes.strip.shapes import drop_implied_shapes, drop_shapes_of_constants
 from onnxdc.passes.strip.sizes import text_bytes
@@ -37,7 +38,8 @@ def strippable_bytes(model: ir.Model, min_elements: int) -> int:
     constants = {constant.value for constant in named_constants(copy)}
     constants.update(node.outputs[0] for node in decoders if node.outputs[0].name not in inputs)
     dropped = drop_texts(copy) + drop_default_attributes(copy) + drop_shapes_of_constants(constants)
-    dropped += shorten_names(copy, _kept(copy, min_elements))
+    kept = _kept(copy, min_elements)
+    dropped += merge_equal_constants(copy, kept) + shorten_names(copy, kept)
     dropped += shorten_encoded_names(copy, origins.fused) + drop_implied_shapes(copy)
     return dropped + entry - _bytes_without_texts(origins, copy)
 
