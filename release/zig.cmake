@@ -1,0 +1,16 @@
+# A toolchain file: clang, the C libraries and the linkers of many systems, as the package `ziglang` brings them.
+#   ZIG         its program
+#   ZIG_TARGET  what to compile for, as zig names it: x86_64-linux-gnu.2.17
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES ZIG ZIG_TARGET)
+string(REPLACE "-" ";" parts ${ZIG_TARGET})
+list(GET parts 0 CMAKE_SYSTEM_PROCESSOR)
+list(GET parts 1 system)
+set(CMAKE_SYSTEM_NAME_linux Linux)
+set(CMAKE_SYSTEM_NAME_windows Windows)
+set(CMAKE_SYSTEM_NAME_macos Darwin)
+set(CMAKE_SYSTEM_NAME ${CMAKE_SYSTEM_NAME_${system}})
+
+set(CMAKE_CXX_COMPILER ${ZIG} c++ -target ${ZIG_TARGET})
+set(CMAKE_CXX_ARCHIVE_CREATE "${ZIG} ar qc <TARGET> <OBJECTS>")
+set(CMAKE_CXX_ARCHIVE_FINISH "${ZIG} ranlib <TARGET>")
+set(CMAKE_SHARED_LINKER_FLAGS_INIT -s)  # no symbols but those that are exported
