@@ -17,10 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import ziglang
-
 ROOT: Final = Path(__file__).parents[1]
-ZIG: Final = Path(ziglang.__file__).parent / "zig"
+BUILD: Final = ROOT / "build" / "wheels"
 
 
 @dataclass(frozen=True)
@@ -58,13 +56,25 @@ def build_sdist(out: Path) -> Path:
     return path
 
 
+def unpack(sdist: Path) -> Path:
+    """Unpack the source distribution, always in the same place, so that only what has changed is compiled again."""
+    folder = BUILD / "sources"
+    shutil.rmtree(folder, ignore_errors=True)
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    (sources,) = folder.iterdir()
+    return sources
+
+
 def build_wheel(sources: Path, target: Target, out: Path) -> None:
     """Compile the sources for a target, and write the wheel into a folder."""
+    import ziglang  # of the extra `release`
+
     settings = {
         "cmake.args": f"--toolchain={sources / 'release' / 'zig.cmake'}",
-        "cmake.define.ZIG": str(ZIG),
+        "cmake.define.ZIG": str(Path(ziglang.__file__).parent / "zig"),
         "cmake.define.ZIG_TARGET": target.zig,
-        "build-dir": str(ROOT / "build" / "wheels" / target.zig),
+        "build-dir": str(BUILD / target.zig),
         "install.strip": "false",  # by the linker: strip(1) knows this machine's files only
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -83,12 +93,9 @@ def main() -> None:
     out = Path(sys.argv[1])
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    sdist = build_sdist(out)
-    with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(sdist) as archive:
-            archive.extractall(folder, filter="data")
-        for target in TARGETS:
-            build_wheel(Path(folder, sdist.name.removesuffix(".tar.gz")), target, out)
+    sources = unpack(build_sdist(out))
+    for target in TARGETS:
+        build_wheel(sources, target, out)
 
 
 if __name__ == "__main__":

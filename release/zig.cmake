@@ -10,7 +10,7 @@ set(CMAKE_SYSTEM_NAME_windows Windows)
 set(CMAKE_SYSTEM_NAME_macos Darwin)
 set(CMAKE_SYSTEM_NAME ${CMAKE_SYSTEM_NAME_${system}})
 
-set(CMAKE_CXX_COMPILER ${ZIG} c++ -target ${ZIG_TARGET})
+# Without symbols but those that are exported, and so from the start: zig compiles its C++ library once for each way.
+set(CMAKE_CXX_COMPILER ${ZIG} c++ -target ${ZIG_TARGET} -s)
 set(CMAKE_CXX_ARCHIVE_CREATE "${ZIG} ar qc <TARGET> <OBJECTS>")
 set(CMAKE_CXX_ARCHIVE_FINISH "${ZIG} ranlib <TARGET>")
-set(CMAKE_SHARED_LINKER_FLAGS_INIT -s)  # no symbols but those that are exported
