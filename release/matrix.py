@@ -1,9 +1,10 @@
 """Try the package on each version of Python that is installed here, with the oldest and the newest packages it allows.
 
-    python release/matrix.py
+    python release/matrix.py [WHEEL]
 
-The oldest are the lowest versions that pyproject.toml declares and that have a wheel for that Python. Prints a line for
-each, with what was installed, and exits with 1 where one fails.
+It tries a wheel that is built for this machine, or the one that is named. The oldest are the lowest versions that
+pyproject.toml declares and that have a wheel for that Python. Prints a line for each, with what was installed; exits
+with 1 where one fails.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def attempt(program: str, resolution: str, package: Path, folder: Path) -> str:
 def main() -> None:
     """Try all of them."""
     os.environ.pop("ONNXDC_ISA", None)
-    package, failed = wheel(), False
+    package, failed = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else wheel(), False
     for version, program in interpreters():
         for name, resolution in RESOLUTIONS.items():
             try:

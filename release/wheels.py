@@ -35,8 +35,8 @@ class Target:
 
 
 TARGETS: Final = (
-    Target("x86_64-linux-gnu.2.17", "manylinux_2_17_x86_64.manylinux2014_x86_64"),
-    Target("aarch64-linux-gnu.2.17", "manylinux_2_17_aarch64.manylinux2014_aarch64"),
+    Target("x86_64-linux-gnu.2.17", "manylinux2014_x86_64.manylinux_2_17_x86_64"),
+    Target("aarch64-linux-gnu.2.17", "manylinux2014_aarch64.manylinux_2_17_aarch64"),
     Target("x86_64-windows-gnu", "win_amd64"),
     Target("aarch64-macos.11.0", "macosx_11_0_arm64"),
 )
