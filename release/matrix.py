@@ -67,8 +67,10 @@ def attempt(program: str, resolution: str, package: Path, folder: Path) -> str:
     shutil.rmtree(folder, ignore_errors=True)
     uv("venv", "--quiet", "--python", program, folder)
     python = folder / "bin" / "python"
-    flags = ("--quiet", "--only-binary", ":all:", "--resolution", resolution)
-    uv("pip", "install", "--python", python, *flags, package)
+    pins = folder / "pins.txt"
+    flags = ("--quiet", "--python", python, "--only-binary", ":all:")
+    uv("pip", "compile", ROOT / "pyproject.toml", *flags, "--resolution", resolution, "--output-file", pins)
+    uv("pip", "install", *flags, "--requirement", pins, package)
     printed = [run(python, "-m", "onnxdc", *command, folder=folder) for command in COMMANDS]
     return printed[0].strip().splitlines()[-1].partition(": ")[2]
 

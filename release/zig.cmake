@@ -15,5 +15,7 @@ set(CMAKE_SYSTEM_NAME ${CMAKE_SYSTEM_NAME_${system}})
 set(CMAKE_CXX_COMPILER ${ZIG} c++ -target ${ZIG_TARGET} -s)
 set(CMAKE_CXX_ARCHIVE_CREATE "${ZIG} ar qc <TARGET> <OBJECTS>")
 set(CMAKE_CXX_ARCHIVE_FINISH "${ZIG} ranlib <TARGET>")
-# The library is linked as it is installed: its rpath cannot be changed later on a machine of another system.
+# The library is linked as it is installed: its paths cannot be changed later on a machine of another system.
 set(CMAKE_BUILD_WITH_INSTALL_RPATH ON)
+set(CMAKE_BUILD_WITH_INSTALL_NAME_DIR ON)
+set(CMAKE_INSTALL_NAME_DIR "@rpath")
