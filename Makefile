@@ -14,7 +14,10 @@ SEED ?= $(NOW)
 NOW := $(shell date +%s)
 CONFIGURE = $(BIN)/cmake -S custom_ops -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) -DONNXDC_TESTS=ON
 
-.PHONY: demo test check-all clang fuzz test-js test-neon tsan valgrind lint clean
+# Here a native library that does not build is an error; a user's installation does without it.
+export ONNXDC_REQUIRE_NATIVE := 1
+
+.PHONY: demo test check-all clang fuzz test-js test-neon tsan valgrind lint wheels release-check matrix clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -81,8 +84,20 @@ lint: $(VENV)/tested
 	$(BIN)/mypy
 	find custom_ops -name '*.cc' -o -name '*.h' | xargs $(BIN)/clang-format --dry-run --Werror
 
+# A source distribution, and from it the wheels for each system, in dist/: docs/install.md.
+wheels: $(VENV)/release
+	$(BIN)/python release/wheels.py dist
+
+# Whether what is in dist/ can be given to others.
+release-check: $(VENV)/release
+	$(BIN)/python release/check.py dist
+
+# The versions of Python that are installed here, each with the oldest and the newest packages that pyproject.toml allows.
+matrix: $(VENV)/release
+	$(BIN)/python release/matrix.py
+
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) build dist
 
 # The package with its native library, editable: Python changes need no reinstall; C++ changes do (and get one), and so do
 # Python files that come or go, which change their folder.
@@ -95,6 +110,10 @@ $(VENV)/installed: pyproject.toml $(shell find custom_ops -name '*.cc' -o -name 
 
 $(VENV)/tested: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+$(VENV)/release: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
 	touch $@
 
 # The C++ unit tests, under AddressSanitizer and UndefinedBehaviorSanitizer.

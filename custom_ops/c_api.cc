@@ -7,9 +7,10 @@
 #include <string>
 
 #include "decoder/decode.h"
+#include "include/onnxdc.h"
 #include "isa/isa.h"
 
-#define ONNXDC_EXPORT extern "C" __attribute__((visibility("default")))
+#define ONNXDC_EXPORT extern "C" ONNXDC_API
 
 namespace {
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "abi/ort_c_api.h"
+#include "include/onnxdc.h"
 #include "isa/isa.h"
 #include "ops/conv.h"
 #include "ops/gather.h"
@@ -79,7 +80,6 @@ OrtStatus* register_ops(OrtSessionOptions* options, const OrtApiBase& base) {
 }  // namespace
 }  // namespace onnxdc
 
-extern "C" __attribute__((visibility("default"))) OrtStatus* RegisterCustomOps(OrtSessionOptions* options,
-                                                                               const OrtApiBase* base) {
+extern "C" OrtStatus* RegisterCustomOps(OrtSessionOptions* options, const OrtApiBase* base) {
     return onnxdc::register_ops(options, *base);
 }

@@ -95,6 +95,10 @@ class NativeError(OnnxdcError):
     """The native library is missing, does not load, or does not support the instruction set asked for."""
 
 
+class OnnxruntimeError(OnnxdcError, ImportError):
+    """onnxruntime does not import: it is damaged, lacks a library of the system, or does not go with this numpy."""
+
+
 class WorkersError(OnnxdcError):
     """The workers that the work is to go to cannot be reached, are gone, or cannot do it."""
 

@@ -1,7 +1,5 @@
 #include "expand/expand.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cstring>
 #include <new>
@@ -12,6 +10,7 @@
 #include "expand/files.h"
 #include "expand/plan.h"
 #include "expand/rewrite.h"
+#include "expand/system.h"
 
 namespace onnxdc::expansion {
 namespace {
@@ -95,9 +94,9 @@ private:
 
     // Whether what the model says of external data is right for a file there, too.
     bool lies_in_same_folder(const std::string& path) const {
-        struct stat own, other;
-        return stat(folder_.c_str(), &own) == 0 && stat(folder_of(path).c_str(), &other) == 0 &&
-               own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+        system::Status own, other;
+        return system::get_status(folder_, &own) && system::get_status(folder_of(path), &other) &&
+               own.is_same_file(other);
     }
 
     void move_external_data(Graph* graph) {
@@ -169,7 +168,7 @@ Buffer expand_buffer(Bytes model, const Limits& limits) {
 }
 
 void expand_file(const std::string& model_path, const std::string& out_path, const Limits& limits) {
-    FileExpansion(model_path, limits).write(out_path);
+    FileExpansion(system::normal(model_path), limits).write(system::normal(out_path));
 }
 
 }  // namespace onnxdc::expansion

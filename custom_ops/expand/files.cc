@@ -1,12 +1,7 @@
 #include "expand/files.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
-#include <climits>
-#include <cstdlib>
 #include <cstring>
 #include <random>
 
@@ -14,13 +9,6 @@ namespace onnxdc::expansion {
 namespace {
 
 constexpr size_t kBuffer = 1 << 18;  // bytes, a choice: fewer are gathered before they are written
-constexpr size_t kMostAtOnce = 1 << 30;
-constexpr uint64_t kStatBlock = 512;  // the unit of st_blocks
-
-std::string real_path(const std::string& path) {
-    const std::unique_ptr<char, void (*)(void*)> real(realpath(path.c_str(), nullptr), std::free);
-    return real ? real.get() : path;
-}
 
 bool lies_in(const std::string& path, const std::string& folder) {
     return folder == "/" ||
@@ -29,11 +17,10 @@ bool lies_in(const std::string& path, const std::string& folder) {
 
 // Whether a location is a path down from a folder.
 bool leads_down(const std::string& location) {
-    if (location.empty() || location[0] == '/' || location.find('\0') != std::string::npos) return false;
+    if (location.empty() || location[0] == '/') return false;
+    if (location.find_first_of(system::kNeverInNames) != std::string::npos) return false;
     return ("/" + location + "/").find("/../") == std::string::npos;
 }
-
-bool is_same(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
 
 }  // namespace
 
@@ -48,38 +35,22 @@ std::string name_of(const std::string& path) {
 }
 
 InputFile::InputFile(const std::string& path, onnxdc_result result) : path_(path), result_(result) {
-    // A pipe that nobody writes to must not hold us up.
-    descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor_ < 0 || fstat(descriptor_, &status_) != 0) {
+    descriptor_ = system::open_for_reading(path);
+    if (descriptor_ < 0 || !system::get_status(descriptor_, &status_)) {
         const std::string why = std::strerror(errno);
-        if (descriptor_ >= 0) close(descriptor_);
+        if (descriptor_ >= 0) system::close_file(descriptor_);
         throw Failure{result, shown(path) + ": " + why};
     }
-    if (S_ISREG(status_.st_mode)) return;
-    close(descriptor_);
+    if (status_.is_regular) return;
+    system::close_file(descriptor_);
     throw Failure{result, shown(path) + ": expected a regular file"};
 }
 
-InputFile::~InputFile() { close(descriptor_); }
-
-uint64_t InputFile::stored_nbytes() const {
-    return std::min(size(), static_cast<uint64_t>(status_.st_blocks) * kStatBlock);
-}
-
-bool InputFile::is(const struct stat& other) const { return is_same(status_, other); }
-
-std::string InputFile::real_path() const {
-    char real[PATH_MAX];
-    const std::string link = "/proc/self/fd/" + std::to_string(descriptor_);
-    const ssize_t size = readlink(link.c_str(), real, sizeof real);
-    if (size > 0 && static_cast<size_t>(size) < sizeof real) return {real, static_cast<size_t>(size)};
-    return expansion::real_path(path_);
-}
+InputFile::~InputFile() { system::close_file(descriptor_); }
 
 void InputFile::read(uint64_t offset, size_t size, uint8_t* out) const {
     while (size > 0) {
-        const ssize_t got = pread(descriptor_, out, std::min(size, kMostAtOnce), static_cast<off_t>(offset));
-        if (got < 0 && errno == EINTR) continue;
+        const ptrdiff_t got = system::read_at(descriptor_, offset, out, size);
         if (got <= 0) {
             const char* why = got < 0 ? std::strerror(errno) : "it ends too early";
             throw Failure{result_, shown(path_) + ": " + why};
@@ -92,7 +63,7 @@ void InputFile::read(uint64_t offset, size_t size, uint8_t* out) const {
 
 FolderData::FolderData(const std::string& model_path, Budget* budget) : budget_(budget) {
     const std::string named = folder_of(model_path);
-    folders_ = {named, expansion::real_path(named), folder_of(expansion::real_path(model_path))};
+    folders_ = {named, system::real_path(named), folder_of(system::real_path(model_path))};
 }
 
 const InputFile& FolderData::open(std::string_view location, std::string_view tensor) {
@@ -102,7 +73,7 @@ const InputFile& FolderData::open(std::string_view location, std::string_view te
     const Failure outside{ONNXDC_EXTERNAL_DATA, where + ": expected a path below the folder of the model"};
     if (!leads_down(name)) throw outside;
     std::string folder = folders_.front();
-    if (access((folder + "/" + name).c_str(), F_OK) != 0) folder = folders_.back();
+    if (!system::exists(folder + "/" + name)) folder = folders_.back();
     auto file = std::make_unique<InputFile>(folder + "/" + name, ONNXDC_EXTERNAL_DATA);
     const std::string real = file->real_path();
     if (std::none_of(folders_.begin(), folders_.end(), [&](const std::string& one) { return lies_in(real, one); }))
@@ -124,7 +95,7 @@ std::vector<uint8_t> FolderData::read(const Location& location, std::string_view
     return bytes;
 }
 
-bool FolderData::has_opened(const struct stat& file) const {
+bool FolderData::has_opened(const system::Status& file) const {
     return std::any_of(files_.begin(), files_.end(), [&](const auto& one) { return one.second->is(file); });
 }
 
@@ -133,22 +104,21 @@ std::vector<uint8_t> NoData::read(const Location&, std::string_view name, uint64
                   shown(name) + ": its data lie outside of the model, which takes onnxdc_expand_file"};
 }
 
-OutputFile::OutputFile(const std::string& path) : path_(expansion::real_path(path)) {
-    replaces_ = stat(path_.c_str(), &replaced_) == 0;
-    if (replaces_ && !S_ISREG(replaced_.st_mode))
+OutputFile::OutputFile(const std::string& path) : path_(system::real_path(path)) {
+    replaces_ = system::get_status(path_, &replaced_);
+    if (replaces_ && !replaced_.is_regular)
         throw Failure{ONNXDC_FILE, shown(path) + ": expected a regular file, or none"};
-    // Nobody may read it who might not be allowed to read what it becomes.
-    const mode_t mode = replaces_ ? 0600 : 0666;
     std::random_device random;
     temporary_ = folder_of(path_) + "/.onnxdc." + std::to_string(random()) + std::to_string(random()) + ".tmp";
-    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    // Nobody may read it who might not be allowed to read what it becomes.
+    descriptor_ = system::create_file(temporary_, replaces_);
     if (descriptor_ < 0) throw Failure{ONNXDC_FILE, shown(path) + ": " + std::strerror(errno)};
     buffer_.reserve(kBuffer);
 }
 
 OutputFile::~OutputFile() {
-    if (descriptor_ >= 0) close(descriptor_);
-    if (!temporary_.empty()) unlink(temporary_.c_str());
+    close();
+    if (!temporary_.empty()) system::remove_file(temporary_);
 }
 
 void OutputFile::fail(const char* what) const {
@@ -157,12 +127,16 @@ void OutputFile::fail(const char* what) const {
 
 void OutputFile::write_all(const uint8_t* data, size_t size) {
     while (size > 0) {
-        const ssize_t done = ::write(descriptor_, data, std::min(size, kMostAtOnce));
-        if (done < 0 && errno == EINTR) continue;
+        const ptrdiff_t done = system::write_some(descriptor_, data, size);
         if (done < 0) fail("cannot be written");
         data += done;
         size -= static_cast<size_t>(done);
     }
+}
+
+void OutputFile::close() {
+    if (descriptor_ >= 0) system::close_file(descriptor_);
+    descriptor_ = -1;
 }
 
 void OutputFile::flush() {
@@ -180,19 +154,15 @@ void OutputFile::write(Bytes bytes) {
 
 void OutputFile::seek(uint64_t offset) {
     flush();
-    if (lseek(descriptor_, static_cast<off_t>(offset), SEEK_SET) < 0) fail("cannot be written");
+    if (!system::seek_to(descriptor_, offset)) fail("cannot be written");
 }
 
 void OutputFile::finish() {
     flush();
-    if (replaces_) {
-        // Only root may give files away, and it is no matter if nobody else does.
-        const bool given = fchown(descriptor_, replaced_.st_uid, replaced_.st_gid) == 0;
-        const mode_t mode = replaced_.st_mode & (given ? 0777 : 0700);
-        if (fchmod(descriptor_, mode) != 0) fail("cannot be written");
-    }
-    if (fsync(descriptor_) != 0) fail("cannot be written");
-    if (rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot be put in its place");
+    if (replaces_ && !system::take_over_owner(descriptor_, replaced_)) fail("cannot be written");
+    if (!system::sync_file(descriptor_)) fail("cannot be written");
+    close();
+    if (!system::move_over(temporary_, path_)) fail("cannot be put in its place");
     temporary_.clear();
 }
 

@@ -1,8 +1,6 @@
 // Files of a model: read as a whole or in parts, and written under another name first.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <map>
 #include <memory>
 #include <string>
@@ -11,6 +9,7 @@
 
 #include "expand/failure.h"
 #include "expand/payload.h"
+#include "expand/system.h"
 #include "expand/tensor.h"
 #include "expand/weight.h"
 
@@ -27,12 +26,12 @@ public:
     InputFile(const InputFile&) = delete;
     InputFile& operator=(const InputFile&) = delete;
 
-    uint64_t size() const { return static_cast<uint64_t>(status_.st_size); }
+    uint64_t size() const { return status_.nbytes; }
     // The bytes that it takes on the disk, fewer than its size if it has holes.
-    uint64_t stored_nbytes() const;
-    bool is(const struct stat& other) const;
+    uint64_t stored_nbytes() const { return status_.stored_nbytes; }
+    bool is(const system::Status& other) const { return status_.is_same_file(other); }
     // Where it lies, with all links followed.
-    std::string real_path() const;
+    std::string real_path() const { return system::real_path(descriptor_, path_); }
     // A Failure if it ends before.
     void read(uint64_t offset, size_t size, uint8_t* out) const;
 
@@ -40,7 +39,7 @@ private:
     const std::string path_;
     const onnxdc_result result_;
     int descriptor_ = -1;
-    struct stat status_{};
+    system::Status status_;
 };
 
 // External data: files below the folder of a model, or below that of the file that the model links to.
@@ -55,7 +54,7 @@ public:
     const InputFile& open(std::string_view location, std::string_view tensor);
 
     // Whether one of the files that were opened is this one.
-    bool has_opened(const struct stat& file) const;
+    bool has_opened(const system::Status& file) const;
 
 private:
     std::vector<std::string> folders_;
@@ -80,7 +79,7 @@ public:
 
     // Whether there is a file that is going to be replaced, and which.
     bool replaces() const { return replaces_; }
-    const struct stat& replaced() const { return replaced_; }
+    const system::Status& replaced() const { return replaced_; }
 
     void write(Bytes bytes);
     // Goes on at a later offset; what is in between is zero.
@@ -90,13 +89,14 @@ public:
 
 private:
     [[noreturn]] void fail(const char* what) const;
+    void close();
     void flush();
     void write_all(const uint8_t* data, size_t size);
 
     std::string path_, temporary_;
     int descriptor_ = -1;
     bool replaces_ = false;
-    struct stat replaced_{};
+    system::Status replaced_;
     std::vector<uint8_t> buffer_;
 };
 

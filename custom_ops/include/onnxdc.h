@@ -15,7 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__GNUC__)
+#if defined(_WIN32) && defined(ONNXDC_BUILDS_LIBRARY)
+#define ONNXDC_API __declspec(dllexport)
+#elif defined(_WIN32)
+#define ONNXDC_API __declspec(dllimport)
+#elif defined(__GNUC__)
 #define ONNXDC_API __attribute__((visibility("default")))
 #else
 #define ONNXDC_API

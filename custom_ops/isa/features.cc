@@ -1,22 +1,52 @@
 #include "isa/features.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace onnxdc {
 
-Features processor_features() {
-    Features features = 0;
-    [[maybe_unused]] const auto add = [&](Features feature, bool is_there) { features |= is_there ? feature : 0; };
 #if defined(__x86_64__)
-    // This also asks whether the operating system saves the wide registers.
-    add(feature::kAvx2, __builtin_cpu_supports("avx2"));
-    add(feature::kFma, __builtin_cpu_supports("fma"));
-    add(feature::kAvx512f, __builtin_cpu_supports("avx512f"));
-    add(feature::kAvx512bw, __builtin_cpu_supports("avx512bw"));
-    add(feature::kAvx512dq, __builtin_cpu_supports("avx512dq"));
-    add(feature::kAvx512vl, __builtin_cpu_supports("avx512vl"));
-#elif defined(__aarch64__)
-    add(feature::kNeon, true);  // part of every AArch64 processor
-#endif
+
+// Asked of the processor itself: __builtin_cpu_supports() needs a part of the compiler's runtime that not every system
+// gets from it, and says no to everything there.
+Features processor_features() {
+    constexpr uint32_t kOsxsave = 1u << 27, kFma = 1u << 12;        // leaf 1, ecx
+    constexpr uint32_t kAvx2 = 1u << 5, kAvx512f = 1u << 16;        // leaf 7, ebx
+    constexpr uint32_t kAvx512dq = 1u << 17, kAvx512bw = 1u << 30;  // leaf 7, ebx
+    constexpr uint32_t kAvx512vl = 1u << 31;                        // leaf 7, ebx
+    constexpr uint32_t kSavesAvx = 0x06, kSavesAvx512 = 0xe6;       // of XCR0: which registers are saved
+    uint32_t eax, ebx, ecx, edx;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & kOsxsave)) return 0;
+    const bool fma = ecx & kFma;
+    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return 0;
+
+    // The operating system must save the wide registers when it switches between threads.
+    uint32_t saved, upper;
+    __asm__("xgetbv" : "=a"(saved), "=d"(upper) : "c"(0));
+    Features features = 0;
+    const auto add = [&](Features feature, bool is_there) { features |= is_there ? feature : 0; };
+    if (has_all(saved, kSavesAvx)) {
+        add(feature::kFma, fma);
+        add(feature::kAvx2, ebx & kAvx2);
+    }
+    if (has_all(saved, kSavesAvx512)) {
+        add(feature::kAvx512f, ebx & kAvx512f);
+        add(feature::kAvx512bw, ebx & kAvx512bw);
+        add(feature::kAvx512dq, ebx & kAvx512dq);
+        add(feature::kAvx512vl, ebx & kAvx512vl);
+    }
     return features;
 }
+
+#elif defined(__aarch64__)
+
+Features processor_features() { return feature::kNeon; }  // part of every AArch64 processor
+
+#else
+
+Features processor_features() { return 0; }
+
+#endif
 
 }  // namespace onnxdc

@@ -1,4 +1,5 @@
-// The choice of an instruction set, and of kernels for it: what is forced runs, and what cannot run is refused.
+// What the processor has, as the compiler's own runtime finds it; the choice of an instruction set, and of kernels for
+// it: what is forced runs, and what cannot run is refused.
 #include <cstdlib>
 #include <cstring>
 
@@ -11,6 +12,18 @@
 using namespace onnxdc;
 
 namespace {
+
+void test_features_are_those_that_the_compiler_finds() {
+#if defined(__x86_64__) && defined(__linux__)
+    const Features features = processor_features();
+    CHECK(has_all(features, feature::kAvx2) == bool(__builtin_cpu_supports("avx2")));
+    CHECK(has_all(features, feature::kFma) == bool(__builtin_cpu_supports("fma")));
+    CHECK(has_all(features, feature::kAvx512f) == bool(__builtin_cpu_supports("avx512f")));
+    CHECK(has_all(features, feature::kAvx512bw) == bool(__builtin_cpu_supports("avx512bw")));
+    CHECK(has_all(features, feature::kAvx512dq) == bool(__builtin_cpu_supports("avx512dq")));
+    CHECK(has_all(features, feature::kAvx512vl) == bool(__builtin_cpu_supports("avx512vl")));
+#endif
+}
 
 void test_scalar_is_the_last_resort() { CHECK(supported_isas().back() == Isa::kScalar); }
 
@@ -80,6 +93,7 @@ void test_each_supported_one_has_kernels_of_its_own() {
 }  // namespace
 
 int main() {
+    test_features_are_those_that_the_compiler_finds();
     test_scalar_is_the_last_resort();
     test_each_supported_one_can_be_forced();
     test_nothing_forced_is_the_fastest();

@@ -6,11 +6,19 @@
 // open_models() and unpack() have all that a program needs of onnxdc.
 #include <onnxdc.h>
 #include <onnxruntime_c_api.h>
+
+#ifdef _WIN32
+#include <windows.h>
+// After the header that it builds on.
+#include <psapi.h>
+#else
 #include <sys/resource.h>
+#endif
 
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <stdexcept>
@@ -68,7 +76,7 @@ OrtSession* open_unpacked(const OrtEnv* env, const OrtSessionOptions* options, c
 
 OrtSession* open_directly(const OrtEnv* env, const OrtSessionOptions* options, const char* path) {
     OrtSession* session;
-    check(ort->CreateSession(env, path, options, &session));
+    check(ort->CreateSession(env, std::filesystem::path(path).c_str(), options, &session));
     return session;
 }
 
@@ -199,6 +207,17 @@ struct Usage {
     double seconds, megabytes;
 
     Usage() {
+#ifdef _WIN32
+        FILETIME created, ended, kernel, user;
+        GetProcessTimes(GetCurrentProcess(), &created, &ended, &kernel, &user);
+        const auto of = [](const FILETIME& time) {
+            return 1e-7 * (4294967296.0 * time.dwHighDateTime + time.dwLowDateTime);
+        };
+        seconds = of(user) + of(kernel);
+        PROCESS_MEMORY_COUNTERS memory;
+        GetProcessMemoryInfo(GetCurrentProcess(), &memory, sizeof memory);
+        megabytes = static_cast<double>(memory.PeakWorkingSetSize) / 1e6;
+#else
         rusage usage;
         getrusage(RUSAGE_SELF, &usage);
         const auto of = [](const timeval& time) {
@@ -206,6 +225,7 @@ struct Usage {
         };
         seconds = of(usage.ru_utime) + of(usage.ru_stime);
         megabytes = static_cast<double>(usage.ru_maxrss) / 1e3;
+#endif
     }
 };
 

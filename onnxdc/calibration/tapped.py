@@ -8,12 +8,12 @@ from typing import Final
 
 import numpy as np
 import onnx_ir as ir
-import onnxruntime
 
 from onnxdc.evaluate.runner import Runner, session_options
 from onnxdc.evaluate.spread import items_of
 from onnxdc.model_io.feeds import Feed, input_specs
 from onnxdc.runtime import session
+from onnxdc.runtime.ort import onnxruntime
 
 MODEL: Final = "the model"  # what messages call it
 

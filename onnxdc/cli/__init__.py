@@ -18,12 +18,24 @@ __all__ = ["cli", "main"]
 
 def main() -> None:
     """Run the command line: the entry point of ``onnxdc`` and of ``python -m onnxdc``."""
-    sys.exit(supervise(_command_line))
+    sys.exit(supervise(_print_version if sys.argv[1:] == ["--version"] else _command_line))
+
+
+def _print_version() -> None:
+    """Print what ``--version`` prints, without the second that everything else takes to load."""
+    import onnxdc
+
+    print(f"onnxdc {onnxdc.__version__}")
 
 
 def _command_line() -> None:
-    from onnxdc.cli.commands import cli
+    from onnxdc.errors import OnnxruntimeError
 
+    try:
+        from onnxdc.cli.commands import cli
+    except OnnxruntimeError as error:
+        print(f"onnxdc: error: {error}", file=sys.stderr)
+        sys.exit(1)
     sys.stdout = sys.stdout or os.fdopen(1, "w")  # one that is closed leads to nowhere by now
     sys.stderr = sys.stderr or os.fdopen(2, "w")
     for stream in (sys.stdout, sys.stderr):

@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDING = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))  # not on Windows
 GRACE = 2.0  # seconds that the command has to end by itself
 _PATIENCE = 0.5  # seconds after which a second signal means "now": `timeout` and terminals send one twice
 _REPORT = "please report it with the command"
@@ -31,14 +31,15 @@ _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux
 def supervise(command: Callable[[], None]) -> int:
     """Run a command in a child process and return its exit code: 128 + the signal if one ended it.
 
-    In a process that has loaded libraries already, which only a Python program that calls this has, it runs there.
+    In a process that has loaded libraries already, which only a Python program that calls this has, it runs there; and
+    so it does on Windows, which has no fork.
 
     Args:
         command: What is run; it may raise SystemExit.
     """
     _occupy_streams()
     heeded = {number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN}  # nohup wants it so
-    if any(name in sys.modules for name in _THREADED):
+    if not hasattr(os, "fork") or any(name in sys.modules for name in _THREADED):
         return _run(command, heeded, set())
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*heeded, signal.SIGCHLD, signal.SIGALRM})
     signal.signal(signal.SIGCHLD, lambda *_: None)  # one that is ignored could not be waited for
@@ -136,11 +137,12 @@ def _run(command: Callable[[], None], heeded: set[signal.Signals], mask: set[int
         stopped.append(number)
         raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         for number in heeded:
             signal.signal(number, stop)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if hasattr(os, "fork"):
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         code = _code_of(command, stopped)
         _ignore(heeded)
     except (KeyboardInterrupt, SystemExit):  # between the lines

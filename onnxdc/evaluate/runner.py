@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime
 
 from onnxdc import model_io
 from onnxdc.domain.compressed import is_compressed
@@ -17,6 +16,7 @@ from onnxdc.errors import LimitError, ModelError
 from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import Feed, forget_impossible_sizes
 from onnxdc.runtime import session, why_not_native
+from onnxdc.runtime.ort import onnxruntime
 
 _QUIET: Final = 4  # of onnxruntime's log: what it refuses comes back as an exception too
 _REASON: Final = 300  # characters that are shown of it

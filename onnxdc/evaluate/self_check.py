@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 import onnx_ir as ir
-import onnxruntime
 from numpy.typing import NDArray
 
 from onnxdc import model_io
@@ -24,6 +23,7 @@ from onnxdc.model_io.feeds import Feed, input_specs
 from onnxdc.passes.decode import charge_portable, has_integers
 from onnxdc.report.integer_check import lost_operators
 from onnxdc.runtime import session, why_not_native
+from onnxdc.runtime.ort import onnxruntime
 from onnxdc.shown import shown
 
 _CLOSE: Final = 1e-4  # relative to the largest output: sums in another order, as between native and portable runs

@@ -74,7 +74,7 @@ def temporary_file(target: Path) -> Iterator[BufferedRandom]:
 
 
 def put(file: IO[bytes], place: Path, *, like: Path) -> None:
-    """Rename a file of ``temporary_file`` to ``place`` once it is on the disk, with the rights of the file ``like``.
+    """Close and rename a file of ``temporary_file`` once it is on the disk, with the rights of the file ``like``.
 
     Everything is done to the name, as somebody may have put a file of his own there: safetensors does.
     """
@@ -82,8 +82,9 @@ def put(file: IO[bytes], place: Path, *, like: Path) -> None:
     check_replaceable(place)
     with contextlib.suppress(FileNotFoundError):
         _take_rights(file.name, os.stat(like))
-    with open(file.name, "rb") as written:
+    with open(file.name, "r+b") as written:  # which Windows wants of a file that it writes to the disk
         os.fsync(written.fileno())
+    file.close()  # Windows renames no file that is open
     os.replace(file.name, place)
     sync_folder(place.parent)
 
@@ -106,7 +107,7 @@ def _take_rights(name: str, old: os.stat_result) -> None:
 def sync_folder(folder: Path) -> None:
     """Bring the names in a folder to the disk, where the file system can."""
     with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
         try:
             os.fsync(descriptor)
         finally:

@@ -16,10 +16,12 @@ from onnxdc.errors import FormatError, NativeError
 from onnxdc.numeric.weight import CompressedWeight
 from onnxdc.runtime.elf import check_whole
 
-_FILE = "libonnxdc_ops.dylib" if sys.platform == "darwin" else "libonnxdc_ops.so"
+_FILES = {"darwin": "libonnxdc_ops.dylib", "win32": "onnxdc_ops.dll"}
+_FILE = _FILES.get(sys.platform, "libonnxdc_ops.so")
 _INTERFACE = 3  # the version of custom_ops/c_api.cc that this file is written for
 _TEXT_BYTES = 512  # of a message, a choice: the library cuts longer ones
 _SUCCESS = 0
+ISA_VARIABLE = "ONNXDC_ISA"  # of the environment: the instruction set that is to be used
 
 
 class _Tensor(ctypes.Structure):
@@ -49,7 +51,7 @@ def library_path() -> str:
     """Return the file to give to ``SessionOptions.register_custom_ops_library``.
 
     Raises:
-        NativeError: The package is used without having been installed, so the library was never built.
+        NativeError: The package was installed without its library, or is used without having been installed.
     """
     return str(_installed("lib", _FILE))
 
@@ -69,7 +71,10 @@ def _installed(folder: str, name: str) -> Path:
         path = Path(root) / folder / name
         if path.is_file():
             return path
-    raise NativeError(f"{name} is not in {' or '.join(onnxdc.__path__)}: install onnxdc with pip, which builds it")
+    raise NativeError(
+        f"{name} is not in {' or '.join(onnxdc.__path__)}: onnxdc was installed without its native library; "
+        "`onnxdc doctor` says what to do"
+    )
 
 
 def isa() -> str:
@@ -183,12 +188,14 @@ def _load(path: str) -> ctypes.CDLL:
         ("onnxdc_decode_weight", ctypes.c_int32, [group, ctypes.c_void_p, text, size]),
         ("onnxdc_isa", ctypes.c_int32, [text, size]),
         ("onnxdc_supported_isas", ctypes.c_int32, [text, size]),
+        ("onnxdc_version", ctypes.c_char_p, []),
     ):
         function = getattr(library, name, None)
         if function is None:
             raise _of_another_version(path, f"a function {name}, got none")
         function.restype = result
         function.argtypes = arguments
+    _check_version(library, path)
     return library
 
 
@@ -205,6 +212,12 @@ def _check_interface(library: ctypes.CDLL, path: str) -> None:
     else:
         return
     raise _of_another_version(path, difference)
+
+
+def _check_version(library: ctypes.CDLL, path: str) -> None:
+    version = library.onnxdc_version().decode(errors="backslashreplace")
+    if version != onnxdc.__version__:
+        raise _of_another_version(path, f"version {onnxdc.__version__}, got {version}")
 
 
 def _of_another_version(path: str, difference: str) -> NativeError:

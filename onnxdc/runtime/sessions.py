@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias
 
-import onnxruntime
-
 from onnxdc import model_io
 from onnxdc.domain.compressed import is_compressed
 from onnxdc.domain.limits import Limit
@@ -20,6 +18,7 @@ from onnxdc.numeric import decoding
 from onnxdc.passes.decode import Decoder, charge_portable, decode_dense_nodes
 from onnxdc.runtime import native as library
 from onnxdc.runtime.loan import on_loan
+from onnxdc.runtime.ort import onnxruntime
 from onnxdc.shown import MESSAGE_LENGTH, shown
 
 Native: TypeAlias = bool | Literal["auto"]

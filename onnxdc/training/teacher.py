@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import onnxruntime
 import torch
 
 from onnxdc import model_io
@@ -14,6 +13,7 @@ from onnxdc.hooks.reading import model_digest
 from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import InputSpec, input_specs
 from onnxdc.runtime import session
+from onnxdc.runtime.ort import onnxruntime
 from onnxdc.training.outputs import bypass_activation, logits
 
 

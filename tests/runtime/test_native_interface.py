@@ -7,6 +7,7 @@ import ctypes
 
 import pytest
 
+import onnxdc
 from onnxdc import native
 from onnxdc.errors import NativeError
 
@@ -29,6 +30,12 @@ def test_another_version_is_an_error(monkeypatch):
     path, version = native.library_path(), native._INTERFACE
     monkeypatch.setattr(native, "_INTERFACE", version + 1)
     assert message_of(path) == expected_message(path, f"interface {version + 1}, got {version}")
+
+
+def test_a_library_of_another_release_is_an_error(monkeypatch):
+    path, version = native.library_path(), onnxdc.__version__
+    monkeypatch.setattr(onnxdc, "__version__", "9.9.9")
+    assert message_of(path) == expected_message(path, f"version 9.9.9, got {version}")
 
 
 def test_a_library_that_does_not_say_is_of_interface_1():

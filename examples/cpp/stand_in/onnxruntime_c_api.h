@@ -8,6 +8,12 @@
 
 #define ORT_API_VERSION 17
 
+#ifdef _WIN32
+#define ORTCHAR_T wchar_t
+#else
+#define ORTCHAR_T char
+#endif
+
 extern "C" {
 
 struct OrtStatus;  // null: success; else owned by the one who received it
@@ -38,7 +44,7 @@ struct OrtApi {
     const char* (*GetErrorMessage)(const OrtStatus* status);  // slot 2
     OrtStatus* (*CreateEnv)(OrtLoggingLevel level, const char* name, OrtEnv** out);
     void* room4[3];
-    OrtStatus* (*CreateSession)(const OrtEnv* env, const char* path, const OrtSessionOptions* options,
+    OrtStatus* (*CreateSession)(const OrtEnv* env, const ORTCHAR_T* path, const OrtSessionOptions* options,
                                 OrtSession** out);  // slot 7
     OrtStatus* (*CreateSessionFromArray)(const OrtEnv* env, const void* model, size_t size,
                                          const OrtSessionOptions* options, OrtSession** out);
