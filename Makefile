@@ -14,7 +14,7 @@ SEED ?= $(NOW)
 NOW := $(shell date +%s)
 CONFIGURE = $(BIN)/cmake -S custom_ops -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) -DONNXDC_TESTS=ON
 
-.PHONY: demo test check-all clang fuzz test-js test-neon tsan valgrind lint clean
+.PHONY: demo test check-all docs clang fuzz test-js test-neon tsan valgrind lint clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -75,6 +75,10 @@ test-neon: $(VENV)/tested
 	$(BIN)/cmake --build $(NEON)
 	$(BIN)/ctest --test-dir $(NEON) --output-on-failure
 
+# The site, from docs/ and mkdocs.yml: build/site/index.html.
+docs: $(VENV)/tested
+	$(BIN)/mkdocs build --strict
+
 lint: $(VENV)/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -94,7 +98,7 @@ $(VENV)/installed: pyproject.toml $(shell find custom_ops -name '*.cc' -o -name 
 	touch $@
 
 $(VENV)/tested: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,docs]'
 	touch $@
 
 # The C++ unit tests, under AddressSanitizer and UndefinedBehaviorSanitizer.
