@@ -17,7 +17,7 @@ CONFIGURE = $(BIN)/cmake -S custom_ops -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $
 # Here a native library that does not build is an error; a user's installation does without it.
 export ONNXDC_REQUIRE_NATIVE := 1
 
-.PHONY: demo test check-all clang fuzz test-js test-neon tsan valgrind lint wheels release-check matrix clean
+.PHONY: demo test check-all docs clang fuzz test-js test-neon tsan valgrind lint wheels release-check matrix clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -78,6 +78,10 @@ test-neon: $(VENV)/tested
 	$(BIN)/cmake --build $(NEON)
 	$(BIN)/ctest --test-dir $(NEON) --output-on-failure
 
+# The site, from docs/ and mkdocs.yml: build/site/index.html.
+docs: $(VENV)/tested
+	$(BIN)/mkdocs build --strict
+
 lint: $(VENV)/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -109,7 +113,7 @@ $(VENV)/installed: pyproject.toml $(shell find custom_ops -name '*.cc' -o -name 
 	touch $@
 
 $(VENV)/tested: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,docs]'
 	touch $@
 
 $(VENV)/release: $(VENV)/installed
