@@ -10,7 +10,19 @@ if TYPE_CHECKING:
     from onnxdc import errors as errors
     from onnxdc import hooks as hooks
     from onnxdc import torch as torch
-    from onnxdc.api import CompressionResult, compress, decode, encode, expand, inspect, prune, quantize, share, tune
+    from onnxdc.api import (
+        CompressionResult,
+        compress,
+        decode,
+        describe,
+        encode,
+        expand,
+        inspect,
+        prune,
+        quantize,
+        share,
+        tune,
+    )
     from onnxdc.errors import (
         FormatError,
         HookError,
@@ -25,6 +37,7 @@ if TYPE_CHECKING:
         WorkersError,
     )
     from onnxdc.evaluate import verify
+    from onnxdc.page import Page
     from onnxdc.recipe import Options, Recipe, Rule, Settings
     from onnxdc.report import Report, WeightRow
     from onnxdc.report.tuning import Tuning
@@ -46,6 +59,7 @@ __all__ = [
     "OnnxdcError",
     "OptionError",
     "Options",
+    "Page",
     "Recipe",
     "RecipeError",
     "Report",
@@ -59,6 +73,7 @@ __all__ = [
     "WorkersError",
     "compress",
     "decode",
+    "describe",
     "encode",
     "expand",
     "inspect",
@@ -77,13 +92,14 @@ __all__ = [
 _HOMES: Final = {
     "api": (
         *("CompressionResult", "compress", "decode", "encode", "expand", "inspect", "prune", "quantize", "share"),
-        "tune",
+        *("describe", "tune"),
     ),
     "errors": (
         *("FormatError", "HookError", "MissingExtraError", "ModelError", "NativeError", "OnnxdcError"),
         *("OptionError", "RecipeError", "TrainingError", "WeightError", "WorkersError"),
     ),
     "evaluate": ("verify",),
+    "page": ("Page",),
     "recipe": ("Options", "Recipe", "Rule", "Settings"),
     "report": ("Report", "WeightRow"),
     "report.tuning": ("Tuning",),

@@ -15,9 +15,9 @@ from onnxdc.cli.finetune import finetune
 from onnxdc.cli.group import Failure, Group
 from onnxdc.cli.hook import hook
 from onnxdc.cli.output import print_report, progress, show
+from onnxdc.cli.report import report
 from onnxdc.cli.tune import tune
 from onnxdc.evaluate import AGREEMENT, LIMITS, verify
-from onnxdc.model_io.feeds import load_arrays
 from onnxdc.recipe.keys import MIN_ELEMENTS
 from onnxdc.runtime import doctor
 
@@ -117,8 +117,8 @@ def inspect(model: Path, min_elements: int | None, limit: str | None, as_json: b
 @cli.command("verify")
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
-@click.option("--inputs", metavar="X.NPZ", type=click.Path(path_type=Path), help="An array for each input of A.")
-@click.option("--labels", metavar="NAME", help="The array in X.NPZ with the right class of each item.")
+@options.INPUTS
+@options.LABELS
 @click.option(
     "--tolerance",
     type=float,
@@ -150,11 +150,7 @@ def verify_command(
     Inputs are made up without --inputs. With --labels it tells how often each is right. Exits with 1 where B has NaN
     or infinities that A does not have, does not depend on the input any more, or is too far away.
     """
-    if labels is not None and inputs is None:
-        raise click.UsageError("--labels needs --inputs")
-    arrays = None if inputs is None else load_arrays(inputs, labels)
-    right = None if arrays is None or labels is None else arrays[labels]
-    verification = verify(a, b, arrays, right, **settings)
+    verification = verify(a, b, **options.given_arrays(inputs, labels), **settings)
     show(verification, as_json=as_json, quiet=quiet)
     if quiet:
         for warning in verification.warnings:
@@ -176,6 +172,7 @@ def doctor_command(as_json: bool) -> None:
 
 cli.add_command(finetune)
 cli.add_command(hook)
+cli.add_command(report)
 cli.add_command(tune)
 
 

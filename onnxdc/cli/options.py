@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from onnxdc.model_io.feeds import load_arrays
 from onnxdc.recipe import Recipe
 from onnxdc.recipe.keys import Key, Stage, keys_of
 
@@ -18,6 +19,14 @@ INPUT: Final = click.argument("model", metavar="IN", type=click.Path(path_type=P
 OUTPUT: Final = click.option(
     "-o", "--output", required=True, metavar="OUT", type=click.Path(path_type=Path), help="The file to write."
 )
+PAGE: Final = click.option(
+    "-o", "--output", required=True, metavar="HTML", type=click.Path(path_type=Path), help="The page to write."
+)
+INPUTS: Final = click.option(
+    "--inputs", metavar="X.NPZ", type=click.Path(path_type=Path), help="An array for each input; made up without."
+)
+LABELS: Final = click.option("--labels", metavar="NAME", help="The array in X.NPZ with the right class of each item.")
+DRY_RUN: Final = click.option("-n", "--dry-run", is_flag=True, help="Do and tell everything, but write nothing.")
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 QUIET: Final = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 VERBOSE: Final = click.option(
@@ -51,6 +60,14 @@ LIMIT: Final = click.option(
     help="Let the weights of a model take so much memory, such as 4GB.  [default: 256 MB, and 1,000 bytes for each "
     "byte of the file]",
 )
+
+
+def given_arrays(inputs: Path | None, labels: str | None) -> dict[str, Any]:
+    """Return the arguments ``inputs`` and ``labels`` of a verb for the options of these names."""
+    if labels is not None and inputs is None:
+        raise click.UsageError("--labels needs --inputs")
+    arrays = None if inputs is None else load_arrays(inputs, labels)
+    return {"inputs": arrays, "labels": None if arrays is None or labels is None else arrays[labels]}
 
 
 def _read_recipe(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Recipe | None:
