@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from onnxdc import api, model_io
+from onnxdc import api
 from onnxdc.api import CompressionResult
 from onnxdc.cli import budget, options
 from onnxdc.cli.finetune import finetune
 from onnxdc.cli.group import Failure, Group
 from onnxdc.cli.hook import hook
-from onnxdc.cli.output import print_report, progress, show
+from onnxdc.cli.output import print_dry_run, print_report, progress, show
 from onnxdc.cli.report import report
 from onnxdc.cli.tune import tune
 from onnxdc.evaluate import AGREEMENT, LIMITS, verify
@@ -31,6 +31,9 @@ def cli() -> None:
 @cli.command()
 @options.writes_model("prune", "share", "quantize", "encode")
 @click.option("--int8", is_flag=True, help="Quantize instead of sharing: OUT runs on int8, fast in any onnxruntime.")
+@click.option(
+    "--compare", is_flag=True, help="Tell as well what int8 of onnxruntime and a general compressor would make of IN."
+)
 @options.FOLD
 @options.CHECK
 @options.CUSTOM_OPS
@@ -180,17 +183,21 @@ def _write(
     verb: Callable[..., CompressionResult],
     *,
     model: Path,
-    output: Path,
+    output: Path | None,
+    dry_run: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
     **arguments: Any,
 ) -> None:
     """Call a verb of the library, write the model and print the report."""
-    model_io.check_output(
-        output, [model, *(path for path in map(arguments.get, ("data", "val")) if isinstance(path, Path))]
-    )
+    options.check_output(output, model, *map(arguments.get, ("data", "val")))
     with progress(quiet=quiet) as tell:
         result = verb(model, progress=tell, **arguments)
-        result.save(output)
+        if dry_run or output is None:
+            result.measure()
+        else:
+            result.save(output)
     print_report(result.report, as_json=as_json, quiet=quiet, verbose=verbose)
+    if dry_run:
+        print_dry_run(quiet=quiet)

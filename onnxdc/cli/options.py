@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from onnxdc import model_io
 from onnxdc.model_io.feeds import load_arrays
 from onnxdc.recipe import Recipe
 from onnxdc.recipe.keys import Key, Stage, keys_of
@@ -15,18 +16,38 @@ from onnxdc.recipe.keys import Key, Stage, keys_of
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Decorator = Callable[[_Command], _Command]
 
+
+def output_option(metavar: str, help_text: str, name: str = "output") -> _Decorator[Any]:
+    """Return the option that says where to write; only a dry run does without."""
+
+    def required(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+        if path is None and not context.params["dry_run"] and not context.resilient_parsing:
+            raise click.MissingParameter(ctx=context, param=parameter)
+        return path
+
+    return click.option(
+        *("-o", "--output", name),
+        metavar=metavar,
+        type=click.Path(path_type=Path),
+        callback=required,
+        help=f"{help_text}  [required]",
+    )
+
+
 INPUT: Final = click.argument("model", metavar="IN", type=click.Path(path_type=Path))
-OUTPUT: Final = click.option(
-    "-o", "--output", required=True, metavar="OUT", type=click.Path(path_type=Path), help="The file to write."
+DRY_RUN: Final = click.option(
+    *("-n", "--dry-run"),
+    is_flag=True,
+    is_eager=True,  # whether an output is needed depends on it
+    help="Do and tell everything, but write nothing; then no output is needed.",
 )
-PAGE: Final = click.option(
-    "-o", "--output", required=True, metavar="HTML", type=click.Path(path_type=Path), help="The page to write."
-)
+OUTPUT: Final = output_option("OUT", "The file to write.")
+PAGE: Final = output_option("HTML", "The page to write.")
+FOLDER: Final = output_option("FOLDER", "The folder to write.")
 INPUTS: Final = click.option(
     "--inputs", metavar="X.NPZ", type=click.Path(path_type=Path), help="An array for each input; made up without."
 )
 LABELS: Final = click.option("--labels", metavar="NAME", help="The array in X.NPZ with the right class of each item.")
-DRY_RUN: Final = click.option("-n", "--dry-run", is_flag=True, help="Do and tell everything, but write nothing.")
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 QUIET: Final = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 VERBOSE: Final = click.option(
@@ -60,6 +81,16 @@ LIMIT: Final = click.option(
     help="Let the weights of a model take so much memory, such as 4GB.  [default: 256 MB, and 1,000 bytes for each "
     "byte of the file]",
 )
+
+
+def check_output(output: Path | None, *sources: object) -> None:
+    """Refuse a path that cannot be written to, or is one of the files that the result is made from.
+
+    Raises:
+        ModelError: It is.
+    """
+    if output is not None:
+        model_io.check_output(output, [path for path in sources if isinstance(path, Path)])
 
 
 def given_arrays(inputs: Path | None, labels: str | None) -> dict[str, Any]:
@@ -114,4 +145,5 @@ def writes_model(*stages: Stage) -> _Decorator[Any]:
     Args:
         stages: What it does; a command without stages takes no recipe.
     """
-    return several([INPUT, OUTPUT, *((*key_options(*stages), RECIPE) if stages else ()), JSON, QUIET, VERBOSE])
+    keys = (*key_options(*stages), RECIPE) if stages else ()
+    return several([INPUT, OUTPUT, *keys, DRY_RUN, JSON, QUIET, VERBOSE])

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from onnxdc import api, model_io
+from onnxdc import api
 from onnxdc.cli import options
-from onnxdc.cli.output import progress, show
+from onnxdc.cli.output import print_dry_run, progress, show
 
 _FILE = click.Path(path_type=Path)
 
@@ -29,7 +29,7 @@ _FILE = click.Path(path_type=Path)
 def report(
     small: Path,
     model: Path | None,
-    output: Path,
+    output: Path | None,
     tune: Path | None,
     inputs: Path | None,
     labels: str | None,
@@ -44,9 +44,11 @@ def report(
     left out.
     """
     given = options.given_arrays(inputs, labels)
-    model_io.check_output(output, [path for path in (small, model, inputs, tune) if path is not None])
+    options.check_output(output, small, model, inputs, tune)
     with progress(quiet=quiet) as tell:
         page = api.describe(small, model, tune=tune, progress=tell, **given, **settings)
-        if not dry_run:
+        if not dry_run and output is not None:
             page.save(output)
     show(page, as_json=as_json, quiet=quiet)
+    if dry_run:
+        print_dry_run(quiet=quiet)
