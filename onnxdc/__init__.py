@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         compress,
         decode,
         describe,
+        diff,
         encode,
         expand,
         inspect,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from onnxdc.page import Page
     from onnxdc.recipe import Options, Recipe, Rule, Settings
     from onnxdc.report import Report, WeightRow
+    from onnxdc.report.difference import Difference
     from onnxdc.report.tuning import Tuning
     from onnxdc.report.verification import Verification
     from onnxdc.runtime import native as native
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CompressionResult",
+    "Difference",
     "FormatError",
     "HookError",
     "MissingExtraError",
@@ -74,6 +77,7 @@ __all__ = [
     "compress",
     "decode",
     "describe",
+    "diff",
     "encode",
     "expand",
     "inspect",
@@ -92,7 +96,7 @@ __all__ = [
 _HOMES: Final = {
     "api": (
         *("CompressionResult", "compress", "decode", "encode", "expand", "inspect", "prune", "quantize", "share"),
-        *("describe", "tune"),
+        *("describe", "diff", "tune"),
     ),
     "errors": (
         *("FormatError", "HookError", "MissingExtraError", "ModelError", "NativeError", "OnnxdcError"),
@@ -102,6 +106,7 @@ _HOMES: Final = {
     "page": ("Page",),
     "recipe": ("Options", "Recipe", "Rule", "Settings"),
     "report": ("Report", "WeightRow"),
+    "report.difference": ("Difference",),
     "report.tuning": ("Tuning",),
     "report.verification": ("Verification",),
     "runtime": ("native", "session"),

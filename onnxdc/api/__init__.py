@@ -2,6 +2,7 @@
 
 from onnxdc.api.compression import compress
 from onnxdc.api.describing import describe
+from onnxdc.api.differing import diff
 from onnxdc.api.quantizing import quantize
 from onnxdc.api.result import CompressionResult
 from onnxdc.api.stages import encode, prune, share
@@ -13,6 +14,7 @@ __all__ = [
     "compress",
     "decode",
     "describe",
+    "diff",
     "encode",
     "expand",
     "inspect",

@@ -11,6 +11,7 @@ import click
 from onnxdc import api
 from onnxdc.api import CompressionResult
 from onnxdc.cli import budget, options
+from onnxdc.cli.diff import diff
 from onnxdc.cli.finetune import finetune
 from onnxdc.cli.group import Failure, Group
 from onnxdc.cli.hook import hook
@@ -173,6 +174,7 @@ def doctor_command(as_json: bool) -> None:
         raise Failure("compressed models run portably only")
 
 
+cli.add_command(diff)
 cli.add_command(finetune)
 cli.add_command(hook)
 cli.add_command(report)

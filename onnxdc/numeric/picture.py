@@ -23,7 +23,7 @@ def reach_of(values: np.ndarray) -> float:
     squares = largest = 0.0
     nonzeros = 0
     for block in blocks(values.reshape(-1), CACHED):
-        wide = np.abs(block.astype(np.float64))
+        wide = np.abs(_finite(block))
         squares += float(np.square(wide).sum())
         nonzeros += int(np.count_nonzero(wide))
         largest = max(largest, float(wide.max(initial=0.0)))
@@ -40,10 +40,17 @@ def histogram(values: np.ndarray, reach: float) -> tuple[int, ...]:
     if reach <= 0:
         return tuple(counts.tolist())
     for block in blocks(values.reshape(-1), CACHED):
-        nonzero = block[block != 0].astype(np.float64)
+        nonzero = _finite(block[block != 0])
         bins = np.floor((nonzero / reach + 1) / 2 * BINS)
         counts += np.bincount(np.clip(bins, 0, BINS - 1).astype(np.int64), minlength=BINS)
     return tuple(counts.tolist())
+
+
+def _finite(block: np.ndarray) -> np.ndarray:
+    """Return the finite elements of a block as float64: what is none has no place in a picture."""
+    wide = block.astype(np.float64)
+    finite: np.ndarray = wide[np.isfinite(wide)]
+    return finite
 
 
 def value_entropy(values: np.ndarray) -> float | None:

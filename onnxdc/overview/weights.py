@@ -61,7 +61,8 @@ def _seen(row: WeightRow, weight: Weight, before: np.ndarray | None, reason: str
         return SeenWeight(row, entropy, reason=reason, before_bytes=before_bytes)
     reach = reach_of(after)
     counts = () if before is None else histogram(before, reach)
-    change = None if before is None else energy_lost(np.ascontiguousarray(before), after) ** 0.5
+    is_finite = before is not None and bool(np.isfinite(before).all() and np.isfinite(after).all())
+    change = energy_lost(np.ascontiguousarray(before), after) ** 0.5 if before is not None and is_finite else None
     return SeenWeight(row, entropy, change, Histogram(reach, counts, histogram(after, reach)), reason, before_bytes)
 
 
