@@ -125,18 +125,18 @@ def inspect(model: Path, min_elements: int | None, limit: str | None, as_json: b
 @options.LABELS
 @click.option(
     "--tolerance",
-    type=float,
+    type=click.FloatRange(min=0),
     help="Exit with 1 where A and B differ by more, relative to the largest output; without it any difference will do. "
     f"B's native and portable runs must agree to {AGREEMENT:g} in any case.",
 )
 @click.option(
     "--max-divergence",
-    type=float,
+    type=click.FloatRange(min=0),
     help="Exit with 1 where the divergence of an output is larger.  [default: at most "
     f"{', '.join(f'{limit:g} ({measure})' for measure, limit in LIMITS.items())}]",
 )
 @options.CUSTOM_OPS
-@click.option("--seed", type=int, default=0, show_default=True, help="The seed of made-up inputs.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The seed of made-up inputs.")
 @options.LIMIT
 @options.JSON
 @options.QUIET

@@ -21,7 +21,7 @@ def output_option(metavar: str, help_text: str, name: str = "output") -> _Decora
     """Return the option that says where to write; only a dry run does without."""
 
     def required(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-        if path is None and not context.params["dry_run"] and not context.resilient_parsing:
+        if path is None and not context.params.get("dry_run") and not context.resilient_parsing:
             raise click.MissingParameter(ctx=context, param=parameter)
         return path
 
@@ -114,13 +114,34 @@ RECIPE: Final = click.option(
 )
 
 
+class _Checked(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click only
+    """Values of a key of the table that are good; others are wrong usage.
+
+    Args:
+        key: The key.
+    """
+
+    def __init__(self, key: Key) -> None:
+        self._key = key
+        self._type = click.types.convert_type(key.type)
+        self.name = self._type.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value, of the type of the key."""
+        converted = self._type.convert(value, param, ctx)
+        accepts, words = self._key.check
+        if not accepts(converted):
+            self.fail(f"expected {words}, got {value}", param, ctx)
+        return converted
+
+
 def key_option(key: Key) -> _Decorator[Any]:
-    """Return the option of a key of the table, with its default in the help; the library says which values are good."""
+    """Return the option of a key of the table, with its default in the help."""
     name = f"--{key.name.replace('_', '-')}"
     help_text = f"{key.help}  [default: {key.default_text}]" if key.default_text else key.help
     if key.type is bool:
         return click.option(f"{name}/--no-{key.name.replace('_', '-')}", default=None, help=help_text)
-    return click.option(name, type=click.Choice(key.choices) if key.choices else key.type, help=help_text)
+    return click.option(name, type=click.Choice(key.choices) if key.choices else _Checked(key), help=help_text)
 
 
 def key_options(*stages: Stage) -> list[_Decorator[Any]]:

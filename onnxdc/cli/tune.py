@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from onnxdc import api
-from onnxdc.api.tuning import POINTS
+from onnxdc.api.tuning import MOST_POINTS, POINTS
 from onnxdc.cli import budget, options
 from onnxdc.cli.output import print_dry_run, progress, show
 
 _OUTPUT = options.output_option("FOLDER", "The folder to write.", "folder")
-_POINTS = click.option("--points", type=int, default=POINTS, show_default=True, help="How many models to make.")
+_POINTS = click.option(
+    "--points", type=click.IntRange(2, MOST_POINTS), default=POINTS, show_default=True, help="How many models to make."
+)
 _MEASURING = (budget.DATA, budget.VAL, budget.METRIC, _POINTS, budget.MEMORY, budget.MASK_INPUT)
 _MODELS = (options.FOLD, options.CUSTOM_OPS, *options.key_options("prune", "share", "encode"), options.RECIPE)
 
