@@ -11,6 +11,7 @@ from onnxdc.graph.constants import constant_tensor, read_constant
 from onnxdc.graph.weights import Weight
 from onnxdc.numeric.arrays import INTEGER_TYPES
 
+_ROWS: Final = frozenset({"Gather", "Slice"})
 _PRODUCTS: Final = frozenset({"MatMulInteger", "ConvInteger"})
 
 
@@ -57,13 +58,13 @@ def _spread(part: np.ndarray, axes: list[int]) -> np.ndarray:
 
 
 def _steps(value: ir.Value) -> _Steps | None:
-    """Return the steps of integers that DequantizeLinear reads, a product of integers, or a Gather before either."""
+    """Return the steps of integers that DequantizeLinear reads, or a product of integers; rows may be taken before."""
     for node, index in value.uses():
         if node.op_type == "DequantizeLinear" and index == 0:
             return _of_dequantize(node)
         if node.op_type in _PRODUCTS and index == 1:
             return _of_product(node)
-        if node.op_type == "Gather" and index == 0:
+        if node.op_type in _ROWS and index == 0:
             found = _steps(node.outputs[0])
             return found if found is None or found.scale.size == 1 else found._replace(axis=-1)
     return None

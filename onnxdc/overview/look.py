@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,10 @@ def look(
     del originals
     runs = Runs(small, original, loaded, inputs, custom_ops, limit)
     seen = [runs.timed(each) for each in seen]
+    verification = None
+    if original is not None:
+        verify_both = partial(verify, original, small, inputs, labels, custom_ops=custom_ops, limit=limit)
+        verification = runs.tried("outputs", verify_both)
     original_bytes = None if original is None or before is None else _bytes_of(original, before)
     return Overview(
         name=_name(small),
@@ -73,14 +78,12 @@ def look(
         parts=parts,
         weights=tuple(seen),
         speed=runs.speed,
-        verification=None
-        if original is None
-        else verify(original, small, inputs, labels, custom_ops=custom_ops, limit=limit),
+        verification=verification,
         held=_held(made),
         energy=runs.energy(seen, weights),
         tuning=tuning,
         again=again_of(made, "" if original is None else _name(original), _name(small)) if made else None,
-        notes=tuple(runs.notes),
+        notes=tuple(dict.fromkeys(runs.notes)),
     )
 
 

@@ -33,7 +33,7 @@ _Answer = TypeVar("_Answer")
 class Runs:
     """Runs of a file, and of its original if there is one, on the same inputs.
 
-    What cannot be run is no error: there is a note then.
+    What cannot be run is no error: there is a note then, unless inputs were given.
 
     Args:
         small: The file.
@@ -58,10 +58,11 @@ class Runs:
         limit: Limit | None,
     ) -> None:
         self.notes: list[str] = []
+        self._are_given = inputs is not None
         self._paths = [os.fspath(path) for path in custom_ops]
         self._decoded = decoded
         self._native = is_compressed(model_io.load(small, upgrade=False)) and not why_not_native()
-        feed = self._tried("not run", lambda: self._feed(small, inputs, limit))
+        feed = self.tried("not run", lambda: self._feed(small, inputs, limit))
         self._inputs = "" if feed is None else _words(feed, given=inputs is not None)
         self.speed: Speed | None = None
         self._before: Mapping[str, float] = {}
@@ -69,14 +70,28 @@ class Runs:
         self._elements: Mapping[str, int] = {}
         if feed is None:
             return
-        elements = self._tried("energy", lambda: elements_of_weights(decoded, feed, self._paths)) or {}
+        elements = self.tried("energy", lambda: elements_of_weights(decoded, feed, self._paths)) or {}
         self._elements = {name: count // max(1, items_of(feed)) for name, count in elements.items()}
-        self._after = self._tried("times", lambda: self._seconds(small, feed, native=self._native)) or {}
+        self._after = self.tried("times", lambda: self._seconds(small, feed, native=self._native)) or {}
         if original is not None:
-            self._before = self._tried("times", lambda: self._seconds(original, feed, native=False)) or {}
-            times = self._tried("speed", lambda: run_times(original, small, feed, custom_ops))
+            self._before = self.tried("times", lambda: self._seconds(original, feed, native=False)) or {}
+            times = self.tried("speed", lambda: run_times(original, small, feed, custom_ops))
             ran = ("native" if self._native else "portable") if is_compressed(model_io.load(small)) else ""
             self.speed = None if times is None else Speed(*times, ran)
+
+    def tried(self, what: str, measured: Callable[[], _Answer]) -> _Answer | None:
+        """Return what was measured; None with a note where the models cannot be run.
+
+        Raises:
+            ModelError: They cannot be run on inputs that were given.
+        """
+        try:
+            return measured()
+        except ModelError as error:
+            if self._are_given:
+                raise
+            self.notes.append(f"{what}: {error}")
+            return None
 
     def timed(self, seen: SeenWeight) -> SeenWeight:
         """Return a weight with the times of its nodes, where they were measured."""
@@ -96,13 +111,6 @@ class Runs:
 
     def _seconds(self, model: Source, feed: Feed, *, native: bool) -> dict[str, float]:
         return seconds_of_weights(model, feed, self._paths, native=native)
-
-    def _tried(self, what: str, measured: Callable[[], _Answer]) -> _Answer | None:
-        try:
-            return measured()
-        except ModelError as error:
-            self.notes.append(f"{what}: {error}")
-            return None
 
 
 def _words(feed: Feed, *, given: bool) -> str:

@@ -167,3 +167,8 @@ def test_a_model_that_cannot_run_has_a_note_and_no_times(tmp_path):
     assert found.energy is None
     assert len(found.notes) == 1
     assert "nowhere" in found.notes[0]
+
+
+def test_given_inputs_that_do_not_fit_are_an_error(lenet):
+    with pytest.raises(onnxdc.ModelError, match="input"):
+        look(lenet, LENET, inputs={"input": np.zeros((4, 3), np.float32)})
