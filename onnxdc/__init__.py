@@ -10,7 +10,20 @@ if TYPE_CHECKING:
     from onnxdc import errors as errors
     from onnxdc import hooks as hooks
     from onnxdc import torch as torch
-    from onnxdc.api import CompressionResult, compress, decode, encode, expand, inspect, prune, quantize, share, tune
+    from onnxdc.api import (
+        CompressionResult,
+        compress,
+        decode,
+        describe,
+        diff,
+        encode,
+        expand,
+        inspect,
+        prune,
+        quantize,
+        share,
+        tune,
+    )
     from onnxdc.errors import (
         FormatError,
         HookError,
@@ -26,8 +39,10 @@ if TYPE_CHECKING:
         WorkersError,
     )
     from onnxdc.evaluate import verify
+    from onnxdc.page import Page
     from onnxdc.recipe import Options, Recipe, Rule, Settings
     from onnxdc.report import Report, WeightRow
+    from onnxdc.report.difference import Difference
     from onnxdc.report.tuning import Tuning
     from onnxdc.report.verification import Verification
     from onnxdc.runtime import native as native
@@ -39,6 +54,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CompressionResult",
+    "Difference",
     "FormatError",
     "HookError",
     "MissingExtraError",
@@ -48,6 +64,7 @@ __all__ = [
     "OnnxruntimeError",
     "OptionError",
     "Options",
+    "Page",
     "Recipe",
     "RecipeError",
     "Report",
@@ -61,6 +78,8 @@ __all__ = [
     "WorkersError",
     "compress",
     "decode",
+    "describe",
+    "diff",
     "encode",
     "expand",
     "inspect",
@@ -79,15 +98,17 @@ __all__ = [
 _HOMES: Final = {
     "api": (
         *("CompressionResult", "compress", "decode", "encode", "expand", "inspect", "prune", "quantize", "share"),
-        "tune",
+        *("describe", "diff", "tune"),
     ),
     "errors": (
         *("FormatError", "HookError", "MissingExtraError", "ModelError", "NativeError", "OnnxdcError"),
         *("OnnxruntimeError", "OptionError", "RecipeError", "TrainingError", "WeightError", "WorkersError"),
     ),
     "evaluate": ("verify",),
+    "page": ("Page",),
     "recipe": ("Options", "Recipe", "Rule", "Settings"),
     "report": ("Report", "WeightRow"),
+    "report.difference": ("Difference",),
     "report.tuning": ("Tuning",),
     "report.verification": ("Verification",),
     "runtime": ("native", "session"),

@@ -1,6 +1,8 @@
 """The library in a few verbs. Each takes a model, as a path or in memory, and leaves it as it is."""
 
 from onnxdc.api.compression import compress
+from onnxdc.api.describing import describe
+from onnxdc.api.differing import diff
 from onnxdc.api.quantizing import quantize
 from onnxdc.api.result import CompressionResult
 from onnxdc.api.stages import encode, prune, share
@@ -11,6 +13,8 @@ __all__ = [
     "CompressionResult",
     "compress",
     "decode",
+    "describe",
+    "diff",
     "encode",
     "expand",
     "inspect",

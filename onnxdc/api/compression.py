@@ -18,6 +18,7 @@ from onnxdc.budget.wish import MetricName, Wish
 from onnxdc.domain import provenance
 from onnxdc.domain.limits import Limit
 from onnxdc.errors import OptionError, OptionName
+from onnxdc.evaluate.alternatives import alternatives
 from onnxdc.graph.constants import lift_constants
 from onnxdc.graph.slots import ROLES
 from onnxdc.model_io import Source
@@ -53,6 +54,7 @@ def compress(
     mask_input: str | None = None,
     strict: bool = False,
     int8: bool = False,
+    compare: bool = False,
     workers: Workers | None = None,
     **options: Unpack[CompressOptions],
 ) -> CompressionResult:
@@ -82,6 +84,8 @@ def compress(
         mask_input: The input that is zero at padded positions, which do not count; without, ``attention_mask``.
         strict: Whether a divergence f beyond 0.05 on items that are held back is an error.
         int8: Whether to quantize instead of sharing: the file is int8 and runs fast in any onnxruntime.
+        compare: Whether to make what else one could do, int8 of onnxruntime after a general compressor, and to tell its
+            bytes.
         workers: The address of a scheduler of dask.distributed, or a client of one, on whose workers weights are worked
             on; see docs/workers.md.
         options: Change the defaults of the recipe: those of ``prune``, ``share``, ``quantize`` and ``encode``.
@@ -118,20 +122,37 @@ def compress(
             require(folded.plan, model, ROLES)
         told = unheeded(folded.plan, recipe, calibrates=data is not None)
         if wish.is_any:
-            return _chosen(folded, wish, model, before, custom_ops, progress, check=check, told=told)
-        plan = folded.plan
-        pruned = prune(plan, progress=stage_progress("prune", progress))
-        shared = share(plan, progress=stage_progress("share", progress))
-        losses = find_losses(plan, [*pruned.changes, *shared.changes])
-        original = loaded.clone() if check else None
-        report = encode_plan(plan, COMPRESS, progress, earlier=shared.skips)
-        if not report.is_encoded and folded.pays:
-            return _folded_only(model, recipe, custom_ops, check=check)
-        require_groups(report, model, plan, "compress")
-        remarks = (*told, *remarks_of(model, original, loaded, custom_ops))
-        report = replace(report, folds=folded.changes, biases=shared.biases, losses=losses)
-        report = replace(report, file_before=before, remarks=remarks)
-        return CompressionResult(loaded, report)
+            result = _chosen(folded, wish, model, before, custom_ops, progress, check=check, told=told)
+        else:
+            result = _by_recipe(folded, model, before, custom_ops, progress, check=check, told=told)
+    if compare:
+        result.report = replace(result.report, alternatives=alternatives(model, result.model))
+    return result
+
+
+def _by_recipe(
+    folded: FoldedPlan,
+    source: Source,
+    before: int | None,
+    custom_ops: Sequence[str | os.PathLike[str]],
+    progress: StageProgress | None,
+    *,
+    check: bool,
+    told: tuple[str, ...],
+) -> CompressionResult:
+    """Return the result for a model of which its recipe says everything; ``told`` is to be told of it, too."""
+    plan = folded.plan
+    pruned = prune(plan, progress=stage_progress("prune", progress))
+    shared = share(plan, progress=stage_progress("share", progress))
+    losses = find_losses(plan, [*pruned.changes, *shared.changes])
+    original = plan.model.clone() if check else None
+    report = encode_plan(plan, COMPRESS, progress, earlier=shared.skips)
+    if not report.is_encoded and folded.pays:
+        return _folded_only(source, plan.recipe, custom_ops, check=check)
+    require_groups(report, source, plan, "compress")
+    remarks = (*told, *remarks_of(source, original, plan.model, custom_ops))
+    report = replace(report, folds=folded.changes, biases=shared.biases, losses=losses)
+    return CompressionResult(plan.model, replace(report, file_before=before, remarks=remarks))
 
 
 def _chosen(

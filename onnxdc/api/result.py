@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 
+from onnxdc.model_io.files import inside, needs_external_data
 from onnxdc.report import ChangedModel, Report
 
 
@@ -26,3 +27,9 @@ class CompressionResult(ChangedModel[Report]):
             ModelError: ``path`` cannot be written, or is a file that the model was read from.
         """
         self.report = replace(self.report, file_after=self._write(path))
+
+    def measure(self) -> None:
+        """Note in the report what size the file would have, without writing it; of none with external data."""
+        if not needs_external_data(self.model):
+            with inside(self.model):
+                self.report = replace(self.report, file_after=int(self.to_proto().ByteSize()))

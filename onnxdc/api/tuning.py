@@ -35,7 +35,7 @@ from onnxdc.report.tuning import TunedPoint, Tuning, by_importance
 from onnxdc.request import StageProgress, load, recipe_of, refuse_compressed, require, stage_progress
 
 POINTS: Final = 9
-_MOST_POINTS: Final = 50
+MOST_POINTS: Final = 50
 
 
 def tune(
@@ -129,8 +129,8 @@ def _check_options(data: Data | None, val: Data | None, metric: MetricName | Non
         metric_of(metric)
         if val is None:
             raise OptionError(OptionName("metric"), " needs ", OptionName("val"))
-    if not isinstance(points, int) or not 2 <= points <= _MOST_POINTS:
-        raise OptionError(OptionName("points"), f": expected an integer from 2 to {_MOST_POINTS}, got {points!r}")
+    if not isinstance(points, int) or not 2 <= points <= MOST_POINTS:
+        raise OptionError(OptionName("points"), f": expected an integer from 2 to {MOST_POINTS}, got {points!r}")
 
 
 def _measure(

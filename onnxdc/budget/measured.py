@@ -9,15 +9,18 @@ import importlib.metadata
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from onnxdc.budget.dataset import Dataset
-from onnxdc.errors import ModelError, OptionError
+from onnxdc.errors import ModelError, OnnxdcError, OptionError
+from onnxdc.evaluate.metrics import metric_of
 from onnxdc.model_io.atomic import check_replaceable, replacing
-from onnxdc.report.tuning import TunedPoint, TunedWeight
+from onnxdc.report.tuning import TunedPoint, TunedWeight, Tuning, by_importance
 
 FILE: Final = "measured.json"
+_NOT_OURS: Final = "cannot be read: expected what tune writes, or another folder"
 
 
 def digest_of(*data: Dataset | None) -> str:
@@ -29,6 +32,74 @@ def digest_of(*data: Dataset | None) -> str:
                 hasher.update(repr((name, array.dtype.str, array.shape)).encode())
                 hasher.update(array.tobytes())
     return hasher.hexdigest()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder of ``tune`` has.
+
+    Attributes:
+        path: The file that it was read from.
+        digest: The digest of the model that it was measured of.
+        tuning: The same as ``tune`` told it.
+    """
+
+    path: Path
+    digest: str
+    tuning: Tuning
+
+
+def found_by_tune(path: str | os.PathLike[str]) -> Found:
+    """Read what was measured of a model.
+
+    Args:
+        path: The folder of ``tune``, or the file in it.
+
+    Raises:
+        ModelError: It is not what ``tune`` writes.
+    """
+    file = Path(path) / FILE if Path(path).is_dir() else Path(path)
+    content = _parsed(file)
+    try:
+        digest, before = content.of["model"]
+        metric = metric_of(content.of["metric"]) if content.of["metric"] else None
+        held_back = content.of["val"] == digest_of(None)
+    except (KeyError, TypeError, ValueError, OnnxdcError) as error:
+        raise ModelError(f"{file}: {_NOT_OURS}") from error
+    tuning = Tuning(
+        before,
+        "items held back from calibration" if held_back else "other items than it was calibrated on",
+        *((metric.name, metric.unit) if metric else ("", "")),
+        points=tuple(sorted(content.points, key=lambda point: -point.nbytes)),
+        weights=by_importance(content.weights or ()),
+        notes=tuple(content.notes),
+    )
+    return Found(file, digest, tuning)
+
+
+class _Content(NamedTuple):
+    """What stands in a file, see ``Measured``."""
+
+    of: dict[str, Any]
+    strengths: list[float] | None
+    weights: list[TunedWeight] | None
+    notes: list[str]
+    points: list[TunedPoint]
+
+
+def _parsed(path: Path) -> _Content:
+    """Return what stands in a file.
+
+    Raises:
+        ModelError: It is not what ``tune`` writes.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        weights, points = content["weights"], [TunedPoint(**point) for point in content["points"]]
+        weights = None if weights is None else [TunedWeight(**weight) for weight in weights]
+        return _Content(dict(content["of"]), content["strengths"], weights, list(content["notes"]), points)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"{path}: {_NOT_OURS}") from error
 
 
 class Measured:
@@ -84,13 +155,7 @@ class Measured:
 
     def _read(self) -> None:
         path = self._folder / FILE
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            of, self.strengths, self.notes = dict(content["of"]), content["strengths"], list(content["notes"])
-            weights, points = content["weights"], [TunedPoint(**point) for point in content["points"]]
-            self.weights = None if weights is None else [TunedWeight(**weight) for weight in weights]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{path}: cannot be read: expected what tune writes, or another folder") from error
+        of, self.strengths, self.weights, self.notes, points = _parsed(path)
         differing = [name for name in {**self._of, **of} if of.get(name) != self._of.get(name)]
         if differing:
             raise OptionError(

@@ -82,7 +82,10 @@ TARGET_SIZE: Final = click.option(
     "--target-size", metavar="SIZE", help="Make the best model of this size: 600KB, or 8x for an eighth of IN."
 )
 MAX_DROP: Final = click.option(
-    "--max-drop", type=float, metavar="D", help="Make the smallest model whose metric drops by at most D on --val."
+    "--max-drop",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="D",
+    help="Make the smallest model whose metric drops by at most D on --val.",
 )
 STRICT: Final = click.option(
     "--strict",

@@ -8,16 +8,17 @@ from typing import Any
 
 import click
 
-from onnxdc import api, model_io
+from onnxdc import api
 from onnxdc.api import CompressionResult
 from onnxdc.cli import budget, options
+from onnxdc.cli.diff import diff
 from onnxdc.cli.finetune import finetune
 from onnxdc.cli.group import Failure, Group
 from onnxdc.cli.hook import hook
-from onnxdc.cli.output import print_report, progress, show
+from onnxdc.cli.output import print_dry_run, print_report, progress, show
+from onnxdc.cli.report import report
 from onnxdc.cli.tune import tune
 from onnxdc.evaluate import AGREEMENT, LIMITS, verify
-from onnxdc.model_io.feeds import load_arrays
 from onnxdc.recipe.keys import MIN_ELEMENTS
 from onnxdc.runtime import doctor
 
@@ -31,6 +32,9 @@ def cli() -> None:
 @cli.command()
 @options.writes_model("prune", "share", "quantize", "encode")
 @click.option("--int8", is_flag=True, help="Quantize instead of sharing: OUT runs on int8, fast in any onnxruntime.")
+@click.option(
+    "--compare", is_flag=True, help="Tell as well what int8 of onnxruntime and a general compressor would make of IN."
+)
 @options.FOLD
 @options.CHECK
 @options.CUSTOM_OPS
@@ -117,22 +121,22 @@ def inspect(model: Path, min_elements: int | None, limit: str | None, as_json: b
 @cli.command("verify")
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
-@click.option("--inputs", metavar="X.NPZ", type=click.Path(path_type=Path), help="An array for each input of A.")
-@click.option("--labels", metavar="NAME", help="The array in X.NPZ with the right class of each item.")
+@options.INPUTS
+@options.LABELS
 @click.option(
     "--tolerance",
-    type=float,
+    type=click.FloatRange(min=0),
     help="Exit with 1 where A and B differ by more, relative to the largest output; without it any difference will do. "
     f"B's native and portable runs must agree to {AGREEMENT:g} in any case.",
 )
 @click.option(
     "--max-divergence",
-    type=float,
+    type=click.FloatRange(min=0),
     help="Exit with 1 where the divergence of an output is larger.  [default: at most "
     f"{', '.join(f'{limit:g} ({measure})' for measure, limit in LIMITS.items())}]",
 )
 @options.CUSTOM_OPS
-@click.option("--seed", type=int, default=0, show_default=True, help="The seed of made-up inputs.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The seed of made-up inputs.")
 @options.LIMIT
 @options.JSON
 @options.QUIET
@@ -150,11 +154,7 @@ def verify_command(
     Inputs are made up without --inputs. With --labels it tells how often each is right. Exits with 1 where B has NaN
     or infinities that A does not have, does not depend on the input any more, or is too far away.
     """
-    if labels is not None and inputs is None:
-        raise click.UsageError("--labels needs --inputs")
-    arrays = None if inputs is None else load_arrays(inputs, labels)
-    right = None if arrays is None or labels is None else arrays[labels]
-    verification = verify(a, b, arrays, right, **settings)
+    verification = verify(a, b, **options.given_arrays(inputs, labels), **settings)
     show(verification, as_json=as_json, quiet=quiet)
     if quiet:
         for warning in verification.warnings:
@@ -174,8 +174,10 @@ def doctor_command(as_json: bool) -> None:
         raise Failure("compressed models run portably only")
 
 
+cli.add_command(diff)
 cli.add_command(finetune)
 cli.add_command(hook)
+cli.add_command(report)
 cli.add_command(tune)
 
 
@@ -183,17 +185,21 @@ def _write(
     verb: Callable[..., CompressionResult],
     *,
     model: Path,
-    output: Path,
+    output: Path | None,
+    dry_run: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
     **arguments: Any,
 ) -> None:
     """Call a verb of the library, write the model and print the report."""
-    model_io.check_output(
-        output, [model, *(path for path in map(arguments.get, ("data", "val")) if isinstance(path, Path))]
-    )
+    options.check_output(output, model, *map(arguments.get, ("data", "val")))
     with progress(quiet=quiet) as tell:
         result = verb(model, progress=tell, **arguments)
-        result.save(output)
+        if dry_run or output is None:
+            result.measure()
+        else:
+            result.save(output)
     print_report(result.report, as_json=as_json, quiet=quiet, verbose=verbose)
+    if dry_run:
+        print_dry_run(quiet=quiet)

@@ -8,9 +8,8 @@ from typing import Any
 import click
 
 import onnxdc
-from onnxdc import model_io
 from onnxdc.cli import options
-from onnxdc.cli.output import show
+from onnxdc.cli.output import print_dry_run, show
 from onnxdc.training.options import TRAINING_KEYS
 from onnxdc.training.report import Epoch
 
@@ -40,6 +39,7 @@ _OPTIONS = (
     *options.key_options("prune"),
     options.RECIPE,
     click.option("--resume", is_flag=True, help="Go on from OUT.checkpoint, where the training was interrupted."),
+    options.DRY_RUN,
     options.JSON,
     options.QUIET,
 )
@@ -56,10 +56,11 @@ def _all_options(command: Any) -> Any:
 def finetune(
     *,
     model: Path,
-    output: Path,
+    output: Path | None,
     data: Path,
     val: Path | None,
     teacher: Path | None,
+    dry_run: bool,
     as_json: bool,
     quiet: bool,
     **arguments: Any,
@@ -67,20 +68,24 @@ def finetune(
     """Train the model IN and keep its pruned weights pruned and its shared weights shared.
 
     With a density its weights are pruned while they are trained. After each epoch OUT.checkpoint is written, from which
-    --resume goes on.
+    --resume goes on. A dry run reads everything and measures the model as it is, but does not train.
     """
-    model_io.check_output(output, [path for path in (model, data, val, teacher) if path is not None])
+    options.check_output(output, model, data, val, teacher)
     result = onnxdc.finetune(
         model,
         data,
         val,
         teacher=teacher,
-        checkpoint=output.with_name(f"{output.name}.checkpoint"),
+        checkpoint=None if output is None else output.with_name(f"{output.name}.checkpoint"),
+        dry_run=dry_run,
         progress=None if quiet else _print_epoch,
         **arguments,
     )
-    result.save(output)
+    if not dry_run and output is not None:
+        result.save(output)
     show(result.report, as_json=as_json, quiet=quiet)
+    if dry_run:
+        print_dry_run(quiet=quiet)
 
 
 def _print_epoch(epoch: Epoch) -> None:

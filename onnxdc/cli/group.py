@@ -10,6 +10,7 @@ import click
 from onnxdc.errors import Interrupted, OnnxdcError, OptionError, OptionName
 from onnxdc.shown import MESSAGE_LENGTH, shown
 
+_SENTENCE: Final = 1000  # characters, a choice: longer than any
 INTERRUPTED: Final = 130  # 128 + SIGINT, as in a shell
 
 
@@ -25,6 +26,13 @@ class Failure(click.ClickException):
 
 class Group(click.Group):
     """A group of commands whose errors are shown in one line."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, each with its whole first sentence: click itself cuts it to one line."""
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, command.get_short_help_str(_SENTENCE)) for name, command in commands if command is not None]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""

@@ -7,10 +7,10 @@ from typing import get_args
 
 import click
 
-from onnxdc import hooks, model_io
+from onnxdc import hooks
 from onnxdc.cli import options
 from onnxdc.cli.group import Group
-from onnxdc.cli.output import show
+from onnxdc.cli.output import print_dry_run, show
 
 
 @click.group(cls=Group)
@@ -20,19 +20,23 @@ def hook() -> None:
 
 @hook.command("export")
 @options.INPUT
-@click.option(
-    "-o", "--output", required=True, metavar="FOLDER", type=click.Path(path_type=Path), help="The folder to write."
-)
+@options.FOLDER
 @click.option(
     "--stage",
     type=click.Choice(get_args(hooks.WeightStage)),
     help="Train all weights as if they were at this stage.  [default: what the values of each weight say]",
 )
+@options.DRY_RUN
 @options.JSON
 @options.QUIET
-def export_command(model: Path, output: Path, stage: hooks.WeightStage | None, as_json: bool, quiet: bool) -> None:
+def export_command(
+    model: Path, output: Path | None, stage: hooks.WeightStage | None, dry_run: bool, as_json: bool, quiet: bool
+) -> None:
     """Write hook.json, hook.safetensors and training.onnx for the model IN."""
-    show(hooks.summary(hooks.export(model, output, stage=stage)), as_json=as_json, quiet=quiet)
+    exported = hooks.export(model, None if dry_run else output, stage=stage)
+    show(hooks.summary(exported), as_json=as_json, quiet=quiet)
+    if dry_run:
+        print_dry_run(quiet=quiet)
 
 
 @hook.command("import")
@@ -46,10 +50,19 @@ def export_command(model: Path, output: Path, stage: hooks.WeightStage | None, a
     help="Restore broken rules instead of refusing them: zero pruned elements and negative variances, and set shared "
     "values to the means of their clusters.",
 )
+@options.DRY_RUN
 @options.JSON
 @options.QUIET
 def import_command(
-    model: Path, folder: Path, trained: Path | None, output: Path, project: bool, as_json: bool, quiet: bool
+    *,
+    model: Path,
+    folder: Path,
+    trained: Path | None,
+    output: Path | None,
+    project: bool,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Put trained weights into the model IN that the hook in FOLDER was exported from.
 
@@ -57,7 +70,10 @@ def import_command(
     by default.
     """
     own = [folder / name for name in (hooks.MANIFEST_FILE, hooks.TENSORS_FILE, hooks.TRAINED_FILE)]
-    model_io.check_output(output, [model, *own, *([trained] if trained else [])])
+    options.check_output(output, model, *own, trained)
     imported = hooks.import_(model, folder, trained, project=project)
-    imported.save(output)
+    if not dry_run and output is not None:
+        imported.save(output)
     show(imported.report, as_json=as_json, quiet=quiet)
+    if dry_run:
+        print_dry_run(quiet=quiet)

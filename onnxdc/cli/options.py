@@ -8,16 +8,46 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from onnxdc import model_io
+from onnxdc.model_io.feeds import load_arrays
 from onnxdc.recipe import Recipe
 from onnxdc.recipe.keys import Key, Stage, keys_of
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Decorator = Callable[[_Command], _Command]
 
+
+def output_option(metavar: str, help_text: str, name: str = "output") -> _Decorator[Any]:
+    """Return the option that says where to write; only a dry run does without."""
+
+    def required(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+        if path is None and not context.params.get("dry_run") and not context.resilient_parsing:
+            raise click.MissingParameter(ctx=context, param=parameter)
+        return path
+
+    return click.option(
+        *("-o", "--output", name),
+        metavar=metavar,
+        type=click.Path(path_type=Path),
+        callback=required,
+        help=f"{help_text}  [required]",
+    )
+
+
 INPUT: Final = click.argument("model", metavar="IN", type=click.Path(path_type=Path))
-OUTPUT: Final = click.option(
-    "-o", "--output", required=True, metavar="OUT", type=click.Path(path_type=Path), help="The file to write."
+DRY_RUN: Final = click.option(
+    *("-n", "--dry-run"),
+    is_flag=True,
+    is_eager=True,  # whether an output is needed depends on it
+    help="Do and tell everything, but write nothing; then no output is needed.",
 )
+OUTPUT: Final = output_option("OUT", "The file to write.")
+PAGE: Final = output_option("HTML", "The page to write.")
+FOLDER: Final = output_option("FOLDER", "The folder to write.")
+INPUTS: Final = click.option(
+    "--inputs", metavar="X.NPZ", type=click.Path(path_type=Path), help="An array for each input; made up without."
+)
+LABELS: Final = click.option("--labels", metavar="NAME", help="The array in X.NPZ with the right class of each item.")
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 QUIET: Final = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 VERBOSE: Final = click.option(
@@ -53,6 +83,24 @@ LIMIT: Final = click.option(
 )
 
 
+def check_output(output: Path | None, *sources: object) -> None:
+    """Refuse a path that cannot be written to, or is one of the files that the result is made from.
+
+    Raises:
+        ModelError: It is.
+    """
+    if output is not None:
+        model_io.check_output(output, [path for path in sources if isinstance(path, Path)])
+
+
+def given_arrays(inputs: Path | None, labels: str | None) -> dict[str, Any]:
+    """Return the arguments ``inputs`` and ``labels`` of a verb for the options of these names."""
+    if labels is not None and inputs is None:
+        raise click.UsageError("--labels needs --inputs")
+    arrays = None if inputs is None else load_arrays(inputs, labels)
+    return {"inputs": arrays, "labels": None if arrays is None or labels is None else arrays[labels]}
+
+
 def _read_recipe(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Recipe | None:
     return None if path is None else Recipe.from_toml(path)
 
@@ -66,13 +114,34 @@ RECIPE: Final = click.option(
 )
 
 
+class _Checked(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click only
+    """Values of a key of the table that are good; others are wrong usage.
+
+    Args:
+        key: The key.
+    """
+
+    def __init__(self, key: Key) -> None:
+        self._key = key
+        self._type = click.types.convert_type(key.type)
+        self.name = self._type.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value, of the type of the key."""
+        converted = self._type.convert(value, param, ctx)
+        accepts, words = self._key.check
+        if not accepts(converted):
+            self.fail(f"expected {words}, got {value}", param, ctx)
+        return converted
+
+
 def key_option(key: Key) -> _Decorator[Any]:
-    """Return the option of a key of the table, with its default in the help; the library says which values are good."""
+    """Return the option of a key of the table, with its default in the help."""
     name = f"--{key.name.replace('_', '-')}"
     help_text = f"{key.help}  [default: {key.default_text}]" if key.default_text else key.help
     if key.type is bool:
         return click.option(f"{name}/--no-{key.name.replace('_', '-')}", default=None, help=help_text)
-    return click.option(name, type=click.Choice(key.choices) if key.choices else key.type, help=help_text)
+    return click.option(name, type=click.Choice(key.choices) if key.choices else _Checked(key), help=help_text)
 
 
 def key_options(*stages: Stage) -> list[_Decorator[Any]]:
@@ -97,4 +166,5 @@ def writes_model(*stages: Stage) -> _Decorator[Any]:
     Args:
         stages: What it does; a command without stages takes no recipe.
     """
-    return several([INPUT, OUTPUT, *((*key_options(*stages), RECIPE) if stages else ()), JSON, QUIET, VERBOSE])
+    keys = (*key_options(*stages), RECIPE) if stages else ()
+    return several([INPUT, OUTPUT, *keys, DRY_RUN, JSON, QUIET, VERBOSE])

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from onnxdc.report import LEFT_ALIGNED, Printable, Report, aligned
+from onnxdc.report import LEFT_ALIGNED, Printable, Report, fitted
 from onnxdc.request import StageProgress
 from onnxdc.shown import escaped, shown
 
@@ -25,26 +25,44 @@ _SECONDS: Final = 10.0  # a choice: the time between two lines of progress of on
 def show(printable: Printable, *, as_json: bool, quiet: bool = False) -> None:
     """Print what a command tells, as text or as JSON; nothing if quiet, unless JSON was asked for."""
     if as_json or not quiet:
-        for line in (printable.to_json() if as_json else str(printable)).split("\n"):
-            click.echo(escaped(line))
+        _print(printable.to_json() if as_json else printable.text(_width()))
 
 
 def print_report(report: Report, *, as_json: bool, quiet: bool = False, verbose: bool = False) -> None:
-    """Print a report as ``show`` does, its table with rules on a terminal it fits, and all names if verbose."""
+    """Print a report as ``show`` does, its table with rules on a terminal, and all names if verbose."""
     if as_json:
         show(report, as_json=True)
     elif quiet:
         for warning in report.warnings:
             click.echo(f"onnxdc: warning: {escaped(warning)}", err=True)
-    elif sys.stdout.isatty() and _fit(tables := list(map(_rich_table, report.tables)), console := Console()):
+    elif (width := _width()) is not None and _fit(tables := _ruled(report, width), console := Console()):
         for table in tables:
             console.print(table)
         for note in report.notes(verbose=verbose):
             console.print(Text(note))  # a Text is shown as it is: no markup and no emojis in it
     else:
-        lines = [line for rows in report.tables for line in aligned(rows)]
-        for line in (*lines, *report.notes(verbose=verbose)):
-            click.echo(escaped(line))
+        _print(report.text(width, verbose=verbose))
+
+
+def print_dry_run(*, quiet: bool) -> None:
+    """Say that nothing was written."""
+    if not quiet:
+        click.echo("dry run: nothing was written", err=True)
+
+
+def _print(text: str) -> None:
+    for line in text.split("\n"):
+        click.echo(escaped(line))
+
+
+def _width() -> int | None:
+    """Return the columns of the terminal that results go to; None in a pipe, where lines may be as long as they are."""
+    return Console().width if sys.stdout.isatty() else None
+
+
+def _ruled(report: Report, width: int) -> list[Table]:
+    """Return the tables of a report with rules, which are two columns wider than without."""
+    return [_rich_table(fitted(rows, width - 2)) for rows in report.tables]
 
 
 @contextmanager
@@ -101,9 +119,9 @@ def _fit(tables: Sequence[Table], console: Console) -> bool:
     return all(console.measure(table, options=unbounded).maximum <= console.width for table in tables)
 
 
-def _rich_table(rows: Sequence[tuple[str, ...]]) -> Table:
+def _rich_table(rows: Sequence[Sequence[str]]) -> Table:
     """Return a table of a report with rules around the header and the totals."""
-    table = Table(box=box.SIMPLE, show_footer=True, pad_edge=False)
+    table = Table(box=box.SIMPLE, show_footer=True, pad_edge=False, padding=(0, 1, 0, 0))
     header, *weights, total = rows
     for name, footer in zip(header, total, strict=True):
         table.add_column(name, footer, justify="left" if name in LEFT_ALIGNED else "right")

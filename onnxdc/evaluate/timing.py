@@ -18,7 +18,15 @@ _SECONDS: Final = 2.0  # after which the least rounds are enough
 
 
 def time_ratio(a: Source, b: Source, feed: Feed, custom_ops: Sequence[str | os.PathLike[str]] = ()) -> float:
-    """Return the median time of a run of ``b`` over that of ``a``, which take turns; natively where they can be.
+    """Return the median time of a run of ``b`` over that of ``a``; see ``run_times``."""
+    before, after = run_times(a, b, feed, custom_ops)
+    return after / before
+
+
+def run_times(
+    a: Source, b: Source, feed: Feed, custom_ops: Sequence[str | os.PathLike[str]] = ()
+) -> tuple[float, float]:
+    """Return the median seconds of a run of ``a`` and of ``b``, which take turns; natively where they can be.
 
     Args:
         a: The model to hold against.
@@ -37,7 +45,7 @@ def time_ratio(a: Source, b: Source, feed: Feed, custom_ops: Sequence[str | os.P
     while len(times[0]) < _LEAST_ROUNDS or (len(times[0]) < _ROUNDS and time.perf_counter() < end):
         for runner, taken in zip(pair, times, strict=True):
             taken.append(_seconds(runner, feed))
-    return statistics.median(times[1]) / statistics.median(times[0])
+    return statistics.median(times[0]), statistics.median(times[1])
 
 
 def _seconds(runner: Runner, feed: Feed) -> float:

@@ -72,6 +72,13 @@ class Execution:
         slower = _slower(self.gain)
         return f"{at}, {f'about {slower} slower sparse' if slower else 'no faster sparse'}"
 
+    @property
+    def common_reason(self) -> str:
+        """The reason as other weights may have it, too, without numbers."""
+        if self.code is not ExecutionCode.GAIN or self.sparse or self.best_gain * cost.MARGIN <= 1:
+            return self.reason
+        return "too dense to gain"
+
 
 def _slower(gain: float) -> str:
     """Say how many times slower a gain below 1 is, "" if by too little to tell."""

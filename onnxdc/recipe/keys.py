@@ -77,6 +77,7 @@ KEYS: Final = (
         *("sharing", str, one_of(*SHARINGS), "share"),
         "Round values to multiples of a step (grid), or to few values found by k-means (kmeans; paper, section 3).",
         default="grid",
+        choices=SHARINGS,
     ),
     Key(
         *("step", float, positive(100), "share"),
@@ -90,6 +91,7 @@ KEYS: Final = (
     Key(
         *("init", str, one_of(*INITS), "share", "How k-means starts: linear, density or random (paper, section 3.2)."),
         default="linear",
+        choices=INITS,
     ),
     Key(
         *("groups", int, integer(1), "share"),
@@ -123,11 +125,13 @@ KEYS: Final = (
         *("execution", str, one_of("auto", "sparse", "dense"), "encode"),
         "Run on the compressed weights (sparse), on decoded ones (dense), or on what should be faster (auto).",
         default="auto",
+        choices=("auto", "sparse", "dense"),
     ),
     Key(
         *("codes", str, one_of("huffman", "bytes"), "encode"),
         "Huffman-code the codes and gaps, or store a byte each: larger, but it opens faster and packs as well.",
         default="huffman",
+        choices=("huffman", "bytes"),
     ),
     Key(
         *("fuse", bool, SWITCH, "encode"),

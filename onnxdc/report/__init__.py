@@ -4,6 +4,6 @@ from onnxdc.report.changed_model import ChangedModel
 from onnxdc.report.printable import Printable
 from onnxdc.report.report import Report
 from onnxdc.report.row import WeightRow
-from onnxdc.report.text import LEFT_ALIGNED, aligned
+from onnxdc.report.text import LEFT_ALIGNED, aligned, fitted
 
-__all__ = ["LEFT_ALIGNED", "ChangedModel", "Printable", "Report", "WeightRow", "aligned"]
+__all__ = ["LEFT_ALIGNED", "ChangedModel", "Printable", "Report", "WeightRow", "aligned", "fitted"]

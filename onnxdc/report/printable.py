@@ -22,5 +22,13 @@ class Printable(ABC):
         """Return everything as JSON."""
         return json.dumps(self.to_dict(), indent=2)
 
+    def text(self, width: int | None = None) -> str:
+        """Return all of it as text, its tables no wider than so many columns where they can be.
+
+        Args:
+            width: The columns of a terminal; None for as many as there are.
+        """
+        return str(self)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.brief()}>"

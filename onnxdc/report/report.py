@@ -6,12 +6,13 @@ The rest of a file, such as biases, nodes, names and the portable bodies, is in 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from onnxdc.domain.provenance import Provenance
 from onnxdc.graph.skips import Skip
 from onnxdc.passes.result import NO_BIASES, Folded, RoundedBiases
+from onnxdc.report.alternatives import Alternative
 from onnxdc.report.losses import Loss, warnings_of
 from onnxdc.report.names import label
 from onnxdc.report.printable import Printable
@@ -40,6 +41,7 @@ class Report(Printable):
         stripped: The bytes of exporters' texts, names and shapes that were dropped.
         strippable: The bytes of them that are still in the compressed model, and ``strip`` would drop.
         provenance: What a compressed model says of how it was made; None if it says nothing, or nobody asked.
+        alternatives: What else one could have done to the model, where somebody asked.
     """
 
     rows: tuple[WeightRow, ...] = ()
@@ -54,6 +56,7 @@ class Report(Printable):
     stripped: int = 0
     strippable: int = 0
     provenance: Provenance | None = None
+    alternatives: tuple[Alternative, ...] = ()
 
     @property
     def total(self) -> WeightRow:
@@ -93,8 +96,7 @@ class Report(Printable):
         Args:
             verbose: Name everything that was folded or left as it is, instead of counting it.
         """
-        dense = [row for row in self.rows if row.execution == "dense" and row.reason]
-        lines = [f"{shown(row.label)}: dense: {row.reason}" for row in dense]
+        lines = self._dense_lines(verbose=verbose)
         lines += [f"folded: {shown(fold.detail)}" for fold in self.folds] if verbose else self._counted_folds()
         nodes = {row.name: row.node for row in self.rows}
         labels = [label(skip.name, skip.node or nodes.get(skip.name, "")) for skip in self.skips]
@@ -104,7 +106,18 @@ class Report(Printable):
         lines += [f"unchanged: {first_names(names, **most)}: {reason}" for reason, names in skips.items()]
         warnings = (f"warning: {line}" for line in self.warnings)
         lines += [*self.remarks, *self._provenance_line(), *self._strip_line()]
-        return [*map(escaped, lines), *self._file_line(), *warnings]
+        others = (f"compared: {each.text}" for each in self.alternatives)
+        return [*map(escaped, lines), *self._file_line(), *map(escaped, others), *warnings]
+
+    def _dense_lines(self, *, verbose: bool) -> list[str]:
+        """Say why weights run dense: a line for each reason, or for each weight."""
+        dense = [row for row in self.rows if row.execution == "dense" and row.reason]
+        if verbose:
+            return [f"{shown(row.label)}: dense: {row.reason}" for row in dense]
+        groups = grouped((row.name, row.common_reason or row.reason) for row in dense)
+        alone = {names[0] for names in groups.values() if len(names) == 1}
+        lines = [f"{shown(row.label)}: dense: {row.reason}" for row in dense if row.name in alone]
+        return lines + [f"{len(each)} weights run dense: {why}" for why, each in groups.items() if len(each) > 1]
 
     def _counted_folds(self) -> list[str]:
         counts = Counter(fold.summary for fold in self.folds)
@@ -137,8 +150,12 @@ class Report(Printable):
 
     def __str__(self) -> str:
         """Return the table in aligned columns, and the notes."""
-        lines = [line for table in self.tables for line in aligned(table)]
-        return "\n".join([*lines, *self.notes()])
+        return self.text()
+
+    def text(self, width: int | None = None, *, verbose: bool = False) -> str:
+        """Return the tables, no wider than that where it can be, and the notes; if verbose with all names."""
+        lines = [line for table in self.tables for line in aligned(table, width)]
+        return "\n".join([*lines, *self.notes(verbose=verbose)])
 
     def brief(self) -> str:
         """Return the number of weights, and the bytes."""
@@ -162,4 +179,5 @@ class Report(Printable):
             "stripped": self.stripped,
             "strippable": self.strippable,
             "provenance": self.provenance.to_dict() if self.provenance else None,
+            "alternatives": [asdict(each) for each in self.alternatives],
         }

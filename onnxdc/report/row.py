@@ -48,6 +48,7 @@ class WeightRow:
         execution: ``"sparse"`` or ``"dense"`` for an encoded weight, else ``""``.
         fused: What is fused into its sparse operators, such as ``"Relu"`` or ``"Add+Relu"``; ``""`` for nothing.
         reason: Why it is executed so, or why it is not encoded; may be empty.
+        common_reason: The same as other weights may have it, too, without numbers; may be empty.
         node: The operator and the name of the node that uses it first, such as ``"Conv conv1"``; empty for the totals.
         dtype: The type of its elements, such as ``"float32"`` or ``"int8"``; empty for the totals.
         reader: The operators that read integers, such as ``"Conv after DequantizeLinear"``; empty for floats.
@@ -70,6 +71,7 @@ class WeightRow:
     execution: str = ""
     fused: str = ""
     reason: str = ""
+    common_reason: str = ""
     node: str = ""
     dtype: str = ""
     reader: str = ""

@@ -104,6 +104,7 @@ def encoded_row(change: Encoded | Decoded, weight: Weight) -> WeightRow:
         execution="sparse" if sparse else "dense",
         fused=change.fused,
         reason=change.execution.reason if isinstance(change, Encoded) else "",
+        common_reason=change.execution.common_reason if isinstance(change, Encoded) else "",
         node=weight.node,
     )
 

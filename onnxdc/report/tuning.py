@@ -134,9 +134,13 @@ class Tuning(Printable):
 
     def __str__(self) -> str:
         """Return both tables in aligned columns, and the notes."""
-        lines = [*aligned(self.point_table()), f"f on {self.judged_by}; file before: {self.file_before:,} bytes"]
+        return self.text()
+
+    def text(self, width: int | None = None) -> str:
+        """Return both tables, no wider than that where they can be, and the notes."""
+        lines = [*aligned(self.point_table(), width), f"f on {self.judged_by}; file before: {self.file_before:,} bytes"]
         if self.weights:
-            lines += ["", *aligned(self.weight_table())]
+            lines += ["", *aligned(self.weight_table(), width)]
         return "\n".join([*lines, *map(escaped, self.notes)])
 
 

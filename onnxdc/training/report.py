@@ -113,13 +113,18 @@ class TrainingReport(Printable):
 
     def __str__(self) -> str:
         """Return a table of the weights, and the scores."""
+        return self.text()
+
+    def text(self, width: int | None = None) -> str:
+        """Return a table of the weights, no wider than that where it can be, and the scores."""
         rows = [(shown(row.name), f"{row.size:,}", f"{row.before:.2%}", f"{row.after:.2%}") for row in self.weights]
         total = ("total", f"{self._size:,}", f"{self.density_before:.2%}", f"{self.density_after:.2%}")
+        after = [f"after:  {self.after}, epoch {self.best_epoch} of {len(self.epochs)}"] if self.epochs else []
         return "\n".join(
             [
-                *aligned([("weight", "elements", "density before", "after"), *rows, total]),
+                *aligned([("weight", "elements", "density before", "after"), *rows, total], width),
                 f"before: {self.before} on the {self.measured_on} data",
-                f"after:  {self.after}, epoch {self.best_epoch} of {len(self.epochs)}",
+                *after,
             ]
         )
 

@@ -60,6 +60,7 @@ def finetune(
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: EpochDone | None = None,
+    dry_run: bool = False,
     **options: Unpack[FinetuneOptions],
 ) -> Finetuned:
     """Train a model further, and keep its pruned weights pruned and its shared weights shared.
@@ -81,6 +82,7 @@ def finetune(
         checkpoint: A file that is written after each epoch, to ``resume`` from.
         resume: Whether to go on from the checkpoint. The result is that of a training that nothing interrupted.
         progress: Called after each epoch.
+        dry_run: Whether to read and check everything, measure the model as it is, and stop there.
         options: Change the defaults of the training, see ``TrainingOptions`` or docs/finetune.md; and those of the
             recipe: one of ``density``, ``quality``, ``threshold`` and ``global_density`` says how to prune,
             ``min_elements`` what to leave as it is.
@@ -110,6 +112,8 @@ def finetune(
         task = prepare(model, Data(data, val, labels), teacher, recipe, chosen)
         loop = task.loop
         before = loop.evaluate(loop.measured_on)
+        if dry_run:
+            return Finetuned(task.model, _report(task, before, before))
         if resume and file is not None:
             state = load_checkpoint(file, task.run)
             with restoring(file):
@@ -146,10 +150,17 @@ def _finished(task: Task, before: Score) -> TrainingReport:
     network.module.load_state_dict(loop.best.network)
     after = loop.evaluate(loop.measured_on)
     put_back(task.model, network.values())
+    return _report(task, before, after)
+
+
+def _report(task: Task, before: Score, after: Score) -> TrainingReport:
+    """Report what came of the training, if there was any."""
+    loop, network = task.loop, task.loop.network
     hooked = network.hook.weights
     measured_on = "training" if loop.validation is None else "validation"
     weights = tuple(
         TrainedWeight(name, hooked[name].values.size, float(np.mean(hooked[name].mask)), network.density([name]))
         for name in network.weights
     )
-    return TrainingReport(weights, tuple(loop.done), loop.best.epoch, before, after, measured_on)
+    best = 0 if loop.best is None else loop.best.epoch
+    return TrainingReport(weights, tuple(loop.done), best, before, after, measured_on)

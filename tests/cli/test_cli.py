@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -266,11 +267,11 @@ def test_the_module_runs_as_a_command(model):
     assert done.stderr == ""
 
 
-def test_a_terminal_gets_a_drawn_table(model):
+def on_a_terminal(columns: int, *arguments: object, **environment: str) -> str:
+    """What a command prints on a terminal of so many columns."""
     leader, follower = pty.openpty()
-    command = [*COMMAND, "compress", model, "-o", model.with_name("out.onnx"), "--density", "0.1"]
-    environment = {**os.environ, "COLUMNS": "120", "TERM": "xterm"}
-    with subprocess.Popen(command, stdout=follower, stderr=follower, env=environment) as process:
+    variables = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm", **environment}
+    with subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=follower, stderr=follower, env=variables) as process:
         os.close(follower)
         text = b""
         try:
@@ -280,9 +281,14 @@ def test_a_terminal_gets_a_drawn_table(model):
             pass
     os.close(leader)
     assert process.returncode == 0
-    assert "──────" in text.decode()
-    assert "fc1" in text.decode()
-    assert "encode 1/2 fc1" not in text.decode()
+    return text.decode()
+
+
+def test_a_terminal_gets_a_drawn_table(model):
+    text = on_a_terminal(120, "compress", model, "-o", model.with_name("out.onnx"), "--density", "0.1")
+    assert "──────" in text
+    assert "fc1" in text
+    assert "encode 1/2 fc1" not in text
 
 
 def test_doctor_finds_the_library():
@@ -300,3 +306,78 @@ def test_doctor_says_what_is_wrong():
     assert "mmx" in done.stdout
     assert "advice: " in done.stdout
     assert done.stderr == "onnxdc: error: compressed models run portably only\n"
+
+
+@pytest.mark.parametrize("columns", [80, 50])
+def test_a_narrow_terminal_cuts_names_and_leaves_columns_out_but_cuts_no_number(tmp_path, columns):
+    name = "encoder.layer.0.attention.self.query.and.some.more.weight"
+    model = dense()
+    value = model.graph.initializers.pop("fc1")
+    value.name = name
+    model.graph.initializers.add(value)
+    path = saved(model, tmp_path / "long.onnx")
+    row = next(row for row in report_of(onnxdc("inspect", path, "--json"))["weights"] if row["name"] == name)
+    text = on_a_terminal(columns, "inspect", path, NO_COLOR="1")
+    first = ("weig", "enc", "fc2", "tota")
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)  # NO_COLOR leaves bold letters
+    table = [line for line in text.splitlines() if line.strip().startswith(first)]
+    assert len(table) == 4
+    assert all(len(line.rstrip()) <= columns for line in table)
+    (line,) = [line for line in table if line.strip().startswith("enc")]
+    assert "..." in line
+    assert line.split()[0].endswith("ght")
+    assert f"{row['dense_bytes']:,}" in line.split()
+    assert name in onnxdc("inspect", path).stdout  # in a pipe nothing is cut
+
+
+def test_no_color_means_none(small):
+    escape = "\x1b["
+    assert escape in on_a_terminal(100, "inspect", small)
+    assert f"{escape}3" not in on_a_terminal(100, "inspect", small, NO_COLOR="1")
+
+
+def test_weights_that_run_dense_for_one_reason_have_one_line(tmp_path):
+    layers = "".join(f"x{i + 1} = MatMul(x{i}, w{i}) " for i in range(4))
+    graph = f"g (float[N, 64] x0) => (float[N, 64] y) {{ {layers} y = Relu(x4) }}"
+    file = saved(build(graph, **{f"w{i}": normal(64, 64, seed=i) for i in range(4)}), tmp_path / "model.onnx")
+    lines = onnxdc("compress", file, "-o", tmp_path / "out.onnx").stdout.splitlines()
+    verbose = onnxdc("compress", file, "-o", tmp_path / "out.onnx", "-v").stdout.splitlines()
+    assert [line for line in lines if "dense: " in line] == ["4 weights run dense: too small to gain"]
+    assert sum(line.endswith(": dense: too small to gain") for line in verbose) == 4
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compress", "--density", "0.2"),
+        ("prune", "--density", "0.2"),
+        ("share",),
+        ("report",),
+        ("hook", "export"),
+    ],
+)
+def test_a_dry_run_tells_all_and_writes_nothing(model, arguments):
+    verb = arguments[:2] if arguments[0] == "hook" else arguments[:1]
+    before = {path: path.read_bytes() for path in model.parent.iterdir()}
+    dry = onnxdc(*verb, model, *arguments[len(verb) :], "-n")
+    assert dry.exit_code == 0, dry.stderr
+    assert dry.stderr.endswith("dry run: nothing was written\n")
+    assert {path: path.read_bytes() for path in model.parent.iterdir()} == before
+    if arguments[0] not in ("hook", "report"):
+        wet = onnxdc(*verb, model, *arguments[len(verb) :], "-o", model.with_name("out.onnx"))
+        assert dry.stdout == wet.stdout
+
+
+def test_a_dry_run_refuses_what_could_not_be_written(model):
+    assert onnxdc("prune", model, "-o", model, "--density", "0.2", "-n").exit_code == 1
+
+
+def test_only_a_dry_run_needs_no_output(model):
+    result = onnxdc("prune", model, "--density", "0.2")
+    assert result.exit_code == 2
+    assert "Missing option '-o' / '--output'" in result.stderr
+
+
+def test_compare_tells_what_else_there_is(model):
+    result = onnxdc("compress", model, "--density", "0.1", "-n", "--compare")
+    assert "compared: int8 (onnxruntime dynamic): " in result.stdout

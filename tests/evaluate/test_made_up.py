@@ -164,3 +164,10 @@ def test_inputs_are_not_made_up_beyond_a_bound():
     model = build("g (float[N, 100000, 100000] x) => (float[N, 100000, 100000] y) { y = Identity(x) }")
     with pytest.raises(ModelError, match="made-up inputs would take 80000000000 bytes, at most 268435456"):
         onnxdc.verify(model, model)
+
+
+def test_indices_stay_below_the_rows_of_a_table_that_is_compressed():
+    model = build("g (int64[N] i) => (float[N, 64] y) { y = Gather(table, i) }", table=normal(300, 64))
+    compressed = onnxdc.compress(model, execution="sparse", check=False).model
+    assert {node.op_type for node in compressed.graph} >= {"SparseQuantGather"}
+    assert input_specs(compressed, "model")[0].limit == input_specs(model, "model")[0].limit == 300

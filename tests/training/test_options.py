@@ -19,7 +19,7 @@ from onnxdc.training.options import TRAINING_KEYS, TrainingOptions
 PAGE = (Path(__file__).parents[2] / "docs" / "finetune.md").read_text(encoding="utf-8")
 COMMAND = {option.name: option for option in cli.commands["finetune"].params if isinstance(option, click.Option)}
 # Options of the command that are no options of a training: files, and how to print.
-OTHERS = {"output", "data", "val", "labels", "teacher", "recipe", "resume", "as_json", "quiet"}
+OTHERS = {"output", "data", "dry_run", "val", "labels", "teacher", "recipe", "resume", "as_json", "quiet"}
 
 
 def flag(key: Key) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,22 @@ import pytest
 from tests.helpers.npm_packages import WEB, installed, node_command
 
 PACKAGE = WEB.parents[1] / "js"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ("--headless=new", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+
+
+def flags() -> tuple[str, ...]:
+    """What to tell Chromium, whose sandbox does not work for root."""
+    return (*FLAGS, "--no-sandbox") if os.geteuid() == 0 else FLAGS
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """The command of a Chromium."""
+    for command in BROWSERS:
+        if path := shutil.which(command):
+            return path
+    pytest.skip("Chromium is missing; Debian has it in the package chromium")
 
 
 @pytest.fixture(scope="session")

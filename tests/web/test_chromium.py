@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import shutil
 import subprocess
@@ -19,23 +18,12 @@ import onnxdc
 from tests.helpers.int8_pairs import PAIRS, save_pair
 from tests.helpers.npm_packages import installed
 from tests.helpers.small_models import EXAMPLES
-from tests.web.conftest import PACKAGE
+from tests.web.conftest import PACKAGE, flags
 
 pytestmark = pytest.mark.xdist_group("web")
 
 PATIENCE = 180  # seconds for three sessions on a busy machine
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MIME_TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm"}
-FLAGS = ("--headless=new", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    """The command of a Chromium."""
-    for command in BROWSERS:
-        if path := shutil.which(command):
-            return path
-    pytest.skip("Chromium is missing; Debian has it in the package chromium")
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +82,7 @@ def reports(site: Path) -> Iterator[tuple[str, queue.Queue[dict]]]:
 
 def test_page_shows_that_all_ways_compute_the_same(browser, site, reports, tmp_path):
     address, results = reports
-    root = ("--no-sandbox",) if os.geteuid() == 0 else ()  # Chromium's sandbox does not work for root
-    command = [browser, *FLAGS, *root, f"--user-data-dir={tmp_path}", f"{address}/harness.html"]
+    command = [browser, *flags(), f"--user-data-dir={tmp_path}", f"{address}/harness.html"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         report = results.get(timeout=PATIENCE)

@@ -14,9 +14,12 @@ from onnxdc.errors import ModelError
 from onnxdc.graph.constants import constant_tensor
 from onnxdc.graph.passing import CUTTING, PASSING
 from onnxdc.model_io.feeds.implied import implied_sizes
+from onnxdc.numeric.weight import TENSORS
 
 Feed: TypeAlias = dict[str, np.ndarray]
 
+_EXTENT: Final = TENSORS.index("extent")  # the input of SparseQuantGather that has the shape of the table, ...
+_SHAPE: Final = 2  # ... from this element on
 _LARGEST: Final = 2**31 - 1  # a size above this, or below 1, is a mistake of whoever wrote it, and counts as unknown
 
 
@@ -91,7 +94,7 @@ def _limits(value: ir.Value) -> Iterator[int]:
                 if table is not None:
                     yield int(table.shape.numpy()[node.attributes.get_int("axis", 0)])
             elif node.op_type == "SparseQuantGather" and node.domain == DOMAIN and index == len(node.inputs) - 1:
-                yield from _constant(node.inputs[6], node.attributes.get_int("axis", 0))
+                yield from _constant(node.inputs[_EXTENT], _SHAPE + node.attributes.get_int("axis", 0))
             elif node.op_type == "OneHot" and index == 0:
                 yield from _constant(node.inputs[1], 0)
 

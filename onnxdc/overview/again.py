@@ -1,0 +1,73 @@
+"""What to run to get a compressed file again, by what it says of how it was made."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from onnxdc.domain.provenance import Provenance
+from onnxdc.errors import RecipeError
+from onnxdc.recipe import Options, Recipe, Rule
+from onnxdc.recipe.keys import KEYS
+from onnxdc.recipe.writing import to_toml
+from onnxdc.report.overview import Again
+
+_COMPRESS: Final = ("prune", "share", "encode")
+_STAGES: Final = ("prune", "share", "quantize", "encode", "every")
+_DATA: Final = "The data are not in the file: it takes the same again, calib.npz to calibrate on, val.npz to judge by."
+_KEYS: Final = {key.name: key for key in KEYS}
+
+
+def again_of(made: Provenance, original: str, name: str) -> Again | None:
+    """Return what to run; None if the file says something that no command line does.
+
+    Args:
+        made: What the file says.
+        original: The name of the original; empty if it is not known.
+        name: The name of the file.
+    """
+    options = made.options
+    stages = [stage for stage in _STAGES if stage in options]
+    verb = "compress" if all(stage in options for stage in _COMPRESS) else "encode"
+    words = ["onnxdc", verb, original or "model.onnx", "-o", name]
+    said = {key: value for stage in stages for key, value in _settings(options[stage]).items()}
+    if "quantize" in options:
+        words.append("--int8")
+    recipe = ""
+    try:
+        if options.get("rules"):
+            recipe = to_toml(_recipe(said, options["rules"]))
+            words += ["--recipe", "recipe.toml"]
+        else:
+            words += [word for key, value in said.items() for word in _words(key, value)]
+    except (RecipeError, TypeError, KeyError, ValueError):
+        return None
+    wished, remark = _wished(_settings(options.get("budget")))
+    return Again(shlex.join([*words, *wished]), recipe, remark)
+
+
+def _settings(said: Any) -> Mapping[str, Any]:
+    return said if isinstance(said, dict) else {}
+
+
+def _words(key: str, value: Any) -> list[str]:
+    flag = f"--{key.replace('_', '-')}"
+    if _KEYS[key].type is bool:
+        return [flag if value else f"--no-{key.replace('_', '-')}"]
+    return [flag, str(value)]
+
+
+def _recipe(said: Mapping[str, Any], rules: Sequence[Mapping[str, Any]]) -> Recipe:
+    made = [Rule(**rule) for rule in rules]
+    return Recipe(defaults=Options(), rules=tuple(made)).with_options(**said)
+
+
+def _wished(budget: Mapping[str, Any]) -> tuple[list[str], str]:
+    """Return the words for data and a budget, and what is to be known of them."""
+    words = ["--data", "calib.npz"] if "held_back" in budget else []
+    if "target_size" in budget:
+        words += ["--target-size", str(budget["target_size"])]
+    if "max_drop" in budget:
+        words += ["--val", "val.npz", "--metric", str(budget.get("metric", "f")), "--max-drop", str(budget["max_drop"])]
+    return words, _DATA if any(word.endswith(".npz") for word in words) else ""
