@@ -48,13 +48,25 @@ def load(source: Source, *, upgrade: bool = True) -> ir.Model:
         return _from_proto(source, "model", None, upgrade)
     if isinstance(source, str | os.PathLike):
         path = os.fspath(source)
-        model = _from_proto(parse(read_path(path), path), path, path, upgrade)
+        model = _from_proto(read_proto(source), path, path, upgrade)
         model.meta[FILES].add(Path(path))
         return model
     content = read_memory(source, "model")
     model = _from_proto(parse(content, "model"), "model", None, upgrade)
     model.meta[MEMORY] = content.nbytes
     return model
+
+
+def read_proto(source: str | os.PathLike[str] | Bytes | BinaryFile) -> onnx.ModelProto:
+    """Read and parse a file, a file object or bytes.
+
+    Raises:
+        ModelError: It cannot be read, or is no model.
+    """
+    if isinstance(source, str | os.PathLike):
+        path = os.fspath(source)
+        return parse(read_path(path), path)
+    return parse(read_memory(source, "model"), "model")
 
 
 def name_of(source: Source) -> str:

@@ -13,7 +13,7 @@ from onnxdc import model_io
 from onnxdc.domain import group
 from onnxdc.domain.operators import DOMAIN, has_group
 from onnxdc.model_io import Source
-from onnxdc.model_io.parse import read_proto
+from onnxdc.model_io.load import read_proto
 from onnxdc.model_io.scopes import graphs_in
 from onnxdc.numeric.weight import TENSORS
 from onnxdc.report.overview import Part
