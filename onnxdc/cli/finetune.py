@@ -66,7 +66,8 @@ def finetune(
 ) -> None:
     """Train the model IN and keep its pruned weights pruned and its shared weights shared.
 
-    With a density its weights are pruned while they are trained. After each epoch OUT.checkpoint is written, from which
+    With a density its weights are pruned while they are trained, with --grid they are trained for the bytes of the
+    file. After each epoch OUT.checkpoint is written, from which
     --resume goes on.
     """
     model_io.check_output(output, [path for path in (model, data, val, teacher) if path is not None])

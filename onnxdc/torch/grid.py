@@ -23,7 +23,7 @@ class GridStart:
         values: The largest number of values besides zero, 1..255.
     """
 
-    step: float = 0.5
+    step: float = 0.4
     values: int = MAX_CODES - 1
 
 
@@ -41,6 +41,7 @@ class Grid(nn.Module):
         codes: The integers once they are frozen, int16, of the weight's shape; a buffer.
         mask: Which elements may differ from zero, bool, of the weight's shape; None if all may. A buffer.
         frozen: Whether the integers stay as they are.
+        values: The largest number of values besides zero in the end.
         rounds: Whether values are rounded at all; if not, they are what is trained.
     """
 
@@ -63,7 +64,7 @@ class Grid(nn.Module):
         self.register_buffer("codes", codes.to(torch.int16))
         self.register_buffer("mask", mask)
         self.frozen, self.rounds = False, True
-        self._values = values
+        self.values = values
         self._largest = max(1, values // 2, int(codes.abs().max()) if codes.numel() else 0)
         table = torch.zeros(2 * self._largest + 1, dtype=steps.dtype)
         self.register_buffer("_lengths", table, persistent=False)
@@ -117,7 +118,7 @@ class Grid(nn.Module):
         """
         self.frozen = False
         self.log_step.copy_(_four_bits(self.log_step.exp()).log())
-        self.codes.copy_(_fewest(self.integers(latent, price), self._values))
+        self.codes.copy_(_fewest(self.integers(latent, price), self.values))
         self.frozen = True
 
     @torch.no_grad()

@@ -32,6 +32,11 @@ class GridWeight:
     latent: torch.Tensor
     grid: Grid
 
+    def told(self) -> str:
+        """Return what the grid is, in words."""
+        step = float(self.grid.log_step.detach().exp().mean())
+        return f"of step {step:.4g} and {self.grid.values} values"
+
     def nonzeros(self) -> int:
         """Count the elements that are not zero."""
         return int(torch.count_nonzero(self.grid.integers(self.latent.detach())))

@@ -105,7 +105,7 @@ class TrainingOptions:
         ),
     )
     step_init: float = field(
-        default=0.5,
+        default=0.4,
         metadata=_row(positive(100), "The first step of a grid, in standard deviations of the weight."),
     )
     step_lr: float | None = field(
@@ -117,7 +117,7 @@ class TrainingOptions:
         ),
     )
     rate_ramp: float = field(
-        default=0.4,
+        default=0.5,
         metadata=_row(number(1), "The share of all steps in which the rate rises, or the size falls to the target."),
     )
     precision: Precision = field(

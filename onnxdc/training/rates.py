@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 _FIRST: Final = 0.3  # over the number of elements: what a bit costs where a network has lost little
-_LEAST, _MOST = 1e-4, 1e3  # over the number of elements, for a rate that is steered
+_LEAST, _MOST = 1e-4, 30.0  # over the number of elements, for a rate that is steered
+_SOFT: Final = 0.25  # of the way to the target, in which the rate comes to act, so that training begins without a jump
 # By which a difference of sizes, in logarithms, moves the logarithm of the rate: for good at each look, and for as long
 # as it is there. Weights answer within some tens of steps: without the second the size would swing around its goal.
-_GAIN, _DAMPING = 0.05, 3.0
-_BELOW: Final = 0.995  # of the bytes asked for, to steer to
+_GAIN, _DAMPING = 0.05, 2.0
+_AIM: Final = 1.01  # of the bytes asked for: while the learning rate falls bytes do by a few percent more
 _LEFT: Final = 0.02  # of the bytes asked for, the least that is left for integers
 
 
@@ -76,18 +77,18 @@ class SteeredRate:
 
     def at(self, progress: float) -> float:
         """Return the price."""
-        return self._now / self._elements
+        return self._now * min(1.0, progress / _SOFT) / self._elements
 
     def steer(self, progress: float, entropy: float, extra: float) -> None:
         """Raise the price if the file is larger than is wanted by now, else lower it."""
         assert self.target is not None
         if self._first is None:
             self._first = entropy + extra
-        aim = _BELOW * self.target
+        aim = _AIM * self.target
         wanted = max(self._first * (aim / self._first) ** progress - extra, _LEFT * aim)
         above = math.log(max(entropy, 1.0) / wanted)
         self._level = min(max(self._level * math.exp(_GAIN * above), _LEAST), _MOST)
-        self._now = self._level * math.exp(_DAMPING * above)
+        self._now = min(self._level * math.exp(_DAMPING * above), _MOST)
 
     def state(self) -> dict[str, Any]:
         """Return the price and the first size."""

@@ -122,7 +122,7 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from error
     loaded_teacher = None if teacher is None else Teacher(teacher, specs, options.loss, options.threads)
-    run = _run(options, hook, ranked, training, validation, loaded_teacher)
+    run = _run(options, hook, ranked, network, training, validation, loaded_teacher)
     training = _answered(training, network, loaded_teacher, options, name_of_data(data.training), data.labels)
     if validation is not None:
         source = name_of_data(data.training if data.validation is None else data.validation)
@@ -222,6 +222,7 @@ def _run(
     options: TrainingOptions,
     hook: TrainingHook,
     ranked: Sequence[Ranking],
+    network: Network,
     training: Batch,
     validation: Batch | None,
     teacher: Teacher | None,
@@ -229,6 +230,7 @@ def _run(
     """Return what must be the same for a training to go on from a checkpoint."""
     return dataclasses.asdict(options) | {
         "density": ", ".join(f"{' and '.join(ranking.names)} {ranking.target:.4g}" for ranking in ranked) or None,
+        "grids": ", ".join(f"{name} {weight.told()}" for name, weight in network.grids.items()) or None,
         "model": hook.digest,
         "teacher": None if teacher is None else teacher.digest,
         "data": data_digest(training),

@@ -88,7 +88,7 @@ def test_bytes_fall_as_a_bit_costs_more():
 
 @pytest.mark.parametrize("target", [24_000, "12KB"])
 def test_the_file_is_as_large_as_it_was_told_to_be(target):
-    found = tuned(wide_classifier(), grid=True, target_size=target, epochs=8, batch=16)
+    found = tuned(wide_classifier(), grid=True, target_size=target, epochs=8, batch=8, lr=0.003)
     size = encoded_bytes(found)
     assert size == found.report.encoded_bytes
     assert 0.98 < size / (target if isinstance(target, int) else 12_000) <= 1
@@ -98,13 +98,24 @@ def test_the_file_is_as_large_as_it_was_told_to_be(target):
 def test_a_size_may_be_a_part_of_the_file(tmp_path):
     path = tmp_path / "wide.onnx"
     ir.save(wide_classifier(), path)
-    found = tuned(path, grid=True, target_size="20x", epochs=8, batch=16)
+    found = tuned(path, grid=True, target_size="20x", epochs=8, batch=8, lr=0.003)
     assert 20 <= path.stat().st_size / encoded_bytes(found) < 20.41
 
 
 def test_a_size_that_is_out_of_reach_is_said():
     with pytest.raises(TrainingError, match=r"at most 2,300 bytes, got [0-9,]+ at least .* train for longer"):
         tuned(wide_classifier(), grid=True, target_size="2.3KB", epochs=1, val=None)
+
+
+def test_a_checkpoint_of_other_grids_is_refused(tmp_path):
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    options = {"grid": True, "rate": 1e-4, "checkpoint": tmp_path / "checkpoint"}
+    with pytest.raises(KeyboardInterrupt):
+        tuned(classifier(), progress=interrupt, **options)
+    with pytest.raises(TrainingError, match=r"of another training: grids fc1 of step .* 255 values.* 15 values"):
+        tuned(classifier(), recipe=Recipe(rules=(Rule(pattern="fc1", bits=4),)), resume=True, **options)
 
 
 def test_only_epochs_with_fixed_integers_can_be_the_best():
