@@ -13,10 +13,10 @@ from onnxdc.api.result import CompressionResult
 from onnxdc.budget.builds import Build
 from onnxdc.budget.choosing import Chooser
 from onnxdc.budget.dataset import Data
-from onnxdc.budget.size import TargetSize
 from onnxdc.budget.wish import MetricName, Wish
 from onnxdc.domain import provenance
 from onnxdc.domain.limits import Limit
+from onnxdc.domain.target_size import TargetSize
 from onnxdc.errors import OptionError, OptionName
 from onnxdc.evaluate.alternatives import alternatives
 from onnxdc.graph.constants import lift_constants

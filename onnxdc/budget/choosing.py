@@ -14,10 +14,10 @@ from onnxdc.budget.builds import Build, Weigh, best_of_size, smallest_of_diverge
 from onnxdc.budget.dataset import Given, given
 from onnxdc.budget.int8 import Int8, int8_targets
 from onnxdc.budget.makers import Calibrated, DataFree, says_all_steps
-from onnxdc.budget.size import target_bytes
 from onnxdc.budget.telling import few_items, held_back_record, not_calibrated
 from onnxdc.budget.wish import Wish
 from onnxdc.calibration.sensitivity import Sensitivity
+from onnxdc.domain.target_size import target_bytes
 from onnxdc.errors import ModelError
 from onnxdc.evaluate.judge import Judge
 from onnxdc.graph.skips import Skip

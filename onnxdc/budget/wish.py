@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from onnxdc.budget.dataset import Data
-from onnxdc.budget.size import TargetSize
 from onnxdc.domain.limits import Limit, parse_size
+from onnxdc.domain.target_size import TargetSize
 from onnxdc.errors import OptionError, OptionName
 from onnxdc.evaluate.metrics import Metric, ScoreFunction, metric_of
 

@@ -67,8 +67,9 @@ def finetune(
 ) -> None:
     """Train the model IN and keep its pruned weights pruned and its shared weights shared.
 
-    With a density its weights are pruned while they are trained. After each epoch OUT.checkpoint is written, from which
-    --resume goes on. A dry run reads everything and measures the model as it is, but does not train.
+    With a density its weights are pruned while they are trained, with --grid they are trained for the bytes of the
+    file. After each epoch OUT.checkpoint is written, from which --resume goes on. A dry run reads everything and
+    measures the model as it is, but does not train.
     """
     options.check_output(output, model, data, val, teacher)
     result = onnxdc.finetune(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
@@ -14,9 +15,12 @@ from torch.nn.utils import parametrize
 from onnxdc.errors import HookError
 from onnxdc.hooks import HookedWeight, TrainingHook
 from onnxdc.torch.candidates import BUFFERS
+from onnxdc.torch.grid import Grid
 from onnxdc.torch.matching import Match, find_matches
-from onnxdc.torch.parametrizations import FromCodebook, parametrization
+from onnxdc.torch.parametrizations import FromCodebook, default_grids, parametrization
 from onnxdc.torch.types import to_numpy, to_torch
+
+_TABLE_INTERVAL: Final = 16  # steps from one table of code lengths to the next
 
 
 def attach(
@@ -24,7 +28,7 @@ def attach(
     hook: TrainingHook | str | os.PathLike[str],
     names: Mapping[str, str] | None = None,
     *,
-    keep_grid: bool = False,
+    grid: bool = False,
 ) -> Attachment:
     """Make a module keep the rules of a hook while it is trained.
 
@@ -38,7 +42,7 @@ def attach(
         hook: The hook of the model, or its folder.
         names: Name in the ONNX model -> path of the parameter or buffer, for weights that match nothing, or several
             parameters.
-        keep_grid: Whether shared weights stay on their grids: a parameter becomes the logarithm of its step, base 2.
+        grid: Whether each weight is on a grid of its own, for whose bits the loss pays: see ``Attachment.rate``.
 
     Raises:
         HookError: A pruned or shared weight matches nothing, or several parameters, or has another shape;
@@ -51,8 +55,9 @@ def attach(
         other = first.setdefault(match.paths, name)
         if not _agree(hook, matches, name, other):
             raise HookError(f"{name}: shares the parameter {match.paths[0]} with {other}, but not its values")
+    grids = default_grids(hook.weights) if grid else {}
     rules = {
-        name: parametrization(hook.weights[name], matches[name].axes, keep_grid=keep_grid) for name in first.values()
+        name: parametrization(hook.weights[name], matches[name].axes, grid=grids.get(name)) for name in first.values()
     }
     for name in first.values():
         _constrain(module, hook.weights[name], matches[name], rules[name])
@@ -78,6 +83,31 @@ class Attachment:
     matches: Mapping[str, Match]
     unmatched: tuple[str, ...]
     statistics: Mapping[str, Tensor]
+
+    def __post_init__(self) -> None:
+        self._grids = list(_grids(self.module, self.matches))
+        self._asked = 0
+
+    def rate(self) -> Tensor:
+        """Return the bits that the integers of all weights on grids take, a scalar that gradients flow from.
+
+        Add it to the loss of each step, times what a bit may cost. Every sixteenth call makes the tables of code
+        lengths anew.
+        """
+        if self._asked % _TABLE_INTERVAL == 0:
+            for latent, grid in self._grids:
+                grid.measure(latent.detach())
+        self._asked += 1
+        return torch.stack([grid.rate(latent) for latent, grid in self._grids]).sum()
+
+    def steps(self) -> list[nn.Parameter]:
+        """Return the logarithms of the steps of weights on grids, for an optimizer's group of their own."""
+        return [grid.log_step for _, grid in self._grids]
+
+    def freeze(self) -> None:
+        """Fix the integers of weights on grids, for the last part of a training: steps and biases go on."""
+        for latent, grid in self._grids:
+            grid.freeze(latent)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the values of all weights as the ONNX model has them, rules kept, for ``onnxdc.hooks.import_``.
@@ -108,6 +138,17 @@ class Attachment:
         with torch.no_grad():
             values = to_numpy(_tensor(self.module, match.paths[0]))
         return np.ascontiguousarray(values.transpose(np.argsort(match.axes)).astype(weight.dtype))
+
+
+def _grids(module: nn.Module, matches: Mapping[str, Match]) -> Iterator[tuple[nn.Parameter, Grid]]:
+    """Yield what is trained of each weight on a grid, and its rule."""
+    for path in {match.paths[0] for match in matches.values()}:
+        owner, name = _owner(module, path)
+        if parametrize.is_parametrized(owner, name):
+            rules = owner.get_submodule(f"parametrizations.{name}")
+            rule = rules.get_submodule("0")
+            if isinstance(rule, Grid):
+                yield rules.get_parameter("original"), rule
 
 
 def _running_statistics(module: nn.Module, matches: Mapping[str, Match]) -> dict[str, Tensor]:

@@ -21,14 +21,15 @@ from onnxdc.hooks import HookedWeight, TrainingHook, check_model, read_hook
 from onnxdc.hooks.exporting import TRAINING_GRAPH_FILE
 from onnxdc.hooks.training_graph import undo_rules
 from onnxdc.model_io import Source
-from onnxdc.torch.parametrizations import parametrization
+from onnxdc.torch.grid import GridStart
+from onnxdc.torch.parametrizations import default_grids, parametrization
 from onnxdc.torch.program import run
 from onnxdc.torch.reader import read
 from onnxdc.torch.types import to_numpy, to_torch
 
 
 def module(
-    model: Source, hook: TrainingHook | str | os.PathLike[str] | None = None, *, keep_grid: bool = False
+    model: Source, hook: TrainingHook | str | os.PathLike[str] | None = None, *, grid: bool = False
 ) -> OnnxModule:
     """Make a trainable module of a model.
 
@@ -37,7 +38,7 @@ def module(
             left as it is.
         hook: The hook of the model, or its folder, to say which constants are trained and what they must keep; read
             from the model without one.
-        keep_grid: Whether shared weights stay on their grids, and steps are trained, not each value.
+        grid: Whether each weight is on a grid of its own, see ``parametrizations.default_grids`` and ``grid.Grid``.
 
     Raises:
         ModelError: The model cannot be read, is compressed, or has operators without a form in PyTorch, each named.
@@ -54,7 +55,8 @@ def module(
             check_model(hook, model_io.load(model, upgrade=False), model_io.name_of(model))
         loaded = model_io.load(model)
     try:
-        return OnnxModule(loaded, (read_hook(loaded) if hook is None else hook).weights, keep_grid=keep_grid)
+        weights = (read_hook(loaded) if hook is None else hook).weights
+        return OnnxModule(loaded, weights, default_grids(weights) if grid else {})
     except ModelError as error:
         raise ModelError(f"{model_io.name_of(model)}: {error}") from error
 
@@ -73,20 +75,25 @@ class OnnxModule(nn.Module):
         dropouts: The layers of the Dropout nodes, by the names of their outputs in the model.
     """
 
-    def __init__(self, model: ir.Model, weights: Mapping[str, HookedWeight], *, keep_grid: bool = False) -> None:
-        """Read a model whose constants in ``weights`` are trained; the errors are those of ``module``."""
+    def __init__(
+        self, model: ir.Model, weights: Mapping[str, HookedWeight], grids: Mapping[str, GridStart] | None = None
+    ) -> None:
+        """Read a model whose constants in ``weights`` are trained, those in ``grids`` on grids of their own.
+
+        The errors are those of ``module``.
+        """
         super().__init__()
         reading = read(model)
         self.names: dict[str, str] = {}
         self.statistics: dict[str, str] = {}
         self._program = reading.program
-        self._keep_grid = keep_grid
         self._inputs = [v.name or "" for v in model.graph.inputs if v.name not in model.graph.initializers]
         self._constants: dict[int, str] = {}
         onnx_names = {constant.value: constant.name for constant in named_constants(model)}
         self._dropouts = {key: nn.Dropout(rate) for key, (_, rate) in reading.dropouts.items()}
         self.dropout_layers = nn.ModuleList(self._dropouts.values())
         self.dropouts = {name: self._dropouts[key] for key, (name, _) in reading.dropouts.items()}
+        self._grids = grids or {}
         unknown = set(weights).difference(onnx_names.values())
         if unknown:
             raise HookError(f"{min(unknown)}: the model has no such constant: the hook is of another model")
@@ -128,7 +135,7 @@ class OnnxModule(nn.Module):
             return
         self.names[name] = own
         self.register_parameter(own, nn.Parameter(values))
-        rule = parametrization(weight, keep_grid=self._keep_grid)
+        rule = parametrization(weight, grid=self._grids.get(name))
         if rule is not None:
             parametrize.register_parametrization(self, own, rule)
 

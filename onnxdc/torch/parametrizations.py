@@ -6,15 +6,16 @@ optimizer, its momentum or its weight decay do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from onnxdc.errors import HookError
 from onnxdc.hooks import HookedWeight
 from onnxdc.numeric.grids import element_grid
+from onnxdc.recipe.keys import MIN_ELEMENTS
+from onnxdc.torch.grid import Grid, GridStart
 
 
 class Masked(nn.Module):
@@ -74,80 +75,43 @@ class FromCodebook(nn.Module):
         return (sums / counts)[1:].to(weight.dtype)
 
 
-class FromGrid(nn.Module):
-    """Elements are integers, which stay, times a step of four significant bits, as the file format has it.
-
-    What is trained is the logarithm of the step to base 2, so that an optimizer moves it in proportion; the gradient of
-    the rounded step counts as that of the step (straight through).
-
-    Attributes:
-        integers: The integers, float32, of the weight's shape; a buffer.
-        shape: The shape of the steps: 1 along each axis, but along that whose channels have steps of their own.
-    """
-
-    integers: Tensor
-
-    def __init__(self, integers: Tensor, shape: Sequence[int]) -> None:
-        super().__init__()
-        self.register_buffer("integers", integers.to(torch.float32))
-        self.shape = tuple(shape)
-
-    def forward(self, logarithms: Tensor) -> Tensor:
-        """Return the weight for the logarithms of the steps."""
-        steps = torch.exp2(logarithms)
-        mantissas, exponents = torch.frexp(steps.detach())
-        rounded = torch.ldexp(torch.round(mantissas * 16), exponents - 4)
-        return self.integers.to(steps.dtype) * (steps + (rounded - steps).detach())
-
-    def right_inverse(self, weight: Tensor) -> Tensor:
-        """Return the logarithms of the steps nearest to a weight, in the sum of squares."""
-        dims = [axis for axis, length in enumerate(self.shape) if length == 1]
-        wide = weight.to(torch.float64)
-        integers = self.integers.to(torch.float64)
-        products, squares = (values.sum(dims, keepdim=True) for values in (integers * wide, integers * integers))
-        steps = torch.where(squares > 0, products / squares.clamp(min=1), torch.ones_like(squares))
-        return torch.log2(steps).to(torch.promote_types(weight.dtype, torch.float32))
+def default_grids(weights: Mapping[str, HookedWeight]) -> dict[str, GridStart]:
+    """Return the grids of the weights that encoding takes by default, by name: no vectors, and no small weights."""
+    taken = (weight for weight in weights.values() if len(weight.shape) > 1 and weight.stage != "statistic")
+    return {weight.name: GridStart() for weight in taken if weight.values.size >= MIN_ELEMENTS.default}
 
 
 def parametrization(
-    weight: HookedWeight, axes: Sequence[int] | None = None, *, keep_grid: bool = False
-) -> Masked | FromCodebook | FromGrid | None:
+    weight: HookedWeight, axes: Sequence[int] | None = None, *, grid: GridStart | None = None
+) -> Masked | FromCodebook | Grid | None:
     """Return the rule of a weight, None for one that is free.
 
     Args:
         weight: The weight, of a hook.
         axes: The permutation of axes that brings it from ONNX's layout into that of the layer; None where the layer has
             ONNX's.
-        keep_grid: Whether a shared weight stays on its grid, and the step is trained, not each value.
-
-    Raises:
-        HookError: The weight is to stay on a grid, but is on none.
+        grid: How its grid begins, if it is to have one. A weight that is on a grid begins there; zeros of any other
+            stay zero.
     """
     axes = range(len(weight.shape)) if axes is None else axes
-    if keep_grid:
-        grid = _kept_grid(weight)
-        if grid is not None:
-            integers, steps = (np.ascontiguousarray(array.transpose(axes)) for array in grid)
-            return FromGrid(torch.from_numpy(integers), steps.shape)
+
+    def laid_out(array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array.transpose(axes)))
+
+    if grid is not None:
+        codes, steps = element_grid(weight.values) or _new_grid(weight, grid.step)
+        mask = None if codes.any() or weight.is_free else laid_out(weight.mask)
+        wide = np.float64 if weight.dtype == np.float64 else np.float32
+        return Grid(laid_out(steps.astype(wide)), laid_out(codes), grid.values, mask)
     if weight.is_free:
         return None
     if weight.codes is None:
-        return Masked(torch.from_numpy(np.ascontiguousarray(weight.mask.transpose(axes))))
-    codes = weight.codes.transpose(axes).astype(np.int32)
-    return FromCodebook(torch.from_numpy(np.ascontiguousarray(codes)), weight.clusters - 1)
+        return Masked(laid_out(weight.mask))
+    return FromCodebook(laid_out(weight.codes.astype(np.int32)), weight.clusters - 1)
 
 
-def _kept_grid(weight: HookedWeight) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the integers and the steps of a weight on a grid; channels with steps of their own have no codebook.
-
-    Raises:
-        HookError: The weight is shared, but on no grid.
-    """
-    if weight.codes is None and (weight.stage == "statistic" or len(weight.shape) < 2):
-        return None
-    grid = element_grid(weight.values)
-    if weight.codes is None:
-        return grid if grid is not None and grid[1].size > 1 else None
-    if grid is None:
-        raise HookError(f"{weight.name}: its shared values are on no grid: expected one, which keep_grid is for")
-    return grid
+def _new_grid(weight: HookedWeight, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the integers, still zeros, and the step of a grid for a weight; the step in root mean squares."""
+    kept = weight.values[weight.values != 0].astype(np.float64)
+    length = step * np.sqrt(np.mean(kept**2)) if kept.size else 1.0
+    return np.zeros(weight.shape, np.int16), np.full([1] * len(weight.shape), length)

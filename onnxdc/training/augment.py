@@ -6,6 +6,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (as its documentation has it)
 
 
+def flipped(images: torch.Tensor) -> torch.Tensor:
+    """Mirror each image, ``[items, channels, height, width]``, left to right with a probability of a half."""
+    mirrored = torch.rand(len(images), 1, 1, 1) < 0.5
+    return torch.where(mirrored, images.flip(3), images)
+
+
 def shifted(images: torch.Tensor, pixels: int) -> torch.Tensor:
     """Move each image by its own random distance; what comes in at the border is 0.
 

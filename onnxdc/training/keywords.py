@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from onnxdc.recipe.keywords import PruneOptions
-from onnxdc.training.options import Loss, LrSchedule, Optimizer, Schedule
+from onnxdc.training.options import Loss, LrSchedule, Optimizer, Precision, Schedule
 
 
 class FinetuneOptions(PruneOptions, total=False):
@@ -23,11 +23,18 @@ class FinetuneOptions(PruneOptions, total=False):
     settle: float | None
     mask_interval: int | None
     regrow: bool | None
-    keep_grid: bool | None
+    grid: bool | None
+    rate: float | None
+    target_size: str | int | None
+    step_init: float | None
+    step_lr: float | None
+    rate_ramp: float | None
+    precision: Precision | None
     temperature: float | None
     distill_weight: float | None
     dropout: float | None
     shift: int | None
+    flip: bool | None
     val_share: float | None
     patience: int | None
     seed: int | None

@@ -12,16 +12,17 @@ from typing import Any, TypeAlias
 import torch
 
 from onnxdc.errors import OptionName, TrainingError, WeightError
-from onnxdc.training.augment import shifted
+from onnxdc.training.augment import flipped, shifted
 from onnxdc.training.data import Batch
 from onnxdc.training.dropout import Dropouts
+from onnxdc.training.grids import Grids
 from onnxdc.training.losses import Objective
 from onnxdc.training.network import Network
 from onnxdc.training.options import TrainingOptions
 from onnxdc.training.outputs import logits
 from onnxdc.training.pruning import Pruner
 from onnxdc.training.report import Epoch, Score
-from onnxdc.training.schedule import learning_rate
+from onnxdc.training.schedule import learning_rate, step_learning_rate
 from onnxdc.training.teacher import Teacher
 
 EpochDone: TypeAlias = Callable[[Epoch], None]
@@ -53,9 +54,10 @@ class Loop:
         validation: The data to measure each epoch on; None without any.
         teacher: The teacher; None without one.
         pruner: What chooses the masks.
+        grids: The weights that are on grids of their own.
         dropouts: The dropout that grows weaker as weights are pruned.
         done: The epochs so far.
-        best: The best values so far; None while the masks have not settled.
+        best: The best values so far; None while masks and integers have not settled.
     """
 
     network: Network
@@ -64,15 +66,16 @@ class Loop:
     validation: Batch | None
     teacher: Teacher | None
     pruner: Pruner
+    grids: Grids
     dropouts: Dropouts
     done: list[Epoch] = field(default_factory=list)
     best: Best | None = None
 
     def __post_init__(self) -> None:
         self.objective = Objective(self.options)
-        self.optimizer = self.network.optimizer(self.options)
         self.epoch_steps = -(-len(self.training) // self.options.batch)
         self.steps = self.options.epochs * self.epoch_steps
+        self.optimizer = self.network.optimizer(self.options, step_learning_rate(self.options, self.steps))
 
     def run(self, epoch_done: EpochDone) -> None:
         """Train until the last epoch, or until nothing has become better for ``patience`` epochs.
@@ -83,7 +86,7 @@ class Loop:
         Raises:
             TrainingError: The loss, or a value, is NaN or infinite.
         """
-        if not self.done and self.validation is not None and not self.pruner.rankings:
+        if not self.done and self.validation is not None and self._settled(0):
             self.best = Best(0, self.evaluate(self.validation), self._snapshot())
         while len(self.done) < self.options.epochs and not self._patience_is_over():
             start = time.monotonic()
@@ -92,7 +95,9 @@ class Loop:
             if validation is not None and not math.isfinite(validation.loss):
                 raise self._diverged(len(self.done), self.epoch_steps - 1, "the validation loss")
             density, seconds = self.network.density(self.network.weights), time.monotonic() - start
-            self.done.append(Epoch(len(self.done) + 1, self.options.epochs, training, validation, density, seconds))
+            nbytes = self.grids.measure_file()
+            number = len(self.done) + 1
+            self.done.append(Epoch(number, self.options.epochs, training, validation, density, seconds, nbytes))
             self._keep_if_best(validation)
             epoch_done(self.done[-1])
 
@@ -116,6 +121,7 @@ class Loop:
             "network": self.network.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
+            "grids": self.grids.state(),
             "done": [dataclasses.asdict(epoch) for epoch in self.done],
             "best": None if self.best is None else _as_dict(self.best),
         }
@@ -132,6 +138,7 @@ class Loop:
         self.done = [_epoch(entry) for entry in state["done"]]
         best = state["best"]
         self.best = None if best is None else Best(**(best | {"score": _score(best["score"])}))
+        self.grids.resume(state["grids"], len(self.done) * self.epoch_steps)
         self.dropouts.adjust(self.network)
 
     def _epoch(self, number: int) -> Score:
@@ -148,27 +155,35 @@ class Loop:
         try:
             if self.pruner.before_step(step):
                 self.dropouts.adjust(self.network)
+            self.grids.before_step(step)
         except WeightError as error:
             raise self._diverged(epoch, index, "a weight") from error
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.options, step, self.steps)
+            group["lr"] = group["scale"] * learning_rate(self.options, step, self.steps)
         batch = self._augmented(batch)
-        outputs = logits(self.network.module(*batch.inputs), self.options.loss)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.options.precision == "bf16"):
+            outputs = logits(self.network.module(*batch.inputs), self.options.loss)
+        if outputs.dtype is torch.bfloat16:
+            outputs = outputs.float()
         loss = self.objective(outputs, batch.labels, batch.teacher)
         if not torch.isfinite(loss):
             raise self._diverged(epoch, index, "the loss")
         self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(loss + self.grids.price(step))
         self.optimizer.step()
         if index == self.epoch_steps - 1 and not self.network.is_finite():
             raise self._diverged(epoch, index, "a weight")
         return self._score(batch, outputs.detach(), loss.item())
 
     def _augmented(self, batch: Batch) -> Batch:
-        if not self.options.shift:
+        if not self.options.shift and not self.options.flip:
             return batch
-        inputs = tuple(shifted(array, self.options.shift) if array.ndim == 4 else array for array in batch.inputs)
+        inputs = tuple(self._moved(array) if array.ndim == 4 else array for array in batch.inputs)
         return Batch(inputs, batch.labels, None if self.teacher is None else self.teacher(inputs))
+
+    def _moved(self, images: torch.Tensor) -> torch.Tensor:
+        images = flipped(images) if self.options.flip else images
+        return shifted(images, self.options.shift) if self.options.shift else images
 
     def _score(self, batch: Batch, outputs: torch.Tensor, loss: float | None = None) -> Score:
         accuracy = self.objective.accuracy(outputs, batch.labels, batch.teacher)
@@ -177,12 +192,16 @@ class Loop:
         return Score(loss, None if accuracy is None else accuracy.item())
 
     def _keep_if_best(self, validation: Score | None) -> None:
-        """Remember the values, unless earlier ones were better; those before the masks settled do not count."""
-        if not self.pruner.settled(len(self.done) * self.epoch_steps):
+        """Remember the values, unless earlier ones were better; those before all has settled do not count."""
+        if not self._settled(len(self.done) * self.epoch_steps):
             return
         known = None if self.best is None else self.best.score
         if validation is None or known is None or validation.better_than(known):
             self.best = Best(len(self.done), validation, self._snapshot())
+
+    def _settled(self, steps: int) -> bool:
+        """Tell whether masks and integers stay as they are after so many steps."""
+        return self.pruner.settled(steps) and self.grids.settled(steps)
 
     def _patience_is_over(self) -> bool:
         if self.options.patience is None or self.best is None:

@@ -14,8 +14,10 @@ from torch.nn.utils import parametrize
 
 from onnxdc.errors import ModelError
 from onnxdc.hooks.hook import TrainingHook
+from onnxdc.torch.grid import Grid
 from onnxdc.torch.module import OnnxModule
 from onnxdc.torch.parametrizations import Masked
+from onnxdc.training.grids import GridWeight
 from onnxdc.training.options import TrainingOptions
 from onnxdc.training.pruning import MaskedWeight
 
@@ -31,18 +33,20 @@ class Network:
         hook: The weights of the model, as they are before training.
         weights: The names of the weights that reports count: no biases and scales.
         masked: The weights that have a mask, by name.
+        grids: The weights that are on grids of their own, by name.
     """
 
     module: OnnxModule
     hook: TrainingHook
     weights: Sequence[str]
     masked: dict[str, MaskedWeight] = field(default_factory=dict)
+    grids: dict[str, GridWeight] = field(default_factory=dict)
 
     @classmethod
     def of(cls, module: OnnxModule, hook: TrainingHook, weights: Sequence[str], masked: Collection[str]) -> Network:
         """Make a network whose pruned weights, and those named in ``masked``, have masks.
 
-        Beside shared weights, vectors that sharing has rounded to float16 stay so.
+        Beside weights that are shared or on grids, vectors that are rounded to float16 stay so.
 
         Raises:
             ModelError: Nothing in it can be trained, or a weight to be masked is none of the module's.
@@ -53,7 +57,9 @@ class Network:
         for name in masked:
             if name not in module.names:
                 raise ModelError(f"{name}: cannot be pruned while training: no operator that is trained uses it")
-        are_shared = any(weight.stage == "shared" for weight in hook.weights.values())
+        are_shared = any(weight.stage == "shared" for weight in hook.weights.values()) or any(
+            isinstance(rule, Grid) for rule in module.modules()
+        )
         for name, attribute in module.names.items():
             if name in masked and not parametrize.is_parametrized(module, attribute):
                 mask = torch.ones_like(getattr(module, attribute), dtype=torch.bool)
@@ -61,30 +67,44 @@ class Network:
             original, rule = _parameter(module, attribute)
             if isinstance(rule, Masked):
                 network.masked[name] = MaskedWeight(original, rule)
+            elif isinstance(rule, Grid):
+                network.grids[name] = GridWeight(original, rule)
             if original.dtype.itemsize < torch.float32.itemsize:
                 _keep_precise(module, attribute)
             elif rule is None and are_shared and _is_half(hook.weights[name].values):
                 parametrize.register_parametrization(module, attribute, _AsHalf())
         return network
 
-    def optimizer(self, options: TrainingOptions) -> torch.optim.Optimizer:
-        """Make the optimizer of all parameters; only weights decay, not biases and scales."""
+    def optimizer(self, options: TrainingOptions, step_lr: float) -> torch.optim.Optimizer:
+        """Make the optimizer of all parameters; only weights decay, not biases, scales and steps.
+
+        Each group of parameters has a ``scale``, the factor of its learning rate.
+
+        Args:
+            options: The options.
+            step_lr: The learning rate of steps at its highest.
+        """
         groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
         for name, attribute in self.module.names.items():
             parameter, _ = _parameter(self.module, attribute)
             groups[len(self.hook.weights[name].shape) > 1].append(parameter)
         parameters = [
-            {"params": group, "weight_decay": options.weight_decay if decays else 0.0}
+            {"params": group, "weight_decay": options.weight_decay if decays else 0.0, "scale": 1.0}
             for decays, group in groups.items()
             if group
         ]
+        if self.grids:
+            steps = [weight.grid.log_step for weight in self.grids.values()]
+            parameters.append({"params": steps, "weight_decay": 0.0, "scale": step_lr / options.lr})
         if options.optimizer == "sgd":
             return torch.optim.SGD(parameters, lr=options.lr, momentum=_MOMENTUM, nesterov=True)
         kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
         return kind(parameters, lr=options.lr)
 
     def nonzeros(self, name: str) -> int:
-        """Count the elements of a weight that are not pruned."""
+        """Count the elements of a weight that are not zero, or not pruned."""
+        if name in self.grids:
+            return self.grids[name].nonzeros()
         if name in self.masked:
             return int(self.masked[name].masked.mask.sum())
         return int(np.count_nonzero(self.hook.weights[name].mask))

@@ -18,6 +18,9 @@ Loss: TypeAlias = Literal["cross_entropy", "bce", "mse", "l1"]
 Optimizer: TypeAlias = Literal["adam", "adamw", "sgd"]
 LrSchedule: TypeAlias = Literal["cosine", "constant"]
 Schedule: TypeAlias = Literal["gradual", "iterative", "one_shot"]
+Precision: TypeAlias = Literal["float32", "bf16"]
+
+_SIZE: Final[Check] = ((lambda value: isinstance(value, str | int)), 'a size, such as "400KB" or "12x"')
 
 _INT32, _INT64 = 2**31 - 1, 2**63 - 1  # what torch can count
 
@@ -70,9 +73,13 @@ class TrainingOptions:
         default=0.5,
         metadata=_row(number(1), "The share of all steps in which the gradual schedule reaches the density."),
     )
-    settle: float = field(
-        default=0.25,
-        metadata=_row(number(1), "The share of all steps, at the end, in which the masks stay as they are."),
+    settle: float | None = field(
+        default=None,
+        metadata=_row(
+            number(1),
+            "The share of all steps, at the end, in which masks, or the integers of grids, stay as they are.",
+            "0.25, with grids 0.12",
+        ),
     )
     mask_interval: int = field(
         default=16, metadata=_row(integer(1), "The number of steps from one choice of the masks to the next.")
@@ -83,9 +90,41 @@ class TrainingOptions:
             SWITCH, "Train pruned elements on under the masks, and let them come back when they outgrow kept ones."
         ),
     )
-    keep_grid: bool = field(
+    grid: bool = field(
         default=False,
-        metadata=_row(SWITCH, "Keep shared weights on their grids, and train the steps, not each value."),
+        metadata=_row(SWITCH, "Train each weight on a grid of its own, step included, for the bytes of the file."),
+    )
+    rate: float | None = field(
+        default=None,
+        metadata=_row(number(1), "What a bit of the file costs with grids, in units of the loss.", "by target size"),
+    )
+    target_size: str | int | None = field(
+        default=None,
+        metadata=_row(
+            _SIZE, "Reach this size with grids, as encoded: 400KB, or 12x for a twelfth of IN.", "none, but a rate"
+        ),
+    )
+    step_init: float = field(
+        default=0.4,
+        metadata=_row(positive(100), "The first step of a grid, in standard deviations of the weight."),
+    )
+    step_lr: float | None = field(
+        default=None,
+        metadata=_row(
+            positive(1e30),
+            "The learning rate of the logarithms of steps at its highest.",
+            "10 over the number of all steps, from 0.001 to 0.01",
+        ),
+    )
+    rate_ramp: float = field(
+        default=0.5,
+        metadata=_row(number(1), "The share of all steps in which the rate rises, or the size falls to the target."),
+    )
+    precision: Precision = field(
+        default="float32",
+        metadata=_row(
+            one_of(*get_args(Precision)), "What the network computes in; weights and losses stay float32 with bf16."
+        ),
     )
     temperature: float = field(
         default=4.0,
@@ -104,6 +143,9 @@ class TrainingOptions:
     shift: int = field(
         default=0,
         metadata=_row(integer(0, _INT32), "The largest random shift of training images along both axes, in pixels."),
+    )
+    flip: bool = field(
+        default=False, metadata=_row(SWITCH, "Mirror half of the training images, left to right, at random.")
     )
     val_share: float = field(
         default=0.0,
@@ -129,6 +171,27 @@ class TrainingOptions:
             accepts, words = key.check
             if not accepts(value) and not (value is None and key.default is None):
                 raise OptionError(OptionName(key.name), f": expected {words}, got {value!r}")
+
+        self._check_grid()
+
+    def _check_grid(self) -> None:
+        """Refuse options of grids without grids, and grids without a price."""
+        for name in _OF_GRID:
+            if not self.grid and getattr(self, name) != _DEFAULTS[name]:
+                raise OptionError(OptionName(name), " needs ", OptionName("grid"))
+        if self.grid and (self.rate is None) == (self.target_size is None):
+            what = "neither" if self.rate is None else "both"
+            raise OptionError(
+                *(OptionName("grid"), ": expected ", OptionName("rate"), " or ", OptionName("target_size")),
+                f", got {what}",
+            )
+
+    @property
+    def settled_share(self) -> float:
+        """The share of all steps, at the end, in which masks and integers stay as they are."""
+        if self.settle is not None:
+            return self.settle
+        return _SETTLE_GRIDS if self.grid else _SETTLE
 
     @staticmethod
     def of(**options: Any) -> TrainingOptions:
@@ -160,6 +223,10 @@ def _key(option: dataclasses.Field[Any], hint: Any) -> Key:
         choices=choices,
     )
 
+
+_OF_GRID: Final = ("rate", "target_size", "step_init", "step_lr", "rate_ramp")
+_DEFAULTS: Final = {option.name: option.default for option in dataclasses.fields(TrainingOptions)}
+_SETTLE, _SETTLE_GRIDS = 0.25, 0.12
 
 _HINTS: Final = get_type_hints(TrainingOptions)
 

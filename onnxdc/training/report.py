@@ -43,6 +43,7 @@ class Epoch:
         validation: The score on the validation data at its end; None without validation data.
         density: nnz over elements of all weights at its end.
         seconds: The time that it took.
+        nbytes: The bytes of the file that encoding makes of the values at its end; None without grids.
     """
 
     number: int
@@ -51,13 +52,17 @@ class Epoch:
     validation: Score | None
     density: float
     seconds: float
+    nbytes: int | None = None
 
     def __str__(self) -> str:
         """Return a line of progress."""
         parts = [f"epoch {self.number}/{self.epochs}", str(self.training)]
         if self.validation is not None:
             parts.append(f"val {str(self.validation).replace(' accuracy', ' val accuracy')}")
-        return "  ".join([*parts, f"density {self.density:.2%}", f"{self.seconds:.1f} s"])
+        parts.append(f"density {self.density:.2%}")
+        if self.nbytes is not None:
+            parts.append(f"{self.nbytes:,} bytes")
+        return "  ".join([*parts, f"{self.seconds:.1f} s"])
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ class TrainingReport(Printable):
         before: The score of the model that was read.
         after: The score of the model that is written, on the same data.
         measured_on: The data of ``before`` and ``after``: ``"validation"`` or ``"training"``.
+        encoded_bytes: The bytes of the file that encoding makes of the model; None without grids.
+        folds: How many nodes were folded before training.
     """
 
     weights: tuple[TrainedWeight, ...]
@@ -96,6 +103,8 @@ class TrainingReport(Printable):
     before: Score
     after: Score
     measured_on: str
+    encoded_bytes: int | None = None
+    folds: int = 0
 
     @property
     def density_before(self) -> float:
@@ -119,14 +128,16 @@ class TrainingReport(Printable):
         """Return a table of the weights, no wider than that where it can be, and the scores."""
         rows = [(shown(row.name), f"{row.size:,}", f"{row.before:.2%}", f"{row.after:.2%}") for row in self.weights]
         total = ("total", f"{self._size:,}", f"{self.density_before:.2%}", f"{self.density_after:.2%}")
-        after = [f"after:  {self.after}, epoch {self.best_epoch} of {len(self.epochs)}"] if self.epochs else []
-        return "\n".join(
-            [
-                *aligned([("weight", "elements", "density before", "after"), *rows, total], width),
-                f"before: {self.before} on the {self.measured_on} data",
-                *after,
-            ]
-        )
+        lines = [
+            *([f"folded first: {self.folds} nodes"] if self.folds else []),
+            *aligned([("weight", "elements", "density before", "after"), *rows, total], width),
+            f"before: {self.before} on the {self.measured_on} data",
+        ]
+        if self.epochs:
+            lines.append(f"after:  {self.after}, epoch {self.best_epoch} of {len(self.epochs)}")
+        if self.encoded_bytes is not None:
+            lines.append(f"encoded: {self.encoded_bytes:,} bytes")
+        return "\n".join(lines)
 
     def brief(self) -> str:
         """Return how good and how dense the model has become."""

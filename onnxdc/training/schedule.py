@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from onnxdc.training.options import TrainingOptions
+
+_STEP_WAY: Final = 10.0  # that the logarithm of a step can go in a training, about
+_LEAST_STEP_LR, _MOST_STEP_LR = 0.001, 0.01
+_LONGEST_INTERVAL: Final = 16  # steps from one table of code lengths to the next
+_FEWEST_INTERVALS: Final = 256  # of them in a training, a choice: the price of bits is steered at each
 
 
 def learning_rate(options: TrainingOptions, step: int, steps: int) -> float:
@@ -29,6 +35,13 @@ def learning_rate(options: TrainingOptions, step: int, steps: int) -> float:
     if options.lr_schedule == "constant":
         return options.lr
     return options.lr * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising))) / 2
+
+
+def step_learning_rate(options: TrainingOptions, steps: int) -> float:
+    """Return the learning rate of the logarithms of steps at its highest; ``steps`` is the number of training steps."""
+    if options.step_lr is not None:
+        return options.step_lr
+    return min(max(_STEP_WAY / steps, _LEAST_STEP_LR), _MOST_STEP_LR)
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,7 @@ class DensitySchedule:
     @property
     def settled_from(self) -> int:
         """The step at which the masks are chosen for the last time."""
-        return max(self._reached_at, min(self.steps - 1, math.floor((1 - self.options.settle) * self.steps)))
+        return max(self._reached_at, min(self.steps - 1, math.floor((1 - self.options.settled_share) * self.steps)))
 
     def chooses(self, step: int) -> bool:
         """Tell whether masks are chosen before this step.
@@ -99,6 +112,36 @@ class DensitySchedule:
         if self.options.schedule == "iterative":
             return min(self.steps - 1, self._starts[-1])
         return min(self.steps - 1, round(self.options.ramp * self.steps))
+
+
+@dataclass(frozen=True)
+class GridSchedule:
+    """How the price of bits rises, when it is looked at, and when the integers of grids are fixed.
+
+    Attributes:
+        options: The options, of which ``rate_ramp`` and ``settle`` count.
+        steps: The number of steps of the whole training.
+        epoch_steps: The number of steps of one epoch.
+    """
+
+    options: TrainingOptions
+    steps: int
+    epoch_steps: int
+
+    def progress(self, step: int) -> float:
+        """Return how far the price, or the size, has come at a step, from 0 to 1."""
+        rising = self.options.rate_ramp * self.steps
+        return step / rising if step < rising else 1.0
+
+    def measures(self, step: int) -> bool:
+        """Tell whether tables are made anew before this step: seldom, but often enough in a short training."""
+        interval = min(_LONGEST_INTERVAL, max(1, self.steps // _FEWEST_INTERVALS))
+        return step % self.epoch_steps % interval == 0
+
+    @property
+    def frozen_from(self) -> int:
+        """The step before which the integers are fixed."""
+        return min(self.steps - 1, math.floor((1 - self.options.settled_share) * self.steps))
 
 
 def _round_starts(options: TrainingOptions, steps: int) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ import torch
 
 from onnxdc import model_io
 from onnxdc.domain.compressed import is_compressed
+from onnxdc.domain.target_size import target_bytes
 from onnxdc.errors import ModelError, OptionError, OptionName
 from onnxdc.graph.weights import find_weights
 from onnxdc.hooks import TrainingHook, read_hook
@@ -22,13 +23,16 @@ from onnxdc.torch import OnnxModule
 from onnxdc.training.data import Arrays, Batch, check_labels, data_digest, load_data, name_of_data, split
 from onnxdc.training.dropout import Dropouts, LayerDropout
 from onnxdc.training.dropout_nodes import insert_dropout, layers_after_dropout
+from onnxdc.training.grid_model import encoded_bytes, ready_for_grids
+from onnxdc.training.grids import Grids
 from onnxdc.training.loop import Loop
 from onnxdc.training.network import Network
 from onnxdc.training.options import TrainingOptions
 from onnxdc.training.outputs import bypass_activation, logits
 from onnxdc.training.pruning import Pruner
-from onnxdc.training.schedule import DensitySchedule
-from onnxdc.training.targets import Ranking, rankings
+from onnxdc.training.rates import GivenRate, Rate, SteeredRate
+from onnxdc.training.schedule import DensitySchedule, GridSchedule
+from onnxdc.training.targets import Ranking, grid_starts, rankings
 from onnxdc.training.teacher import Teacher
 
 _LABELS: Final = "labels"
@@ -78,11 +82,15 @@ class Task:
     Attributes:
         model: The model that gets the trained values in the end.
         loop: The loop that trains.
+        recipe: What is done to the weights, and how the model is encoded in the end.
+        folds: How many nodes were folded.
         run: What tells this training from others, see ``checkpoint.py``.
     """
 
     model: ir.Model
     loop: Loop
+    recipe: Recipe
+    folds: int
     run: dict[str, Any]
 
 
@@ -93,10 +101,11 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
     if is_compressed(loaded):
         raise ModelError(f"{where}: compressed, expected a model that is decoded (onnxdc decode)")
     specs = input_specs(loaded, where)
-    if options.shift and not any(len(spec.shape) == 4 for spec in specs):
-        raise OptionError(
-            OptionName("shift"), f": expected a model with images [N, C, H, W], {where} has no such input"
-        )
+    for name in ("shift", "flip"):
+        if getattr(options, name) and not any(len(spec.shape) == 4 for spec in specs):
+            message = f": expected a model with images [N, C, H, W], {where} has no such input"
+            raise OptionError(OptionName(name), message)
+    folds = ready_for_grids(loaded, recipe) if options.grid else 0
     training, validation = data.read(specs, options, required=teacher is None)
     for part in (training, validation):
         _check_batch(specs, options, part, where)
@@ -107,18 +116,35 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
             raise OptionError(
                 OptionName("regrow"), f": expected a density, or weights that are pruned already, {where} has none"
             )
+        if options.grid and ranked:
+            raise OptionError(OptionName("grid"), ": expected no density next to it, zeros come of the rate; got one")
         network, dropouts = _student(loaded, recipe, hook, ranked, options)
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from error
     loaded_teacher = None if teacher is None else Teacher(teacher, specs, options.loss, options.threads)
-    run = _run(options, hook, ranked, training, validation, loaded_teacher)
+    run = _run(options, hook, ranked, network, training, validation, loaded_teacher)
     training = _answered(training, network, loaded_teacher, options, name_of_data(data.training), data.labels)
     if validation is not None:
         source = name_of_data(data.training if data.validation is None else data.validation)
         validation = _answered(validation, network, loaded_teacher, options, source, data.labels)
-    steps = -(-len(training) // options.batch)
-    pruner = Pruner(network.masked, ranked, DensitySchedule(options, options.epochs * steps, steps), options.regrow)
-    return Task(loaded, Loop(network, options, training, validation, loaded_teacher, pruner, dropouts), run)
+    epoch_steps = -(-len(training) // options.batch)
+    schedule = (options, options.epochs * epoch_steps, epoch_steps)
+    pruner = Pruner(network.masked, ranked, DensitySchedule(*schedule), options.regrow)
+
+    def file_bytes() -> int:
+        return encoded_bytes(loaded, recipe, network.values())
+
+    grids = Grids(network.grids, GridSchedule(*schedule), _rate(options, network, loaded), file_bytes)
+    loop = Loop(network, options, training, validation, loaded_teacher, pruner, grids, dropouts)
+    return Task(loaded, loop, recipe, folds, run)
+
+
+def _rate(options: TrainingOptions, network: Network, model: ir.Model) -> Rate:
+    """Return what a bit costs."""
+    if options.target_size is None:
+        return GivenRate(options.rate or 0.0)
+    target = target_bytes(options.target_size, model_io.file_bytes(model))
+    return SteeredRate(target, sum(weight.latent.numel() for weight in network.grids.values()))
 
 
 def _check_batch(specs: Sequence[InputSpec], options: TrainingOptions, data: Batch | None, where: str) -> None:
@@ -149,8 +175,9 @@ def _student(
             OptionName("dropout"), ": expected a fully connected layer after another one and no Dropout, got none"
         )
     names = [weight.name for weight in weights if weight.name in hook.weights]
+    grids = grid_starts(copy, recipe, options.step_init) if options.grid else {}
     network = Network.of(
-        OnnxModule(copy, hook.weights, keep_grid=options.keep_grid),
+        OnnxModule(copy, hook.weights, grids),
         hook,
         names,
         [name for ranking in ranked for name in ranking.names],
@@ -195,6 +222,7 @@ def _run(
     options: TrainingOptions,
     hook: TrainingHook,
     ranked: Sequence[Ranking],
+    network: Network,
     training: Batch,
     validation: Batch | None,
     teacher: Teacher | None,
@@ -202,6 +230,7 @@ def _run(
     """Return what must be the same for a training to go on from a checkpoint."""
     return dataclasses.asdict(options) | {
         "density": ", ".join(f"{' and '.join(ranking.names)} {ranking.target:.4g}" for ranking in ranked) or None,
+        "grids": ", ".join(f"{name} {weight.told()}" for name, weight in network.grids.items()) or None,
         "model": hook.digest,
         "teacher": None if teacher is None else teacher.digest,
         "data": data_digest(training),

@@ -14,6 +14,7 @@ from onnxdc.graph.weights import Weight
 from onnxdc.numeric import pruning
 from onnxdc.passes.plan import PlannedWeight, plan_weights
 from onnxdc.recipe import Recipe, Settings
+from onnxdc.torch.grid import GridStart
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,27 @@ def rankings(model: ir.Model, recipe: Recipe, shared: Collection[str], *, regrow
     if regrow:
         ranked += _unchanged(plan, {name for ranking in ranked for name in ranking.names} | set(shared))
     return ranked
+
+
+def grid_starts(model: ir.Model, recipe: Recipe, step: float) -> dict[str, GridStart]:
+    """Return the grids that weights and tables begin on, by name; there is none for what is skipped or for k-means.
+
+    Args:
+        model: The model; it is not changed.
+        recipe: Which weights to leave alone, the steps of others, and how many values they may have.
+        step: The first step of a weight of which the recipe says none, in root mean squares of its nonzeros.
+
+    Raises:
+        RecipeError: A rule matches no weight.
+    """
+    return {
+        planned.weight.name: GridStart(
+            planned.settings.step if planned.has_own_step and planned.settings.step else step,
+            2**planned.settings.bits - 1,
+        )
+        for planned in plan_weights(model, recipe).having(Role.WEIGHT, Role.TABLE)
+        if not planned.settings.skip and planned.settings.sharing == "grid"
+    }
 
 
 def _ranks_together(settings: Settings, recipe: Recipe) -> bool:

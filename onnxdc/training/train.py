@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from onnxdc.report.changed_model import ChangedModel
 from onnxdc.training.checkpoint import check_fresh, load_checkpoint, restoring, save_checkpoint
 from onnxdc.training.data import Arrays
 from onnxdc.training.environment import deterministic_torch, memory_errors_told
+from onnxdc.training.grid_model import encoded_bytes
 from onnxdc.training.keywords import FinetuneOptions
 from onnxdc.training.loop import EpochDone
 from onnxdc.training.options import TrainingOptions
@@ -111,9 +113,11 @@ def finetune(
     with deterministic_torch(chosen), memory_errors_told(chosen):
         task = prepare(model, Data(data, val, labels), teacher, recipe, chosen)
         loop = task.loop
+        loop.grids.round(rounds=False)
         before = loop.evaluate(loop.measured_on)
         if dry_run:
             return Finetuned(task.model, _report(task, before, before))
+        loop.grids.round(rounds=True)
         if resume and file is not None:
             state = load_checkpoint(file, task.run)
             with restoring(file):
@@ -146,7 +150,7 @@ def _run(task: Task, file: Path | None, progress: EpochDone | None) -> None:
 def _finished(task: Task, before: Score) -> TrainingReport:
     """Put the best values into the model, and report what came of the training."""
     loop, network = task.loop, task.loop.network
-    assert loop.best is not None, "the masks have settled before the last epoch ends"
+    assert loop.best is not None, "all has settled before the last epoch ends"
     network.module.load_state_dict(loop.best.network)
     after = loop.evaluate(loop.measured_on)
     put_back(task.model, network.values())
@@ -163,4 +167,7 @@ def _report(task: Task, before: Score, after: Score) -> TrainingReport:
         for name in network.weights
     )
     best = 0 if loop.best is None else loop.best.epoch
-    return TrainingReport(weights, tuple(loop.done), best, before, after, measured_on)
+    report = TrainingReport(weights, tuple(loop.done), best, before, after, measured_on, folds=task.folds)
+    if not network.grids or not loop.done:
+        return report
+    return dataclasses.replace(report, encoded_bytes=encoded_bytes(task.model, task.recipe, {}))

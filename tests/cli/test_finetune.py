@@ -47,6 +47,20 @@ def test_a_line_an_epoch_and_a_report(model, data):
     assert not model.with_name("tuned.onnx.checkpoint").exists()
 
 
+def test_grids_tell_the_bytes_of_the_file_that_encode_writes(model, data):
+    result = finetune(model, data, "--grid", "--rate", "1e-4")
+    assert result.exit_code == 0, result.stderr
+    small = model.with_name("small.onnx")
+    assert onnxdc("encode", model.with_name("tuned.onnx"), "-o", small).exit_code == 0
+    size = f"{small.stat().st_size:,} bytes"
+    assert result.stdout.splitlines()[-1] == f"encoded: {size}"
+    assert f"  {size}  " in result.stderr.splitlines()[-1]
+
+
+def test_grids_without_a_price_are_refused(model, data):
+    assert error(finetune(model, data, "--grid")) == "--grid: expected --rate or --target-size, got neither"
+
+
 def test_the_report_as_json(model, data):
     result = finetune(model, data, "--val-share", "0.25", "--json", "--quiet")
     assert result.stderr == ""

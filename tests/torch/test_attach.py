@@ -41,9 +41,12 @@ def test_a_module_stays_on_its_grids(outlier: float) -> None:
     weight[0] *= outlier  # so that each channel has a step of its own
     onnx = onnxdc.share(build("g (float[N, 40] x) => (y) { y = Gemm <transB = 1> (x, w) }", w=weight)).model
     hook, module = read_hook(onnx), nn.Linear(40, 30, bias=False)
-    attachment = attach(module, hook, {"w": "weight"}, keep_grid=True)
+    attachment = attach(module, hook, {"w": "weight"}, grid=True)
+    torch.testing.assert_close(module.weight, torch.from_numpy(hook.weights["w"].values), rtol=1e-6, atol=0)
+    attachment.freeze()
+    np.testing.assert_array_equal(attachment.state()["w"], hook.weights["w"].values)
     x = torch.from_numpy(normal(64, 40, seed=1))
-    optimizer = torch.optim.Adam(module.parameters(), lr=0.05)
+    optimizer = torch.optim.Adam(attachment.steps(), lr=0.05)
     for _ in range(10):
         optimizer.zero_grad()
         module(x).square().mean().backward()
@@ -52,10 +55,33 @@ def test_a_module_stays_on_its_grids(outlier: float) -> None:
 
     assert before is not None
     assert after is not None
+    np.testing.assert_array_equal(before[0], after[0])
     assert before[1].size == after[1].size == (1 if outlier == 1 else 30)
     assert (after[1] < before[1]).all()
     np.testing.assert_array_equal(after[0] * after[1], attachment.state()["w"])
     assert hook.weights["w"].violation(attachment.state()["w"]) is None
+
+
+def test_a_module_is_trained_for_its_bits() -> None:
+    model = build("g (float[N, 40] x) => (y) { y = Gemm <transB = 1> (x, w) }", w=normal(30, 40))
+    attachments = []
+    for rate in (0.0, 0.02):
+        module = nn.Linear(40, 30, bias=False)
+        attachment = attach(module, read_hook(model), {"w": "weight"}, grid=True)
+        x = torch.from_numpy(normal(64, 40, seed=1))
+        wanted = module(x).detach()
+        optimizer = torch.optim.Adam([{"params": module.parametrizations.weight.original}], lr=0.01)
+        optimizer.add_param_group({"params": attachment.steps(), "lr": 0.01})
+        for _ in range(100):
+            optimizer.zero_grad()
+            ((module(x) - wanted).square().mean() + rate * attachment.rate()).backward()
+            optimizer.step()
+        attachment.freeze()
+        attachments.append(attachment)
+    free, priced = (attachment.state()["w"] for attachment in attachments)
+    assert np.count_nonzero(priced) < 0.7 * np.count_nonzero(free)
+    assert len(np.unique(priced)) < len(np.unique(free))
+    assert element_grid(priced) is not None
 
 
 def test_running_statistics_take_the_values_of_the_model_and_come_back() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from onnxdc.torch.parametrizations import FromCodebook, FromGrid, Masked
+from onnxdc.torch.parametrizations import FromCodebook, Masked
 
 torch.set_num_threads(1)
 
@@ -39,25 +39,3 @@ def test_regrowth_moves_pruned_elements_that_count_as_zero() -> None:
         masked.sum().backward()
         assert masked.tolist() == [3.0, 0.0, 5.0]
         assert values.grad.tolist() == expected
-
-
-def test_the_gradient_of_a_step_is_the_sum_over_its_members_times_the_integers() -> None:
-    rng = np.random.default_rng(0)
-    integers = rng.integers(-5, 6, (4, 6))
-    for shape, axes in (((1, 1), (0, 1)), ((4, 1), (1,))):
-        rule = FromGrid(torch.from_numpy(integers), shape)
-        logarithms = torch.full(shape, -3.0, dtype=torch.float64, requires_grad=True)
-        factors = rng.standard_normal((4, 6))
-        (rule(logarithms) * torch.from_numpy(factors)).sum().backward()
-        expected = (factors * integers).sum(axes, keepdims=True) * np.log(2) / 8
-        np.testing.assert_allclose(logarithms.grad.numpy(), expected, rtol=1e-12)
-
-
-def test_steps_have_four_significant_bits_and_those_of_a_weight_come_back() -> None:
-    integers = torch.tensor([[0, 3, -2], [1, 0, 4]])
-    for shape, steps in (((1, 1), [[0.8125]]), ((2, 1), [[0.8125], [0.01171875]])):
-        rule = FromGrid(integers, shape)
-        weight = integers * torch.tensor(steps)
-        assert torch.equal(rule(rule.right_inverse(weight)), weight)
-        moved = rule(rule.right_inverse(weight * 1.02))
-        assert torch.equal(moved, weight)

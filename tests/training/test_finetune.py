@@ -9,7 +9,6 @@ import pytest
 
 import onnxdc as library
 from onnxdc import Recipe, Rule
-from onnxdc.errors import HookError
 from onnxdc.graph.weights import find_weights
 from onnxdc.numeric.arrays import bit_patterns
 from onnxdc.numeric.grids import grid_of_values
@@ -66,7 +65,7 @@ def test_a_pruned_model_keeps_its_zeros(optimizer):
 
 def test_a_model_stays_on_its_grids_and_the_steps_move():
     model = library.share(classifier(), step=0.3).model
-    found = tuned(model, keep_grid=True, lr=0.02)
+    found = tuned(model, grid=True, rate=0.0, settle=1.0, step_lr=0.02)
     for name in ("fc1", "fc2"):
         before, after = constants(model)[name], constants(found.model)[name]
         (step_before, integers), (step, moved) = (grid_of_values(np.unique(array)) for array in (before, after))
@@ -74,12 +73,6 @@ def test_a_model_stays_on_its_grids_and_the_steps_move():
         np.testing.assert_array_equal(moved, integers)
         np.testing.assert_array_equal(after, np.rint(before / step_before) * step)
     assert found.report.after.loss < found.report.before.loss
-
-
-def test_a_weight_of_kmeans_cannot_stay_on_a_grid():
-    model = library.share(classifier(), sharing="kmeans", bits=3).model
-    with pytest.raises(HookError, match="on no grid"):
-        tuned(model, keep_grid=True)
 
 
 def test_a_shared_model_keeps_its_clusters_and_moves_their_values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from onnxdc import OptionError
-from onnxdc.budget.size import target_bytes
+from onnxdc.domain.target_size import target_bytes
 
 
 @pytest.mark.parametrize(

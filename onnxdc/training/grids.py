@@ -1,0 +1,150 @@
+"""Weights on grids while training goes on: what their bits cost, when tables are made anew, when integers are fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+
+from onnxdc.errors import OptionName, TrainingError
+from onnxdc.numeric.search import closest_below
+from onnxdc.torch.grid import Grid
+from onnxdc.training.rates import Rate
+from onnxdc.training.schedule import GridSchedule
+
+_CLOSE: Final = 0.99  # of the bytes asked for: a file this large is accepted
+_MOST_FILES: Final = 10
+_PRICE: Final = 0.1  # squared steps a bit that the search moves by
+_SLOPE: Final = -0.2  # of the bytes by which that changes them, a first guess
+
+
+@dataclass(frozen=True)
+class GridWeight:
+    """A weight on a grid.
+
+    Attributes:
+        latent: What the optimizer moves: the values that are rounded.
+        grid: The parametrization, with the step.
+    """
+
+    latent: torch.Tensor
+    grid: Grid
+
+    def told(self) -> str:
+        """Return what the grid is, in words."""
+        step = float(self.grid.log_step.detach().exp().mean())
+        return f"of step {step:.4g} and {self.grid.values} values"
+
+    def nonzeros(self) -> int:
+        """Count the elements that are not zero."""
+        return int(torch.count_nonzero(self.grid.integers(self.latent.detach())))
+
+
+@dataclass
+class Grids:
+    """The weights on grids of a training.
+
+    Integers are fixed, with ``settle`` of the training left for steps, biases and whatever else there is. With a size
+    to reach they are chosen so that the file has it: by a price of bits that nearest integers do not heed.
+
+    Attributes:
+        weights: The weights, by name.
+        schedule: When tables are made anew, and integers fixed.
+        rate: What a bit costs.
+        file_bytes: Returns the bytes of the file that encoding makes of the values as they are.
+        extra: The bytes of that file, when it was made last, that the entropy of the integers does not explain.
+    """
+
+    weights: Mapping[str, GridWeight]
+    schedule: GridSchedule
+    rate: Rate
+    file_bytes: Callable[[], int]
+    extra: float = 0.0
+
+    def before_step(self, step: int) -> None:
+        """Make tables anew, steer the rate, and fix the integers, each if it is time to.
+
+        Args:
+            step: The number of the step, from 0.
+
+        Raises:
+            WeightError: A value is NaN or infinite.
+            TrainingError: The integers cannot be chosen so that the file has the size asked for.
+        """
+        if not self.weights or step > self.schedule.frozen_from:
+            return
+        if step == self.schedule.frozen_from or self.schedule.measures(step):
+            entropy = self._measure()
+            if step == 0 and self.rate.target is not None:
+                self.extra = self.file_bytes() - entropy
+            self.rate.steer(self.schedule.progress(step), entropy, self.extra)
+        if step == self.schedule.frozen_from:
+            self._freeze()
+
+    def price(self, step: int) -> torch.Tensor | float:
+        """Return what the bits of all weights cost together at a step, a scalar of the loss."""
+        rate = self.rate.at(self.schedule.progress(step))
+        if not rate or self.settled(step):
+            return 0.0
+        return rate * torch.stack([weight.grid.rate(weight.latent) for weight in self.weights.values()]).sum()
+
+    def settled(self, steps: int) -> bool:
+        """Tell whether the integers stay as they are after so many steps."""
+        return not self.weights or steps > self.schedule.frozen_from
+
+    def measure_file(self) -> int | None:
+        """Return the bytes of the file that encoding makes now; None without grids."""
+        if not self.weights:
+            return None
+        nbytes = self.file_bytes()
+        self.extra = nbytes - self._measure()
+        return nbytes
+
+    def round(self, *, rounds: bool) -> None:
+        """Have the network compute with rounded values, or with those that are trained."""
+        for weight in self.weights.values():
+            weight.grid.rounds = rounds
+
+    def state(self) -> dict[str, Any]:
+        """Return what the next steps depend on, besides the parameters."""
+        return {"extra": self.extra, "rate": self.rate.state()}
+
+    def resume(self, state: Mapping[str, Any], steps: int) -> None:
+        """Go on from a state after so many steps."""
+        self.extra = float(state["extra"])
+        self.rate.resume(state["rate"])
+        for weight in self.weights.values():
+            weight.grid.frozen = self.settled(steps)
+
+    def _measure(self) -> float:
+        """Make all tables anew, and return the entropy of the integers in bytes."""
+        return sum(weight.grid.measure(weight.latent.detach()) for weight in self.weights.values()) / 8
+
+    def _freeze(self) -> None:
+        if self.rate.target is None:
+            self._freeze_at(0.0)
+            return
+        found = closest_below(
+            self._freeze_at,
+            self.rate.target,
+            close=_CLOSE * self.rate.target,
+            start=0.0,
+            slope=_SLOPE * self.rate.target,
+            most=_MOST_FILES,
+        )
+        if found.best is None:
+            least = min(nbytes for _, nbytes in found.points)
+            raise TrainingError(
+                f"expected a file of at most {self.rate.target:,} bytes, got {least:,.0f} at least when integers were "
+                "to be fixed: train for longer, or set a larger ",
+                OptionName("target_size"),
+            )
+        self._freeze_at(found.best.x)
+
+    def _freeze_at(self, strength: float) -> tuple[int, None]:
+        """Fix the integers at a price, and return the bytes of the file."""
+        for weight in self.weights.values():
+            weight.grid.freeze(weight.latent, strength * _PRICE)
+        return self.file_bytes(), None

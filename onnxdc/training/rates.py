@@ -1,0 +1,99 @@
+"""What a bit of the file costs in a training, in units of the loss: a number that is given, or one that is steered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+_FIRST: Final = 0.3  # over the number of elements: what a bit costs where a network has lost little
+_LEAST, _MOST = 1e-4, 30.0  # over the number of elements, for a rate that is steered
+_SOFT: Final = 0.25  # of the way to the target, in which the rate comes to act, so that training begins without a jump
+# By which a difference of sizes, in logarithms, moves the logarithm of the rate: for good at each look, and for as long
+# as it is there. Weights answer within some tens of steps: without the second the size would swing around its goal.
+_GAIN, _DAMPING = 0.05, 2.0
+_AIM: Final = 1.01  # of the bytes asked for: while the learning rate falls bytes do by a few percent more
+_LEFT: Final = 0.02  # of the bytes asked for, the least that is left for integers
+
+
+class Rate(Protocol):
+    """The price of a bit.
+
+    Attributes:
+        target: The bytes of the file to reach; None without such a number.
+    """
+
+    target: int | None
+
+    def at(self, progress: float) -> float:
+        """Return the price; ``progress`` goes from 0 to 1 while it comes to its height."""
+
+    def steer(self, progress: float, entropy: float, extra: float) -> None:
+        """Take in what the integers amount to, in bytes, and what the rest of the file does."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what it has come to."""
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+
+
+class GivenRate:
+    """A price that rises along a line to a number."""
+
+    target: int | None = None
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+
+    def at(self, progress: float) -> float:
+        """Return the price."""
+        return self._rate * progress
+
+    def steer(self, progress: float, entropy: float, extra: float) -> None:
+        """Do nothing."""
+
+    def state(self) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+
+class SteeredRate:
+    """A price that makes the file come to a size: its logarithm moves by how far off the size is.
+
+    The size that is wanted falls geometrically from the first one to the target.
+    """
+
+    target: int | None
+
+    def __init__(self, target: int, elements: int) -> None:
+        self.target = target
+        self._elements = max(1, elements)
+        self._level = self._now = _FIRST
+        self._first: float | None = None
+
+    def at(self, progress: float) -> float:
+        """Return the price."""
+        return self._now * min(1.0, progress / _SOFT) / self._elements
+
+    def steer(self, progress: float, entropy: float, extra: float) -> None:
+        """Raise the price if the file is larger than is wanted by now, else lower it."""
+        assert self.target is not None
+        if self._first is None:
+            self._first = entropy + extra
+        aim = _AIM * self.target
+        wanted = max(self._first * (aim / self._first) ** progress - extra, _LEFT * aim)
+        above = math.log(max(entropy, 1.0) / wanted)
+        self._level = min(max(self._level * math.exp(_GAIN * above), _LEAST), _MOST)
+        self._now = min(self._level * math.exp(_DAMPING * above), _MOST)
+
+    def state(self) -> dict[str, Any]:
+        """Return the price and the first size."""
+        return {"level": self._level, "now": self._now, "first": self._first}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self._level, self._now, self._first = (float(state[name]) for name in ("level", "now", "first"))
