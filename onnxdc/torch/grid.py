@@ -77,7 +77,7 @@ class Grid(nn.Module):
         steps = self.log_step.exp()
         if self.frozen:
             return (self.codes.to(steps.dtype) * _four_bits(steps)).to(latent.dtype)
-        values: Tensor = _Rounding.apply(self._masked(latent), steps, self._largest)
+        values: Tensor = _Rounding.apply(self._masked(latent), steps, self._largest)  # type: ignore[no-untyped-call]
         return values.to(latent.dtype)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
@@ -102,7 +102,7 @@ class Grid(nn.Module):
         """Return the bits of all integers by the table, a scalar that gradients flow from; 0 once they are frozen."""
         if self.frozen:
             return latent.new_zeros(())
-        bits: Tensor = _Bits.apply(self._masked(latent), self.log_step.exp(), self._lengths, self._slopes)
+        bits: Tensor = _Bits.apply(self._masked(latent), self.log_step.exp(), self._lengths, self._slopes)  # type: ignore[no-untyped-call]
         return bits
 
     @torch.no_grad()
