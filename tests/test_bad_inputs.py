@@ -143,22 +143,10 @@ def test_a_recipe_that_is_not_there(model):
     assert line.startswith("none.toml: ")
 
 
-@pytest.mark.parametrize(
-    ("option", "message"),
-    [
-        (["--density", "1.5"], "--density: expected a number from 0 to 1, got 1.5"),
-        (["--bits", "9"], "--bits: expected an integer from 1 to 8, got 9"),
-        (["--index-bits", "0"], "--index-bits: expected an integer from 1 to 8, got 0"),
-        (["--init", "kmeans"], '--init: expected "linear" or "density" or "random", got \'kmeans\''),
-        (["--execution", "fast"], '--execution: expected "auto" or "sparse" or "dense", got \'fast\''),
-        (["--sharing", "tree"], '--sharing: expected "grid" or "kmeans", got \'tree\''),
-        (["--step", "0"], "--step: expected a number above 0, at most 100, got 0"),
-        (["--density", "0.1", "--quality", "1"], "expected one of --density, --threshold, --quality"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_an_option_out_of_range(model, option, message):
-    assert message in refused("compress", model, "-o", model.with_name("out.onnx"), *option, "-q")
+def test_options_that_do_not_go_together(model):
+    options = ("--density", "0.1", "--quality", "1", "-q")
+    line = refused("compress", model, "-o", model.with_name("out.onnx"), *options)
+    assert "expected one of --density, --threshold, --quality" in line
 
 
 def test_a_compressed_model_is_not_compressed_again(model):

@@ -16,7 +16,7 @@ from onnxdc.cli.finetune import finetune
 from onnxdc.cli.group import Failure, Group
 from onnxdc.cli.hook import hook
 from onnxdc.cli.output import print_dry_run, print_report, progress, show
-from onnxdc.cli.report import report
+from onnxdc.cli.report import report as report_command
 from onnxdc.cli.tune import tune
 from onnxdc.evaluate import AGREEMENT, LIMITS, verify
 from onnxdc.recipe.keys import MIN_ELEMENTS
@@ -112,10 +112,15 @@ def expand(**arguments: Any) -> None:
 @options.key_option(MIN_ELEMENTS)
 @options.LIMIT
 @options.JSON
+@options.QUIET
 @options.VERBOSE
-def inspect(model: Path, min_elements: int | None, limit: str | None, as_json: bool, verbose: bool) -> None:
+def inspect(
+    model: Path, min_elements: int | None, limit: str | None, as_json: bool, quiet: bool, verbose: bool
+) -> None:
     """Show the weights of any model, and check them if it is compressed."""
-    print_report(api.inspect(model, limit=limit, min_elements=min_elements), as_json=as_json, verbose=verbose)
+    print_report(
+        api.inspect(model, limit=limit, min_elements=min_elements), as_json=as_json, quiet=quiet, verbose=verbose
+    )
 
 
 @cli.command("verify")
@@ -166,10 +171,11 @@ def verify_command(
 
 @cli.command("doctor")
 @options.JSON
-def doctor_command(as_json: bool) -> None:
+@options.QUIET
+def doctor_command(as_json: bool, quiet: bool) -> None:
     """Say whether the native library loads, on which instruction set, with which onnxruntime."""
     diagnosis = doctor.examine()
-    show(diagnosis, as_json=as_json)
+    show(diagnosis, as_json=as_json, quiet=quiet)
     if not diagnosis.healthy:
         raise Failure("compressed models run portably only")
 
@@ -177,7 +183,7 @@ def doctor_command(as_json: bool) -> None:
 cli.add_command(diff)
 cli.add_command(finetune)
 cli.add_command(hook)
-cli.add_command(report)
+cli.add_command(report_command)
 cli.add_command(tune)
 
 

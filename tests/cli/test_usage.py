@@ -21,7 +21,10 @@ from tests.helpers.small_models import LENET, onnxdc
         (("compress", "--density", "1.5"), "'--density': expected a number from 0 to 1, got 1.5"),
         (("compress", "--density", "nan"), "'--density': expected a number from 0 to 1, got nan"),
         (("compress", "--step", "0"), "'--step': expected a number above 0, at most 100, got 0"),
-        (("compress", "--sharing", "foo"), "'foo' is not one of 'grid', 'kmeans'"),
+        (("compress", "--sharing", "tree"), "'tree' is not one of 'grid', 'kmeans'"),
+        (("compress", "--init", "kmeans"), "'kmeans' is not one of 'linear', 'density', 'random'"),
+        (("compress", "--execution", "fast"), "'fast' is not one of 'auto', 'sparse', 'dense'"),
+        (("compress", "--index-bits", "0"), "'--index-bits': expected an integer from 1 to 8, got 0"),
         (("compress", "--max-drop", "0"), "not in the range x>0"),
         (("tune", "--points", "51"), "not in the range 2<=x<=50"),
         (("inspect", "--min-elements", "-1"), "'--min-elements': expected an integer of 0 or more, got -1"),
@@ -41,7 +44,7 @@ def test_a_negative_tolerance_is_wrong_usage():
 
 
 def test_summaries_are_whole_sentences():
-    told = " ".join(onnxdc("--help").stdout.split())
+    told = " ".join(onnxdc("--help").stdout.split("Commands:")[1].split())
     assert "..." not in told
     for name, command in cli.commands.items():
         assert f"{name} {' '.join(command.help.split('.')[0].split())}" in told
@@ -84,3 +87,9 @@ def test_a_shell_completes(words, index, expected):
     command = [sys.executable, "-m", "onnxdc"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.splitlines() == expected
+
+
+@pytest.mark.parametrize("arguments", [("inspect", LENET), ("doctor",)])
+def test_quiet_leaves_the_exit_code_only(arguments):
+    result = onnxdc(*arguments, "-q")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")

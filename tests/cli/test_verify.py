@@ -50,7 +50,7 @@ def test_values_out_of_range_are_wrong_usage(tmp_path, option):
     path = saved(dense(), tmp_path / "dense.onnx")
     result = onnxdc("verify", path, path, *option)
     assert result.exit_code == 2
-    assert f"{option[0]}: expected" in result.stderr
+    assert option[0] in result.stderr.splitlines()[-1]
 
 
 def test_libraries_of_operators_are_registered(tmp_path, monkeypatch):
