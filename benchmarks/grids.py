@@ -1,4 +1,4 @@
-"""How small trained models get when they are trained on for the bytes of files: ``finetune --grid --target-size``.
+"""How small trained models get when they are trained on for the bytes of their files.
 
 Usage: python benchmarks/grids.py [FOLDER] [--only MODEL ...] [--rows SIZE ...] [--seed N] [--threads N] [--quick]
 

@@ -98,7 +98,7 @@ class Attachment:
             for latent, grid in self._grids:
                 grid.measure(latent.detach())
         self._asked += 1
-        return torch.stack([grid.rate(latent) for latent, grid in self._grids]).sum()
+        return sum((grid.rate(latent) for latent, grid in self._grids), start=torch.zeros(()))
 
     def steps(self) -> list[nn.Parameter]:
         """Return the logarithms of the steps of weights on grids, for an optimizer's group of their own."""

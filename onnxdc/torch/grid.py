@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -77,8 +78,7 @@ class Grid(nn.Module):
         steps = self.log_step.exp()
         if self.frozen:
             return (self.codes.to(steps.dtype) * _four_bits(steps)).to(latent.dtype)
-        values: Tensor = _Rounding.apply(self._masked(latent), steps, self._largest)  # type: ignore[no-untyped-call]
-        return values.to(latent.dtype)
+        return _rounded(self._masked(latent), steps, self._largest).to(latent.dtype)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """Return the weight itself."""
@@ -102,8 +102,7 @@ class Grid(nn.Module):
         """Return the bits of all integers by the table, a scalar that gradients flow from; 0 once they are frozen."""
         if self.frozen:
             return latent.new_zeros(())
-        bits: Tensor = _Bits.apply(self._masked(latent), self.log_step.exp(), self._lengths, self._slopes)  # type: ignore[no-untyped-call]
-        return bits
+        return _bits(self._masked(latent), self.log_step.exp(), self._lengths, self._slopes)
 
     @torch.no_grad()
     def freeze(self, latent: Tensor, price: float = 0.0) -> None:
@@ -181,6 +180,10 @@ class _Bits(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         (slope,) = ctx.saved_tensors
         return gradient * slope, gradient * ctx.of_steps, None, None
+
+
+_rounded: Final[Callable[..., Tensor]] = _Rounding.apply
+_bits: Final[Callable[..., Tensor]] = _Bits.apply
 
 
 def _of_steps(factors: Tensor, values: Tensor, shape: torch.Size) -> Tensor:
