@@ -1,6 +1,7 @@
 """Deep Compression for ONNX models: prune, share weights, Huffman-code, and run the small file in onnxruntime.
 
-Public are this module and ``onnxdc.hooks``, ``onnxdc.torch`` and ``onnxdc.errors``; everything else may change.
+Public are this module and ``onnxdc.hooks``, ``onnxdc.torch``, ``onnxdc.integrations`` and ``onnxdc.errors``; everything
+else may change.
 """
 
 import importlib

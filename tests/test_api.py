@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
+import xml.etree.ElementTree
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -211,6 +214,40 @@ def test_a_model_in_memory_is_left_as_it_is(convert):
     onnxdc.compress(model, density=0.1)
     after = ir.to_proto(model).SerializeToString() if isinstance(model, ir.Model) else model.SerializeToString()
     assert before == after
+
+
+@pytest.mark.parametrize("given", [Path.read_bytes, lambda path: io.BytesIO(path.read_bytes())], ids=["bytes", "file"])
+def test_verbs_take_a_model_as_bytes_and_as_a_file_object(given):
+    source = given(LENET)
+    result = onnxdc.compress(source, target_size="20x")  # reads it more than once, and knows how large it was
+    assert result.to_proto() == onnxdc.compress(LENET, target_size="20x").to_proto()
+    assert result.report.file_before == LENET.stat().st_size
+    small = result.to_proto().SerializeToString()
+    assert len(small) <= LENET.stat().st_size / 20
+    assert onnxdc.verify(source, small).verdict == "ok"
+    assert onnxdc.inspect(small).file_before == len(small)
+    session = onnxdc.session(small)
+    with np.load(DIGITS) as digits:
+        feed = {"input": digits["input"][:9]}
+    np.testing.assert_array_equal(session.run(None, feed), onnxdc.session(result.model).run(None, feed))
+
+
+def test_results_tell_themselves_as_values_in_a_line_and_in_a_notebook():
+    result = onnxdc.compress(dense(), density=0.1)
+    assert result.to_dict() == result.report.to_dict()
+    assert [weight["name"] for weight in json.loads(json.dumps(result.to_dict()))["weights"]] == ["fc1", "fc2"]
+    assert repr(result).startswith("<CompressionResult: 2 weights, 16,800 -> ")
+    for told in (result, result.report, onnxdc.verify(dense(), result.model, max_divergence=9.0)):
+        page = xml.etree.ElementTree.fromstring(told._repr_html_())
+        assert page.text == str(getattr(told, "report", told))
+
+
+def test_names_are_text_in_a_notebook():
+    model = dense()
+    model.graph.initializers["fc1"].name = "<script>alert(1)</script> & co"
+    page = onnxdc.inspect(model)._repr_html_()
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; co" in page
 
 
 def test_a_rule_wins_over_an_option_and_an_option_over_the_defaults():

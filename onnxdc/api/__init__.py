@@ -1,4 +1,7 @@
-"""The library in a few verbs. Each takes a model, as a path or in memory, and leaves it as it is."""
+"""The library in a few verbs. Each takes a model, as a path or in memory, and leaves it as it is.
+
+In memory it is bytes, a binary file object that can seek, an ``onnx.ModelProto`` or an ``onnx_ir.Model``.
+"""
 
 from onnxdc.api.compression import compress
 from onnxdc.api.quantizing import quantize

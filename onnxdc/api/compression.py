@@ -63,7 +63,8 @@ def compress(
     the file is far smaller for the same divergence f, 0.01 on items that are held back unless there is a budget.
 
     Args:
-        model: A path, or a model in memory.
+        model: A path, or a model in memory: bytes, a binary file object that can seek, an ``onnx.ModelProto`` or an
+            ``onnx_ir.Model``.
         recipe: What to do to which weight.
         fold: Whether to fold first: BatchNormalization into the weights before it, expressions of constants into one,
             equal weights into one; and to remove Identity and Dropout.

@@ -12,6 +12,7 @@ from typing import Final
 import onnx_ir as ir
 
 FILES: Final = "onnxdc.files"  # the key in a model's meta for the files that it was read from
+MEMORY: Final = "onnxdc.memory"  # likewise for how many bytes it was read from that were no file
 PROTOBUF_LIMIT: Final = 2**31 - 2**24  # bytes of tensors: protobuf ends at 2 GB, of which 16 MB are left for the graph
 LARGE: Final = 2**28  # bytes of tensors, a choice: below that one file is handier than two
 _EXTERNAL_THRESHOLD: Final = 1024  # bytes, as in the onnx package: shape inference needs some of the smaller tensors

@@ -15,24 +15,26 @@ from onnxdc.errors import ModelError
 from onnxdc.graph.infos import leave_out_info
 from onnxdc.graph.walk import graphs
 from onnxdc.model_io.check import check_model, root_cause
+from onnxdc.model_io.content import BinaryFile, Bytes, read_memory, read_path
 from onnxdc.model_io.data_file import DataFile, DataTensor
 from onnxdc.model_io.external import open_data, open_tensor, with_data
-from onnxdc.model_io.files import FILES, inline
+from onnxdc.model_io.files import FILES, MEMORY, inline
 from onnxdc.model_io.imports import with_one_default_domain
 from onnxdc.model_io.notes import add_note
-from onnxdc.model_io.parse import read_proto
+from onnxdc.model_io.parse import parse
 from onnxdc.model_io.scopes import graphs_in
 from onnxdc.model_io.upgrade import compare, upgraded
 
-Source: TypeAlias = str | os.PathLike[str] | onnx.ModelProto | ir.Model
+Source: TypeAlias = str | os.PathLike[str] | Bytes | BinaryFile | onnx.ModelProto | ir.Model
 
 
 def load(source: Source, *, upgrade: bool = True) -> ir.Model:
     """Read a model and check what would otherwise fail later without a name; external data are read when needed.
 
     Args:
-        source: A path, or a model in memory, which is left as it is. The external data of a ``ModelProto`` is looked
-            for in the current directory.
+        source: A path, or a model in memory, as its bytes, a binary file object that can seek, a ``ModelProto`` or an
+            ``ir.Model``, which is left as it is. External data of the first three is looked for in the current
+            directory.
         upgrade: Whether to convert a model whose operator set is older than 11, the oldest that a compressed model can
             have. An ``ir.Model`` is taken as it is.
 
@@ -44,9 +46,14 @@ def load(source: Source, *, upgrade: bool = True) -> ir.Model:
         return _cloned(source)
     if isinstance(source, onnx.ModelProto):
         return _from_proto(source, "model", None, upgrade)
-    path = os.fspath(source)
-    model = _from_proto(read_proto(path), path, path, upgrade)
-    model.meta[FILES].add(Path(path))
+    if isinstance(source, str | os.PathLike):
+        path = os.fspath(source)
+        model = _from_proto(parse(read_path(path), path), path, path, upgrade)
+        model.meta[FILES].add(Path(path))
+        return model
+    content = read_memory(source, "model")
+    model = _from_proto(parse(content, "model"), "model", None, upgrade)
+    model.meta[MEMORY] = content.nbytes
     return model
 
 
@@ -56,9 +63,9 @@ def name_of(source: Source) -> str:
 
 
 def file_bytes(model: ir.Model) -> int | None:
-    """Return the size of the files that a model was read from, external data included; None for one from memory."""
-    files = model.meta.get(FILES)
-    return sum(Path(file).stat().st_size for file in files) if files else None
+    """Return the bytes that a model was read from, external data included; None for one that never was any."""
+    files, memory = model.meta.get(FILES), model.meta.get(MEMORY, 0)
+    return memory + sum(Path(file).stat().st_size for file in files or ()) if files or memory else None
 
 
 def _cloned(source: ir.Model) -> ir.Model:
@@ -73,6 +80,7 @@ def _cloned(source: ir.Model) -> ir.Model:
 
     _prepare_tensors(model, opened)
     model.meta[FILES] = source.meta.get(FILES, set()) | {Path(file.path) for file in files.values()}
+    model.meta[MEMORY] = source.meta.get(MEMORY, 0)
     _sort(model)
     return model
 

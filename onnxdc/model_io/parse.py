@@ -1,46 +1,33 @@
-"""From the bytes of a file to a ModelProto, or a word on why they are none."""
+"""From bytes to a ModelProto, or a word on why they are none."""
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
 import google.protobuf.message
 import onnx
 
 from onnxdc.errors import ModelError
-from onnxdc.model_io.regular import open_regular, read_at
 
 _WIRE_TYPES: Final = (0, 2)  # of the fields of a ModelProto: varint and length-delimited
 _LOOKED_AT: Final = 10_000  # fields: a model has a few dozen
 
 
-def read_proto(path: str | os.PathLike[str]) -> onnx.ModelProto:
-    """Read and parse a file.
-
-    It is read at once and not mapped, so that a file that shrinks meanwhile is an error and does not end the process.
+def parse(content: memoryview, where: str) -> onnx.ModelProto:
+    """Parse the bytes of a model.
 
     Raises:
-        ModelError: The file cannot be read, is no regular file, is empty, truncated or no model.
+        ModelError: There are none, they are truncated, or no model.
     """
+    if not content:
+        raise ModelError(f"{where}: expected an ONNX model, got an empty file")
     proto = onnx.ModelProto()
     try:
-        descriptor = open_regular(path)
-        try:
-            size = os.fstat(descriptor).st_size
-            if not size:
-                raise ModelError(f"{os.fspath(path)}: expected an ONNX model, got an empty file")
-            content = read_at(descriptor, 0, size)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise ModelError(f"{os.fspath(path)}: cannot read: {error.strerror or error}") from error
-    try:
-        proto.ParseFromString(memoryview(content))
+        proto.ParseFromString(content)
     except google.protobuf.message.DecodeError as error:
-        raise ModelError(f"{os.fspath(path)}: {why_not_parsed(memoryview(content))}") from error
+        raise ModelError(f"{where}: {why_not_parsed(content)}") from error
     if not proto.HasField("graph"):
-        raise ModelError(f"{os.fspath(path)}: not an ONNX model: it holds no graph")
+        raise ModelError(f"{where}: not an ONNX model: it holds no graph")
     return proto
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import onnx
 import onnx_ir as ir
@@ -45,5 +45,13 @@ class ChangedModel(Generic[AnyReport]):
         """Write the model and return its bytes, those of external data included."""
         return model_io.save(self.model, path)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was done as values, such as JSON has: those of the report."""
+        return self.report.to_dict()
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.report.brief()}>"
+
+    def _repr_html_(self) -> str:
+        """Return the report, for notebooks."""
+        return self.report._repr_html_()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from abc import ABC, abstractmethod
 from typing import Any
@@ -24,3 +25,7 @@ class Printable(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.brief()}>"
+
+    def _repr_html_(self) -> str:
+        """Return all of it as text, for notebooks: its columns stay aligned, and no line is wrapped."""
+        return f'<pre style="overflow-x: auto; white-space: pre">{html.escape(str(self))}</pre>'

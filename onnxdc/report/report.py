@@ -32,7 +32,7 @@ class Report(Printable):
             change.
         folds: The nodes that were folded or removed.
         biases: The biases that were rounded.
-        file_before: The bytes of the file that was read, external data included; None for a model from memory.
+        file_before: The bytes that the model was read from, external data included; None if it came as an object.
         file_after: The bytes of the file that was written, likewise; None before it is.
         remarks: What else is to be told, such as what could not be checked, a sentence each.
         cautions: Why the model may be worth less than it seems, as was measured on data, a sentence each.
