@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from onnxdc import errors as errors
     from onnxdc import hooks as hooks
+    from onnxdc import integrations as integrations
     from onnxdc import torch as torch
     from onnxdc.api import (
         CompressionResult,
@@ -116,7 +117,7 @@ _HOMES: Final = {
     "runtime.native": ("isa", "library_path"),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
-_SUBMODULES: Final = ("errors", "hooks", "torch")
+_SUBMODULES: Final = ("errors", "hooks", "integrations", "torch")
 
 
 def __getattr__(name: str) -> Any:
