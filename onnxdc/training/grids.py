@@ -75,11 +75,14 @@ class Grids:
         """
         if not self.weights or step > self.schedule.frozen_from:
             return
+        if step == self.schedule.held_from:
+            for weight in self.weights.values():
+                weight.grid.hold()
         if step == self.schedule.frozen_from or self.schedule.measures(step):
             entropy = self._measure()
             if step == 0 and self.rate.target is not None:
                 self.extra = self.file_bytes() - entropy
-            self.rate.steer(self.schedule.progress(step), entropy, self.extra)
+            self.rate.steer(self.schedule.progress(step), self.schedule.late(step), entropy, self.extra)
         if step == self.schedule.frozen_from:
             self._freeze()
 
@@ -116,21 +119,21 @@ class Grids:
         self.extra = float(state["extra"])
         self.rate.resume(state["rate"])
         for weight in self.weights.values():
-            weight.grid.frozen = self.settled(steps)
+            weight.grid.held, weight.grid.frozen = steps > self.schedule.held_from, self.settled(steps)
 
     def _measure(self) -> float:
         """Make all tables anew, and return the entropy of the integers in bytes."""
         return sum(weight.grid.measure(weight.latent.detach()) for weight in self.weights.values()) / 8
 
     def _freeze(self) -> None:
-        if self.rate.target is None:
-            self._freeze_at(0.0)
-            return
+        nearest, _ = self._freeze_at(0.0)
+        if self.rate.target is None or nearest <= self.rate.target:
+            return  # a price below zero would fill the file, at a loss
         found = closest_below(
             self._freeze_at,
             self.rate.target,
             close=_CLOSE * self.rate.target,
-            start=0.0,
+            start=(nearest / self.rate.target - 1) / -_SLOPE,
             slope=_SLOPE * self.rate.target,
             most=_MOST_FILES,
         )

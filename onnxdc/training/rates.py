@@ -12,7 +12,9 @@ _SOFT: Final = 0.25  # of the way to the target, in which the rate comes to act,
 # By which a difference of sizes, in logarithms, moves the logarithm of the rate: for good at each look, and for as long
 # as it is there. Weights answer within some tens of steps: without the second the size would swing around its goal.
 _GAIN, _DAMPING = 0.05, 2.0
-_AIM: Final = 1.01  # of the bytes asked for: while the learning rate falls bytes do by a few percent more
+# The size to steer to, over that asked for, when the rate has risen and when integers are fixed: while the learning
+# rate falls bytes do, too, and what was forced to zero before that seldom comes back.
+_ROOM, _AIM = 1.06, 1.0
 _LEFT: Final = 0.02  # of the bytes asked for, the least that is left for integers
 
 
@@ -28,8 +30,11 @@ class Rate(Protocol):
     def at(self, progress: float) -> float:
         """Return the price; ``progress`` goes from 0 to 1 while it comes to its height."""
 
-    def steer(self, progress: float, entropy: float, extra: float) -> None:
-        """Take in what the integers amount to, in bytes, and what the rest of the file does."""
+    def steer(self, progress: float, late: float, entropy: float, extra: float) -> None:
+        """Take in what the integers amount to, in bytes, and what the rest of the file does.
+
+        ``late`` goes from 0 to 1 between the end of ``progress`` and the step at which integers are fixed.
+        """
 
     def state(self) -> dict[str, Any]:
         """Return what it has come to."""
@@ -50,7 +55,7 @@ class GivenRate:
         """Return the price."""
         return self._rate * progress
 
-    def steer(self, progress: float, entropy: float, extra: float) -> None:
+    def steer(self, progress: float, late: float, entropy: float, extra: float) -> None:
         """Do nothing."""
 
     def state(self) -> dict[str, Any]:
@@ -64,7 +69,7 @@ class GivenRate:
 class SteeredRate:
     """A price that makes the file come to a size: its logarithm moves by how far off the size is.
 
-    The size that is wanted falls geometrically from the first one to the target.
+    The size that is wanted falls geometrically from the first one to a little above the target, and then along a line.
     """
 
     target: int | None
@@ -79,12 +84,12 @@ class SteeredRate:
         """Return the price."""
         return self._now * min(1.0, progress / _SOFT) / self._elements
 
-    def steer(self, progress: float, entropy: float, extra: float) -> None:
+    def steer(self, progress: float, late: float, entropy: float, extra: float) -> None:
         """Raise the price if the file is larger than is wanted by now, else lower it."""
         assert self.target is not None
         if self._first is None:
             self._first = entropy + extra
-        aim = _AIM * self.target
+        aim = (_ROOM + (_AIM - _ROOM) * late) * self.target
         wanted = max(self._first * (aim / self._first) ** progress - extra, _LEFT * aim)
         above = math.log(max(entropy, 1.0) / wanted)
         self._level = min(max(self._level * math.exp(_GAIN * above), _LEAST), _MOST)

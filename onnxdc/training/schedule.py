@@ -133,10 +133,20 @@ class GridSchedule:
         rising = self.options.rate_ramp * self.steps
         return step / rising if step < rising else 1.0
 
+    def late(self, step: int) -> float:
+        """Return how far a step is from there to the one at which integers are fixed, from 0 to 1."""
+        risen = self.options.rate_ramp * self.steps
+        return min(max(step - risen, 0.0) / max(self.frozen_from - risen, 1.0), 1.0)
+
     def measures(self, step: int) -> bool:
         """Tell whether tables are made anew before this step: seldom, but often enough in a short training."""
         interval = min(_LONGEST_INTERVAL, max(1, self.steps // _FEWEST_INTERVALS))
         return step % self.epoch_steps % interval == 0
+
+    @property
+    def held_from(self) -> int:
+        """The step before which the steps of grids are rounded, halfway from the end of the rise to ``frozen_from``."""
+        return min(self.frozen_from, round((self.options.rate_ramp * self.steps + self.frozen_from) / 2))
 
     @property
     def frozen_from(self) -> int:

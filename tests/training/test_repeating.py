@@ -17,7 +17,7 @@ SETTINGS = {
     "dropout": {"dropout": 0.5, "density": 0.3, "val": None},
     "distilled": {"teacher": classifier()},
     "grids": {"grid": True, "rate": 1e-4},
-    "grids of a size": {"grid": True, "target_size": "2230"},
+    "grids of a size": {"grid": True, "target_size": "2500"},
     "sgd": {"optimizer": "sgd", "weight_decay": 1e-3, "val_share": 0.2, "val": None},
 }
 
