@@ -155,7 +155,8 @@ def test_symbols_are_entries_and_fill_symbols(packet: int, density: float, value
         if stream.size:
             code = packets.code_of(weight) if stream is weight.codes else packets.read_table(table)
             words = {f"{word:0{length}b}" for word, length in zip(code.codewords(), code.lengths, strict=True)}
-            for row in stream.reshape(-1, packet):
+            whole = np.append(stream, np.full(-stream.size % packet, 255, np.uint8))  # a short last packet ends in ones
+            for row in whole.reshape(-1, packet):
                 word = ""
                 for bit in "".join(f"{byte:08b}" for byte in row):
                     word += bit

@@ -28,7 +28,7 @@ def wide_network(opset: int = 17) -> ir.Model:
 
 @pytest.fixture(scope="module")
 def plain() -> ir.Model:
-    return onnxdc.quantize(wide_network(), RECIPE, data=DATA).model
+    return onnxdc.quantize(wide_network(), RECIPE, data=DATA, activation="static").model
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_onnxruntime_runs_the_same_operators_and_gives_the_same_bits(
 
 @pytest.mark.parametrize("opset", [13, 21])
 def test_other_operator_sets(opset: int) -> None:
-    model = onnxdc.quantize(wide_network(opset), RECIPE, data=DATA).model
+    model = onnxdc.quantize(wide_network(opset), RECIPE, data=DATA, activation="static").model
     small = onnxdc.encode(model, RECIPE, strip=True).model
     onnx.checker.check_model(ir.to_proto(small))
     assert len(nodes(small)) == 4
@@ -110,7 +110,7 @@ def test_a_stripped_model_is_as_small_as_it_was_said_to_be(plain: ir.Model) -> N
 
 
 def test_biases_that_come_from_no_float16_stay() -> None:
-    model = onnxdc.quantize(wide_network(), RECIPE, data=DATA).model
+    model = onnxdc.quantize(wide_network(), RECIPE, data=DATA, activation="static").model
     name = next(name for name, value in model.graph.initializers.items() if value.dtype is ir.DataType.INT32)
     value = model.graph.initializers[name]
     value.const_value = ir.Tensor(value.const_value.numpy() + 1_000_001, name=name)

@@ -76,7 +76,7 @@ def test_instruction_set_of_another_architecture_is_an_error(monkeypatch):
 
 def test_package_that_was_not_installed_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr(onnxdc, "__path__", [str(tmp_path)])
-    with pytest.raises(NativeError, match="install onnxdc with pip"):
+    with pytest.raises(NativeError, match="installed without its native library; `onnxdc doctor` says what to do"):
         native.library_path()
 
 

@@ -103,7 +103,7 @@ def models() -> dict[str, tuple[onnx.ModelProto, dict[str, np.ndarray]]]:
         cases[f"plain-{form}"] = (decoding_model(type_weight(np.float32, density), 0, is_plain=True), {})
     for name, (axis, shape) in GROUPED.items():
         cases[name] = (decoding_model(grouped_weight(axis, shape), axis), {})
-    quantized = onnxdc.quantize(residual_network(OPSET, channels=64), data={"x": images(90)}).model
+    quantized = onnxdc.quantize(residual_network(OPSET, channels=64), data={"x": images(90)}, activation="static").model
     cases[BIASES] = (onnxdc.encode(quantized, check=False).to_proto(), {"x": images(10, seed=1)})
     for name, make in INTEGERS.items():
         original = make()

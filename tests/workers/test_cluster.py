@@ -17,7 +17,7 @@ from distributed import LocalCluster
 
 import onnxdc
 from onnxdc import MissingExtraError, OptionError, WorkersError, model_io
-from onnxdc.calibration.build import calibrate
+from onnxdc.calibration.build import calibrate, prune
 from onnxdc.calibration.gather import gather
 from onnxdc.calibration.sensitivity import importances, measure
 from onnxdc.cli.commands import cli
@@ -164,13 +164,16 @@ def test_calibrating_with_workers_is_as_calibrating_here(client: distributed.Cli
         statistics = [gather(plan, feeds) for plan in plans]
         expected, found = [measure(plan, known, feeds) for plan, known in zip(plans, statistics, strict=True)]
         assert expected == found
-        builds = [
-            calibrate(plan, known, importances(found, measured=True), 1e-3, densities={"fc1": 0.5})
-            for plan, known in zip(plans, statistics, strict=True)
-        ]
-    assert len(builds[0].weights) == 2
-    for name, local in builds[0].weights.items():
-        remote = builds[1].weights[name]
+        pruned, rounded = (
+            [make(plan, known) for plan, known in zip(plans, statistics, strict=True)]
+            for make in (
+                lambda plan, known: prune(plan, known, {"fc1": 0.5}),
+                lambda plan, known: calibrate(plan, known, importances(found, measured=True), 1e-3, pruned=["fc1"]),
+            )
+        )
+    assert (len(pruned[0].weights), len(rounded[0].weights)) == (1, 2)
+    both = [(each[0].weights[name], each[1].weights[name]) for each in (pruned, rounded) for name in each[0].weights]
+    for local, remote in both:
         assert np.array_equal(local.values, remote.values)
         assert (local.step, local.loss) == (remote.step, remote.loss)
         assert (local.bias is None and remote.bias is None) or np.array_equal(local.bias, remote.bias)
