@@ -73,7 +73,7 @@ class CompressedWeight:
     @property
     def background(self) -> np.generic:
         """What every element is that is no entry in the gap form: zero, or an integer; a scalar of ``dtype``."""
-        value: np.generic = self.codebook.astype(self.dtype)[0, self.zero]
+        value: np.generic = self.codebook[0, self.zero].astype(self.dtype)
         return value
 
     @property

@@ -158,6 +158,14 @@ def test_decoders_agree_on_damaged_weights(weight: CompressedWeight) -> None:
             assert outcome(decode_weight, damaged) == outcome(slow_decoder.decode, damaged)
 
 
+def test_a_nan_that_is_converted_is_no_warning() -> None:
+    """A signalling one, in a codebook narrower than the weight, which no encoder writes."""
+    bits = SPARSE.codebook.view(np.uint32).copy()
+    bits[0, SPARSE.zero - 1] = 0x7FA00000
+    weight = checked(replace(SPARSE, codebook=bits.view(np.float32), dtype=np.dtype(np.float64)))
+    assert np.isnan(decode_weight(weight)).any()
+
+
 def outcome(decode: Callable[[CompressedWeight], np.ndarray], weight: CompressedWeight) -> tuple[object, ...]:
     try:
         return ("decoded", decode(weight).tobytes())

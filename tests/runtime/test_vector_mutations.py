@@ -71,6 +71,16 @@ def change_packets(weight: CompressedWeight, rng: np.random.Generator) -> Compre
     return replace(weight, **{name: changed.reshape(-1)})
 
 
+def change_words(weight: CompressedWeight, rng: np.random.Generator) -> CompressedWeight:
+    """Leave out eight bytes of a stream, or put some in: that length is legal, and a packet may be as short as that."""
+    name = rng.choice(["codes", "gaps"])
+    stream = getattr(weight, name)
+    at = int(rng.choice([stream.size, 8 * rng.integers(stream.size // 8 + 1)]))
+    words = [np.full(8, 255, np.uint8), stream[at : at + 8], rng.integers(256, size=8, dtype=np.uint8)]
+    grown = np.insert(stream, at, words[rng.integers(3)])
+    return replace(weight, **{name: grown if rng.random() < 0.5 else np.delete(stream, slice(at - 8, at))})
+
+
 def change_table(weight: CompressedWeight, rng: np.random.Generator) -> CompressedWeight:
     """Swap two bytes of a table: its code may stay complete, but what its codewords are, or stand for, changes."""
     name = rng.choice(["code_table", "gap_table"])
@@ -93,14 +103,15 @@ def drop_table(weight: CompressedWeight, rng: np.random.Generator) -> Compressed
 def change_attribute(weight: CompressedWeight, rng: np.random.Generator) -> CompressedWeight:
     """Another packet or group_axis."""
     changes = [
-        {"packet": weight.packet * 2 if rng.random() < 0.5 else weight.packet // 2},
+        {"packet": int(rng.choice([4, 8, 16, 32, 64, 128, 192, 256, 512]))},
         {"group_axis": weight.group_axis + int(rng.choice([-1, 1]))},
     ]
     return replace(weight, **changes[rng.integers(len(changes))])
 
 
 MUTATE = [
-    *[flip_bit] * 3, change_number, change_size, change_packets, change_table, drop_table, change_attribute,
+    *[flip_bit] * 3, change_number, change_size, change_packets, change_words, change_table, drop_table,
+    change_attribute,
 ]  # fmt: skip
 
 

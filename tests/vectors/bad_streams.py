@@ -114,6 +114,7 @@ def truncated_cases() -> Cases:
     many = with_checksum(GAPS, extent=np.array([2**30, 0, 2**15, 2**15]))
     more = GAPS.extent + np.array([1, 0, 0, 0])
     long = encode(random_sparse((8, 20), 1.0, 5), gaps=False, packet=64, is_cut=True)
+    codes, gaps = codes_of_ones(), gaps_of_ones()
     return {
         "truncated--codes": with_checksum(GAPS, codes=GAPS.codes[:-8]),
         "truncated--gaps": with_checksum(GAPS, gaps=GAPS.gaps[:-8]),
@@ -121,9 +122,26 @@ def truncated_cases() -> Cases:
         "truncated--one_symbol": with_checksum(one, codes=one.codes[:-8]),
         "truncated--one_entry_more": with_checksum(full_packets(), extent=np.array([33, 0, 3, 11])),
         "truncated--last_packet_cut": with_checksum(long, codes=long.codes[:-8]),
+        "truncated--codeword_of_ones_that_is_cut": with_checksum(codes, codes=codes.codes[:8]),
+        "truncated--gap_of_ones_that_is_cut": with_checksum(gaps, gaps=gaps.gaps[:8]),
         "truncated--far_more_entries_than_bits": many,
         "truncated--more_entries_than_bits_of_gaps": with_checksum(GAPS, extent=more, gaps=GAPS.gaps[:8]),
     }
+
+
+def codes_of_ones() -> CompressedWeight:
+    """22 codewords of three ones: 66 bits of a packet that has 128."""
+    values = np.arange(8, dtype=np.float32)[None] / 300
+    three_bits = dict.fromkeys(range(8), 3)
+    array = np.full(22, values[0, 7])
+    return encode(array, gaps=False, packet=64, is_cut=True, codebook=values, code_lengths=three_bits)
+
+
+def gaps_of_ones() -> CompressedWeight:
+    """The same of gaps."""
+    array = np.zeros(8 * 22 + 1, np.float32)
+    array[8::8] = 0.1
+    return encode(array, packet=64, is_cut=True, gap_lengths=dict.fromkeys(range(1, 9), 3))
 
 
 def full_packets() -> CompressedWeight:
@@ -154,10 +172,18 @@ def packet_fill_cases() -> Cases:
     weight, full, packet = left_over(), full_packets(), np.full(8, 255, np.uint8)
     last = draft(LISTED, gaps=False, packet=64)  # one packet
     used = sum(len(word) for word in last.code_words)
+    cut = draft(LISTED[:1], gaps=False, packet=256, is_cut=True)
+    used_of_cut = sum(len(word) for word in cut.code_words)
+    zeros = np.append(seal(cut).codes, packet * np.uint8(0))
+    wide = encode(random_sparse((16, 16), 1.0, 4), gaps=False, packet=64, code_lengths=dict.fromkeys(range(4), 2))
     cases = {
         "last_packet_first_bit": with_zero(seal(last), "codes", used),
         "last_packet_last_bit": with_zero(seal(last), "codes", -1),
         "last_packet_all_bits": with_zero(seal(last), "codes", *range(used, 512)),
+        "cut_packet_first_bit": with_zero(seal(cut), "codes", used_of_cut),
+        "cut_packet_last_bit": with_zero(seal(cut), "codes", -1),
+        "cut_packet_goes_on_with_zeros": with_checksum(seal(cut), codes=zeros),
+        "short_packet_follows_a_full_one": with_checksum(wide, codes=np.append(wide.codes, packet)),
         "packet_follows_a_full_one": with_checksum(full, codes=np.append(full.codes, packet)),
         "many_packets_follow": with_checksum(DENSE, codes=np.append(DENSE.codes, np.resize(packet, 8 * 300))),
         "packet_of_zeros_follows": with_checksum(DENSE, codes=np.append(DENSE.codes, packet * np.uint8(0))),

@@ -46,6 +46,12 @@ def changed(rule: str, weight: CompressedWeight, tensor: str, faults: Mapping[st
     return {f"{rule}--{name}": with_checksum(weight, **{tensor: array}) for name, array in faults.items()}
 
 
+def all_of(integer: int, dtype: type) -> CompressedWeight:
+    """A weight without entries whose elements are all of one integer, in its type or not."""
+    weight = encode(np.zeros((6, 20), np.int8).astype(dtype))
+    return with_checksum(weight, codebook=np.array([[integer]], weight.codebook.dtype))
+
+
 def codebook_type_cases() -> Cases:
     codebook = GAPS.codebook
     half = encode(random_sparse((6, 20), 0.6, 5, np.float16))
@@ -73,6 +79,8 @@ def codebook_type_cases() -> Cases:
         "codebook-type--out_of_uint4": with_checksum(
             replace(nibbles, dtype=np.dtype(ml_dtypes.uint4)), codebook=nibbles.codebook.astype(np.uint8)
         ),
+        "codebook-type--zero_point_out_of_uint4": all_of(16, ml_dtypes.uint4),
+        "codebook-type--zero_point_out_of_int4": all_of(-9, ml_dtypes.int4),
         "codebook-type--int8_for_uint4": replace(integers, dtype=np.dtype(ml_dtypes.uint4)),
         "codebook-type--bfloat16_for_float16": with_checksum(half, codebook=half.codebook.astype(ml_dtypes.bfloat16)),
         "codebook-type--float16_for_bfloat16": replace(half, dtype=np.dtype(ml_dtypes.bfloat16)),
@@ -194,13 +202,16 @@ def group_cases() -> Cases:
 
 
 def packet_cases() -> Cases:
-    sizes = {"0": 0, "4": 4, "24": 24, "512": 512, "negative": -8, "beyond_32_bits": 2**32 + 8}
+    sizes = {"0": 0, "4": 4, "24": 24, "192": 192, "512": 512, "negative": -8, "beyond_32_bits": 2**32 + 8}
     return {
         **{f"packet-size--{name}": replace(GAPS, packet=size) for name, size in sizes.items()},
         **changed("packet-size", GAPS, "codes", {"codes_end_early": GAPS.codes[:-1]}),
-        **changed("packet-size", GAPS, "gaps", {"gaps_go_on": np.append(GAPS.gaps, np.uint8(255))}),
+        **changed("packet-size", GAPS, "gaps", {
+            "gaps_go_on": np.append(GAPS.gaps, np.uint8(255)),
+            "gaps_half_of_eight": GAPS.gaps[:-4],
+        }),
         **changed("packet-size", GAPS, "codes", {"codes_half_of_eight": GAPS.codes[:-4]}),
-    }
+    }  # fmt: skip
 
 
 def form_cases() -> Cases:
@@ -242,6 +253,7 @@ def zero_cases() -> Cases:
         "zero--second_group": with_checksum(second, codebook=second_group),
         "zero--integer_of_a_grid": with_checksum(grid, extent=other),
         "zero--of_integers_in_groups": with_checksum(integers, codebook=other_integer),
+        "zero--of_no_integers_in_groups": with_checksum(all_of(1, np.int8), codebook=np.array([[1], [2]], np.int8)),
         "zero--of_no_entries": with_checksum(ZERO, codebook=np.ones((1, 1), np.float16)),
         "zero--subnormal": with_checksum(ZERO, codebook=np.array([[2.0**-149]], np.float32)),
     }

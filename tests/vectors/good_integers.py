@@ -152,6 +152,22 @@ def uint4_around_a_zero_point() -> Case:
     return around(of(np.abs(random_integers((9, 11), 0.2, -7, 7)).astype(np.uint8).astype(ml_dtypes.uint4)), 8)
 
 
+def uint8_no_elements_around_a_zero_point() -> Case:
+    return around(of(np.zeros((3, 0), np.uint8)), 128)
+
+
+def int8_fillers_around_a_zero_point() -> Case:
+    """Before the first value, and several in a row; the code of zero is not 0."""
+    array = np.zeros(2000, np.int8)
+    array[[300, 301, 1400, 1999]] = 5, -6, 5, 7
+    return around(of(array, codebook=np.array([[5, -6, 0, 7]], np.int8), zero=2), -100)
+
+
+def int4_all_zero_point() -> Case:
+    """The smallest integer, of an odd number of elements."""
+    return around(of(np.zeros((3, 5), np.int8).astype(ml_dtypes.int4)), -8)
+
+
 def int4_dense() -> Case:
     return of(random_integers((9, 11), 1.0, -8, 7).astype(np.int8).astype(ml_dtypes.int4), gaps=False)
 
@@ -174,5 +190,6 @@ BUILDERS: list[Callable[[], Case]] = [
     grid_of_largest_products, grid_of_float16, grid_of_bfloat16, grid_of_float64, int8_dense, int8_with_low_bits,
     int8_with_gaps, int8_of_all_values, int8_in_groups, uint8_dense, uint8_with_gaps, int4_dense, int4_with_gaps,
     uint4_dense, uint4_with_gaps, uint8_around_a_zero_point, uint8_all_zero_point,
-    int8_around_a_zero_point_in_groups, uint4_around_a_zero_point,
+    int8_around_a_zero_point_in_groups, uint4_around_a_zero_point, uint8_no_elements_around_a_zero_point,
+    int8_fillers_around_a_zero_point, int4_all_zero_point,
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import ml_dtypes
 import numpy as np
 
-from tests.vectors.good_integers import on_grid
+from tests.vectors.good_integers import around, on_grid
 from tests.vectors.weights import Case, grouped, of, random_integers, random_sparse, steps
 
 BOTH = ("code", "gap")
@@ -110,6 +110,10 @@ def plain_uint8_with_gaps() -> Case:
     return of(np.abs(random_integers((10, 25), 0.2, -255, 255)).astype(np.uint8), plain=BOTH)
 
 
+def plain_uint8_around_a_zero_point() -> Case:
+    return around(of(np.abs(random_integers((10, 25), 0.2, -100, 100)).astype(np.uint8), plain=BOTH), 128)
+
+
 def plain_int4_dense() -> Case:
     return of(random_integers((9, 11), 1.0, -8, 7).astype(np.int8).astype(ml_dtypes.int4), gaps=False, plain=BOTH)
 
@@ -123,5 +127,5 @@ BUILDERS: list[Callable[[], Case]] = [
     low_bits_and_plain_gaps, plain_of_whole_packets, plain_of_one_entry, plain_scalar, plain_codes_256,
     plain_gaps_256, plain_fillers, plain_groups, plain_groups_dense, plain_float16, plain_float64,
     plain_grid_with_gaps, plain_grid_dense, plain_grid_of_each_column, plain_int8_with_gaps, plain_int8_dense,
-    plain_uint8_with_gaps, plain_int4_dense, plain_uint4_with_gaps,
+    plain_uint8_with_gaps, plain_uint8_around_a_zero_point, plain_int4_dense, plain_uint4_with_gaps,
 ]  # fmt: skip

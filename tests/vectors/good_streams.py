@@ -167,11 +167,35 @@ def last_packet_cut_and_full() -> Case:
     return array, weight
 
 
+def last_packet_longer_than_it_must_be() -> Case:
+    """Shorter than others, but with 16 bytes more than its codewords take."""
+    array, weight = of(random_sparse((8, 12), 1.0, 5), gaps=False, packet=64, is_cut=True)
+    assert weight.codes.size <= 64 - 16
+    return array, with_checksum(weight, codes=np.append(weight.codes, np.full(16, 255, np.uint8)))
+
+
+def last_packets_cut_with_low_bits() -> Case:
+    """An odd number of entries; fill symbols of what is cut off have no low bits."""
+    array, weight = of(random_sparse((9, 193), 0.4, 60), low_bits=True, packet=128, is_cut=True)
+    assert weight.entries % 2
+    assert weight.codes.size > 128
+    assert weight.codes.size % 128
+    return array, weight
+
+
+def most_codewords_of_a_packet() -> Case:
+    """2048 of one bit, and then eight bytes more."""
+    array, weight = of(random_sparse((3, 700), 1.0, 2), gaps=False, packet=256, is_cut=True)
+    assert weight.codes.size == 256 + 8
+    return array, weight
+
+
 BUILDERS: list[Callable[[], Case]] = [
     one_code, one_code_and_companion_beyond_the_codebook, one_gap, one_code_one_gap, codes_256, codes_256_dense,
     codes_256_with_low_bits, low_bits_with_gaps, low_bits_of_an_odd_number, low_bits_of_one_entry,
     low_bits_of_few_codes, low_bits_with_listed_symbols, longest_codewords, gaps_256, listed_symbols_in_order,
     gap_table_of_12_bytes, two_codewords_for_one_symbol, no_codeword_of_one_bit, full_last_packet,
     many_fill_symbols, packets_that_end_early, several_packets, last_packets_cut,
-    only_packet_cut, last_packet_cut_and_full,
+    only_packet_cut, last_packet_cut_and_full, last_packet_longer_than_it_must_be, last_packets_cut_with_low_bits,
+    most_codewords_of_a_packet,
 ]  # fmt: skip

@@ -44,8 +44,8 @@ export function tableOf({ counts, stands }, scale = 1) {
   return Buffer.from([...counts, ...(inOrder ? [] : stands)]);
 }
 
-/** The packets of symbols. */
-export function packets(symbols, { codewords }, packet) {
+/** The packets of symbols, the last one as short as may be if `isCut`. */
+export function packets(symbols, { codewords }, packet, isCut = false) {
   const filled = [];
   let bits = "";
   for (const symbol of symbols) {
@@ -57,7 +57,8 @@ export function packets(symbols, { codewords }, packet) {
     bits += word;
   }
   if (bits) filled.push(bits);
-  const text = filled.map((one) => one.padEnd(8 * packet, "1")).join("");
+  const last = isCut ? 64 * Math.ceil(bits.length / 64) : 8 * packet;
+  const text = filled.map((one, i) => one.padEnd(i + 1 < filled.length ? 8 * packet : last, "1")).join("");
   return Buffer.from((text.match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2)));
 }
 
@@ -77,7 +78,7 @@ export function slowCrc(bytes) {
  * @returns {{ tensors: object[], attributes: object, bytesOf: Function }} Tensors as { type, dims, bytes }.
  */
 export function encode({ codes, gaps, shape, codebook, step, zero = 0, rng, ...choices }) {
-  const { packet = 32, lowBits = false, plain = {}, ...others } = choices;
+  const { packet = 32, isCut = false, lowBits = false, plain = {}, ...others } = choices;
   const symbols = lowBits ? codes.map((code) => code & 0xf0) : codes;
   const distinct = [...new Set(symbols)].sort((a, b) => a - b);
   const scale = lowBits ? 16 : 1;
@@ -92,10 +93,10 @@ export function encode({ codes, gaps, shape, codebook, step, zero = 0, rng, ...c
     codebook,
     step ?? u8([]),
     u8(codes.length && !plain.codes ? tableOf(code, scale) : []),
-    u8(plain.codes ? codes : packets(symbols, code, packet)),
+    u8(plain.codes ? codes : packets(symbols, code, packet, isCut)),
     u8(lowBits ? low : []),
     u8(gaps?.length && !plain.gaps ? tableOf(gapCode) : []),
-    u8(plain.gaps ? (gaps ?? []) : packets(gaps ?? [], gapCode, packet)),
+    u8(plain.gaps ? (gaps ?? []) : packets(gaps ?? [], gapCode, packet, isCut)),
     { type: INT64, dims: [2 + shape.length], bytes: extent },
   ];
   return { tensors, attributes: { packet, ...others } };

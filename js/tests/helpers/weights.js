@@ -81,10 +81,13 @@ export function randomWeight(rng, given = {}) {
   const isGrid = FLOATS.includes(dtype) && (given.isGrid ?? rng.next() < 0.4);
   const K = given.codes ?? 1 + rng.below(rng.pick([3, 40, 256]));
   const zero = isDense ? 0 : rng.below(K);
-  const { codebook, step, elements } = isGrid ? grid(rng, dtype, K, zero, groups) : values(rng, dtype, K, zero, groups);
+  const centre = FLOATS.includes(dtype) ? 0 : rng.pick([0, numberOf(dtype, rng)]);
+  const { codebook, step, elements } = isGrid
+    ? grid(rng, dtype, K, zero, groups)
+    : values(rng, dtype, K, { zero, centre }, groups);
   const inner = shape.slice(axis).reduce((product, dim) => product * dim, 1) / groups;
   const groupAt = (position) => Math.floor(position / inner) % groups;
-  const dense = Array.from({ length: numel }, () => Buffer.alloc(SIZE[dtype]));
+  const dense = Array.from({ length: numel }, () => elementOf(dtype, centre));
   const density = given.density ?? rng.pick([0, 0.02, 0.3, 0.9]);
   const positions = [...Array(numel).keys()].filter(() => isDense || rng.next() < density);
   const drawn = positions.map(() => rng.below(K));
@@ -92,18 +95,18 @@ export function randomWeight(rng, given = {}) {
   positions.forEach((position, i) => {
     dense[position] = elements[groupAt(position)][drawn[i]];
   });
-  const packet = rng.pick([8, 16, 32, 64]);
+  const packet = rng.pick([8, 16, 32, 64, 128, 256]);
   const plain = given.plain ?? { codes: rng.next() < 0.25, gaps: rng.next() < 0.25 };
   const lowBits = rng.next() < 0.4 && codes.length > 0 && !plain.codes;
-  const choices = { zero, packet, lowBits, plain, rng };
+  const choices = { zero, packet, isCut: rng.next() < 0.7, lowBits, plain, rng };
   const encoded = encode({ codes, gaps, shape, codebook, step, ...choices, group_axis: axis, dtype });
   return { group: encoded, dense: packed(dtype, dense), dtype, shape };
 }
 
-/** A codebook of values: of the type of the weight, or of a smaller one where that is allowed. */
-function values(rng, dtype, K, zero, groups) {
+/** A codebook of values, that of zero being a centre: of the type of the weight, or of a smaller one where that is allowed. */
+function values(rng, dtype, K, { zero, centre }, groups) {
   const numbers = Array.from({ length: groups }, () =>
-    Array.from({ length: K }, (_, code) => (code === zero ? 0 : numberOf(dtype, rng))),
+    Array.from({ length: K }, (_, code) => (code === zero ? centre : numberOf(dtype, rng))),
   );
   const stored = { [FLOAT]: [FLOAT, FLOAT16, BFLOAT16], [DOUBLE]: FLOATS, [UINT4]: [UINT8], [INT4]: [INT8] };
   const type = rng.pick(stored[dtype] ?? [dtype]);
