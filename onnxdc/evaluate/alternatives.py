@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
-import logging
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +14,7 @@ import onnx_ir as ir
 from onnxdc import model_io
 from onnxdc.model_io import Source
 from onnxdc.report.alternatives import Alternative
+from onnxdc.runtime.quantizer import quiet_quantizer
 
 _INT8: Final = "int8 (onnxruntime dynamic)"
 _BEST_GZIP: Final = 9
@@ -55,7 +54,7 @@ def _int8_files(path: Path) -> Iterator[bytes]:
 
     for kind in (QuantType.QUInt8, QuantType.QInt8):
         file = path.with_name(f"{kind.name}.onnx")
-        with _quiet():
+        with quiet_quantizer():
             quantize_dynamic(path, file, weight_type=kind)
         yield file.read_bytes()
 
@@ -67,14 +66,3 @@ def _packer() -> tuple[str, Callable[[bytes], bytes]]:
     import brotli
 
     return "brotli", lambda content: bytes(brotli.compress(content, quality=_BEST_BROTLI))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the quantizer from advice on the root logger."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)

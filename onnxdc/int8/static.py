@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +14,7 @@ from onnxdc.errors import ModelError
 from onnxdc.graph.constants import constant_tensor
 from onnxdc.int8.aliases import Aliases
 from onnxdc.int8.ranges import Ranges
+from onnxdc.runtime.quantizer import quiet_quantizer
 
 _MOST: Final = 2**31  # bytes of a model in one message, which is how the quantizer takes it
 
@@ -59,7 +58,7 @@ def place(model: ir.Model, chosen: Sequence[ir.Node], ranges: Ranges) -> ir.Mode
         "op_types_to_quantize": sorted({node.op_type for node in chosen}),
         "extra_options": {"ForceQuantizeNoInputCheck": True, "QDQDisableWeightAdjustForInt32Bias": True},
     }
-    with _quiet():
+    with quiet_quantizer():
         made = ir.from_proto(_quantized(proto, arguments))
     aliases.undo(made)
     made.graph.sort()  # new nodes are at the end
@@ -77,17 +76,6 @@ def _quantized(proto: onnx.ModelProto, arguments: dict[str, Any]) -> onnx.ModelP
     except Exception as error:  # of whatever kind
         raise ModelError(f"onnxruntime's quantizer refuses it: {type(error).__name__}: {error}") from error
     return made
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the quantizer from advice on the root logger."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 def _is_float(value: ir.Value) -> bool:
