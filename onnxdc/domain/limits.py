@@ -121,6 +121,7 @@ def dense_bytes(weight: CompressedWeight) -> int:
 
 def portable_bytes(weight: CompressedWeight) -> int:
     """Estimate what onnxruntime takes for the portable body of a group, which was checked, besides the weight."""
-    steps = weight.codes.size + weight.gaps.size
+    # The body steps over whole packets, however short the last one of a stream is.
+    steps = sum(-(-stream.size // weight.packet) * weight.packet for stream in (weight.codes, weight.gaps))
     symbols = weight.entries * (1 + bool(weight.gaps.size))
     return _PORTABLE_ELEMENT * math.prod(weight.shape) + _PORTABLE_SYMBOL * symbols + _PORTABLE_STEP * steps

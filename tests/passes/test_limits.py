@@ -20,6 +20,7 @@ from tests.helpers.huge_weights import feeding, zeros
 from tests.helpers.small_models import onnxdc
 
 HUGE = feeding(zeros([1 << 15, 1 << 15]))  # 4 GB
+VECTORS = Path(__file__).parents[1] / "vectors" / "good"
 
 
 def never(weight: CompressedWeight) -> np.ndarray:
@@ -103,6 +104,16 @@ def test_the_portable_bodies_are_charged_by_elements_and_entries():
     charge_portable(load(feeding(zeros([64, 64]))), Budget(13 * 64 * 64))
     with pytest.raises(ModelError, match="expected the model to take at most"):
         charge_portable(load(feeding(zeros([64, 64]), nodes=2)), Budget(13 * 64 * 64))
+
+
+def test_the_portable_bodies_are_charged_for_whole_packets():
+    """They step over 256 bytes where the file has 8."""
+    model = load(VECTORS / "only_packet_cut.onnx")
+    elements, entries, packets = 3 * 5, 6, 2
+    exact = 13 * elements + 12 * 2 * entries + 30 * 256 * packets
+    charge_portable(model, Budget(exact))
+    with pytest.raises(ModelError):
+        charge_portable(model, Budget(exact - 1))
 
 
 def test_the_portable_bodies_check_nothing_so_the_charge_does():
