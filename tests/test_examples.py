@@ -12,15 +12,20 @@ import onnx
 import onnx_ir as ir
 import onnxruntime
 import pytest
+from click.testing import CliRunner
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
 from tests.helpers.small_models import EXAMPLES, constants
+from tests.helpers.text_models import build, normal
 
 
 @pytest.fixture
 def examples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(EXAMPLES)
     yield
-    for name in ("demo", "finetune_jax", "train"):
+    for name in ("classify", "demo", "finetune_jax", "search", "train"):
         sys.modules.pop(name, None)
 
 
@@ -37,6 +42,56 @@ def test_the_demo_shows_both_models(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     stages = ["original", "pruned", "shared", "small, native", "small, portable"]
     assert [line.partition(":")[0] for line in right] == stages * 2
     assert all(float(line.split()[-6].rstrip("%")) > 90 for line in right)
+
+
+@pytest.mark.usefixtures("examples")
+def test_a_classifier_keeps_its_accuracy(tmp_path: Path) -> None:
+    output = tmp_path / "small.onnx"
+    ran = CliRunner().invoke(importlib.import_module("classify").main, ["-o", str(output)])
+    assert ran.exit_code == 0, ran.output
+    with np.load(EXAMPLES / "digits_test.npz") as test:
+        digits, labels = test["input"][1::2], test["labels"][1::2]
+    answers = onnxruntime.InferenceSession(output).run(None, {"input": digits})[0].argmax(axis=1)
+
+    assert f"{output.stat().st_size:,}, " in ran.output
+    assert f", {np.mean(answers == labels):.2%} after" in ran.output
+    assert np.mean(answers == labels) > 0.95
+    assert output.stat().st_size * 15 < (EXAMPLES / "digits_cnn.onnx").stat().st_size
+
+
+@pytest.mark.usefixtures("examples")
+def test_a_search_finds_the_texts_with_the_words_of_the_query(tmp_path: Path) -> None:
+    words = ["[UNK]", *(f"word{number}" for number in range(400))]
+    tokenizer = Tokenizer(WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    texts = [" ".join(f"word{(7 * text + place) % 400}" for place in range(6)) for text in range(50)]
+    (tmp_path / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
+    text = """g (int64[N, T] input_ids, int64[N, T] attention_mask) => (float[N, T, 64] y) {
+        x = Gather (table, input_ids)
+        m = MatMul (x, w)
+        n = Unsqueeze <axes = [2]> (attention_mask)
+        c = Cast <to = 1> (n)
+        y = Mul (m, c)
+    }"""
+    model = build(text, opset=12, table=normal(401, 64), w=normal(64, 64, seed=1))
+    onnx.save(ir.to_proto(model), tmp_path / "encoder.onnx")
+    small = tmp_path / "small.onnx"
+    arguments = [
+        *(str(tmp_path / name) for name in ("encoder.onnx", "tokenizer.json", "texts.txt")),
+        texts[7],
+        texts[30],
+    ]
+    ran = CliRunner().invoke(
+        importlib.import_module("search").main, [*arguments, "--target-size", "5x", "-o", str(small)]
+    )
+    assert ran.exit_code == 0, ran.output
+
+    lines = ran.output.splitlines()
+    for query in (texts[7], texts[30]):
+        best = lines[next(number for number, line in enumerate(lines) if line.startswith(f"{query}:")) + 1]
+        assert best.split(maxsplit=1)[1] == query
+    assert small.stat().st_size * 5 <= (tmp_path / "encoder.onnx").stat().st_size
 
 
 @pytest.mark.usefixtures("examples")
