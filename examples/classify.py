@@ -43,7 +43,7 @@ def main(model: Path, images: Path, name: str, max_drop: float, output: Path) ->
 
 def _classes(path: Path, name: str, items: np.ndarray) -> np.ndarray:
     session = onnxdc.session(path)
-    return np.asarray(session.run(None, {name: items})[0]).argmax(axis=-1)
+    return np.asarray(np.argmax(session.run(None, {name: items})[0], axis=-1))
 
 
 if __name__ == "__main__":
