@@ -45,8 +45,9 @@ def describe(
         progress: Called after each weight.
 
     Raises:
-        ModelError: A model cannot be read or run, its weights take more than the limit, inputs or labels do not fit, or
-            what ``tune`` has measured cannot be read or is of another model.
+        ModelError: A model cannot be read or run, its weights take more than the limit, inputs or labels do not fit,
+            the original has other inputs or outputs than the file, or what ``tune`` has measured cannot be read or is
+            of another model.
         FormatError: A compressed weight breaks a rule of the format.
         OptionError: The limit is no size.
     """

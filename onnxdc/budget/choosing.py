@@ -191,7 +191,7 @@ class Chooser:
         if found.best is None:
             least = min(nbytes for _, nbytes in found.points)
             raise ModelError(f"{self._name}: expected a file of at most {size:,} bytes, got {least:,.0f} at least")
-        told = f"{found.best.y:,.0f} of {size:,} bytes asked for, after {builds} builds"
+        told = f"at most {size:,} bytes asked for, after {builds} builds"
         return Choice(found.best.thing, [told], {"target_size": size})
 
     def _of_drop(self, largest: float) -> Choice:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from onnxdc.budget.dataset import Data
 from onnxdc.domain.limits import Limit, parse_size
-from onnxdc.domain.target_size import TargetSize
+from onnxdc.domain.target_size import TargetSize, target_bytes
 from onnxdc.errors import OptionError, OptionName
 from onnxdc.evaluate.metrics import Metric, ScoreFunction, metric_of
 
@@ -60,6 +60,8 @@ class Wish:
             metric_of(self.metric)
         if self.memory is not None:
             parse_size(self.memory, "memory")
+        if self.target_size is not None:
+            target_bytes(self.target_size, 0)  # refuses what is no size before anything is computed
 
     def _require(self, name: str, other: object, needed: str) -> None:
         if getattr(self, name) is not None and other is None:

@@ -15,6 +15,7 @@ from onnxdc import model_io
 from onnxdc.domain import provenance
 from onnxdc.domain.limits import Limit
 from onnxdc.domain.provenance import Provenance
+from onnxdc.errors import ModelError
 from onnxdc.evaluate import verify
 from onnxdc.graph.slots import ROLES
 from onnxdc.graph.weights import find_weights
@@ -57,6 +58,8 @@ def look(
     with naming(small):
         rows, _ = inspect_weights(loaded, Recipe(), best_decoder(), progress, budget=budget_of(loaded, limit))
     before = None if original is None else model_io.load(original)
+    if original is not None and before is not None:
+        _check_is_of(original, before, small, loaded)
     originals = None if before is None else Originals(before, loaded)
     weights = {weight.name: weight for weight in find_weights(loaded, 1, ROLES)[0]}
     seen = list(seen_weights(loaded, rows, weights, originals, made))
@@ -85,6 +88,22 @@ def look(
         again=again_of(made, "" if original is None else _name(original), _name(small)) if made else None,
         notes=tuple(dict.fromkeys(runs.notes)),
     )
+
+
+def _check_is_of(original: Source, before: ir.Model, small: Source, loaded: ir.Model) -> None:
+    """Refuse an original with other inputs or outputs than the file, which compression keeps."""
+    expected, got = _interface(loaded), _interface(before)
+    if got != expected:
+        raise ModelError(
+            f"{model_io.name_of(original)}: expected the model that {model_io.name_of(small)} was made of, "
+            f"{expected}, got {got}"
+        )
+
+
+def _interface(model: ir.Model) -> str:
+    """Say what goes in and what comes out; an initializer among the inputs is no matter."""
+    inputs = [value.name for value in model.graph.inputs if value.name not in model.graph.initializers]
+    return f"inputs {inputs} and outputs {[value.name for value in model.graph.outputs]}"
 
 
 def _bytes_of(source: Source, loaded: ir.Model) -> int:

@@ -10,6 +10,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
+from onnxdc.domain.target_size import target_bytes
 from onnxdc.errors import OptionError, OptionName
 from onnxdc.recipe.checks import SWITCH, Check, integer, number, one_of, positive
 from onnxdc.recipe.keys import Key
@@ -185,6 +186,8 @@ class TrainingOptions:
                 *(OptionName("grid"), ": expected ", OptionName("rate"), " or ", OptionName("target_size")),
                 f", got {what}",
             )
+        if self.target_size is not None:
+            target_bytes(self.target_size, 0)  # refuses what is no size before data are read
 
     @property
     def settled_share(self) -> float:

@@ -104,6 +104,7 @@ def test_feeds_one_by_one_are_data_too(calibrated):
 def test_a_size_is_kept_to(data, tmp_path):
     size = 24_000 if data else 30_000
     result = onnxdc.compress(MODEL, data=data, target_size=size)
+    assert told(result, r"^at most ([\d,]+) bytes asked for") == (f"{size:,}",)
     result.save(tmp_path / "small.onnx")
     assert 0.98 * size <= (tmp_path / "small.onnx").stat().st_size <= size
 
@@ -220,6 +221,7 @@ def test_what_is_not_calibrated_is_named():
         ({"memory": "1GB"}, "memory needs data"),
         ({"max_drop": -1.0, "val": DATA}, "max_drop: expected a number above 0, got -1"),
         ({"target_size": "8x"}, "target_size: 8x of what"),
+        ({"data": "no_such_file.npz", "target_size": "8q"}, "target_size: expected bytes"),  # before data are read
         ({"data": DATA, "mask_input": "mask"}, "mask_input: expected an input of the model, x, got mask"),
         ({"data": DATA, "memory": "much"}, "memory: expected"),
     ],

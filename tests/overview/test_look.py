@@ -172,3 +172,9 @@ def test_a_model_that_cannot_run_has_a_note_and_no_times(tmp_path):
 def test_given_inputs_that_do_not_fit_are_an_error(lenet):
     with pytest.raises(onnxdc.ModelError, match="input"):
         look(lenet, LENET, inputs={"input": np.zeros((4, 3), np.float32)})
+
+
+def test_another_model_than_the_original_is_an_error(lenet, tmp_path):
+    other = saved(build("g (float[N, 1, 28, 28] image) => (y) { y = Relu(image) }"), tmp_path / "other.onnx")
+    with pytest.raises(onnxdc.ModelError, match=r"other.onnx: expected the model that .* got inputs \['image'\]"):
+        look(lenet, other)

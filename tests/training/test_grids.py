@@ -13,6 +13,7 @@ import onnxdc as library
 from onnxdc import Recipe, Rule
 from onnxdc.errors import OptionError, TrainingError
 from onnxdc.numeric.grids import element_grid, grid_of_values
+from onnxdc.training.options import TrainingOptions
 from tests.helpers.small_models import constants
 from tests.helpers.text_models import build, normal, run
 from tests.helpers.training_models import (
@@ -262,6 +263,11 @@ def test_other_types_are_trained_on_grids(dtype):
 def test_options_that_do_not_go_together_are_refused(options, message):
     with pytest.raises(OptionError, match=message):
         tuned(classifier(), **options)
+
+
+def test_what_is_no_size_is_refused_before_anything_is_read():
+    with pytest.raises(OptionError, match="target_size: expected bytes"):
+        TrainingOptions(grid=True, target_size="four")
 
 
 def test_bf16_computes_nearly_the_same():
