@@ -51,7 +51,7 @@ def encode_weight(
         array: The weight, of any shape: float16, bfloat16, float32, float64, int8, uint8, int4 or uint4.
         index_bits: The largest gap is ``2 ** index_bits``, or 255; 1..8.
         group_axis: The axis along which groups may change; counts from the end if negative.
-        packet: The bytes of a packet: 8, 16, 32 or 64.
+        packet: The bytes of a packet: 8, 16, 32, 64, 128 or 256.
         gaps: Whether to use the gap form, if the weight has zeros, or the dense form; the smaller one by default.
 
     Raises:
