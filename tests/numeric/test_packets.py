@@ -142,7 +142,7 @@ def test_what_is_left_of_any_packet_is_looked_at(at_once: int, monkeypatch: pyte
             assert caught.value.rule == "packet-fill"
 
 
-@pytest.mark.parametrize("packet", [8, 32])
+@pytest.mark.parametrize("packet", [8, 32, 256])
 @pytest.mark.parametrize("density", [0.02, 0.4, 1])
 @pytest.mark.parametrize("values", [1, 5, 200])
 def test_symbols_are_entries_and_fill_symbols(packet: int, density: float, values: int) -> None:
