@@ -16,21 +16,24 @@ from onnxdc.report.overview import Again
 _COMPRESS: Final = ("prune", "share", "encode")
 _STAGES: Final = ("prune", "share", "quantize", "encode", "every")
 _DATA: Final = "The data are not in the file: it takes the same again, calib.npz to calibrate on, val.npz to judge by."
+_OTHER: Final = "What was encoded, model.onnx, has other weights than {original}; `{decode}` gives it back."
 _KEYS: Final = {key.name: key for key in KEYS}
 
 
-def again_of(made: Provenance, original: str, name: str) -> Again | None:
+def again_of(made: Provenance, original: str, name: str, *, same: bool) -> Again | None:
     """Return what to run; None if the file says something that no command line does.
 
     Args:
         made: What the file says.
         original: The name of the original; empty if it is not known.
         name: The name of the file.
+        same: Whether the weights of the file are those of the original, bit for bit: ``encode`` leaves them so.
     """
     options = made.options
     stages = [stage for stage in _STAGES if stage in options]
     verb = "compress" if all(stage in options for stage in _COMPRESS) else "encode"
-    words = ["onnxdc", verb, original or "model.onnx", "-o", name]
+    is_of_another = verb == "encode" and bool(original) and not same
+    words = ["onnxdc", verb, "model.onnx" if is_of_another or not original else _path(original), "-o", _path(name)]
     said = {key: value for stage in stages for key, value in _settings(options[stage]).items()}
     if "quantize" in options:
         words.append("--int8")
@@ -44,7 +47,16 @@ def again_of(made: Provenance, original: str, name: str) -> Again | None:
     except (RecipeError, TypeError, KeyError, ValueError):
         return None
     wished, remark = _wished(_settings(options.get("budget")))
+    if is_of_another:
+        remark = _OTHER.format(
+            original=original, decode=shlex.join(["onnxdc", "decode", _path(name), "-o", "model.onnx"])
+        )
     return Again(shlex.join([*words, *wished]), recipe, remark)
+
+
+def _path(name: str) -> str:
+    """Return the name of a file as an argument, which no option begins like."""
+    return f"./{name}" if name.startswith("-") else name
 
 
 def _settings(said: Any) -> Mapping[str, Any]:

@@ -71,10 +71,11 @@ def look(
         verify_both = partial(verify, original, small, inputs, labels, custom_ops=custom_ops, limit=limit)
         verification = runs.tried("outputs", verify_both)
     original_bytes = None if original is None or before is None else _bytes_of(original, before)
+    name = "" if original is None else _name(original)
     return Overview(
         name=_name(small),
         nbytes=nbytes,
-        original="" if original is None else _name(original),
+        original=name,
         original_bytes=original_bytes,
         made_by=made.version if made else "",
         stages=stages_of(seen, nbytes, original_bytes),
@@ -85,7 +86,7 @@ def look(
         held=_held(made),
         energy=runs.energy(seen, weights),
         tuning=tuning,
-        again=again_of(made, "" if original is None else _name(original), _name(small)) if made else None,
+        again=again_of(made, name, _name(small), same=all(each.change == 0 for each in seen)) if made else None,
         notes=tuple(dict.fromkeys(runs.notes)),
     )
 

@@ -224,8 +224,8 @@ class Folded:
 
     @property
     def detail(self) -> str:
-        """What happened, with the name of the node that is left."""
-        return f"{self.summary} {self.into_name}" if self.into else self._what
+        """What happened, with the name of the node that is left, if it has one."""
+        return f"{self.summary} {self.into_name}" if self.into and self.into_name else self.summary
 
     @property
     def _what(self) -> str:

@@ -106,6 +106,16 @@ def test_the_command_makes_the_same_file_again(lenet, seen, tmp_path, monkeypatc
     assert (tmp_path / "again.onnx").read_bytes() == lenet.read_bytes()
 
 
+def test_what_was_encoded_is_the_original_only_if_its_weights_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    onnxdc.share(LENET).save("-shared.onnx")
+    onnxdc.encode("-shared.onnx").save("small.onnx")
+    shared, trained = look("small.onnx", "-shared.onnx").again, look("small.onnx", LENET).again
+    assert (shared.command, shared.remark) == ("onnxdc encode ./-shared.onnx -o small.onnx", "")
+    assert trained.command == "onnxdc encode model.onnx -o small.onnx"
+    assert f"other weights than {LENET.name}; `onnxdc decode small.onnx -o model.onnx`" in trained.remark
+
+
 def test_a_file_of_rules_has_its_recipe(tmp_path):
     model = saved(dense(), tmp_path / "dense.onnx")
     rules = (onnxdc.Rule(pattern="fc1", density=0.2), onnxdc.Rule(kind="fc", sharing="kmeans", bits=4))

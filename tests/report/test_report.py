@@ -185,3 +185,8 @@ def test_json_holds_what_the_report_holds():
 def test_a_file_that_did_not_get_smaller_is_said_to_be_none():
     assert onnxdc.Report(file_before=1000, file_after=1200).notes() == ["file: 1,000 -> 1,200 bytes, no smaller"]
     assert "smaller" not in "".join(onnxdc.Report(file_before=1000, file_after=500).notes())
+
+
+def test_a_fold_into_a_node_without_a_name_names_none():
+    assert Folded("bn", "BatchNormalization", "Conv").detail == "BatchNormalization into Conv"
+    assert Folded("bn", "BatchNormalization", "Conv", "c").detail == "BatchNormalization into Conv c"
