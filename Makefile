@@ -8,6 +8,7 @@ NEON := build/neon
 VALGRIND := build/valgrind
 TSAN := build/tsan
 FUZZ := build/fuzz
+OLIVE := build/olive
 # How long `make fuzz` runs, all targets together, and what its random numbers start from.
 SECONDS ?= 60
 SEED ?= $(NOW)
@@ -17,7 +18,7 @@ CONFIGURE = $(BIN)/cmake -S custom_ops -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $
 # Here a native library that does not build is an error; a user's installation does without it.
 export ONNXDC_REQUIRE_NATIVE := 1
 
-.PHONY: demo test check-all docs clang fuzz test-js test-neon tsan valgrind lint wheels release-check matrix clean
+.PHONY: demo test check-all docs clang fuzz test-js test-olive test-neon tsan valgrind lint wheels release-check matrix clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -29,7 +30,7 @@ test: $(VENV)/tested $(CHECKS)/CMakeCache.txt lint
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 # What takes longer than `make test`.
-check-all: test test-js clang tsan valgrind test-neon fuzz
+check-all: test test-js test-olive clang tsan valgrind test-neon fuzz
 
 # The C++ unit tests as users get the code: of clang, under valgrind, which knows AVX2 and scalar code, and for AArch64 in
 # qemu-user.
@@ -52,6 +53,12 @@ test-js: $(VENV)/tested
 	$(call needs,node,nodejs)
 	cd js && node --test
 	$(BIN)/python -m pytest tests/web
+
+# The pass of Olive, in an environment of its own: Olive brings a gigabyte of packages.
+test-olive:
+	test -d $(OLIVE) || $(PYTHON) -m venv $(OLIVE)
+	$(OLIVE)/bin/python -m pip install --quiet --disable-pip-version-check '.[olive]' pytest
+	$(OLIVE)/bin/python -m pytest tests/integrations/test_olive.py
 
 # What docs/fuzzing.md says: five targets in C++, then damaged models for the Python side.
 fuzz: $(VENV)/tested

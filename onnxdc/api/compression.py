@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, Unpack
 
 from onnxdc.api.encoding import COMPRESS, COMPRESS_INT8, encode_plan, file_bytes, remarks_of, require_groups
@@ -122,68 +122,70 @@ def compress(
         if not folded.pays:
             require(folded.plan, model, ROLES)
         told = unheeded(folded.plan, recipe, calibrates=data is not None)
-        if wish.is_any:
-            result = _chosen(folded, wish, model, before, custom_ops, progress, check=check, told=told)
-        else:
-            result = _by_recipe(folded, model, before, custom_ops, progress, check=check, told=told)
+        task = _Task(folded, model, before, custom_ops, progress, check, told)
+        result = _chosen(task, wish) if wish.is_any else _by_recipe(task)
     if compare:
         result.report = replace(result.report, alternatives=alternatives(model, result.model))
     return result
 
 
-def _by_recipe(
-    folded: FoldedPlan,
-    source: Source,
-    before: int | None,
-    custom_ops: Sequence[str | os.PathLike[str]],
-    progress: StageProgress | None,
-    *,
-    check: bool,
-    told: tuple[str, ...],
-) -> CompressionResult:
-    """Return the result for a model of which its recipe says everything; ``told`` is to be told of it, too."""
-    plan = folded.plan
+@dataclass(frozen=True)
+class _Task:
+    """A model to compress, and what the ways to do it have in common.
+
+    Attributes:
+        folded: Its plan, after folding.
+        source: The model as it was given.
+        before: The bytes of its file; None for a model from memory.
+        custom_ops: Libraries of somebody's own operators that it needs.
+        progress: Called as the work goes on.
+        check: Whether the result is run.
+        told: What is to be told of it in any case.
+    """
+
+    folded: FoldedPlan
+    source: Source
+    before: int | None
+    custom_ops: Sequence[str | os.PathLike[str]]
+    progress: StageProgress | None
+    check: bool
+    told: tuple[str, ...]
+
+
+def _by_recipe(task: _Task) -> CompressionResult:
+    """Return the result for a model of which its recipe says everything."""
+    plan, source, progress = task.folded.plan, task.source, task.progress
     pruned = prune(plan, progress=stage_progress("prune", progress))
     shared = share(plan, progress=stage_progress("share", progress))
     losses = find_losses(plan, [*pruned.changes, *shared.changes])
-    original = plan.model.clone() if check else None
+    original = plan.model.clone() if task.check else None
     report = encode_plan(plan, COMPRESS, progress, earlier=shared.skips)
-    if not report.is_encoded and folded.pays:
-        return _folded_only(source, plan.recipe, custom_ops, check=check)
+    if not report.is_encoded and task.folded.pays:
+        return _folded_only(source, plan.recipe, task.custom_ops, check=task.check)
     require_groups(report, source, plan, "compress")
-    remarks = (*told, *remarks_of(source, original, plan.model, custom_ops))
-    report = replace(report, folds=folded.changes, biases=shared.biases, losses=losses)
-    return CompressionResult(plan.model, replace(report, file_before=before, remarks=remarks))
+    remarks = (*task.told, *remarks_of(source, original, plan.model, task.custom_ops))
+    report = replace(report, folds=task.folded.changes, biases=shared.biases, losses=losses)
+    return CompressionResult(plan.model, replace(report, file_before=task.before, remarks=remarks))
 
 
-def _chosen(
-    folded: FoldedPlan,
-    wish: Wish,
-    source: Source,
-    before: int | None,
-    custom_ops: Sequence[str | os.PathLike[str]],
-    progress: StageProgress | None,
-    *,
-    check: bool,
-    told: tuple[str, ...],
-) -> CompressionResult:
-    """Return the result for a model of which something is wished for; ``told`` is to be told of it, too."""
-    chooser = Chooser(folded.plan, wish, source, custom_ops, progress)
-    choice = chooser.choose(_bytes_of, before)
+def _chosen(task: _Task, wish: Wish) -> CompressionResult:
+    """Return the result for a model of which something is wished for."""
+    chooser = Chooser(task.folded.plan, wish, task.source, task.custom_ops, task.progress)
+    choice = chooser.choose(_bytes_of, task.before)
     plan = choice.build.plan
-    original = plan.model.clone() if check else None
+    original = plan.model.clone() if task.check else None
     stages = COMPRESS_INT8 if wish.int8 else COMPRESS
-    report = encode_plan(plan, stages, progress, earlier=choice.build.shared.skips)
+    report = encode_plan(plan, stages, task.progress, earlier=choice.build.shared.skips)
     remarks: tuple[str, ...] = ("int8 only: coding makes no weight smaller", *notes_of(plan.model))
     if report.is_encoded or not wish.int8:
-        require_groups(report, source, plan, "compress")
-        remarks = remarks_of(source, original, plan.model, custom_ops)
+        require_groups(report, task.source, plan, "compress")
+        remarks = remarks_of(task.source, original, plan.model, task.custom_ops)
     chooser.judged(choice, plan.model)
     if report.is_encoded:
         provenance.extend(plan.model, "budget", choice.record)
-    report = replace(report, folds=folded.changes, biases=choice.build.shared.biases, file_before=before)
+    report = replace(report, folds=task.folded.changes, biases=choice.build.shared.biases, file_before=task.before)
     report = replace(report, cautions=tuple(choice.cautions))
-    return CompressionResult(plan.model, replace(report, remarks=(*told, *choice.told, *remarks)))
+    return CompressionResult(plan.model, replace(report, remarks=(*task.told, *choice.told, *remarks)))
 
 
 def _bytes_of(build: Build) -> int:

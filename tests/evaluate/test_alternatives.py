@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 
+import brotli
 import onnxruntime
 import pytest
 
@@ -19,7 +20,6 @@ def found(**options) -> tuple[onnxdc.CompressionResult, dict[str, Alternative]]:
 
 
 def test_int8_is_the_file_that_onnxruntime_writes(tmp_path):
-    brotli = pytest.importorskip("brotli")
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     files = []
