@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import onnx_ir as ir
 
 from onnxdc.graph import slots
@@ -13,12 +11,9 @@ from onnxdc.graph.weights import Weight
 
 def is_first_convolution(weight: Weight) -> bool:
     """Tell whether a weight is of a convolution that no other weight lies in front of."""
-    return weight.kind == "conv" and comes_first(use.node for use in weight.uses)
-
-
-def comes_first(nodes: Iterable[ir.Node]) -> bool:
-    """Tell whether no weight lies in front of the first inputs of some nodes."""
-    pending = [node.inputs[0] for node in nodes if node.inputs]
+    if weight.kind != "conv":
+        return False
+    pending = [use.node.inputs[0] for use in weight.uses if use.node.inputs]
     seen: set[ir.Value | None] = {None}
     while pending:
         value = pending.pop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -17,7 +17,6 @@ from onnxdc.graph.slots import Role
 from onnxdc.graph.trace import Use
 from onnxdc.graph.walk import described, graphs, operator_name
 from onnxdc.graph.weights import Weight
-from onnxdc.int8.first import light_first_convolutions
 from onnxdc.numeric.calibrated.int8 import Form
 from onnxdc.passes.plan import Plan, PlannedWeight
 
@@ -96,10 +95,9 @@ def targets_of(plan: Plan, *, has_data: bool) -> Targets:
     targets: dict[str, Target] = {}
     skips, needs_data = [], []
     usual = Way.STATIC if _has_convolutions(plan.model) else Way.DYNAMIC
-    light = light_first_convolutions(plan.model)
     for planned in plan.having(Role.WEIGHT, Role.TABLE):
         weight = planned.weight
-        found = _target(planned, plan.model, usual, light)
+        found = _target(planned, plan.model, usual)
         if isinstance(found, Target) and found.way is Way.STATIC and not has_data:
             needs_data.append(weight.name)
             found = "static activations need data"
@@ -113,11 +111,10 @@ def targets_of(plan: Plan, *, has_data: bool) -> Targets:
 def small_layers(plan: Plan) -> list[str]:
     """Return the names of the nodes whose weights are too small to be in the plan, but can be static."""
     small = {skip.name for skip in plan.skips if skip.code is SkipCode.TOO_SMALL}
-    light = light_first_convolutions(plan.model)
     return [
         node.name or ""
         for node in plan.model.graph
-        if node.domain == "" and node.op_type == "Conv" and node.inputs[1] is not None and node.name not in light
+        if node.domain == "" and node.op_type == "Conv" and node.inputs[1] is not None
         if node.inputs[1].name in small and node.inputs[1].dtype is ir.DataType.FLOAT and not _has_odd_bias(node)
     ]
 
@@ -135,7 +132,7 @@ def _has_convolutions(model: ir.Model) -> bool:
     return any(node.op_type == "Conv" for _, graph in graphs(model) for node in graph)
 
 
-def _target(planned: PlannedWeight, model: ir.Model, usual: Way, light: Collection[str]) -> Target | str:
+def _target(planned: PlannedWeight, model: ir.Model, usual: Way) -> Target | str:
     """Return what becomes of a weight, or why it stays float."""
     weight, settings = planned.weight, planned.settings
     if settings.skip:
@@ -147,8 +144,6 @@ def _target(planned: PlannedWeight, model: ir.Model, usual: Way, light: Collecti
     reason = _why_float(weight, model)
     if reason is not None:
         return reason
-    if settings.activation is None and any(use.node.name in light for use in weight.uses):
-        return "it comes first and takes hardly any time: the inputs of the model are not rounded to bytes"
     way = usual if settings.activation is None else Way(settings.activation)
     if settings.activation is None and {use.node.op_type for use in weight.uses} == {"MatMul"}:
         way = Way.DYNAMIC

@@ -202,28 +202,3 @@ def test_what_is_joined_has_one_scale_so_that_integers_are_copied(tmp_path: Path
     scales = {value.producer().inputs[1] for value in concat.inputs} | {after.inputs[1]}
     assert len(scales) == 1
     assert optimised_operators(result.model, tmp_path)["QLinearConcat"] == 1
-
-
-@pytest.mark.parametrize(("kernel", "activation", "static"), [(1, None, 3), (3, None, 4), (1, "static", 4)])
-def test_a_first_convolution_that_takes_hardly_any_time_stays_float(
-    kernel: int, activation: str | None, static: int, tmp_path: Path
-) -> None:
-    model = build(
-        """g (float[N, 3, 10, 10] x) => (float[N, 8, 10, 10] y) {
-            a = Conv <auto_pad = "SAME_UPPER"> (x, w1, b1)
-            b = Relu (a)
-            c = Conv <auto_pad = "SAME_UPPER"> (b, w2)
-            d = Conv <auto_pad = "SAME_UPPER"> (c, w3)
-            y = Conv <auto_pad = "SAME_UPPER"> (d, w4)
-        }""",
-        w1=normal(8, 3, kernel, kernel),
-        b1=normal(8, seed=1),
-        w2=normal(8, 8, 3, 3, seed=2),
-        w3=normal(8, 8, 3, 3, seed=3),
-        w4=normal(8, 8, 3, 3, seed=4),
-    )
-    result = onnxdc.quantize(model, Recipe(min_elements=20), data=DATA, activation=activation)
-    operators = optimised_operators(result.model, tmp_path)
-    assert (operators["QLinearConv"], operators["Conv"]) == (static, 4 - static)
-    assert ("w1: it comes first and takes hardly any time" in "".join(result.report.notes())) == (static < 4)
-    assert f"onnxruntime runs {static} layers on integers" in result.report.notes()
