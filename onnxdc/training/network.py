@@ -22,6 +22,7 @@ from onnxdc.training.options import TrainingOptions
 from onnxdc.training.pruning import MaskedWeight
 
 _MOMENTUM = 0.9
+_USUAL_SIZE = 0.1  # the root mean square of a weight on a grid whose learning rate is the one that is given
 
 
 @dataclass
@@ -84,14 +85,15 @@ class Network:
             options: The options.
             step_lr: The learning rate of steps at its highest.
         """
-        groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+        groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
         for name, attribute in self.module.names.items():
             parameter, _ = _parameter(self.module, attribute)
-            groups[len(self.hook.weights[name].shape) > 1].append(parameter)
+            decays = len(self.hook.weights[name].shape) > 1
+            factor = 1.0 if options.optimizer == "sgd" else self._factor(name)
+            groups.setdefault((decays, factor), []).append(parameter)
         parameters = [
-            {"params": group, "weight_decay": options.weight_decay if decays else 0.0, "scale": 1.0}
-            for decays, group in groups.items()
-            if group
+            {"params": group, "weight_decay": options.weight_decay if decays else 0.0, "scale": scale}
+            for (decays, scale), group in groups.items()
         ]
         if self.grids:
             steps = [weight.grid.log_step for weight in self.grids.values()]
@@ -100,6 +102,18 @@ class Network:
             return torch.optim.SGD(parameters, lr=options.lr, momentum=_MOMENTUM, nesterov=True)
         kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
         return kind(parameters, lr=options.lr)
+
+    def _factor(self, name: str) -> float:
+        """Return the factor of the learning rate of what is trained: for a weight on a grid it is in proportion.
+
+        Steps of Adam are as long in any weight, and those of a network whose BatchNormalization is folded differ in
+        size twenty-fold: what the large ones need destroys the small ones, and the network with them.
+        """
+        if name not in self.grids:
+            return 1.0
+        kept = self.hook.weights[name].values
+        kept = kept[kept != 0].astype(np.float64)
+        return math.sqrt(np.mean(np.square(kept))) / _USUAL_SIZE if kept.size else 1.0
 
     def nonzeros(self, name: str) -> int:
         """Count the elements of a weight that are not zero, or not pruned."""

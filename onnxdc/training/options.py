@@ -48,16 +48,25 @@ class TrainingOptions:
         default="adam",
         metadata=_row(one_of(*get_args(Optimizer)), "The optimizer; sgd has Nesterov's momentum of 0.9."),
     )
-    lr: float = field(default=1e-3, metadata=_row(positive(1e30), "The learning rate at its highest."))
+    lr: float = field(
+        default=1e-3,
+        metadata=_row(
+            positive(1e30), "The learning rate at its highest; with grids that of a weight of root mean square 0.1."
+        ),
+    )
     lr_schedule: LrSchedule = field(
         default="cosine",
         metadata=_row(
             one_of(*get_args(LrSchedule)), "Whether the learning rate falls to 0 along half a cosine or stays constant."
         ),
     )
-    warmup: float = field(
-        default=0.0,
-        metadata=_row(number(1), "The share of all steps, at the start, in which the learning rate rises from 0."),
+    warmup: float | None = field(
+        default=None,
+        metadata=_row(
+            number(1),
+            "The share of all steps, at the start, in which the learning rate rises from 0.",
+            "0, with grids 0.05",
+        ),
     )
     weight_decay: float = field(
         default=0.0, metadata=_row(number(1), "The decay of weights; biases and scales do not decay.")
@@ -196,6 +205,13 @@ class TrainingOptions:
             return self.settle
         return _SETTLE_GRIDS if self.grid else _SETTLE
 
+    @property
+    def warmup_share(self) -> float:
+        """The share of all steps, at the start, in which the learning rate rises."""
+        if self.warmup is not None:
+            return self.warmup
+        return _WARMUP_GRIDS if self.grid else 0.0
+
     @staticmethod
     def of(**options: Any) -> TrainingOptions:
         """Make options of those that are given; those that are None, and all others, have their defaults.
@@ -230,6 +246,7 @@ def _key(option: dataclasses.Field[Any], hint: Any) -> Key:
 _OF_GRID: Final = ("rate", "target_size", "step_init", "step_lr", "rate_ramp")
 _DEFAULTS: Final = {option.name: option.default for option in dataclasses.fields(TrainingOptions)}
 _SETTLE, _SETTLE_GRIDS = 0.25, 0.12
+_WARMUP_GRIDS: Final = 0.05  # rounding costs most before weights and steps have answered to it
 
 _HINTS: Final = get_type_hints(TrainingOptions)
 

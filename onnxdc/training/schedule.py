@@ -29,7 +29,7 @@ def learning_rate(options: TrainingOptions, step: int, steps: int) -> float:
     if options.schedule == "iterative":
         first, end = _round_of(options, step, steps)
         step, steps = step - first, end - first
-    rising = round(options.warmup * steps)
+    rising = round(options.warmup_share * steps)
     if step < rising:
         return options.lr * (step + 1) / rising
     if options.lr_schedule == "constant":

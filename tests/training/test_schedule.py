@@ -46,6 +46,11 @@ def test_the_cosine_begins_behind_the_warm_up():
     assert found[4:] == pytest.approx([0.2 * (1 + math.cos(math.pi * step / 6)) for step in range(6)])
 
 
+def test_with_grids_the_learning_rate_rises_first():
+    assert rates(100, grid=True, rate=0.0) == rates(100, warmup=0.05)
+    assert rates(100, grid=True, rate=0.0, warmup=0.0) == rates(100)
+
+
 def test_each_round_has_a_learning_rate_as_a_training_of_its_own():
     for options in ({}, {"warmup": 0.2}, {"lr_schedule": "constant"}):
         found = rates(31, lr=0.4, schedule="iterative", rounds=3, **options)
