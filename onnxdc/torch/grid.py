@@ -182,12 +182,14 @@ class _Bits(torch.autograd.Function):
     def forward(ctx: Any, latent: Tensor, steps: Tensor, lengths: Tensor, slopes: Tensor) -> Tensor:
         largest = slopes.numel() // 2
         scaled = latent / steps
-        lower = scaled.floor().clamp_(-largest, largest - 1)
-        indices = (lower + largest).to(torch.int32).reshape(-1)
-        slope = slopes.index_select(0, indices).view_as(lower)
-        bits = lengths.index_select(0, indices).sum() + ((scaled - lower) * slope).sum()
+        indices = scaled.floor().clamp_(-largest, largest - 1).add_(largest).to(torch.int32).reshape(-1)
+        slope = slopes.index_select(0, indices).view_as(scaled)
+        # length + (x - k) * slope, of which the part that is the same between two integers is a table of its own
+        flat = lengths[:-1] - slopes * torch.arange(-largest, largest, device=slopes.device)
+        by_steps = _of_steps(slope, scaled, steps.shape)
+        bits = flat.index_select(0, indices).sum() + by_steps.sum()
         ctx.save_for_backward(slope.div_(steps))
-        ctx.of_steps = -_of_steps(slope, scaled, steps.shape)
+        ctx.of_steps = -by_steps / steps
         return bits
 
     @staticmethod
