@@ -15,6 +15,7 @@ from onnxdc.errors import OptionName, TrainingError, WeightError
 from onnxdc.training.augment import flipped, shifted
 from onnxdc.training.data import Batch
 from onnxdc.training.dropout import Dropouts
+from onnxdc.training.environment import device_of
 from onnxdc.training.grids import Grids
 from onnxdc.training.losses import Objective
 from onnxdc.training.network import Network
@@ -73,6 +74,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.objective = Objective(self.options)
+        self.device = device_of(self.options)
         self.epoch_steps = -(-len(self.training) // self.options.batch)
         self.steps = self.options.epochs * self.epoch_steps
         self.optimizer = self.network.optimizer(self.options, step_learning_rate(self.options, self.steps))
@@ -110,10 +112,7 @@ class Loop:
         """Score the network as it is."""
         self.network.module.eval()
         with torch.no_grad():
-            return _mean(
-                (self._score(part, logits(self.network.module(*part.inputs), self.options.loss)), len(part))
-                for part in data.parts(self.options.batch)
-            )
+            return _mean(self._scored(part.to(self.device)) for part in data.parts(self.options.batch))
 
     def state(self) -> dict[str, Any]:
         """Return the state after an epoch: all that the next one depends on."""
@@ -121,6 +120,7 @@ class Loop:
             "network": self.network.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
+            "device": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "grids": self.grids.state(),
             "done": [dataclasses.asdict(epoch) for epoch in self.done],
             "best": None if self.best is None else _as_dict(self.best),
@@ -135,6 +135,8 @@ class Loop:
             if any(tensor.shape != parameter.shape for tensor in tensors):
                 raise ValueError("the optimizer has moments of another shape than the weight")
         torch.set_rng_state(state["random"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["device"], self.device)
         self.done = [_epoch(entry) for entry in state["done"]]
         best = state["best"]
         self.best = None if best is None else Best(**(best | {"score": _score(best["score"])}))
@@ -145,12 +147,10 @@ class Loop:
         """Train for an epoch, counted from 0, and return the mean score of its steps."""
         self.network.module.train()
         order = torch.split(torch.randperm(len(self.training)), self.options.batch)
-        return _mean(
-            (self._step(number, index, self.training.take(items)), len(items)) for index, items in enumerate(order)
-        )
+        return _mean(self._step(number, index, self.training.take(items)) for index, items in enumerate(order))
 
-    def _step(self, epoch: int, index: int, batch: Batch) -> Score:
-        """Make one step of the optimizer, number ``index`` of its epoch, and return the score before it."""
+    def _step(self, epoch: int, index: int, batch: Batch) -> tuple[Score, int]:
+        """Make one step of the optimizer, number ``index`` of its epoch; return the score before it, of what it is."""
         step = epoch * self.epoch_steps + index
         try:
             if self.pruner.before_step(step):
@@ -160,9 +160,9 @@ class Loop:
             raise self._diverged(epoch, index, "a weight") from error
         for group in self.optimizer.param_groups:
             group["lr"] = group["scale"] * learning_rate(self.options, step, self.steps)
-        batch = self._augmented(batch)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.options.precision == "bf16"):
-            outputs = logits(self.network.module(*batch.inputs), self.options.loss)
+        batch = self._augmented(batch).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
+            outputs = self._outputs(batch)
         if outputs.dtype is torch.bfloat16:
             outputs = outputs.float()
         loss = self.objective(outputs, batch.labels, batch.teacher)
@@ -170,10 +170,18 @@ class Loop:
             raise self._diverged(epoch, index, "the loss")
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss + self.grids.price(step))
+        if self.options.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self._parameters(), self.options.clip)
         self.optimizer.step()
         if index == self.epoch_steps - 1 and not self.network.is_finite():
             raise self._diverged(epoch, index, "a weight")
         return self._score(batch, outputs.detach(), loss.item())
+
+    def _outputs(self, batch: Batch) -> torch.Tensor:
+        return logits(self.network.module(*batch.inputs), self.options.loss, self.options.class_axis)
+
+    def _parameters(self) -> list[torch.Tensor]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     def _augmented(self, batch: Batch) -> Batch:
         if not self.options.shift and not self.options.flip:
@@ -185,11 +193,16 @@ class Loop:
         images = flipped(images) if self.options.flip else images
         return shifted(images, self.options.shift) if self.options.shift else images
 
-    def _score(self, batch: Batch, outputs: torch.Tensor, loss: float | None = None) -> Score:
+    def _scored(self, batch: Batch) -> tuple[Score, int]:
+        return self._score(batch, self._outputs(batch))
+
+    def _score(self, batch: Batch, outputs: torch.Tensor, loss: float | None = None) -> tuple[Score, int]:
+        """Return the score of some items by the outputs for them, and how many answers it is the mean of."""
         accuracy = self.objective.accuracy(outputs, batch.labels, batch.teacher)
         if loss is None:
             loss = self.objective(outputs, batch.labels, batch.teacher).item()
-        return Score(loss, None if accuracy is None else accuracy.item())
+        score = Score(loss, None if accuracy is None else accuracy.item())
+        return score, self.objective.answers(batch.labels, len(batch))
 
     def _keep_if_best(self, validation: Score | None) -> None:
         """Remember the values, unless earlier ones were better; those before all has settled do not count."""
@@ -220,7 +233,7 @@ class Loop:
 
 
 def _mean(scores: Iterable[tuple[Score, int]]) -> Score:
-    """Return the mean of scores, each of so many items."""
+    """Return the mean of scores, each of so many answers."""
     loss = accuracy = items = 0.0
     knows_right = True
     for score, count in scores:

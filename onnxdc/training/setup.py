@@ -23,6 +23,7 @@ from onnxdc.torch import OnnxModule
 from onnxdc.training.data import Arrays, Batch, check_labels, data_digest, load_data, name_of_data, split
 from onnxdc.training.dropout import Dropouts, LayerDropout
 from onnxdc.training.dropout_nodes import insert_dropout, layers_after_dropout
+from onnxdc.training.environment import device_of
 from onnxdc.training.grid_model import encoded_bytes, ready_for_grids
 from onnxdc.training.grids import Grids
 from onnxdc.training.loop import Loop
@@ -101,6 +102,9 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
     if is_compressed(loaded):
         raise ModelError(f"{where}: compressed, expected a model that is decoded (onnxdc decode)")
     specs = input_specs(loaded, where)
+    for name in ("temperature", "distill_weight"):
+        if teacher is None and options.is_given(name):
+            raise OptionError(OptionName(name), " needs ", OptionName("teacher"))
     for name in ("shift", "flip"):
         if getattr(options, name) and not any(len(spec.shape) == 4 for spec in specs):
             message = f": expected a model with images [N, C, H, W], {where} has no such input"
@@ -116,12 +120,16 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
             raise OptionError(
                 OptionName("regrow"), f": expected a density, or weights that are pruned already, {where} has none"
             )
+        for name in ("schedule", "mask_interval", *(() if options.grid else ("settle",))):
+            if not ranked and options.is_given(name):
+                or_grids = " or grids" if name == "settle" else ""
+                raise OptionError(OptionName(name), f": expected a density to prune to{or_grids}, got none")
         if options.grid and ranked:
             raise OptionError(OptionName("grid"), ": expected no density next to it, zeros come of the rate; got one")
         network, dropouts = _student(loaded, recipe, hook, ranked, options)
     except ModelError as error:
-        raise ModelError(f"{where}: {error}") from error
-    loaded_teacher = None if teacher is None else Teacher(teacher, specs, options.loss, options.threads)
+        raise ModelError(f"{where}: ", *error.args) from error
+    loaded_teacher = None if teacher is None else Teacher(teacher, specs, options)
     run = _run(options, hook, ranked, network, training, validation, loaded_teacher)
     training = _answered(training, network, loaded_teacher, options, name_of_data(data.training), data.labels)
     if validation is not None:
@@ -168,7 +176,7 @@ def _student(
 ) -> tuple[Network, Dropouts]:
     """Make the network that is trained, and its dropout."""
     copy = model_io.load(model)
-    bypass_activation(copy, options.loss)
+    bypass_activation(copy, options.loss, options.class_axis)
     weights, _ = find_weights(copy, recipe.min_elements)
     if options.dropout and not insert_dropout(copy, weights, options.dropout):
         raise OptionError(
@@ -191,6 +199,7 @@ def _student(
         ]
     )
     dropouts.adjust(network)
+    network.module.to(device_of(options))
     return network, dropouts
 
 
@@ -213,7 +222,8 @@ def _probe(network: Network, batch: Batch, options: TrainingOptions, where: str)
     """Return what the network answers to a first batch: sizes that the model leaves open show only now."""
     try:
         with torch.no_grad():
-            return logits(network.module.eval()(*batch.inputs), options.loss)
+            inputs = batch.to(device_of(options)).inputs
+            return logits(network.module.eval()(*inputs), options.loss, options.class_axis)
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from error
 
