@@ -28,6 +28,7 @@ class FinetuneOptions(PruneOptions, total=False):
     grid: bool | None
     rate: float | None
     target_size: str | int | None
+    max_drop: float | None
     step_init: float | None
     step_lr: float | None
     rate_ramp: float | None

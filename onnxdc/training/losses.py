@@ -56,11 +56,6 @@ class Objective:
 
     options: TrainingOptions
 
-    def answers(self, labels: torch.Tensor | None, items: int) -> int:
-        """Return how many answers count for some items: all of them, or as many as have classes."""
-        counts = self._counts(labels)
-        return items if counts is None else int(counts.sum())
-
     def _counts(self, labels: torch.Tensor | None) -> torch.Tensor | None:
         """Return which answers count by the labels, bool of their shape; None if all do."""
         return None if labels is None or self.options.loss != "cross_entropy" else labels != IGNORED
@@ -95,19 +90,20 @@ class Objective:
             return distillation(outputs, teacher, self.options.temperature, counts)
         return self._hard(outputs, teacher.sigmoid() if self.options.loss == "bce" else teacher)
 
-    def accuracy(
+    def right(
         self, outputs: torch.Tensor, labels: torch.Tensor | None, teacher: torch.Tensor | None
     ) -> torch.Tensor | None:
-        """Return the share of right answers; None for ``"mse"`` and ``"l1"``, which know no right and wrong.
+        """Return which answers are right, bool ``[answers]``; None for ``"mse"`` and ``"l1"``, which do not know.
 
         Without labels the answers of the teacher are right.
         """
         if self.options.loss == "cross_entropy":
-            right = labels if labels is not None else _given(teacher).argmax(dim=1)
-            return _mean((outputs.argmax(dim=1) == right).double(), self._counts(labels))
+            right = outputs.argmax(dim=1) == (labels if labels is not None else _given(teacher).argmax(dim=1))
+            counts = self._counts(labels)
+            return right.reshape(-1) if counts is None else right[counts]
         if self.options.loss == "bce":
-            right = labels > 0.5 if labels is not None else _given(teacher) > 0
-            return ((outputs > 0) == right).double().mean()
+            wanted = labels > 0.5 if labels is not None else _given(teacher) > 0
+            return ((outputs > 0) == wanted).reshape(-1)
         return None
 
 

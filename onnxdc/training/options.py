@@ -81,7 +81,14 @@ class TrainingOptions:
             "How the density is reached: along a cubic polynomial, in rounds, or before the first step.",
         ),
     )
-    rounds: int = field(default=3, metadata=_row(integer(1), "The number of rounds of the iterative schedule."))
+    rounds: int | None = field(
+        default=None,
+        metadata=_row(
+            integer(1),
+            "The number of rounds of the iterative schedule, or of rates to try for a drop.",
+            "3, for a drop 6 or one an epoch",
+        ),
+    )
     ramp: float = field(
         default=0.5,
         metadata=_row(number(1), "The share of all steps in which the gradual schedule reaches the density."),
@@ -115,6 +122,14 @@ class TrainingOptions:
         default=None,
         metadata=_row(
             _SIZE, "Reach this size with grids, as encoded: 400KB, or 12x for a twelfth of IN.", "none, but a rate"
+        ),
+    )
+    max_drop: float | None = field(
+        default=None,
+        metadata=_row(
+            positive(100),
+            "Make the smallest file with grids whose accuracy on the validation data drops by at most so many points.",
+            "none, but a rate",
         ),
     )
     step_init: float = field(
@@ -196,6 +211,13 @@ class TrainingOptions:
         return bool(getattr(self, name) != _DEFAULTS[name])
 
     @property
+    def round_count(self) -> int:
+        """The number of rounds of the iterative schedule, or of a search for the smallest file."""
+        if self.rounds is not None:
+            return self.rounds
+        return _ROUNDS if self.max_drop is None else min(_ROUNDS_OF_DROP, self.epochs)
+
+    @property
     def settled_share(self) -> float:
         """The share of all steps, at the end, in which masks and integers stay as they are."""
         if self.settle is not None:
@@ -235,6 +257,7 @@ def _key(option: dataclasses.Field[Any], hint: Any) -> Key:
 
 _DEFAULTS: Final = {option.name: option.default for option in dataclasses.fields(TrainingOptions)}
 _SETTLE, _SETTLE_GRIDS = 0.25, 0.12
+_ROUNDS, _ROUNDS_OF_DROP = 3, 6
 
 _HINTS: Final = get_type_hints(TrainingOptions)
 

@@ -24,17 +24,20 @@ from onnxdc.training.data import Arrays, Batch, check_labels, data_digest, load_
 from onnxdc.training.dropout import Dropouts, LayerDropout
 from onnxdc.training.dropout_nodes import insert_dropout, layers_after_dropout
 from onnxdc.training.environment import device_of
-from onnxdc.training.grid_model import encoded_bytes, ready_for_grids
+from onnxdc.training.grid_model import ready_for_grids
 from onnxdc.training.grids import Grids
 from onnxdc.training.loop import Loop
 from onnxdc.training.network import Network
 from onnxdc.training.options import TrainingOptions
 from onnxdc.training.outputs import bypass_activation, logits
 from onnxdc.training.pruning import Pruner
-from onnxdc.training.rates import GivenRate, Rate, SteeredRate
+from onnxdc.training.rates import GivenRate, Rate, RisingRate, SteeredRate
 from onnxdc.training.schedule import DensitySchedule, GridSchedule
+from onnxdc.training.scoring import Answers
+from onnxdc.training.search import Search
 from onnxdc.training.targets import Ranking, grid_starts, rankings
 from onnxdc.training.teacher import Teacher
+from onnxdc.training.written import Written, answers_of
 
 _LABELS: Final = "labels"
 
@@ -82,6 +85,7 @@ class Task:
 
     Attributes:
         model: The model that gets the trained values in the end.
+        original: What answers as the model that was read.
         loop: The loop that trains.
         recipe: What is done to the weights, and how the model is encoded in the end.
         folds: How many nodes were folded.
@@ -89,6 +93,7 @@ class Task:
     """
 
     model: ir.Model
+    original: Answers
     loop: Loop
     recipe: Recipe
     folds: int
@@ -109,6 +114,7 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
         if getattr(options, name) and not any(len(spec.shape) == 4 for spec in specs):
             message = f": expected a model with images [N, C, H, W], {where} has no such input"
             raise OptionError(OptionName(name), message)
+    as_read = loaded.clone() if options.grid else loaded
     folds = ready_for_grids(loaded, recipe) if options.grid else 0
     training, validation = data.read(specs, options, required=teacher is None)
     for part in (training, validation):
@@ -126,6 +132,7 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
                 raise OptionError(OptionName(name), f": expected a density to prune to{or_grids}, got none")
         if options.grid and ranked:
             raise OptionError(OptionName("grid"), ": expected no density next to it, zeros come of the rate; got one")
+        original = answers_of(as_read, options)
         network, dropouts = _student(loaded, recipe, hook, ranked, options)
     except ModelError as error:
         raise ModelError(f"{where}: ", *error.args) from error
@@ -139,20 +146,25 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
     schedule = (options, options.epochs * epoch_steps, epoch_steps)
     pruner = Pruner(network.masked, ranked, DensitySchedule(*schedule), options.regrow)
 
-    def file_bytes() -> int:
-        return encoded_bytes(loaded, recipe, network.values())
-
-    grids = Grids(network.grids, GridSchedule(*schedule), _rate(options, network, loaded), file_bytes)
-    loop = Loop(network, options, training, validation, loaded_teacher, pruner, grids, dropouts)
-    return Task(loaded, loop, recipe, folds, run)
+    written, rate = Written(loaded, recipe, options), _rate(options, network, loaded)
+    search = None
+    if isinstance(rate, RisingRate) and options.max_drop is not None:
+        assert validation is not None, "checked before"
+        search = Search(original, written, validation, rate, options.max_drop)
+    grids = Grids(network.grids, GridSchedule(*schedule), rate, lambda: written.nbytes(network.values()))
+    loop = Loop(network, options, training, validation, loaded_teacher, pruner, grids, dropouts, search)
+    return Task(loaded, original, loop, recipe, folds, run)
 
 
 def _rate(options: TrainingOptions, network: Network, model: ir.Model) -> Rate:
     """Return what a bit costs."""
+    elements = sum(weight.latent.numel() for weight in network.grids.values())
+    if options.max_drop is not None:
+        return RisingRate(elements)
     if options.target_size is None:
         return GivenRate(options.rate or 0.0)
     target = target_bytes(options.target_size, model_io.file_bytes(model))
-    return SteeredRate(target, sum(weight.latent.numel() for weight in network.grids.values()))
+    return SteeredRate(target, elements)
 
 
 def _check_batch(specs: Sequence[InputSpec], options: TrainingOptions, data: Batch | None, where: str) -> None:
