@@ -13,6 +13,8 @@ from onnxdc.model_io.feeds import load_arrays
 from onnxdc.recipe import Recipe
 from onnxdc.recipe.keys import Key, Stage, keys_of
 
+_RECIPE_FILE: Final = "onnxdc.recipe"  # of what a command's context keeps: the path
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Decorator = Callable[[_Command], _Command]
 
@@ -84,11 +86,12 @@ LIMIT: Final = click.option(
 
 
 def check_output(output: Path | None, *sources: object) -> None:
-    """Refuse a path that cannot be written to, or is one of the files that the result is made from.
+    """Refuse a path that cannot be written to, or is one of the files that the result is made from, recipe included.
 
     Raises:
         ModelError: It is.
     """
+    sources = (*sources, click.get_current_context().meta.get(_RECIPE_FILE))
     if output is not None:
         model_io.check_output(output, [path for path in sources if isinstance(path, Path)])
 
@@ -101,7 +104,8 @@ def given_arrays(inputs: Path | None, labels: str | None) -> dict[str, Any]:
     return {"inputs": arrays, "labels": None if arrays is None or labels is None else arrays[labels]}
 
 
-def _read_recipe(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Recipe | None:
+def _read_recipe(context: click.Context, _parameter: click.Parameter, path: Path | None) -> Recipe | None:
+    context.meta[_RECIPE_FILE] = path
     return None if path is None else Recipe.from_toml(path)
 
 

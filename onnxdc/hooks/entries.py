@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, Final, cast, get_args
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from onnxdc.hooks.tensors import TENSORS_FILE
 from onnxdc.hooks.weight import RULES, ConstantStage, HookedWeight
 from onnxdc.recipe.checks import told
 from onnxdc.shown import shown
+
+_RESERVED: Final = "__metadata__"  # in a safetensors file, which has texts under it
 
 
 def entries_of(weights: Mapping[str, HookedWeight]) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
@@ -75,8 +77,8 @@ class _TensorNames:
         self._taken = set(weights)
 
     def take(self, name: str, part: str) -> str:
-        """Return a free name for a part of a weight; the values have the weight's own."""
-        if part == "values":
+        """Return a free name for a part of a weight; the values have the weight's own, if a tensor can have it."""
+        if part == "values" and name != _RESERVED:
             return name
         candidate = f"{name}.{part}"
         while candidate in self._taken:

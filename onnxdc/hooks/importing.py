@@ -26,6 +26,7 @@ from onnxdc.report.changed_model import ChangedModel
 from onnxdc.report.text import first_names
 
 TRAINED_FILE: Final = "trained.safetensors"
+VALUES: Final = ".values"
 MASK: Final = ".mask"
 CODES: Final = ".codes"
 CODEBOOK: Final = ".codebook"
@@ -56,9 +57,9 @@ def import_(
         model: The model that the hook was exported from; it is left as it is.
         hook: The hook, or its folder.
         trained: An array for each weight of the hook, in its shape and in ONNX's layout, or for a shared weight its
-            codebook ``[1 + n]`` under ``<name>.codebook``; or a safetensors file of those; or ``training.onnx`` after
-            training. Without it the file ``trained.safetensors`` in the hook's folder. Running statistics that are
-            missing stay as they are in the model.
+            codebook ``[1 + n]`` under ``<name>.codebook``; values may be called ``<name>.values``. Or a safetensors
+            file of those; or ``training.onnx`` after training. Without it the file ``trained.safetensors`` in the
+            hook's folder. Running statistics that are missing stay as they are in the model.
         project: Whether to restore broken rules: zeros where pruned elements are, the mean of each cluster, no variance
             below 0.
 
@@ -140,7 +141,7 @@ def _checked(hook: TrainingHook, arrays: Mapping[str, np.ndarray], project: bool
     values = {
         weight.name: _checked_one(weight, _array(weight, arrays, parts), project) for weight in hook.weights.values()
     }
-    known = {weight.name + part for weight in hook.weights.values() for part in _PARTS[weight.stage]}
+    known = {weight.name + part for weight in hook.weights.values() for part in (VALUES, *_PARTS[weight.stage])}
     unknown = [name for name in parts if name not in known]
     if unknown:
         raise HookError(f"{unknown[0]}: no such weight in the hook, expected {first_names(list(hook.weights))}")
@@ -153,6 +154,10 @@ def _array(weight: HookedWeight, arrays: Mapping[str, np.ndarray], parts: Mappin
     if not np.array_equal(parts.get(weight.name + part, rule), rule):
         raise HookError(f"{weight.name}{part}: expected the values that the hook has, got others")
     array = arrays.get(weight.name)
+    if weight.name + VALUES in parts:
+        if array is not None:
+            raise HookError(f"{weight.name}: expected its values once, got them under {weight.name}{VALUES}, too")
+        array = parts[weight.name + VALUES]
     codebook = parts.get(weight.name + CODEBOOK) if weight.codes is not None else None
     if codebook is not None:
         if codebook.dtype not in FLOAT_TYPES:

@@ -18,7 +18,7 @@ from onnxdc.graph.walk import graphs
 from onnxdc.graph.weights import NamedConstant, Weight, find_weights, named_constants
 from onnxdc.hooks.hook import TrainingHook
 from onnxdc.hooks.layout import framework_layouts
-from onnxdc.hooks.weight import ConstantStage, HookedWeight, WeightStage
+from onnxdc.hooks.weight import LEAST_PRUNED, ConstantStage, HookedWeight, WeightStage
 from onnxdc.numeric.arrays import require_finite
 from onnxdc.numeric.clusters import find_clusters
 
@@ -58,7 +58,7 @@ def read_hook(model: ir.Model, stage: WeightStage | None = None) -> TrainingHook
     Args:
         model: The model; it is not changed.
         stage: The stage of all weights; read from the values of each without one. A weight is shared if its nonzeros
-            have few values, with several elements for each value; pruned if it has zeros; else dense.
+            have few values, with several elements for each value; pruned if one in a hundred is zero; else dense.
 
     Raises:
         OptionError: ``stage`` is no stage of a weight.
@@ -176,9 +176,14 @@ def _hooked(trainable: Trainable, stage: WeightStage | None) -> HookedWeight:
     if stage == "shared" and clusters is None:
         raise HookError(f"{name}: expected a shared weight, got too many distinct values: share it first")
     codes, codebook = clusters or (None, None)
-    by_values: ConstantStage = "shared" if clusters else "pruned" if np.count_nonzero(values) < values.size else "dense"
+    by_values: ConstantStage = "shared" if clusters else "pruned" if _is_pruned(values) else "dense"
     layout = framework_layouts(weight.uses[0], values.ndim)
     return HookedWeight(name, values, stage or by_values, codes, codebook, weight.op_type, layout)
+
+
+def _is_pruned(values: np.ndarray) -> bool:
+    zeros = values.size - np.count_nonzero(values)
+    return bool(zeros and zeros >= LEAST_PRUNED * values.size)
 
 
 def _hooked_vector(name: str, values: np.ndarray, value: ir.Value) -> HookedWeight:

@@ -12,6 +12,9 @@ from onnxdc.errors import HookError
 from onnxdc.graph.slots import Statistic
 from onnxdc.numeric.clusters import cluster_means, cluster_ranges, cluster_sums
 
+LEAST_PRUNED: Final = 0.01
+"""The share of zeros from which a weight counts as pruned: fewer come by chance, such as where float16 underflows."""
+
 WeightStage = Literal["dense", "pruned", "shared"]
 ConstantStage = Literal[WeightStage, "statistic"]
 

@@ -44,7 +44,6 @@ class Grid(nn.Module):
         held: Whether the steps stay as they are while integers do not.
         frozen: Whether the integers stay as they are.
         values: The largest number of values besides zero in the end.
-        rounds: Whether values are rounded at all; if not, they are what is trained.
     """
 
     codes: Tensor
@@ -65,7 +64,7 @@ class Grid(nn.Module):
         self.log_step = nn.Parameter(steps.log())
         self.register_buffer("codes", codes.to(torch.int16))
         self.register_buffer("mask", mask)
-        self.held, self.frozen, self.rounds = False, False, True
+        self.held, self.frozen = False, False
         self.values = values
         self._largest = max(1, values // 2, int(codes.abs().max()) if codes.numel() else 0)
         table = torch.zeros(2 * self._largest + 1, dtype=steps.dtype)
@@ -74,8 +73,6 @@ class Grid(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         """Return the weight for what is trained, of its shape."""
-        if not self.rounds:
-            return latent if self.mask is None else latent * self.mask
         steps = self._steps()
         if self.frozen:
             return (self.codes.to(steps.dtype) * _four_bits(steps)).to(latent.dtype)

@@ -61,7 +61,7 @@ def load_checkpoint(path: Path, run: dict[str, Any]) -> dict[str, Any]:
         with open(descriptor, "rb") as file:
             _check_archive(file)
             file.seek(0)
-            content = torch.load(file, weights_only=True)
+            content = torch.load(file, weights_only=True, map_location="cpu")
     except OSError as error:
         raise TrainingError(f"{path}: nothing to resume: {error.strerror or error}") from error
     except Exception as error:  # torch raises many types for what it cannot read, which share no base

@@ -13,6 +13,7 @@ import torch
 
 from onnxdc.errors import TrainingError
 from onnxdc.model_io.feeds import InputSpec, given_array, load_arrays
+from onnxdc.training.losses import IGNORED
 
 Arrays: TypeAlias = str | os.PathLike[str] | Mapping[str, np.ndarray]
 """Arrays by name, or the ``.npz`` file that holds them."""
@@ -34,6 +35,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.inputs[0])
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the items on a device."""
+        rest = (None if part is None else part.to(device) for part in (self.labels, self.teacher))
+        return Batch(tuple(array.to(device) for array in self.inputs), *rest)
 
     def take(self, items: torch.Tensor) -> Batch:
         """Return the items with these numbers."""
@@ -104,14 +110,19 @@ def check_labels(labels: torch.Tensor, outputs: torch.Tensor, where: str, loss: 
         loss: The loss, see ``load_data``.
 
     Raises:
-        TrainingError: A label is no class of the model, or the shapes do not fit.
+        TrainingError: A label is neither a class of the model nor -100, all are -100, or the shapes do not fit.
     """
     classes = loss == "cross_entropy"
     expected = tuple(outputs.shape[2 if classes else 1 :])
     if tuple(labels.shape[1:]) != expected:
         raise TrainingError(f"{where}: expected shape {_shape(expected)}, got {_shape(labels.shape[1:])}")
-    if classes and not 0 <= int(labels.min()) <= int(labels.max()) < outputs.shape[1]:
-        got = f"{int(labels.min())} to {int(labels.max())}"
+    if not classes:
+        return
+    counting = labels[labels != IGNORED]
+    if not len(counting):
+        raise TrainingError(f"{where}: expected classes, got {IGNORED} alone, which stands for what does not count")
+    if not 0 <= int(counting.min()) <= int(counting.max()) < outputs.shape[1]:
+        got = f"{int(counting.min())} to {int(counting.max())}"
         raise TrainingError(f"{where}: expected labels from 0 to {outputs.shape[1] - 1}, got {got}")
 
 

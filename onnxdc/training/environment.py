@@ -8,20 +8,26 @@ from typing import Any
 
 import torch
 
-from onnxdc.errors import ModelError, OptionName, TrainingError
+from onnxdc.errors import ModelError, OptionError, OptionName, TrainingError
+from onnxdc.shown import shown
 from onnxdc.training.options import TrainingOptions
 
 
 @contextmanager
 def deterministic_torch(options: TrainingOptions) -> Iterator[None]:
-    """Let torch compute deterministically, with the seed and the threads of the options, until the end of the block."""
+    """Let torch compute with the seed and the threads of the options until the end of the block, on the CPU the same.
+
+    Raises:
+        OptionError: PyTorch has no such device.
+    """
+    device = device_of(options)
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     memory: Any = torch.utils.deterministic  # whether to fill new memory, which only costs time: nothing reads it
     filled = memory.fill_uninitialized_memory
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(options.seed)
-            torch.use_deterministic_algorithms(True)
+            torch.use_deterministic_algorithms(device.type == "cpu")  # a GPU has none for some operators
             memory.fill_uninitialized_memory = False
             torch.set_num_threads(options.threads or threads)
             yield
@@ -29,6 +35,22 @@ def deterministic_torch(options: TrainingOptions) -> Iterator[None]:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(deterministic)
         memory.fill_uninitialized_memory = filled
+
+
+def device_of(options: TrainingOptions) -> torch.device:
+    """Return the device that PyTorch computes on.
+
+    Raises:
+        OptionError: PyTorch has no such device.
+    """
+    try:
+        device = torch.device(options.device)
+        torch.zeros(1, device=device).sum().item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # a build without a device asserts it
+        raise OptionError(
+            OptionName("device"), f": expected cpu or a device that PyTorch finds, got {shown(options.device)}"
+        ) from error
+    return device
 
 
 @contextmanager

@@ -63,11 +63,17 @@ class Grids:
     file_bytes: Callable[[], int]
     extra: float = 0.0
 
+    def begin(self, schedule: GridSchedule) -> None:
+        """Begin a round: integers move again, by a schedule that counts from its first step."""
+        self.schedule = schedule
+        for weight in self.weights.values():
+            weight.grid.held = weight.grid.frozen = False
+
     def before_step(self, step: int) -> None:
         """Make tables anew, steer the rate, and fix the integers, each if it is time to.
 
         Args:
-            step: The number of the step, from 0.
+            step: The number of the step, from 0, in its round.
 
         Raises:
             WeightError: A value is NaN or infinite.
@@ -104,11 +110,6 @@ class Grids:
         nbytes = self.file_bytes()
         self.extra = nbytes - self._measure()
         return nbytes
-
-    def round(self, *, rounds: bool) -> None:
-        """Have the network compute with rounded values, or with those that are trained."""
-        for weight in self.weights.values():
-            weight.grid.rounds = rounds
 
     def state(self) -> dict[str, Any]:
         """Return what the next steps depend on, besides the parameters."""

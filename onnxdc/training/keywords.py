@@ -10,6 +10,7 @@ class FinetuneOptions(PruneOptions, total=False):
     """How to train, and how to prune meanwhile; see ``options.TrainingOptions`` and ``recipe.keys``."""
 
     loss: Loss | None
+    class_axis: int | None
     epochs: int | None
     batch: int | None
     optimizer: Optimizer | None
@@ -17,6 +18,7 @@ class FinetuneOptions(PruneOptions, total=False):
     lr_schedule: LrSchedule | None
     warmup: float | None
     weight_decay: float | None
+    clip: float | None
     schedule: Schedule | None
     rounds: int | None
     ramp: float | None
@@ -26,6 +28,7 @@ class FinetuneOptions(PruneOptions, total=False):
     grid: bool | None
     rate: float | None
     target_size: str | int | None
+    max_drop: float | None
     step_init: float | None
     step_lr: float | None
     rate_ramp: float | None
@@ -39,3 +42,4 @@ class FinetuneOptions(PruneOptions, total=False):
     patience: int | None
     seed: int | None
     threads: int | None
+    device: str | None

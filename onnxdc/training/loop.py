@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -15,6 +15,7 @@ from onnxdc.errors import OptionName, TrainingError, WeightError
 from onnxdc.training.augment import flipped, shifted
 from onnxdc.training.data import Batch
 from onnxdc.training.dropout import Dropouts
+from onnxdc.training.environment import device_of
 from onnxdc.training.grids import Grids
 from onnxdc.training.losses import Objective
 from onnxdc.training.network import Network
@@ -22,7 +23,10 @@ from onnxdc.training.options import TrainingOptions
 from onnxdc.training.outputs import logits
 from onnxdc.training.pruning import Pruner
 from onnxdc.training.report import Epoch, Score
-from onnxdc.training.schedule import learning_rate, step_learning_rate
+from onnxdc.training.rounds import Rounds
+from onnxdc.training.schedule import GridSchedule, learning_rate, step_learning_rate
+from onnxdc.training.scoring import Answers, Scorer, score
+from onnxdc.training.search import Search
 from onnxdc.training.teacher import Teacher
 
 EpochDone: TypeAlias = Callable[[Epoch], None]
@@ -36,11 +40,13 @@ class Best:
         epoch: The epoch after which the network had them; 0 for before training.
         score: Their score on the validation data; None without any.
         network: The state of the module.
+        nbytes: The bytes of the file that encoding makes of it; None without grids.
     """
 
     epoch: int
     score: Score | None
     network: dict[str, torch.Tensor]
+    nbytes: int | None = None
 
 
 @dataclass
@@ -56,6 +62,7 @@ class Loop:
         pruner: What chooses the masks.
         grids: The weights that are on grids of their own.
         dropouts: The dropout that grows weaker as weights are pruned.
+        search: What looks for the smallest file that is good enough; None if nobody asked for it.
         done: The epochs so far.
         best: The best values so far; None while masks and integers have not settled.
     """
@@ -68,14 +75,18 @@ class Loop:
     pruner: Pruner
     grids: Grids
     dropouts: Dropouts
+    search: Search | None = None
     done: list[Epoch] = field(default_factory=list)
     best: Best | None = None
 
     def __post_init__(self) -> None:
         self.objective = Objective(self.options)
+        self.device = device_of(self.options)
         self.epoch_steps = -(-len(self.training) // self.options.batch)
         self.steps = self.options.epochs * self.epoch_steps
-        self.optimizer = self.network.optimizer(self.options, step_learning_rate(self.options, self.steps))
+        self.rounds = Rounds(self.options.epochs, 1 if self.search is None else self.options.round_count)
+        round_steps = self.steps // self.rounds.count
+        self.optimizer = self.network.optimizer(self.options, step_learning_rate(self.options, round_steps))
 
     def run(self, epoch_done: EpochDone) -> None:
         """Train until the last epoch, or until nothing has become better for ``patience`` epochs.
@@ -90,6 +101,8 @@ class Loop:
             self.best = Best(0, self.evaluate(self.validation), self._snapshot())
         while len(self.done) < self.options.epochs and not self._patience_is_over():
             start = time.monotonic()
+            if len(self.done) == self._round()[0]:
+                self.grids.begin(self._grid_schedule())
             training = self._epoch(len(self.done))
             validation = None if self.validation is None else self.evaluate(self.validation)
             if validation is not None and not math.isfinite(validation.loss):
@@ -97,8 +110,12 @@ class Loop:
             density, seconds = self.network.density(self.network.weights), time.monotonic() - start
             nbytes = self.grids.measure_file()
             number = len(self.done) + 1
-            self.done.append(Epoch(number, self.options.epochs, training, validation, density, seconds, nbytes))
-            self._keep_if_best(validation)
+            epoch = Epoch(number, self.options.epochs, training, validation, density, seconds, nbytes)
+            if self.search is not None:
+                epoch = self._judged(self.search, epoch)
+            self.done.append(epoch)
+            if self.search is None:
+                self._keep_if_best(validation)
             epoch_done(self.done[-1])
 
     @property
@@ -109,11 +126,11 @@ class Loop:
     def evaluate(self, data: Batch) -> Score:
         """Score the network as it is."""
         self.network.module.eval()
-        with torch.no_grad():
-            return _mean(
-                (self._score(part, logits(self.network.module(*part.inputs), self.options.loss)), len(part))
-                for part in data.parts(self.options.batch)
-            )
+        return self.score(lambda batch: self._outputs(batch.to(self.device)), data)
+
+    def score(self, answers: Answers, data: Batch) -> Score:
+        """Score what a model answers."""
+        return score(answers, data, self.objective, self.options.batch)
 
     def state(self) -> dict[str, Any]:
         """Return the state after an epoch: all that the next one depends on."""
@@ -121,6 +138,7 @@ class Loop:
             "network": self.network.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
+            "device": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "grids": self.grids.state(),
             "done": [dataclasses.asdict(epoch) for epoch in self.done],
             "best": None if self.best is None else _as_dict(self.best),
@@ -135,23 +153,29 @@ class Loop:
             if any(tensor.shape != parameter.shape for tensor in tensors):
                 raise ValueError("the optimizer has moments of another shape than the weight")
         torch.set_rng_state(state["random"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["device"], self.device)
         self.done = [_epoch(entry) for entry in state["done"]]
         best = state["best"]
         self.best = None if best is None else Best(**(best | {"score": _score(best["score"])}))
-        self.grids.resume(state["grids"], len(self.done) * self.epoch_steps)
+        first, _ = self._round(len(self.done) - 1)
+        self.grids.schedule = self._grid_schedule(len(self.done) - 1)
+        self.grids.resume(state["grids"], (len(self.done) - first) * self.epoch_steps)
         self.dropouts.adjust(self.network)
 
     def _epoch(self, number: int) -> Score:
         """Train for an epoch, counted from 0, and return the mean score of its steps."""
         self.network.module.train()
         order = torch.split(torch.randperm(len(self.training)), self.options.batch)
-        return _mean(
-            (self._step(number, index, self.training.take(items)), len(items)) for index, items in enumerate(order)
-        )
+        scorer = Scorer(self.objective)
+        for index, items in enumerate(order):
+            self._step(number, index, self.training.take(items), scorer)
+        return scorer.score()
 
-    def _step(self, epoch: int, index: int, batch: Batch) -> Score:
-        """Make one step of the optimizer, number ``index`` of its epoch, and return the score before it."""
-        step = epoch * self.epoch_steps + index
+    def _step(self, epoch: int, index: int, batch: Batch, scorer: Scorer) -> None:
+        """Make one step of the optimizer, number ``index`` of its epoch; the scorer gets the answers before it."""
+        first, end = self._round(epoch)
+        step, steps = (epoch - first) * self.epoch_steps + index, (end - first) * self.epoch_steps
         try:
             if self.pruner.before_step(step):
                 self.dropouts.adjust(self.network)
@@ -159,10 +183,10 @@ class Loop:
         except WeightError as error:
             raise self._diverged(epoch, index, "a weight") from error
         for group in self.optimizer.param_groups:
-            group["lr"] = group["scale"] * learning_rate(self.options, step, self.steps)
-        batch = self._augmented(batch)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.options.precision == "bf16"):
-            outputs = logits(self.network.module(*batch.inputs), self.options.loss)
+            group["lr"] = group["scale"] * learning_rate(self.options, step, steps)
+        batch = self._augmented(batch).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16"):
+            outputs = self._outputs(batch)
         if outputs.dtype is torch.bfloat16:
             outputs = outputs.float()
         loss = self.objective(outputs, batch.labels, batch.teacher)
@@ -170,10 +194,18 @@ class Loop:
             raise self._diverged(epoch, index, "the loss")
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss + self.grids.price(step))
+        if self.options.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self._parameters(), self.options.clip)
         self.optimizer.step()
         if index == self.epoch_steps - 1 and not self.network.is_finite():
             raise self._diverged(epoch, index, "a weight")
-        return self._score(batch, outputs.detach(), loss.item())
+        scorer.add(outputs.detach(), batch, loss.item())
+
+    def _outputs(self, batch: Batch) -> torch.Tensor:
+        return logits(self.network.module(*batch.inputs), self.options.loss, self.options.class_axis)
+
+    def _parameters(self) -> list[torch.Tensor]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     def _augmented(self, batch: Batch) -> Batch:
         if not self.options.shift and not self.options.flip:
@@ -185,11 +217,29 @@ class Loop:
         images = flipped(images) if self.options.flip else images
         return shifted(images, self.options.shift) if self.options.shift else images
 
-    def _score(self, batch: Batch, outputs: torch.Tensor, loss: float | None = None) -> Score:
-        accuracy = self.objective.accuracy(outputs, batch.labels, batch.teacher)
-        if loss is None:
-            loss = self.objective(outputs, batch.labels, batch.teacher).item()
-        return Score(loss, None if accuracy is None else accuracy.item())
+    def _round(self, epoch: int | None = None) -> tuple[int, int]:
+        """Return the first epoch of the round of an epoch, the next one to be trained by default, and its end."""
+        return self.rounds.of(len(self.done) if epoch is None else epoch)
+
+    def _grid_schedule(self, epoch: int | None = None) -> GridSchedule:
+        """Return the schedule of that round."""
+        first, end = self._round(epoch)
+        return GridSchedule(self.options, (end - first) * self.epoch_steps, self.epoch_steps)
+
+    def _judged(self, search: Search, epoch: Epoch) -> Epoch:
+        """Tell what an epoch was trained for; at the end of a round keep what is good and small, or go back to it."""
+        steps = (epoch.number - self._round()[0]) * self.epoch_steps
+        epoch = dataclasses.replace(epoch, rate=search.rate.at(self.grids.schedule.progress(steps)))
+        if epoch.number < self._round()[1]:
+            return epoch
+        assert epoch.nbytes is not None, "there is no search without grids"
+        drop = search.drop(self.network.values())
+        if not search.judge(drop):
+            if self.best is not None:
+                self.network.module.load_state_dict(self.best.network)
+        elif self.best is None or self.best.nbytes is None or epoch.nbytes < self.best.nbytes:
+            self.best = Best(epoch.number, epoch.validation, self._snapshot(), epoch.nbytes)
+        return dataclasses.replace(epoch, drop=drop.value)
 
     def _keep_if_best(self, validation: Score | None) -> None:
         """Remember the values, unless earlier ones were better; those before all has settled do not count."""
@@ -219,20 +269,9 @@ class Loop:
         )
 
 
-def _mean(scores: Iterable[tuple[Score, int]]) -> Score:
-    """Return the mean of scores, each of so many items."""
-    loss = accuracy = items = 0.0
-    knows_right = True
-    for score, count in scores:
-        loss, items = loss + score.loss * count, items + count
-        accuracy += (score.accuracy or 0.0) * count
-        knows_right = score.accuracy is not None
-    return Score(loss / items, accuracy / items if knows_right else None)
-
-
 def _as_dict(best: Best) -> dict[str, Any]:
     score = None if best.score is None else dataclasses.asdict(best.score)
-    return {"epoch": best.epoch, "score": score, "network": best.network}
+    return {"epoch": best.epoch, "score": score, "network": best.network, "nbytes": best.nbytes}
 
 
 def _score(entry: dict[str, Any] | None) -> Score | None:

@@ -10,10 +10,10 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
-from onnxdc.domain.target_size import target_bytes
 from onnxdc.errors import OptionError, OptionName
 from onnxdc.recipe.checks import SWITCH, Check, integer, number, one_of, positive
 from onnxdc.recipe.keys import Key
+from onnxdc.training.together import check_together
 
 Loss: TypeAlias = Literal["cross_entropy", "bce", "mse", "l1"]
 Optimizer: TypeAlias = Literal["adam", "adamw", "sgd"]
@@ -21,6 +21,8 @@ LrSchedule: TypeAlias = Literal["cosine", "constant"]
 Schedule: TypeAlias = Literal["gradual", "iterative", "one_shot"]
 Precision: TypeAlias = Literal["float32", "bf16"]
 
+_CLASS_AXIS: Final[Check] = ((lambda value: type(value) is int and value in (1, -1)), "1 or -1")
+_DEVICE: Final[Check] = ((lambda value: isinstance(value, str) and bool(value)), 'the name of a device, such as "cuda"')
 _SIZE: Final[Check] = ((lambda value: isinstance(value, str | int)), 'a size, such as "400KB" or "12x"')
 
 _INT32, _INT64 = 2**31 - 1, 2**63 - 1  # what torch can count
@@ -41,6 +43,10 @@ class TrainingOptions:
 
     loss: Loss = field(
         default="cross_entropy", metadata=_row(one_of(*get_args(Loss)), "The loss that training makes small.")
+    )
+    class_axis: int = field(
+        default=1,
+        metadata=_row(_CLASS_AXIS, "The axis of the output along which its classes lie: 1, or -1 for the last one."),
     )
     epochs: int = field(default=10, metadata=_row(integer(1), "The number of passes over the training data."))
     batch: int = field(default=64, metadata=_row(integer(1, _INT32), "The number of items in a step."))
@@ -71,6 +77,12 @@ class TrainingOptions:
     weight_decay: float = field(
         default=0.0, metadata=_row(number(1), "The decay of weights; biases and scales do not decay.")
     )
+    clip: float | None = field(
+        default=None,
+        metadata=_row(
+            positive(1e30), "The largest norm of all gradients together; longer ones are shortened to it.", "no limit"
+        ),
+    )
     schedule: Schedule = field(
         default="gradual",
         metadata=_row(
@@ -78,7 +90,14 @@ class TrainingOptions:
             "How the density is reached: along a cubic polynomial, in rounds, or before the first step.",
         ),
     )
-    rounds: int = field(default=3, metadata=_row(integer(1), "The number of rounds of the iterative schedule."))
+    rounds: int | None = field(
+        default=None,
+        metadata=_row(
+            integer(1),
+            "The number of rounds of the iterative schedule, or of rates to try for a drop.",
+            "3, for a drop 6 or one an epoch",
+        ),
+    )
     ramp: float = field(
         default=0.5,
         metadata=_row(number(1), "The share of all steps in which the gradual schedule reaches the density."),
@@ -112,6 +131,14 @@ class TrainingOptions:
         default=None,
         metadata=_row(
             _SIZE, "Reach this size with grids, as encoded: 400KB, or 12x for a twelfth of IN.", "none, but a rate"
+        ),
+    )
+    max_drop: float | None = field(
+        default=None,
+        metadata=_row(
+            positive(100),
+            "Make the smallest file with grids whose accuracy on the validation data drops by at most so many points.",
+            "none, but a rate",
         ),
     )
     step_init: float = field(
@@ -174,6 +201,10 @@ class TrainingOptions:
         default=None,
         metadata=_row(integer(1, 4096), "The number of threads that PyTorch computes on.", "as many as PyTorch takes"),
     )
+    device: str = field(
+        default="cpu",
+        metadata=_row(_DEVICE, "Where PyTorch computes: cpu, or a device that it finds, such as cuda or cuda:1."),
+    )
 
     def __post_init__(self) -> None:
         for key in TRAINING_KEYS:
@@ -182,21 +213,18 @@ class TrainingOptions:
             if not accepts(value) and not (value is None and key.default is None):
                 raise OptionError(OptionName(key.name), f": expected {words}, got {value!r}")
 
-        self._check_grid()
+        check_together(vars(self), _DEFAULTS)
 
-    def _check_grid(self) -> None:
-        """Refuse options of grids without grids, and grids without a price."""
-        for name in _OF_GRID:
-            if not self.grid and getattr(self, name) != _DEFAULTS[name]:
-                raise OptionError(OptionName(name), " needs ", OptionName("grid"))
-        if self.grid and (self.rate is None) == (self.target_size is None):
-            what = "neither" if self.rate is None else "both"
-            raise OptionError(
-                *(OptionName("grid"), ": expected ", OptionName("rate"), " or ", OptionName("target_size")),
-                f", got {what}",
-            )
-        if self.target_size is not None:
-            target_bytes(self.target_size, 0)  # refuses what is no size before data are read
+    def is_given(self, name: str) -> bool:
+        """Tell whether an option has another value than its default."""
+        return bool(getattr(self, name) != _DEFAULTS[name])
+
+    @property
+    def round_count(self) -> int:
+        """The number of rounds of the iterative schedule, or of a search for the smallest file."""
+        if self.rounds is not None:
+            return self.rounds
+        return _ROUNDS if self.max_drop is None else min(_ROUNDS_OF_DROP, self.epochs)
 
     @property
     def settled_share(self) -> float:
@@ -243,10 +271,10 @@ def _key(option: dataclasses.Field[Any], hint: Any) -> Key:
     )
 
 
-_OF_GRID: Final = ("rate", "target_size", "step_init", "step_lr", "rate_ramp")
 _DEFAULTS: Final = {option.name: option.default for option in dataclasses.fields(TrainingOptions)}
 _SETTLE, _SETTLE_GRIDS = 0.25, 0.12
 _WARMUP_GRIDS: Final = 0.05  # rounding costs most before weights and steps have answered to it
+_ROUNDS, _ROUNDS_OF_DROP = 3, 6
 
 _HINTS: Final = get_type_hints(TrainingOptions)
 

@@ -29,7 +29,7 @@ class MaskedWeight:
     def magnitudes(self, *, regrow: bool) -> np.ndarray:
         """Return what elements are ranked by, ``[numel]``: pruned ones are 0 unless they may come back."""
         values = self.original.detach()
-        return (values if regrow else values * self.masked.mask).abs().numpy().reshape(-1)
+        return (values if regrow else values * self.masked.mask).abs().cpu().numpy().reshape(-1)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ _GAIN, _DAMPING = 0.05, 2.0
 # The size to steer to, over that asked for, when the rate has risen and when integers are fixed: while the learning
 # rate falls bytes do, too, and what was forced to zero before that seldom comes back.
 _ROOM, _AIM = 1.06, 1.0
+# For a search by rounds, choices: the first price, over the number of elements, which costs most networks nothing, and
+# the factors from one round to the next.
+_FIRST_OF_ROUNDS, _RISE, _FALL = 0.1, 2.0, 0.25
 _LEFT: Final = 0.02  # of the bytes asked for, the least that is left for integers
 
 
@@ -64,6 +67,47 @@ class GivenRate:
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Do nothing."""
+
+
+class RisingRate:
+    """A price that doubles from round to round while the results are good enough, and then lies between both.
+
+    Within a round it moves along a line from the last good price.
+    """
+
+    target: int | None = None
+
+    def __init__(self, elements: int) -> None:
+        self._good, self._bad = 0.0, math.inf
+        self.next = _FIRST_OF_ROUNDS / max(1, elements)
+
+    def at(self, progress: float) -> float:
+        """Return the price."""
+        return self._good + (self.next - self._good) * progress
+
+    def steer(self, progress: float, late: float, entropy: float, extra: float) -> None:
+        """Do nothing."""
+
+    def judge(self, *, good: bool) -> None:
+        """Choose the price of the next round; ``good`` says whether what came of this one is good enough."""
+        if good:
+            self._good = self.next
+        else:
+            self._bad = self.next
+        if not self._good:
+            self.next = self._bad * _FALL
+        elif self._bad == math.inf:
+            self.next = self._good * _RISE
+        else:
+            self.next = math.sqrt(self._good * self._bad)
+
+    def state(self) -> dict[str, Any]:
+        """Return the prices."""
+        return {"good": self._good, "bad": self._bad, "next": self.next}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self._good, self._bad, self.next = (float(state[name]) for name in ("good", "bad", "next"))
 
 
 class SteeredRate:

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from onnxdc.evaluate.metrics import Drop
 from onnxdc.report import aligned
 from onnxdc.report.printable import Printable
 from onnxdc.shown import shown
@@ -44,6 +45,8 @@ class Epoch:
         density: nnz over elements of all weights at its end.
         seconds: The time that it took.
         nbytes: The bytes of the file that encoding makes of the values at its end; None without grids.
+        rate: What a bit cost at its end; None without a search for the smallest file.
+        drop: By how many points the accuracy is lower than before training; None but at the end of a round.
     """
 
     number: int
@@ -53,6 +56,8 @@ class Epoch:
     density: float
     seconds: float
     nbytes: int | None = None
+    rate: float | None = None
+    drop: float | None = None
 
     def __str__(self) -> str:
         """Return a line of progress."""
@@ -62,6 +67,10 @@ class Epoch:
         parts.append(f"density {self.density:.2%}")
         if self.nbytes is not None:
             parts.append(f"{self.nbytes:,} bytes")
+        if self.rate is not None:
+            parts.append(f"rate {self.rate:.3g}")
+        if self.drop is not None:
+            parts.append(f"drops by {self.drop:.3g} points")
         return "  ".join([*parts, f"{self.seconds:.1f} s"])
 
 
@@ -95,6 +104,8 @@ class TrainingReport(Printable):
         measured_on: The data of ``before`` and ``after``: ``"validation"`` or ``"training"``.
         encoded_bytes: The bytes of the file that encoding makes of the model; None without grids.
         folds: How many nodes were folded before training.
+        drop: By how many points the accuracy fell on the validation data; None if no drop was asked for.
+        max_drop: By how many it was allowed to.
     """
 
     weights: tuple[TrainedWeight, ...]
@@ -105,6 +116,8 @@ class TrainingReport(Printable):
     measured_on: str
     encoded_bytes: int | None = None
     folds: int = 0
+    drop: Drop | None = None
+    max_drop: float | None = None
 
     @property
     def density_before(self) -> float:
@@ -135,6 +148,11 @@ class TrainingReport(Printable):
         ]
         if self.epochs:
             lines.append(f"after:  {self.after}, epoch {self.best_epoch} of {len(self.epochs)}")
+        if self.drop is not None:
+            lines.append(
+                f"accuracy {self.drop.before:.4g} -> {self.drop.after:.4g}: drops by {self.drop.value:.3g} +- "
+                f"{self.drop.error:.2g} points, of {self.max_drop:g} allowed"
+            )
         if self.encoded_bytes is not None:
             lines.append(f"encoded: {self.encoded_bytes:,} bytes")
         return "\n".join(lines)

@@ -80,7 +80,7 @@ class DensitySchedule:
         if self.options.schedule == "gradual":
             return target + (start - target) * (1 - progress) ** 3
         done = sum(step >= first for first in self._starts)
-        return start * (target / start) ** (done / self.options.rounds) if start else 0.0
+        return start * (target / start) ** (done / self.options.round_count) if start else 0.0
 
     @property
     def settled_from(self) -> int:
@@ -156,7 +156,7 @@ class GridSchedule:
 
 def _round_starts(options: TrainingOptions, steps: int) -> tuple[int, ...]:
     """Return the first step of each round."""
-    return tuple(math.ceil(done * steps / options.rounds) for done in range(options.rounds))
+    return tuple(math.ceil(done * steps / options.round_count) for done in range(options.round_count))
 
 
 def _round_of(options: TrainingOptions, step: int, steps: int) -> tuple[int, int]:

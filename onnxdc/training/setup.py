@@ -23,17 +23,21 @@ from onnxdc.torch import OnnxModule
 from onnxdc.training.data import Arrays, Batch, check_labels, data_digest, load_data, name_of_data, split
 from onnxdc.training.dropout import Dropouts, LayerDropout
 from onnxdc.training.dropout_nodes import insert_dropout, layers_after_dropout
-from onnxdc.training.grid_model import encoded_bytes, ready_for_grids
+from onnxdc.training.environment import device_of
+from onnxdc.training.grid_model import ready_for_grids
 from onnxdc.training.grids import Grids
 from onnxdc.training.loop import Loop
 from onnxdc.training.network import Network
 from onnxdc.training.options import TrainingOptions
 from onnxdc.training.outputs import bypass_activation, logits
 from onnxdc.training.pruning import Pruner
-from onnxdc.training.rates import GivenRate, Rate, SteeredRate
+from onnxdc.training.rates import GivenRate, Rate, RisingRate, SteeredRate
 from onnxdc.training.schedule import DensitySchedule, GridSchedule
+from onnxdc.training.scoring import Answers
+from onnxdc.training.search import Search
 from onnxdc.training.targets import Ranking, grid_starts, rankings
 from onnxdc.training.teacher import Teacher
+from onnxdc.training.written import Written, answers_of
 
 _LABELS: Final = "labels"
 
@@ -81,6 +85,7 @@ class Task:
 
     Attributes:
         model: The model that gets the trained values in the end.
+        original: What answers as the model that was read.
         loop: The loop that trains.
         recipe: What is done to the weights, and how the model is encoded in the end.
         folds: How many nodes were folded.
@@ -88,6 +93,7 @@ class Task:
     """
 
     model: ir.Model
+    original: Answers
     loop: Loop
     recipe: Recipe
     folds: int
@@ -101,10 +107,14 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
     if is_compressed(loaded):
         raise ModelError(f"{where}: compressed, expected a model that is decoded (onnxdc decode)")
     specs = input_specs(loaded, where)
+    for name in ("temperature", "distill_weight"):
+        if teacher is None and options.is_given(name):
+            raise OptionError(OptionName(name), " needs ", OptionName("teacher"))
     for name in ("shift", "flip"):
         if getattr(options, name) and not any(len(spec.shape) == 4 for spec in specs):
             message = f": expected a model with images [N, C, H, W], {where} has no such input"
             raise OptionError(OptionName(name), message)
+    as_read = loaded.clone() if options.grid else loaded
     folds = ready_for_grids(loaded, recipe) if options.grid else 0
     training, validation = data.read(specs, options, required=teacher is None)
     for part in (training, validation):
@@ -116,12 +126,17 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
             raise OptionError(
                 OptionName("regrow"), f": expected a density, or weights that are pruned already, {where} has none"
             )
+        for name in ("schedule", "mask_interval", *(() if options.grid else ("settle",))):
+            if not ranked and options.is_given(name):
+                or_grids = " or grids" if name == "settle" else ""
+                raise OptionError(OptionName(name), f": expected a density to prune to{or_grids}, got none")
         if options.grid and ranked:
             raise OptionError(OptionName("grid"), ": expected no density next to it, zeros come of the rate; got one")
+        original = answers_of(as_read, options)
         network, dropouts = _student(loaded, recipe, hook, ranked, options)
     except ModelError as error:
-        raise ModelError(f"{where}: {error}") from error
-    loaded_teacher = None if teacher is None else Teacher(teacher, specs, options.loss, options.threads)
+        raise ModelError(f"{where}: ", *error.args) from error
+    loaded_teacher = None if teacher is None else Teacher(teacher, specs, options)
     run = _run(options, hook, ranked, network, training, validation, loaded_teacher)
     training = _answered(training, network, loaded_teacher, options, name_of_data(data.training), data.labels)
     if validation is not None:
@@ -131,20 +146,25 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
     schedule = (options, options.epochs * epoch_steps, epoch_steps)
     pruner = Pruner(network.masked, ranked, DensitySchedule(*schedule), options.regrow)
 
-    def file_bytes() -> int:
-        return encoded_bytes(loaded, recipe, network.values())
-
-    grids = Grids(network.grids, GridSchedule(*schedule), _rate(options, network, loaded), file_bytes)
-    loop = Loop(network, options, training, validation, loaded_teacher, pruner, grids, dropouts)
-    return Task(loaded, loop, recipe, folds, run)
+    written, rate = Written(loaded, recipe, options), _rate(options, network, loaded)
+    search = None
+    if isinstance(rate, RisingRate) and options.max_drop is not None:
+        assert validation is not None, "checked before"
+        search = Search(original, written, validation, rate, options.max_drop)
+    grids = Grids(network.grids, GridSchedule(*schedule), rate, lambda: written.nbytes(network.values()))
+    loop = Loop(network, options, training, validation, loaded_teacher, pruner, grids, dropouts, search)
+    return Task(loaded, original, loop, recipe, folds, run)
 
 
 def _rate(options: TrainingOptions, network: Network, model: ir.Model) -> Rate:
     """Return what a bit costs."""
+    elements = sum(weight.latent.numel() for weight in network.grids.values())
+    if options.max_drop is not None:
+        return RisingRate(elements)
     if options.target_size is None:
         return GivenRate(options.rate or 0.0)
     target = target_bytes(options.target_size, model_io.file_bytes(model))
-    return SteeredRate(target, sum(weight.latent.numel() for weight in network.grids.values()))
+    return SteeredRate(target, elements)
 
 
 def _check_batch(specs: Sequence[InputSpec], options: TrainingOptions, data: Batch | None, where: str) -> None:
@@ -168,7 +188,7 @@ def _student(
 ) -> tuple[Network, Dropouts]:
     """Make the network that is trained, and its dropout."""
     copy = model_io.load(model)
-    bypass_activation(copy, options.loss)
+    bypass_activation(copy, options.loss, options.class_axis)
     weights, _ = find_weights(copy, recipe.min_elements)
     if options.dropout and not insert_dropout(copy, weights, options.dropout):
         raise OptionError(
@@ -191,6 +211,7 @@ def _student(
         ]
     )
     dropouts.adjust(network)
+    network.module.to(device_of(options))
     return network, dropouts
 
 
@@ -213,7 +234,8 @@ def _probe(network: Network, batch: Batch, options: TrainingOptions, where: str)
     """Return what the network answers to a first batch: sizes that the model leaves open show only now."""
     try:
         with torch.no_grad():
-            return logits(network.module.eval()(*batch.inputs), options.loss)
+            inputs = batch.to(device_of(options)).inputs
+            return logits(network.module.eval()(*inputs), options.loss, options.class_axis)
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from error
 

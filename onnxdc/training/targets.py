@@ -11,6 +11,7 @@ import onnx_ir as ir
 from onnxdc.errors import RecipeError, WeightError
 from onnxdc.graph.slots import Role
 from onnxdc.graph.weights import Weight
+from onnxdc.hooks.weight import LEAST_PRUNED
 from onnxdc.numeric import pruning
 from onnxdc.passes.plan import PlannedWeight, plan_weights
 from onnxdc.recipe import Recipe, Settings
@@ -105,9 +106,9 @@ def _ranking(weights: list[Weight], target: float) -> Ranking:
 
 
 def _unchanged(plan: Sequence[PlannedWeight], others: Collection[str]) -> list[Ranking]:
-    """Return rankings of the weights that have zeros, at the density that they have."""
+    """Return rankings of the weights that are pruned, at the density that they have."""
     left = [planned.weight for planned in plan if planned.weight.name not in others and not planned.settings.skip]
-    return [ranking for ranking in (_ranking([weight], 1.0) for weight in left) if ranking.start < 1]
+    return [ranking for ranking in (_ranking([weight], 1.0) for weight in left) if ranking.start <= 1 - LEAST_PRUNED]
 
 
 def _density(arrays: list[np.ndarray]) -> float:

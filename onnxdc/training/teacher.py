@@ -14,6 +14,7 @@ from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import InputSpec, input_specs
 from onnxdc.runtime import session
 from onnxdc.runtime.ort import onnxruntime
+from onnxdc.training.options import TrainingOptions
 from onnxdc.training.outputs import bypass_activation, logits
 
 
@@ -23,8 +24,7 @@ class Teacher:
     Args:
         model: The model of the teacher.
         specs: The inputs of the student, which it must have too.
-        loss: The loss, see ``TrainingOptions``.
-        threads: The number of threads of onnxruntime; None for as many as it takes.
+        options: The options of the training, of which ``loss``, ``class_axis`` and ``threads`` count.
 
     Attributes:
         digest: The digest of the model.
@@ -33,8 +33,8 @@ class Teacher:
         ModelError: The model cannot be read or run, is compressed, or has other inputs.
     """
 
-    def __init__(self, model: Source, specs: list[InputSpec], loss: str, threads: int | None) -> None:
-        self._name, self._loss = model_io.name_of(model), loss
+    def __init__(self, model: Source, specs: list[InputSpec], options: TrainingOptions) -> None:
+        self._name, self._options = model_io.name_of(model), options
         loaded = model_io.load(model)
         if is_compressed(loaded):
             raise ModelError(f"{self._name}: a compressed teacher: decode it first")
@@ -43,12 +43,12 @@ class Teacher:
         if own != wanted:
             raise ModelError(f"{self._name}: expected a teacher with inputs {_listed(wanted)}, got {_listed(own)}")
         self.digest = model_digest(loaded)
-        bypass_activation(loaded, loss)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # what it refuses comes back as an exception too
-        options.intra_op_num_threads = threads or 0
+        bypass_activation(loaded, options.loss, options.class_axis)
+        settings = onnxruntime.SessionOptions()
+        settings.log_severity_level = 4  # what it refuses comes back as an exception too
+        settings.intra_op_num_threads = options.threads or 0
         self._inputs = [spec.name for spec in specs]
-        self._session = session(loaded, native=False, sess_options=options)
+        self._session = session(loaded, native=False, sess_options=settings)
 
     def __call__(self, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """Return its answers, ``[items, ...]``.
@@ -61,7 +61,7 @@ class Teacher:
             first = self._session.run([self._session.get_outputs()[0].name], feed)[0]
         except Exception as error:  # onnxruntime raises many types, which share no base
             raise ModelError(f"{self._name}: cannot run: {' '.join(str(error).split())}") from error
-        return logits(torch.from_numpy(first), self._loss)
+        return logits(torch.from_numpy(first), self._options.loss, self._options.class_axis)
 
     def check(self, outputs: torch.Tensor, answers: torch.Tensor) -> None:
         """Refuse a teacher whose answers have another shape than the student's.

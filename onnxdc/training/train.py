@@ -12,6 +12,8 @@ from typing import Any, Unpack
 import numpy as np
 
 from onnxdc.errors import Interrupted, OptionError, OptionName
+from onnxdc.graph.constants import read_constant
+from onnxdc.graph.weights import named_constants
 from onnxdc.hooks import put_back
 from onnxdc.model_io import Source
 from onnxdc.recipe import Recipe
@@ -26,6 +28,7 @@ from onnxdc.training.loop import EpochDone
 from onnxdc.training.options import TrainingOptions
 from onnxdc.training.report import Epoch, Score, TrainedWeight, TrainingReport
 from onnxdc.training.setup import Data, Task, prepare
+from onnxdc.training.written import answers_of
 
 
 @dataclass(repr=False)
@@ -100,8 +103,9 @@ def finetune(
     given: Mapping[str, Any] = options
     pruning = {key.name: given[key.name] for key in keys_of("prune") if key.name in given}
     chosen = TrainingOptions.of(**{name: value for name, value in given.items() if name not in pruning})
-    if chosen.patience is not None and val is None and not chosen.val_share:
-        raise OptionError(OptionName("patience"), ": expected validation data to measure progress on, got none")
+    for name, what in (("patience", "measure progress on"), ("max_drop", "judge by")):
+        if getattr(chosen, name) is not None and val is None and not chosen.val_share:
+            raise OptionError(OptionName(name), f": expected validation data to {what}, got none")
     if val is not None and chosen.val_share:
         raise OptionError(OptionName("val_share"), ": expected no other validation data next to it, got some")
     file = None if checkpoint is None else Path(checkpoint)
@@ -113,11 +117,9 @@ def finetune(
     with deterministic_torch(chosen), memory_errors_told(chosen):
         task = prepare(model, Data(data, val, labels), teacher, recipe, chosen)
         loop = task.loop
-        loop.grids.round(rounds=False)
-        before = loop.evaluate(loop.measured_on)
+        before = loop.score(task.original, loop.measured_on)
         if dry_run:
             return Finetuned(task.model, _report(task, before, before))
-        loop.grids.round(rounds=True)
         if resume and file is not None:
             state = load_checkpoint(file, task.run)
             with restoring(file):
@@ -150,24 +152,34 @@ def _run(task: Task, file: Path | None, progress: EpochDone | None) -> None:
 def _finished(task: Task, before: Score) -> TrainingReport:
     """Put the best values into the model, and report what came of the training."""
     loop, network = task.loop, task.loop.network
-    assert loop.best is not None, "all has settled before the last epoch ends"
+    if loop.best is None:
+        assert loop.search is not None, "all has settled before the last epoch ends"
+        raise loop.search.nothing_found()
     network.module.load_state_dict(loop.best.network)
-    after = loop.evaluate(loop.measured_on)
     put_back(task.model, network.values())
-    return _report(task, before, after)
+    answers = answers_of(task.model, loop.options)
+    report = _report(task, before, loop.score(answers, loop.measured_on))
+    if loop.search is None:
+        return report
+    return dataclasses.replace(report, drop=loop.search.drop_of(answers), max_drop=loop.search.largest)
 
 
 def _report(task: Task, before: Score, after: Score) -> TrainingReport:
-    """Report what came of the training, if there was any."""
+    """Report what came of the training, if there was any, by the values in the model."""
     loop, network = task.loop, task.loop.network
-    hooked = network.hook.weights
+    before_training = {name: network.hook.weights[name].values for name in network.weights}
+    values = {constant.name: constant.value for constant in named_constants(task.model)}
     measured_on = "training" if loop.validation is None else "validation"
     weights = tuple(
-        TrainedWeight(name, hooked[name].values.size, float(np.mean(hooked[name].mask)), network.density([name]))
-        for name in network.weights
+        TrainedWeight(name, array.size, _density(array), _density(read_constant(values[name], name)))
+        for name, array in before_training.items()
     )
     best = 0 if loop.best is None else loop.best.epoch
     report = TrainingReport(weights, tuple(loop.done), best, before, after, measured_on, folds=task.folds)
     if not network.grids or not loop.done:
         return report
     return dataclasses.replace(report, encoded_bytes=encoded_bytes(task.model, task.recipe, {}))
+
+
+def _density(values: np.ndarray) -> float:
+    return int(np.count_nonzero(values)) / max(1, values.size)

@@ -191,3 +191,14 @@ def test_the_command_line_starts_without_torch():
     script = "import sys; from onnxdc.cli import cli; assert 'torch' not in sys.modules; cli(['--version'])"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert library.__version__ in result.stdout
+
+
+@pytest.mark.parametrize("command", ["finetune", "prune", "share", "compress"])
+def test_the_recipe_is_never_overwritten(model, data, tmp_path, command):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("[defaults]\nbits = 4\n")
+    before = recipe.read_bytes()
+    given = ("--data", data) if command == "finetune" else ()
+    result = onnxdc(command, model, *given, "--recipe", recipe, "-o", recipe)
+    assert error(result) == f"{recipe}: the output would overwrite {recipe}, which it is made from"
+    assert recipe.read_bytes() == before

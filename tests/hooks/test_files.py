@@ -11,6 +11,7 @@ import pytest
 import safetensors.numpy
 
 from onnxdc import api, hooks
+from onnxdc.errors import HookError
 from onnxdc.hooks import TrainingHook
 from tests.helpers.hook_models import moved
 from tests.helpers.small_models import constants, dense, onnxdc, saved
@@ -164,3 +165,19 @@ def test_export_says_what_each_weight_is(model):
         "values": 7,
         "moved": None,
     }
+
+
+def test_a_weight_may_have_the_name_that_files_of_tensors_reserve(tmp_path):
+    model = build("m (float[N, 40] x) => (float[N, 40] y) { y = MatMul(x, w) }", w=normal(40, 40))
+    value = model.graph.initializers.pop("w")
+    value.name = "__metadata__"
+    model.graph.initializers["__metadata__"] = value
+    path = saved(model, tmp_path / "model.onnx")
+    hook = hooks.export(path, tmp_path / "hook")
+    found = TrainingHook.load(tmp_path / "hook").weights["__metadata__"]
+    np.testing.assert_array_equal(found.values, hook.weights["__metadata__"].values)
+    trained = normal(40, 40, seed=5)
+    safetensors.numpy.save_file({"__metadata__.values": trained}, tmp_path / "hook" / "trained.safetensors")
+    np.testing.assert_array_equal(constants(hooks.import_(path, tmp_path / "hook").model)["__metadata__"], trained)
+    with pytest.raises(HookError, match="expected its values once"):
+        hooks.import_(path, hook, {"__metadata__": trained, "__metadata__.values": trained})

@@ -156,3 +156,12 @@ def test_what_is_told_of_a_hook_has_a_short_repr_and_plain_values():
     assert repr(imported) == "<Imported: 2 shared, 1 dense>"
     assert [line["moved"] for line in imported.report.to_dict()["weights"]] == [0, 0, 0]
     assert imported.to_proto().graph.name == "dense"
+
+
+def test_a_few_zeros_do_not_make_a_weight_pruned():
+    w = normal(40, 40)
+    for zeros, stage in ((1, "dense"), (15, "dense"), (16, "pruned")):
+        w.reshape(-1)[:zeros] = 0
+        model = build("m (float[N, 40] x) => (float[N, 40] y) { y = MatMul(x, w) }", w=w.copy())
+        assert hooks.export(model).weights["w"].stage == stage
+        assert hooks.export(model, stage="pruned").weights["w"].stage == "pruned"

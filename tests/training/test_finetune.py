@@ -9,6 +9,7 @@ import pytest
 
 import onnxdc as library
 from onnxdc import Recipe, Rule
+from onnxdc.errors import OptionError
 from onnxdc.graph.weights import find_weights
 from onnxdc.numeric.arrays import bit_patterns
 from onnxdc.numeric.grids import grid_of_values
@@ -270,3 +271,47 @@ def test_other_biases_are_trained_as_they_are():
     beside_dense = tuned(classifier())
     for bias in (constants(beside_shared.model)["b1"], constants(beside_dense.model)["b1"]):
         assert not np.array_equal(bias, bias.astype(np.float16).astype(np.float32))
+
+
+def test_long_gradients_are_shortened():
+    model = classifier()
+    options = {"optimizer": "sgd", "lr": 0.1, "epochs": 1, "batch": 200, "val": None}
+    free, clipped, unmoved = (tuned(model, clip=clip, **options).model for clip in (None, 0.01, 1e9))
+    ways = [
+        np.concatenate([(constants(found)[name] - array).reshape(-1) for name, array in constants(model).items()])
+        for found in (free, clipped, unmoved)
+    ]
+    np.testing.assert_array_equal(ways[0], ways[2])
+    # the first step of Nesterov's momentum is 1.9 times that of plain descent
+    assert np.linalg.norm(ways[1]) == pytest.approx(0.01 * 0.1 * 1.9, rel=1e-3)
+    cosine = ways[0] @ ways[1] / np.linalg.norm(ways[0]) / np.linalg.norm(ways[1])
+    assert cosine == pytest.approx(1, abs=1e-4)
+
+
+def test_a_device_is_named_or_refused():
+    np.testing.assert_array_equal(
+        constants(tuned(classifier(), device="cpu").model)["fc1"], constants(tuned(classifier()).model)["fc1"]
+    )
+    for device in ("gpu", "cuda:99", "meta"):
+        with pytest.raises(OptionError, match=f"^device: expected cpu or a device that PyTorch finds, got {device}$"):
+            tuned(classifier(), device=device)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rounds": 5}, "rounds needs schedule iterative"),
+        ({"rounds": 5, "schedule": "one_shot", "density": 0.5}, "rounds needs schedule iterative"),
+        ({"ramp": 0.2, "schedule": "one_shot", "density": 0.5}, "ramp needs schedule gradual"),
+        ({"schedule": "one_shot"}, "schedule: expected a density to prune to, got none"),
+        ({"mask_interval": 4}, "mask_interval: expected a density to prune to, got none"),
+        ({"settle": 0.5}, "settle: expected a density to prune to or grids, got none"),
+        ({"temperature": 2.0}, "temperature needs teacher"),
+        ({"distill_weight": 0.5}, "distill_weight needs teacher"),
+        ({"temperature": 2.0, "loss": "mse", "teacher": classifier()}, "temperature needs loss cross_entropy"),
+        ({"class_axis": -1, "loss": "mse"}, "class_axis needs loss cross_entropy"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(options, message):
+    with pytest.raises(OptionError, match=f"^{message}$"):
+        tuned(classifier(), **options)

@@ -66,14 +66,14 @@ def test_other_losses_hold_against_the_outputs_of_the_teacher():
     assert loss(None, TEACHER, loss="bce") == pytest.approx(loss(scipy.special.expit(TEACHER), loss="bce"), rel=1e-6)
 
 
-def test_accuracy_is_of_labels_or_of_the_teacher():
+def test_what_is_right_is_by_labels_or_by_the_teacher():
     outputs, labels, teacher = (torch.from_numpy(array) for array in (OUTPUTS, LABELS, TEACHER))
     objective = Objective(TrainingOptions())
-    assert objective.accuracy(outputs, labels, teacher).item() == np.mean(OUTPUTS.argmax(1) == LABELS)
-    assert objective.accuracy(outputs, None, teacher).item() == np.mean(OUTPUTS.argmax(1) == TEACHER.argmax(1))
-    assert Objective(TrainingOptions(loss="mse")).accuracy(outputs, teacher, None) is None
-    right = Objective(TrainingOptions(loss="bce")).accuracy(outputs, torch.from_numpy(TARGETS), None)
-    assert right.item() == np.mean((OUTPUTS > 0) == (TARGETS > 0.5))
+    np.testing.assert_array_equal(objective.right(outputs, labels, teacher), OUTPUTS.argmax(1) == LABELS)
+    np.testing.assert_array_equal(objective.right(outputs, None, teacher), OUTPUTS.argmax(1) == TEACHER.argmax(1))
+    assert Objective(TrainingOptions(loss="mse")).right(outputs, teacher, None) is None
+    right = Objective(TrainingOptions(loss="bce")).right(outputs, torch.from_numpy(TARGETS), None)
+    np.testing.assert_array_equal(right, ((OUTPUTS > 0) == (TARGETS > 0.5)).reshape(-1))
 
 
 def test_shifted_images_are_windows_of_padded_ones():

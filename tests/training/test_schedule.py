@@ -136,5 +136,5 @@ def test_an_option_out_of_its_range_is_refused(option, value, expected):
 
 
 def test_an_unknown_option_is_refused():
-    with pytest.raises(OptionError, match="no option learning_rate, expected one of loss, epochs, "):
+    with pytest.raises(OptionError, match="no option learning_rate, expected one of loss, class_axis, epochs, "):
         TrainingOptions.of(learning_rate=1)
