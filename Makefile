@@ -1,4 +1,5 @@
-# `make demo` and `make test` are all the set-up there is: both make .venv first.
+# `make demo` and `make test` are all the set-up there is: both make .venv first. Where venv fails half-way, as on Debian
+# without the package python3-venv, .venv is there without pip.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -56,7 +57,7 @@ test-js: $(VENV)/tested
 
 # The pass of Olive, in an environment of its own: Olive brings a gigabyte of packages.
 test-olive:
-	test -d $(OLIVE) || $(PYTHON) -m venv $(OLIVE)
+	test -x $(OLIVE)/bin/pip || $(PYTHON) -m venv $(OLIVE)
 	$(OLIVE)/bin/python -m pip install --quiet --disable-pip-version-check '.[olive]' pytest
 	$(OLIVE)/bin/python -m pytest tests/integrations/test_olive.py
 
@@ -114,7 +115,7 @@ clean:
 # Python files that come or go, which change their folder.
 $(VENV)/installed: pyproject.toml $(shell find custom_ops -name '*.cc' -o -name '*.h' -o -name 'CMakeLists.txt') \
                    $(shell find onnxdc -type d -not -name __pycache__)
-	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	$(BIN)/python -m compileall -q onnxdc  # makes the folders of compiled files, before they would count as a change
 	touch $@

@@ -95,6 +95,10 @@ class NativeError(OnnxdcError):
     """The native library is missing, does not load, or does not support the instruction set asked for."""
 
 
+class CustomOpsError(OnnxdcError):
+    """A library of somebody's own operators that was named is not there, or onnxruntime cannot register it."""
+
+
 class OnnxruntimeError(OnnxdcError, ImportError):
     """onnxruntime does not import: it is damaged, lacks a library of the system, or does not go with this numpy."""
 

@@ -106,7 +106,7 @@ class Measured:
     """What was measured so far, as it stands in a folder.
 
     Args:
-        folder: The folder, which is made if need be.
+        folder: The folder, which is made when there is something to write, if need be.
         of: What it is measured of: a plain value for each thing that it depends on.
 
     Attributes:
@@ -128,8 +128,7 @@ class Measured:
         self.notes: list[str] = []
         self.points: dict[float, TunedPoint] = {}
         with self._writing():
-            self._folder.mkdir(exist_ok=True)
-            check_replaceable(self._folder / FILE)
+            check_replaceable(self._folder / FILE if self._folder.exists() else self._folder)
         if (self._folder / FILE).exists():
             self._read()
 
@@ -164,8 +163,10 @@ class Measured:
         self.points = {point.strength: point for point in points if (self._folder / point.recipe).is_file()}
 
     def _write(self, name: str, text: str) -> None:
-        with self._writing(), replacing(self._folder / name) as file:
-            file.write(text.encode())
+        with self._writing():
+            self._folder.mkdir(exist_ok=True)
+            with replacing(self._folder / name) as file:
+                file.write(text.encode())
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

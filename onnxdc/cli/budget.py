@@ -11,16 +11,18 @@ from typing import Any, Final
 
 import click
 
-from onnxdc.cli.options import several
+from onnxdc.cli.options import PATH, several
 from onnxdc.evaluate.metrics import METRICS
 
 _FUNCTION: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 
 
-def _data(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Any:
+def _data(context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
     """Return the path of a file of arrays, or what a function of the user's own returns."""
-    if text is None or Path(text).exists() or not _FUNCTION.fullmatch(text):
-        return None if text is None else Path(text)
+    if text is None:
+        return None
+    if Path(text).exists() or not _FUNCTION.fullmatch(text):
+        return PATH.convert(text, parameter, context)
     return _function(text)()
 
 

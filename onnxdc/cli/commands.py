@@ -108,7 +108,7 @@ def expand(**arguments: Any) -> None:
 
 
 @cli.command()
-@click.argument("model", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("model", metavar="FILE", type=options.PATH)
 @options.key_option(MIN_ELEMENTS)
 @options.LIMIT
 @options.JSON
@@ -124,8 +124,8 @@ def inspect(
 
 
 @cli.command("verify")
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
+@click.argument("a", type=options.PATH)
+@click.argument("b", type=options.PATH)
 @options.INPUTS
 @options.LABELS
 @click.option(

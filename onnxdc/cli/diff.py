@@ -10,12 +10,10 @@ from onnxdc import api
 from onnxdc.cli import options
 from onnxdc.cli.output import show
 
-_FILE = click.Path(path_type=Path)
-
 
 @click.command("diff")
-@click.argument("a", type=_FILE)
-@click.argument("b", type=_FILE)
+@click.argument("a", type=options.PATH)
+@click.argument("b", type=options.PATH)
 @options.LIMIT
 @options.JSON
 @options.QUIET

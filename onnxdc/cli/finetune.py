@@ -13,8 +13,6 @@ from onnxdc.cli.output import print_dry_run, show
 from onnxdc.training.options import TRAINING_KEYS
 from onnxdc.training.report import Epoch
 
-_PATH = click.Path(path_type=Path)
-
 _OPTIONS = (
     options.INPUT,
     options.OUTPUT,
@@ -22,18 +20,21 @@ _OPTIONS = (
         "--data",
         required=True,
         metavar="NPZ",
-        type=_PATH,
+        type=options.PATH,
         help="The training data: an array for each input, and the labels.",
     ),
     click.option(
         "--val",
         metavar="NPZ",
-        type=_PATH,
+        type=options.PATH,
         help="Measure each epoch on these data, of the same form; keep the best one.",
     ),
     click.option("--labels", metavar="NAME", help="The name of the array with the labels.  [default: labels]"),
     click.option(
-        "--teacher", metavar="MODEL", type=_PATH, help="Learn the outputs of this model; labels may then be missing."
+        "--teacher",
+        metavar="MODEL",
+        type=options.PATH,
+        help="Learn the outputs of this model; labels may then be missing.",
     ),
     *map(options.key_option, TRAINING_KEYS),
     *options.key_options("prune"),

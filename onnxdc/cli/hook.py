@@ -41,8 +41,8 @@ def export_command(
 
 @hook.command("import")
 @options.INPUT
-@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
-@click.argument("trained", metavar="[TRAINED]", required=False, type=click.Path(path_type=Path))
+@click.argument("folder", metavar="FOLDER", type=options.PATH)
+@click.argument("trained", metavar="[TRAINED]", required=False, type=options.PATH)
 @options.OUTPUT
 @click.option(
     "--project",

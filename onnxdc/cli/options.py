@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -19,6 +20,22 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Decorator = Callable[[_Command], _Command]
 
 
+class _Path(click.Path):
+    """Paths, of files that may be missing: that is no wrong usage, and what reads them says it.
+
+    An empty text, as of a variable that is not set, would stand for the current folder.
+    """
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if not os.fspath(value):
+            self.fail("expected a path, got an empty text", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH: Final = _Path(path_type=Path)
+
+
 def output_option(metavar: str, help_text: str, name: str = "output") -> _Decorator[Any]:
     """Return the option that says where to write; only a dry run does without."""
 
@@ -30,13 +47,13 @@ def output_option(metavar: str, help_text: str, name: str = "output") -> _Decora
     return click.option(
         *("-o", "--output", name),
         metavar=metavar,
-        type=click.Path(path_type=Path),
+        type=PATH,
         callback=required,
         help=f"{help_text}  [required]",
     )
 
 
-INPUT: Final = click.argument("model", metavar="IN", type=click.Path(path_type=Path))
+INPUT: Final = click.argument("model", metavar="IN", type=PATH)
 DRY_RUN: Final = click.option(
     *("-n", "--dry-run"),
     is_flag=True,
@@ -46,9 +63,7 @@ DRY_RUN: Final = click.option(
 OUTPUT: Final = output_option("OUT", "The file to write.")
 PAGE: Final = output_option("HTML", "The page to write.")
 FOLDER: Final = output_option("FOLDER", "The folder to write.")
-INPUTS: Final = click.option(
-    "--inputs", metavar="X.NPZ", type=click.Path(path_type=Path), help="An array for each input; made up without."
-)
+INPUTS: Final = click.option("--inputs", metavar="X.NPZ", type=PATH, help="An array for each input; made up without.")
 LABELS: Final = click.option("--labels", metavar="NAME", help="The array in X.NPZ with the right class of each item.")
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 QUIET: Final = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
@@ -67,7 +82,7 @@ FOLD: Final = click.option(
 CUSTOM_OPS: Final = click.option(
     "--custom-ops",
     metavar="LIBRARY",
-    type=click.Path(path_type=Path),
+    type=PATH,
     multiple=True,
     help="A library of your own operators that the models need; may be given several times.",
 )
@@ -112,7 +127,7 @@ def _read_recipe(context: click.Context, _parameter: click.Parameter, path: Path
 RECIPE: Final = click.option(
     "--recipe",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=PATH,
     callback=_read_recipe,
     help="A TOML file that says what to do to which weight; the other options change its defaults.",
 )

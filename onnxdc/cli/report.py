@@ -11,14 +11,12 @@ from onnxdc import api
 from onnxdc.cli import options
 from onnxdc.cli.output import print_dry_run, progress, show
 
-_FILE = click.Path(path_type=Path)
-
 
 @click.command("report")
-@click.argument("small", metavar="FILE", type=_FILE)
-@click.argument("model", metavar="[ORIGINAL]", required=False, type=_FILE)
+@click.argument("small", metavar="FILE", type=options.PATH)
+@click.argument("model", metavar="[ORIGINAL]", required=False, type=options.PATH)
 @options.PAGE
-@click.option("--tune", metavar="FOLDER", type=_FILE, help="Show the curve that tune has measured of ORIGINAL.")
+@click.option("--tune", metavar="FOLDER", type=options.PATH, help="Show the curve that tune has measured of ORIGINAL.")
 @options.INPUTS
 @options.LABELS
 @options.CUSTOM_OPS

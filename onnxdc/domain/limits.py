@@ -101,9 +101,9 @@ def parse_size(limit: Limit, option: str = "limit", expected: str = 'bytes, such
     (4000000000, 1536, 7)
 
     Raises:
-        OptionError: It is no size.
+        OptionError: It is no size, or less than a byte.
     """
-    if isinstance(limit, int) and not isinstance(limit, bool) and limit >= 0:
+    if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0:
         return limit
     match = _SIZE.fullmatch(limit.strip()) if isinstance(limit, str) else None
     if match is None:
@@ -111,7 +111,10 @@ def parse_size(limit: Limit, option: str = "limit", expected: str = 'bytes, such
         raise OptionError(OptionName(option), f": expected {expected}, got {shown}")
     number, unit, binary = match.groups()
     factor = _UNITS[unit.upper()]
-    return int(float(number) * (1024 ** round(math.log(factor, 1000)) if binary else factor))
+    nbytes = int(float(number) * (1024 ** round(math.log(factor, 1000)) if binary else factor))
+    if nbytes == 0:
+        raise OptionError(OptionName(option), f": expected {expected}, got {limit!r}, less than a byte")
+    return nbytes
 
 
 def dense_bytes(weight: CompressedWeight) -> int:

@@ -15,7 +15,7 @@ _RATIO: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?x", re.ASCII | re.IG
 
 
 def target_bytes(target: TargetSize, file_bytes: int | None) -> int:
-    """Return the bytes that a target allows.
+    """Return the bytes that a target allows, 1 at least.
 
     Args:
         target: The target.
@@ -25,7 +25,7 @@ def target_bytes(target: TargetSize, file_bytes: int | None) -> int:
     (600000, 500000)
 
     Raises:
-        OptionError: It is no size, or no part of what is not known.
+        OptionError: It is no size, is less than a byte, or no part of what is not known.
     """
     match = _RATIO.fullmatch(target.strip()) if isinstance(target, str) else None
     if match is None:
@@ -35,4 +35,4 @@ def target_bytes(target: TargetSize, file_bytes: int | None) -> int:
     ratio = float(match.group(1))
     if ratio < 1:
         raise OptionError(OptionName("target_size"), f": expected 1x or more, got {target}")
-    return int(file_bytes / ratio)
+    return max(1, int(file_bytes / ratio))

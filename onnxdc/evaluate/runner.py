@@ -12,7 +12,7 @@ import numpy as np
 from onnxdc import model_io
 from onnxdc.domain.compressed import is_compressed
 from onnxdc.domain.limits import Limit
-from onnxdc.errors import LimitError, ModelError
+from onnxdc.errors import CustomOpsError, LimitError, ModelError
 from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import Feed, forget_impossible_sizes
 from onnxdc.runtime import session, why_not_native
@@ -78,16 +78,20 @@ def runners(
 
 
 def session_options(custom_ops: Sequence[str | os.PathLike[str]]) -> onnxruntime.SessionOptions:
-    """Return options of a session that knows the operators of these libraries."""
+    """Return options of a session that knows the operators of these libraries.
+
+    Raises:
+        CustomOpsError: A library is not there, or onnxruntime cannot register it.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _QUIET
     for library in [os.fspath(path) for path in custom_ops]:
         if not os.path.isfile(library):
-            raise ModelError(f"{library}: expected a library of custom operators, got no such file")
+            raise CustomOpsError(f"{library}: expected a library of custom operators, got no such file")
         try:
             options.register_custom_ops_library(os.path.abspath(library))
         except Exception as error:  # onnxruntime raises many types, which share no base
-            raise ModelError(
+            raise CustomOpsError(
                 f"{library}: onnxruntime cannot register it as a library of custom operators: {_in_one_line(error)}"
             ) from error
     return options

@@ -10,13 +10,21 @@ from onnxdc.domain.target_size import target_bytes
 
 @pytest.mark.parametrize(
     ("target", "expected"),
-    [("600KB", 600_000), ("1.5 MB", 1_500_000), ("8x", 125_000), ("10.5X", 95_238), (1234, 1234), ("2 KiB", 2048)],
+    [
+        ("600KB", 600_000),
+        ("1.5 MB", 1_500_000),
+        ("8x", 125_000),
+        ("10.5X", 95_238),
+        (1234, 1234),
+        ("2 KiB", 2048),
+        ("999999999x", 1),
+    ],
 )
 def test_targets_are_bytes_or_parts_of_the_file(target, expected):
     assert target_bytes(target, 1_000_000) == expected
 
 
-@pytest.mark.parametrize("target", ["", "x", "8y", "-3x", "0.5x", "1e9x", -4, 2.5, None, "8xx"])
+@pytest.mark.parametrize("target", ["", "x", "8y", "-3x", "0.5x", "1e9x", -4, 0, "0", "0.1", 2.5, None, "8xx"])
 def test_what_is_no_size_is_refused(target):
     with pytest.raises(OptionError, match="target_size: expected"):
         target_bytes(target, 1_000_000)

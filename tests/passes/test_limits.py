@@ -139,7 +139,9 @@ def test_sizes(text, expected):
     assert parse_size(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "GB", "-1", -1, True, "1e9", "4PB", "9" * 400, "٣GB", "nan", 1.5, b"4GB"])
+@pytest.mark.parametrize(
+    "text", ["", "GB", "-1", -1, 0, "0", "0.4", True, "1e9", "4PB", "9" * 400, "٣GB", "nan", 1.5, b"4GB"]
+)
 def test_what_is_no_size(text):
     with pytest.raises(OptionError, match="limit: expected bytes, such as"):
         parse_size(text)
