@@ -1,4 +1,5 @@
-// SparseQuantGemm: alpha * A' W' + beta * C, where A' and W' may be transposed. SparseDynamicGemm: the same on integers.
+// SparseQuantGemm: alpha * A' W' + beta * C, where A' and W' may be transposed. SparseDynamicGemm: the same on
+// integers.
 #pragma once
 
 #include <memory>

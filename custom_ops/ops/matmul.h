@@ -22,7 +22,7 @@ public:
     static constexpr int kOtherType = kFloat;
 
     MatMulKernel(const ort::KernelInfo& info, const Fusion& fusion, const GroupTensors& group,
-               Arithmetic arithmetic = Arithmetic::kFloat);
+                 Arithmetic arithmetic = Arithmetic::kFloat);
     void compute(const ort::Context& context) const;
 
 private:

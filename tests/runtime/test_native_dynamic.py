@@ -111,7 +111,7 @@ def on_grid(rng: np.random.Generator, shape: tuple[int, ...], steps: np.ndarray,
 def test_integers_of_a_grid_are_taken_as_they_are(most, counts, axis, groups):
     rng = np.random.default_rng(6)
     odd = rng.choice([9, 11, 13, 15], (1, groups)) * 2.0 ** rng.integers(-9, 0, (1, groups))
-    steps = np.tile(odd, 24 // groups).astype(np.float32)
+    steps = np.tile(odd if groups > 1 else 0.3, 24 // groups).astype(np.float32).reshape(1, 24)
     weight = on_grid(rng, (64, 24), steps, most) if axis else on_grid(rng, (24, 64), steps.T, most)
     compressed = encode_weight(weight, group_axis=axis)
     assert compressed.step.shape == (groups, 1)
