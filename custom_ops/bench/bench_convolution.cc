@@ -1,11 +1,12 @@
 // Time of single convolutions, batch 1, one thread:
-// bench_convolution [name of an instruction set [part of a layer's name]]
+// bench_convolution [name of an instruction set [part of a layer's name [dynamic]]]
 #include <cstdio>
 #include <cstring>
 #include <random>
 
 #include "bench/timing.h"
 #include "kernels/convolution.h"
+#include "kernels/dynamic.h"
 
 using namespace onnxdc;
 
@@ -47,6 +48,7 @@ int main(int argc, char** argv) {
     Isa isa;
     std::string error;
     const char* only = argc > 2 ? argv[2] : "";
+    const bool dynamic = argc > 3;
     if (!choose_isa(argc > 1 ? argv[1] : nullptr, &isa, &error)) return std::fprintf(stderr, "%s\n", error.c_str()), 1;
     std::printf("%-22s", isa_name(isa));
     const double densities[] = {0.05, 0.1, 0.22, 0.35, 0.6};
@@ -60,8 +62,10 @@ int main(int argc, char** argv) {
         std::printf("%-22s", layer.name);
         for (const double density : densities) {
             const SparseWeight weight = random_weight(layer, density);
-            const auto kernel =
-                SparseConvolution::create(weight, {layer.groups, {1, layer.stride, layer.stride}, {1, 1, 1}}, isa);
+            const ConvolutionParams params{layer.groups, {1, layer.stride, layer.stride}, {1, 1, 1}};
+            const char* problem = nullptr;
+            const auto kernel = dynamic ? create_dynamic_convolution(weight, params, isa, &problem)
+                                        : SparseConvolution::create(weight, params, isa);
             const ConvolutionRun run{x.data(),      y.data(),     nullptr, layer.batch, {1, layer.size, layer.size},
                                      {1, out, out}, {0, pad, pad}};
             SerialExecutor executor;

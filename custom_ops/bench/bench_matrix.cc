@@ -1,10 +1,11 @@
-// Time of single matrix products, one thread: bench_matrix [name of an instruction set [rows of x]]
+// Time of single matrix products, one thread: bench_matrix [name of an instruction set [rows of x [dynamic]]]
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
 
 #include "bench/timing.h"
+#include "kernels/dynamic.h"
 #include "kernels/matrix.h"
 
 using namespace onnxdc;
@@ -44,6 +45,7 @@ int main(int argc, char** argv) {
     std::string error;
     if (!choose_isa(argc > 1 ? argv[1] : nullptr, &isa, &error)) return std::fprintf(stderr, "%s\n", error.c_str()), 1;
     const int64_t only = argc > 2 ? std::atol(argv[2]) : 0;
+    const bool dynamic = argc > 3;
     std::vector<int64_t> batches = {1, 2, 4, 8, 16, 64, 128};
     if (only > 0) batches = {only};
     std::printf("%-28s", isa_name(isa));
@@ -52,7 +54,9 @@ int main(int argc, char** argv) {
     for (const Layer& layer : kLayers) {
         const SparseWeight weight = random_weight(layer);
         const auto create_start = std::chrono::steady_clock::now();
-        const auto kernel = SparseMatrix::create(weight, true, isa, only);
+        const char* problem = nullptr;
+        const auto kernel = dynamic ? create_dynamic_matrix(weight, true, isa, &problem)
+                                    : SparseMatrix::create(weight, true, isa, only);
         const double create_ms =
             std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - create_start).count();
         std::printf("%dx%d %2.0f %% %3d %5.0f ms ", static_cast<int>(layer.outputs), static_cast<int>(layer.inputs),

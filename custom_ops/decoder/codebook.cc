@@ -1,5 +1,6 @@
 #include "decoder/codebook.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "decoder/floats.h"
@@ -56,6 +57,19 @@ std::vector<T> codebook_values(const CheckedGroup& group) {
         for (T& value : values) value &= used;
     }
     return values;
+}
+
+std::vector<float> byte_steps(const CheckedGroup& group) {
+    constexpr double kMost = 127.0;
+    std::vector<float> steps;
+    if (!group.has_step()) return steps;
+    for (int64_t c = 0; c < group.codes_per_group; ++c) {
+        if (std::abs(load_number(group.codebook.data, group.codebook.type, static_cast<size_t>(c))) > kMost)
+            return steps;
+    }
+    for (int64_t g = 0; g < group.groups; ++g)
+        steps.push_back(static_cast<float>(load_number(group.step.data, kFloat, static_cast<size_t>(g))));
+    return steps;
 }
 
 template std::vector<uint8_t> codebook_values(const CheckedGroup&);

@@ -13,4 +13,7 @@ namespace onnxdc {
 template <class T>
 std::vector<T> codebook_values(const CheckedGroup& group);
 
+// The step of each group if the codebook holds integers of a grid from -127 to 127; else empty.
+std::vector<float> byte_steps(const CheckedGroup& group);
+
 }  // namespace onnxdc

@@ -118,6 +118,7 @@ Verdict decode_sparse(const CheckedGroup& group, SparseWeight* weight) {
     weight->groups = group.groups;
     weight->codes_per_group = group.codes_per_group;
     weight->group_axis = group.group_axis;
+    weight->steps = byte_steps(group);
     weight->position.resize(static_cast<size_t>(group.entries));
     const size_t zero = find_zero(group, weight->codebook);
     if (zero != kNoCode) {

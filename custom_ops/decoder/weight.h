@@ -24,6 +24,7 @@ struct SparseWeight {
     int64_t groups = 1;              // divides shape[group_axis], which may be 0
     int64_t codes_per_group = 0;     // 0..256; times groups below 2^31
     int64_t group_axis = 0;
+    std::vector<float> steps;  // [groups], of a grid whose integers are all from -127 to 127; else empty
 
     // The number of nonzeros.
     int64_t nnz() const { return static_cast<int64_t>(position.size()); }

@@ -20,7 +20,7 @@ void append(Segment* segments, size_t* count, const Segment& segment) {
 }  // namespace
 
 ConvolutionGeometry::ConvolutionGeometry(const ConvolutionRun& run, const ConvolutionParams& params,
-                                         const Spatial& kernel, int64_t inputs)
+                                         const Spatial& kernel, int64_t inputs, Copies copies)
     : kernel_(kernel),
       strides_(params.strides),
       dilations_(params.dilations),
@@ -37,7 +37,7 @@ ConvolutionGeometry::ConvolutionGeometry(const ConvolutionRun& run, const Convol
         copy *= static_cast<double>(extent_[d]);
         plane *= static_cast<double>(in_size_[d]);
     }
-    in_place_ = strides_[2] == 1 || copy > std::max(kMaxCopy * plane, kSmallCopy);
+    in_place_ = (strides_[2] == 1 && copies == Copies::kForStrides) || copy > std::max(kMaxCopy * plane, kSmallCopy);
     if (in_place_) {
         row_pitch_ = in_size_[2];
         slice_pitch_ = row_pitch_ * in_size_[1];
@@ -52,31 +52,41 @@ ConvolutionGeometry::ConvolutionGeometry(const ConvolutionRun& run, const Convol
     channel_pitch_ = slice_pitch_ * extent_[0];
 }
 
-void ConvolutionGeometry::copy_plane(const float* x, float* copy) const {
+template <class T>
+void ConvolutionGeometry::copy_plane(const T* x, T padding, T* copy) const {
     for (int64_t z = 0; z < extent_[0]; ++z) {
         for (int64_t r = 0; r < extent_[1]; ++r, copy += row_pitch_) {
             const int64_t in_z = z - pads_[0], in_r = r - pads_[1];
             if (in_z < 0 || in_z >= in_size_[0] || in_r < 0 || in_r >= in_size_[1]) {
-                std::fill(copy, copy + row_pitch_, 0.0f);
+                std::fill(copy, copy + row_pitch_, padding);
                 continue;
             }
-            const float* row = x + (in_z * in_size_[1] + in_r) * in_size_[2];
+            const T* row = x + (in_z * in_size_[1] + in_r) * in_size_[2];
             for (int64_t phase = 0; phase < phases_; ++phase) {
                 // Column c of the phase is input c * stride + phase - pad.
                 const int64_t stride = strides_[2], shift = phase - pads_[2];
                 const int64_t first = std::min(phase_pitch_, shift >= 0 ? 0 : (-shift + stride - 1) / stride);
                 const int64_t last = std::clamp((in_size_[2] - shift + stride - 1) / stride, first, phase_pitch_);
-                float* to = copy + phase * phase_pitch_;
-                std::fill(to, to + first, 0.0f);
+                T* to = copy + phase * phase_pitch_;
+                std::fill(to, to + first, padding);
                 if (stride == 2) {  // the usual one, in vectors
                     for (int64_t c = first; c < last; ++c) to[c] = row[c * 2 + shift];
                 } else {
                     for (int64_t c = first; c < last; ++c) to[c] = row[c * stride + shift];
                 }
-                std::fill(to + last, to + phase_pitch_, 0.0f);
+                std::fill(to + last, to + phase_pitch_, padding);
             }
         }
     }
+}
+
+template void ConvolutionGeometry::copy_plane(const float*, float, float*) const;
+template void ConvolutionGeometry::copy_plane(const uint8_t*, uint8_t, uint8_t*) const;
+
+ConvolutionGeometry::Output ConvolutionGeometry::output(size_t index) const {
+    const auto i = static_cast<int64_t>(index);
+    const int64_t row = i / out_size_[2], slice = row / out_size_[1];
+    return {slice / out_size_[0], slice % out_size_[0], row % out_size_[1], i % out_size_[2]};
 }
 
 ConvolutionGeometry::Tap ConvolutionGeometry::tap(size_t index) const {
@@ -149,6 +159,28 @@ void ConvolutionGeometry::write_pieces(size_t begin, size_t end, size_t lanes, P
         }
     }
     starts[taps()] = count;
+}
+
+size_t ConvolutionGeometry::write_input_segments(size_t begin, size_t end, Segment* segments) const {
+    size_t count = 0;
+    for (size_t at = begin; at < end;) {
+        const Output first = output(at);
+        const size_t length = std::min(static_cast<size_t>(out_size_[2] - first.column), end - at);
+        append(segments, &count, {row_start(first.image, first.slice, first.row) + first.column, at - begin, length});
+        at += length;
+    }
+    return count;
+}
+
+void ConvolutionGeometry::write_places(size_t begin, size_t end, size_t index, int64_t* places) const {
+    const Tap tap = this->tap(index);
+    for (size_t at = begin; at < end; ++at, ++places) {
+        const Output here = output(at);
+        const auto column = static_cast<size_t>(here.column);
+        const bool meets =
+            column >= tap.columns.begin && column < tap.columns.end && !meets_padding(tap, here.slice, here.row);
+        *places = meets ? row_start(here.image, here.slice, here.row) + tap.offset + here.column * strides_[2] : -1;
+    }
 }
 
 size_t ConvolutionGeometry::write_output_segments(size_t begin, size_t end, size_t image_stride,

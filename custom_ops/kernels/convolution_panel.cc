@@ -106,7 +106,7 @@ const float* PanelConvolution::prepare_inputs(const ConvolutionRun& run, const P
     executor.parallel_for(tasks, [&](size_t task) {
         const Range part = part_of(planes, tasks, task);
         for (size_t plane = part.begin; plane < part.end; ++plane) {
-            plan.geometry.copy_plane(x + plane * in_plane, plan.copy + plane * plan.geometry.channel_pitch());
+            plan.geometry.copy_plane(x + plane * in_plane, 0.0f, plan.copy + plane * plan.geometry.channel_pitch());
         }
     });
     return plan.copy;

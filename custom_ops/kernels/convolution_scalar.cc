@@ -2,35 +2,9 @@
 
 #include <algorithm>
 
+#include "kernels/reach.h"
+
 namespace onnxdc {
-namespace {
-
-// The outputs of one axis, first <= output < last, whose input lies inside x: input = output * stride + shift.
-struct Reach {
-    Reach(int64_t in_size, int64_t out_size, int64_t stride, int64_t shift)
-        : stride(stride),
-          shift(shift),
-          first(shift >= 0 ? 0 : (-shift + stride - 1) / stride),
-          last(shift >= in_size ? 0 : std::min(out_size, (in_size - shift + stride - 1) / stride)) {}
-
-    int64_t stride, shift, first, last;
-};
-
-// Adds `weight` times the input that one nonzero sees to a plane of the output.
-void accumulate(const float* x, const Spatial& in_size, float* y, const Spatial& out_size, const Reach (&axis)[3],
-                float weight) {
-    for (int64_t z = axis[0].first; z < axis[0].last; ++z) {
-        for (int64_t r = axis[1].first; r < axis[1].last; ++r) {
-            const int64_t in_row =
-                (z * axis[0].stride + axis[0].shift) * in_size[1] + r * axis[1].stride + axis[1].shift;
-            const int64_t from = in_row * in_size[2] + axis[2].shift;
-            float* to = y + (z * out_size[1] + r) * out_size[2];
-            for (int64_t c = axis[2].first; c < axis[2].last; ++c) to[c] += weight * x[from + c * axis[2].stride];
-        }
-    }
-}
-
-}  // namespace
 
 int64_t ScalarConvolution::inputs() const {
     const int64_t taps = product(kernel_);
@@ -45,14 +19,12 @@ void ScalarConvolution::compute_plane(const ConvolutionRun& run, int64_t image, 
     float* y = run.y + (image * outputs() + static_cast<int64_t>(row)) * out_plane;
     std::fill(y, y + out_plane, run.bias ? run.bias[row] : 0.0f);
     for (uint32_t i = weight_.start[row]; i < weight_.start[row + 1]; ++i) {
-        const int64_t tap = weight_.column[i] % taps;
-        const Spatial at{tap / (kernel_[1] * kernel_[2]), tap / kernel_[2] % kernel_[1], tap % kernel_[2]};
-        const auto reach = [&](size_t d) {
-            return Reach(run.in_size[d], run.out_size[d], params_.strides[d],
-                         at[d] * params_.dilations[d] - run.pads[d]);
-        };
         const float* x = run.x + (first_channel + weight_.column[i] / taps) * product(run.in_size);
-        accumulate(x, run.in_size, y, run.out_size, {reach(0), reach(1), reach(2)}, weight_.values[weight_.code[i]]);
+        const float weight = weight_.values[weight_.code[i]];
+        ColumnReach(run, params_, kernel_, weight_.column[i])
+            .for_each_row(run, [&](int64_t to, int64_t from, int64_t count, int64_t stride) {
+                for (int64_t c = 0; c < count; ++c) y[to + c] += weight * x[from + c * stride];
+            });
     }
     finish_kernel(isa())(run.epilogue, run.epilogue.residual_at(y - run.y), y, static_cast<size_t>(out_plane));
 }

@@ -16,10 +16,25 @@ size_t part_count(const SparseWeight& weight) {
     return std::max<size_t>(1, divide_up(weight.position.size(), kNonzerosOfPart));
 }
 
-SparseRows empty_rows(const SparseWeight& weight, size_t rows, size_t columns) {
+// The step of each row, where rows lie along an axis of the weight.
+std::vector<float> row_steps(const SparseWeight& weight, int64_t axis, size_t rows) {
+    const std::vector<float>& steps = weight.steps;
+    if (steps.empty()) return {};
+    if (weight.groups == 1 || weight.group_axis != axis) {
+        const bool equal = std::equal(steps.begin() + 1, steps.end(), steps.begin());
+        return std::vector<float>(rows, equal ? steps[0] : 0.0f);
+    }
+    std::vector<float> result(rows);
+    for (size_t row = 0; row < rows; ++row) result[row] = steps[row / (rows / steps.size())];
+    return result;
+}
+
+SparseRows empty_rows(const SparseWeight& weight, int64_t axis, size_t columns) {
+    const auto rows = static_cast<size_t>(weight.shape[static_cast<size_t>(axis)]);
     SparseRows result;
     result.rows = rows;
     result.columns = columns;
+    result.step = row_steps(weight, axis, rows);
     result.start.resize(rows + 1);
     result.start[rows] = static_cast<uint32_t>(weight.position.size());
     result.code.resize(weight.position.size());
@@ -73,7 +88,7 @@ SparseRows rows_of(SparseWeight weight) {
     const auto rows = static_cast<size_t>(weight.shape[0]);
     size_t columns = 1;  // from the other axes alone, so that a weight without rows has them too
     for (size_t axis = 1; axis < weight.shape.size(); ++axis) columns *= static_cast<size_t>(weight.shape[axis]);
-    SparseRows result = empty_rows(weight, rows, columns);
+    SparseRows result = empty_rows(weight, 0, columns);
     const CodeOf code_of(weight);
     const size_t parts = part_count(weight);
     std::vector<size_t> first(parts + 1);  // the first nonzero of each part
@@ -100,7 +115,7 @@ SparseRows transposed_rows_of(const SparseWeight& weight) {
     const auto columns = static_cast<size_t>(weight.shape[0]);
     const auto rows = static_cast<size_t>(weight.shape[1]);
     const size_t nnz = weight.position.size();
-    SparseRows result = empty_rows(weight, rows, columns);
+    SparseRows result = empty_rows(weight, 1, columns);
     result.column.resize(nnz);
     const CodeOf code_of(weight);
     const auto row_length = static_cast<uint32_t>(rows);

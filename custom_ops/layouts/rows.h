@@ -18,6 +18,7 @@ struct SparseRows {
     std::vector<uint32_t> column;  // [nnz]
     std::vector<uint32_t> code;    // [nnz], indices into values, never 0
     std::vector<float> values;     // +0.0, then the codebooks of all groups, one after the other
+    std::vector<float> step;       // [rows], of a grid of integers from -127 to 127, 0 of a row on several; or empty
 };
 
 // The weight as [shape[0], all other dimensions]: rows are stored one after the other. To move the weight in saves

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <utility>
 
+#include "kernels/dynamic.h"
 #include "ops/heap.h"
 #include "ops/session.h"
 
@@ -23,7 +25,8 @@ Spatial three_axes(const std::vector<int64_t>& values, int64_t neutral) {
 
 }  // namespace
 
-ConvKernel::ConvKernel(const ort::KernelInfo& info, const Fusion& fusion, const WeightInput& weight)
+ConvKernel::ConvKernel(const ort::KernelInfo& info, const Fusion& fusion, const WeightInput& weight,
+                       Arithmetic arithmetic)
     : attributes_(info, weight.group().shape),
       adds_residual_(*fusion.added),
       epilogue_(info, fusion, kInputs + fusion.added_inputs()) {
@@ -31,7 +34,12 @@ ConvKernel::ConvKernel(const ort::KernelInfo& info, const Fusion& fusion, const 
     params.groups = attributes_.group;
     params.strides = three_axes(attributes_.strides, 1);
     params.dilations = three_axes(attributes_.dilations, 1);
-    convolution_ = SparseConvolution::create(weight.decode(attributes_.out_channels), params, session_isa());
+    SparseWeight decoded = weight.decode(attributes_.out_channels);
+    const char* problem = nullptr;
+    convolution_ = arithmetic == Arithmetic::kDynamic
+                       ? create_dynamic_convolution(std::move(decoded), params, session_isa(), &problem)
+                       : SparseConvolution::create(std::move(decoded), params, session_isa());
+    if (problem) throw ort::Error(kOrtInvalidGraph, problem);
     release_free_memory(weight.group().entries);
 }
 

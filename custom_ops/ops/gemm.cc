@@ -35,12 +35,13 @@ int64_t expected_rows(const std::vector<int64_t>& a_dims, bool transpose_a) {
 
 }  // namespace
 
-GemmKernel::GemmKernel(const ort::KernelInfo& info, const Fusion& fusion, const GroupTensors& group)
+GemmKernel::GemmKernel(const ort::KernelInfo& info, const Fusion& fusion, const GroupTensors& group,
+                       Arithmetic arithmetic)
     : transpose_a_(info.attribute("transA", int64_t{0}) != 0),
       alpha_(info.attribute("alpha", 1.0f)),
       beta_(info.attribute("beta", 1.0f)),
       matrix_(read_matrix(info, group, info.attribute("transB", int64_t{0}) != 0,
-                          expected_rows(info.input_dims(kA), transpose_a_))),
+                          expected_rows(info.input_dims(kA), transpose_a_), arithmetic)),
       epilogue_(info, fusion, kInputs) {}
 
 void GemmKernel::compute(const ort::Context& context) const {

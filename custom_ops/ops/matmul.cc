@@ -18,8 +18,9 @@ int64_t expected_rows(const std::vector<int64_t>& a_dims) {
 
 }  // namespace
 
-MatMulKernel::MatMulKernel(const ort::KernelInfo& info, const Fusion& fusion, const GroupTensors& group)
-    : matrix_(read_matrix(info, group, false, expected_rows(info.input_dims(kA)))),
+MatMulKernel::MatMulKernel(const ort::KernelInfo& info, const Fusion& fusion, const GroupTensors& group,
+                           Arithmetic arithmetic)
+    : matrix_(read_matrix(info, group, false, expected_rows(info.input_dims(kA)), arithmetic)),
       has_bias_(*fusion.added),
       epilogue_(info, fusion, kInputs + fusion.added_inputs()) {}
 

@@ -1,10 +1,12 @@
-// SparseQuantMatMul: A of any rank times a constant matrix, and a bias where the name says so.
+// SparseQuantMatMul: A of any rank times a constant matrix, and a bias where the name says so. SparseDynamicMatMul: the
+// same on integers.
 #pragma once
 
 #include <memory>
 
 #include "abi/ort.h"
 #include "kernels/matrix.h"
+#include "ops/arithmetic.h"
 #include "ops/epilogue_input.h"
 #include "ops/session.h"
 #include "ops/weight_input.h"
@@ -19,7 +21,8 @@ public:
     static constexpr bool kLastIsOptional = false;
     static constexpr int kOtherType = kFloat;
 
-    MatMulKernel(const ort::KernelInfo& info, const Fusion& fusion, const GroupTensors& group);
+    MatMulKernel(const ort::KernelInfo& info, const Fusion& fusion, const GroupTensors& group,
+                 Arithmetic arithmetic = Arithmetic::kFloat);
     void compute(const ort::Context& context) const;
 
 private:
@@ -27,6 +30,14 @@ private:
     mutable SessionThreads threads_;
     bool has_bias_;
     EpilogueInput epilogue_;
+};
+
+class DynamicMatMulKernel : public MatMulKernel {
+public:
+    static constexpr const char* kName = "SparseDynamicMatMul";
+
+    DynamicMatMulKernel(const ort::KernelInfo& info, const Fusion& fusion, const GroupTensors& group)
+        : MatMulKernel(info, fusion, group, Arithmetic::kDynamic) {}
 };
 
 }  // namespace onnxdc

@@ -43,6 +43,7 @@ class Operator:
         attributes: The attributes of the standard operator, with their types.
         added: ``"Add"`` for a residual that is added, ``"Bias"`` for a bias, else ``""``.
         activation: One of ``ACTIVATIONS``.
+        dynamic: Whether it computes with integers, to which its inputs are rounded by their range in each run.
     """
 
     standard: str
@@ -51,11 +52,17 @@ class Operator:
     attributes: Mapping[str, int] = field(default_factory=dict)
     added: str = ""
     activation: str = ""
+    dynamic: bool = False
 
     @property
     def name(self) -> str:
         """Its type in the domain."""
-        return f"SparseQuant{self.standard}{self.added}{self.activation}"
+        return f"Sparse{'Dynamic' if self.dynamic else 'Quant'}{self.standard}{self.added}{self.activation}"
+
+    @property
+    def product(self) -> Operator:
+        """The same with nothing fused."""
+        return replace(self, added="", activation="")
 
     @property
     def first(self) -> int:
@@ -104,9 +111,13 @@ def has_group(op_type: str) -> bool:
 SPARSE: Final = {operator.standard: operator for operator, _, _ in _PRODUCTS}
 """Standard operator -> the operator of the domain that takes its place."""
 
+DYNAMIC: Final = {name: replace(operator, dynamic=True) for name, operator in SPARSE.items() if operator.before}
+"""The same for operators on integers; rows of a table are read as they are."""
+
 OPERATORS: Final = {
     operator.name: operator
     for product, additions, activations in _PRODUCTS
-    for operator in (replace(product, added=added, activation=name) for added in additions for name in activations)
+    for own in (product, DYNAMIC.get(product.standard, product))
+    for operator in (replace(own, added=added, activation=name) for added in additions for name in activations)
 }
 """Name of an operator of the domain -> the operator; those that decode or yield symbols are none of them."""

@@ -60,10 +60,12 @@ class Pair:
     def dense_model(self) -> onnx.ModelProto:
         return self._model(self.op, {WEIGHT: self.weight}, self.attributes)
 
-    def sparse_model(self, compressed: CompressedWeight | None = None, **attributes: object) -> onnx.ModelProto:
-        """The twin; of another weight group or with more attributes if asked for."""
+    def sparse_model(
+        self, compressed: CompressedWeight | None = None, prefix: str = "SparseQuant", **attributes: object
+    ) -> onnx.ModelProto:
+        """The twin; of another weight group, of another kind or with more attributes if asked for."""
         return self._model(
-            f"SparseQuant{self.op}",
+            f"{prefix}{self.op}",
             *group_of(compressed or self.compressed, {**self.attributes, **attributes}),
         )
 

@@ -98,11 +98,11 @@ class Body:
             return self.op("Unsqueeze", data, self.int64([axis]))
         return self.op("Unsqueeze", data, axes=[axis])
 
-    def reduce_sum(self, data: str, axis: int) -> str:
-        """Append the sum over an axis, which goes; return its name."""
+    def reduce_sum(self, data: str, axis: int, keepdims: int = 0) -> str:
+        """Append the sum over an axis, which goes, or stays with a size of 1; return its name."""
         if self.opset >= 13:
-            return self.op("ReduceSum", data, self.int64([axis]), keepdims=0)
-        return self.op("ReduceSum", data, axes=[axis], keepdims=0)
+            return self.op("ReduceSum", data, self.int64([axis]), keepdims=keepdims)
+        return self.op("ReduceSum", data, axes=[axis], keepdims=keepdims)
 
     def split(self, data: str, sizes: Sequence[int]) -> list[str]:
         """Cut a tensor along its first axis; return the names of the parts."""

@@ -71,6 +71,28 @@ def decode_any_function(opset: int, *, grouped: bool) -> onnx.FunctionProto:
     return body.function(_looked_up(body, values, codes, grouped=grouped))
 
 
+def least_step(body: Body, *, valued: bool, grouped: bool) -> str:
+    """Append the step of each group's grid, for all shapes of the weight to be broadcast, 0 where it does not count.
+
+    It counts if all integers of the codebook are from -127 to 127.
+
+    Args:
+        body: The body of an operator whose inputs are those of a group.
+        valued: Whether some weight has none.
+        grouped: Whether some weight has several groups, so that group_axis counts.
+    """
+    op = body.op
+    integers = op("Abs", op("Cast", _CODEBOOK, to=TensorProto.FLOAT))
+    small = op("Less", op("ReduceMax", integers, keepdims=0), body.constant(127.5, TensorProto.FLOAT))
+    step = op("Mul", op("Cast", _STEP, to=TensorProto.FLOAT), op("Cast", small, to=TensorProto.FLOAT))
+    if valued:  # whose steps are empty, and whose groups are those of the codebook
+        rows = op("Slice", op("Shape", _CODEBOOK), body.int64([0]), body.int64([1]))
+        none = body.filled(op("Mul", rows, _is_empty(body, _STEP)), TensorProto.FLOAT)
+        step = op("Concat", op("Reshape", step, body.int64([-1])), none, axis=0)
+    step = op("Reshape", step, body.int64([-1, 1]))
+    return op("Gather", op("Reshape", step, body.int64([-1])), _rows(body, step)) if grouped else step
+
+
 def _is_empty(body: Body, tensor: str) -> str:
     """Append whether a tensor has no element, 1 or 0, int64 [1]."""
     size = body.op("Reshape", body.op("Size", tensor), body.int64([1]))
@@ -110,7 +132,8 @@ def _scattered(body: Body, gaps: str) -> str:
     return op("ScatterElements", zeros, positions, _taken(body, _CODES))
 
 
-def _reshaped(body: Body, data: str, shape: str) -> str:
+def reshaped(body: Body, data: str, shape: str) -> str:
+    """Append the elements in another shape, which may have zeros."""
     # Before version 14 Reshape takes a 0 for the size of its input on the same axis: only the first can be 0.
     exact = {"allowzero": 1} if body.opset >= 14 else {}
     return body.op("Reshape", data, shape, **exact)
@@ -147,8 +170,8 @@ def _looked_up(body: Body, values: str, codes: str, *, grouped: bool) -> str:
     op = body.op
     index = op("Cast", codes, to=TensorProto.INT32)
     if not grouped:
-        return _reshaped(body, op("Gather", values, index, axis=1), _shape(body))
-    index = op("Add", _reshaped(body, index, _shape(body)), _rows(body, values))
+        return reshaped(body, op("Gather", values, index, axis=1), _shape(body))
+    index = op("Add", reshaped(body, index, _shape(body)), _rows(body, values))
     return op("Gather", op("Reshape", values, body.int64([-1])), index)
 
 
@@ -169,4 +192,4 @@ def _rows(body: Body, values: str) -> str:
     starts = op("Mul", op("Div", op("Range", int32(0), length, int32(1)), part), width)
     # The last of the dimensions was added so that a scalar has one, too.
     shape = op("Slice", op("Reshape", along, int64([-1])), int64([0]), int64([-1]))
-    return _reshaped(body, starts, shape)
+    return reshaped(body, starts, shape)

@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable, Sequence
 import onnx
 from onnx import TensorProto
 
-from onnxdc.domain.operators import DECODERS, GROUP_INPUTS, INT, OPERATORS
+from onnxdc.domain.operators import DECODERS, GRID, GROUP_INPUTS, INT, OPERATORS, VALUES
 from onnxdc.domain.portable.body import Body, Reference
-from onnxdc.domain.portable.decode import ANY, FORMALS, READ, decode_any_function, decode_function
+from onnxdc.domain.portable.decode import ANY, FORMALS, READ, decode_any_function, decode_function, least_step
+from onnxdc.domain.portable.dynamic import dynamic_product, rounding_functions
 from onnxdc.domain.portable.epilogue import epilogue
 from onnxdc.domain.portable.symbols import SymbolsLayout, symbols_functions
 
@@ -54,13 +55,24 @@ def portable_functions(
         functions.append(decode_function(name, opset, grouped=grouped, typed=typed, nibbles=nibbles))
     if sparse and inner == ANY:
         functions.append(decode_any_function(opset, grouped=grouped))
-    return [*functions, *(_sparse(name, inner, opset, attributes, grouped=grouped, typed=typed) for name in sparse)]
+    kinds = {kind for kind in (VALUES, GRID) if any(name.endswith(kind) for name in decoders)}
+    dynamic = {OPERATORS[name].standard for name in sparse if OPERATORS[name].dynamic}
+    functions += rounding_functions(dynamic, opset, stepped=GRID in kinds)
+    bodies = (_sparse(name, inner, opset, attributes, kinds, grouped=grouped, typed=typed) for name in sparse)
+    return [*functions, *bodies]
 
 
 def _sparse(
-    name: str, decoder: str, opset: int, attributes: Collection[str] | None, *, grouped: bool, typed: bool
+    name: str,
+    decoder: str,
+    opset: int,
+    attributes: Collection[str] | None,
+    kinds: Collection[str],
+    *,
+    grouped: bool,
+    typed: bool,
 ) -> onnx.FunctionProto:
-    """Write the operator ``name``: the dense weight, the standard operator with its attributes, and what is fused."""
+    """Write the operator ``name``: the dense weight, its product with its attributes, and what is fused."""
     operator = OPERATORS[name]
     body = Body(name, [*operator.before, *FORMALS, *operator.after, *operator.fused_inputs], opset)
     group = {"group_axis": Reference("group_axis", INT)} if grouped else {}
@@ -72,5 +84,9 @@ def _sparse(
         for key, kind in operator.attributes.items()
         if attributes is None or key in attributes
     }
-    product = body.op(operator.standard, *operator.before, weight, *operator.after, **references)
+    if operator.dynamic:
+        step = least_step(body, valued=VALUES in kinds, grouped=grouped) if GRID in kinds else ""
+        product = dynamic_product(body, operator, weight, step, references)
+    else:
+        product = body.op(operator.standard, *operator.before, weight, *operator.after, **references)
     return body.function(epilogue(body, operator, product))

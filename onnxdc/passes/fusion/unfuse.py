@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from functools import cache
 
@@ -10,7 +11,7 @@ import onnx
 import onnx_ir as ir
 
 from onnxdc.domain import group
-from onnxdc.domain.operators import DOMAIN, OPERATORS, SLOPE, SPARSE
+from onnxdc.domain.operators import DOMAIN, OPERATORS, SLOPE
 from onnxdc.domain.origin import KEY, Fused
 from onnxdc.domain.portable import portable_functions
 from onnxdc.errors import ModelError
@@ -92,8 +93,8 @@ def _check_new(content: onnx.GraphProto, values: Mapping[str | None, ir.Value], 
 
 @cache
 def _body(op_type: str, opset: int) -> onnx.FunctionProto:
-    """Return the portable body of an operator."""
-    return portable_functions([op_type], opset)[-1]
+    """Return the portable body of an operator, or of the one that does the same after a product of floats."""
+    return portable_functions([replace(OPERATORS[op_type], dynamic=False).name], opset)[-1]
 
 
 def _expand(node: ir.Node, names: Names, opset: int) -> None:
@@ -154,7 +155,7 @@ def _separate(nodes: Sequence[ir.Node], record: ir.Graph, values: dict[str | Non
         values[output.name], values[last.name] = output, last
         group.set_inputs(node, node.inputs[: operator.inputs])
         node.attributes.pop(SLOPE, None)
-        node.op_type = SPARSE[operator.standard].name
+        node.op_type = operator.product.name
 
 
 def _products(

@@ -1,0 +1,42 @@
+#include "kernels/dynamic.h"
+
+#include "kernels/dynamic_convolution.h"
+#include "kernels/dynamic_matrix.h"
+#include "kernels/dynamic_scalar.h"
+
+namespace onnxdc {
+namespace {
+
+// As for floats (kernels/convolution.cc).
+constexpr int64_t kMaxTaps = 4096;
+constexpr int64_t kMaxGroups = 65536;
+
+}  // namespace
+
+std::unique_ptr<SparseMatrix> create_dynamic_matrix(SparseWeight weight, bool transposed, Isa isa,
+                                                    const char** problem) {
+    const bool empty = weight.numel() == 0;
+    IntegerRows rows;
+    *problem = round_rows(transposed ? rows_of(std::move(weight)) : transposed_rows_of(weight), &rows);
+    if (*problem) return nullptr;
+    const ByteKernels* bytes = byte_kernels(isa);
+    if (!bytes || empty) return std::make_unique<ScalarDynamicMatrix>(std::move(rows));
+    return std::make_unique<DynamicMatrix>(std::move(rows), *bytes, *panel_kernels(isa), isa);
+}
+
+std::unique_ptr<SparseConvolution> create_dynamic_convolution(SparseWeight weight, const ConvolutionParams& params,
+                                                              Isa isa, const char** problem) {
+    const bool empty = weight.numel() == 0;
+    Spatial kernel{1, 1, 1};
+    const size_t spatial_rank = weight.shape.size() - 2;
+    for (size_t d = 0; d < spatial_rank; ++d) kernel[3 - spatial_rank + d] = weight.shape[2 + d];
+    IntegerRows rows;
+    *problem = round_rows(rows_of(std::move(weight)), &rows);
+    if (*problem) return nullptr;
+    const ByteKernels* bytes = byte_kernels(isa);
+    if (!bytes || empty || product(kernel) > kMaxTaps || params.groups > kMaxGroups)
+        return std::make_unique<ScalarDynamicConvolution>(std::move(rows), kernel, params);
+    return std::make_unique<DynamicConvolution>(std::move(rows), kernel, params, *bytes, *panel_kernels(isa), isa);
+}
+
+}  // namespace onnxdc

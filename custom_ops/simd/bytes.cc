@@ -1,0 +1,19 @@
+#include "simd/bytes.h"
+
+#include "simd/family.h"
+
+namespace onnxdc {
+namespace {
+
+constexpr Variant<const ByteKernels*> kFamily[] = {
+#if defined(__x86_64__)
+    {features_of(Isa::kAvx2), &kByteKernelsAvx2},
+#endif
+    {0, nullptr},
+};
+
+}  // namespace
+
+const ByteKernels* byte_kernels(Isa isa) { return best_of(kFamily, features_of(isa)); }
+
+}  // namespace onnxdc

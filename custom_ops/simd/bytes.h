@@ -1,0 +1,65 @@
+// Sparse rows of integers times a panel of bytes, and what bytes are made of and become: one set for each instruction
+// set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "isa/isa.h"
+#include "layouts/quads.h"
+
+namespace onnxdc {
+
+// What the lanes of a panel stand for: bytes less `zero`, times `scale`.
+struct ByteLanes {
+    const int32_t* zero;
+    const float* scale;
+};
+
+// What the sums of rows become: sum of the row's integers, scale, bias. `bias` may be null for zeros.
+struct ByteRows {
+    const int32_t* sum;
+    const float* scale;
+    const float* bias;
+    float alpha;  // times the scales
+};
+
+// The extremes of some floats with 0 among them, and whether all are finite; if not, the extremes mean nothing.
+struct Extremes {
+    float low, high;
+    bool finite;
+};
+
+// A panel is a matrix [columns of a tile][lanes] of bytes, the sums are one [rows][lanes] of int32 in an order of their
+// own. Both are aligned to 64 bytes.
+struct BytePanelKernels {
+    size_t lanes;
+
+    // sums[row] += the block's rows times the panel.
+    void (*multiply)(const QuadBlock& block, const uint8_t* panel, int32_t* sums);
+
+    // y[row][lane] = (sums[row][lane] - zero[lane] * sum[row]) * scale[lane] * alpha * scale[row] + bias[row], lanes in
+    // their natural order. y is aligned to 64 bytes.
+    void (*finish)(const int32_t* sums, size_t rows, const ByteLanes& lanes, const ByteRows& of_rows, float* y);
+};
+
+struct ByteKernels {
+    BytePanelKernels wide, narrow;
+
+    Extremes (*extremes)(const float* x, size_t count);
+    // bytes[i] = round(x[i] * inverse) + zero, from 0 to 255.
+    void (*round)(const float* x, size_t count, float inverse, int32_t zero, uint8_t* bytes);
+    // to[column * to_pitch + row] = from[row * from_pitch + column]
+    void (*transpose)(const uint8_t* from, size_t from_pitch, size_t rows, size_t columns, uint8_t* to,
+                      size_t to_pitch);
+    // Copies `length` bytes, and at most 31 more.
+    void (*copy)(const uint8_t* from, size_t length, uint8_t* to);
+};
+
+// Null where there are none.
+const ByteKernels* byte_kernels(Isa isa);
+
+// What the files of each instruction set define.
+extern const ByteKernels kByteKernelsAvx2;
+
+}  // namespace onnxdc
