@@ -72,7 +72,7 @@ CASES: Final = {
     "LeNet-300-100": Case(_DIGITS, 60, {"17500": 1.80}, rises=False),
     "LeNet-5": Case((*_DIGITS, "--shift=1"), 36, {"17700": 0.75}, rises=False),
     "resnet20": Case((*_IMAGES, "--lr=5e-4"), 15, {"11x": 0.6, "15x": 1.8}, rises=True),
-    "resnet56": Case((*_IMAGES, "--lr=2e-4"), 5, {"13x": 0.2, "16x": 0.6}, rises=True),
+    "resnet56": Case((*_IMAGES, "--lr=7e-4"), 5, {"13x": 0.2, "16x": 0.6}, rises=True),
 }
 
 

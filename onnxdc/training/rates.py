@@ -8,13 +8,15 @@ from typing import Any, Final, Protocol
 
 _FIRST: Final = 0.3  # over the number of elements: what a bit costs where a network has lost little
 _LEAST, _MOST = 1e-4, 30.0  # over the number of elements, for a rate that is steered
-_SOFT: Final = 0.25  # of the way to the target, in which the rate comes to act, so that training begins without a jump
+_SOFT: Final = 0.1  # of the way to the target, in which the rate comes to act, so that training begins without a jump
+_POWER: Final = 3  # most of the way is gone early, as when weights are pruned by degrees: late, no rate makes zeros
 # By which a difference of sizes, in logarithms, moves the logarithm of the rate: for good at each look, and for as long
 # as it is there. Weights answer within some tens of steps: without the second the size would swing around its goal.
 _GAIN, _DAMPING = 0.05, 2.0
-# The size to steer to, over that asked for, when the rate has risen and when integers are fixed: while the learning
-# rate falls bytes do, too, and what was forced to zero before that seldom comes back.
-_ROOM, _AIM = 1.06, 1.0
+_HASTE: Final = 6.0  # by which more it moves in the end than before, as weights move less at a low learning rate
+# The size to steer to, over that asked for, when the rate has risen and when integers are fixed. What is too large then
+# is rounded to fewer bits at once, for which nothing makes up; zeros, on the other hand, seldom come back.
+_ROOM, _AIM = 1.04, 1.0
 # For a search by rounds, choices: the first price, over the number of elements, which costs most networks nothing, and
 # the factors from one round to the next.
 _FIRST_OF_ROUNDS, _RISE, _FALL = 0.1, 2.0, 0.25
@@ -113,7 +115,8 @@ class RisingRate:
 class SteeredRate:
     """A price that makes the file come to a size: its logarithm moves by how far off the size is.
 
-    The size that is wanted falls geometrically from the first one to a little above the target, and then along a line.
+    The logarithm of the size that is wanted falls along a cubic polynomial from the first one to a little above the
+    target, as density does in ``DensitySchedule``, and then the size along a line.
     """
 
     target: int | None
@@ -134,8 +137,9 @@ class SteeredRate:
         if self._first is None:
             self._first = entropy + extra
         aim = (_ROOM + (_AIM - _ROOM) * late) * self.target
-        wanted = max(self._first * (aim / self._first) ** progress - extra, _LEFT * aim)
-        above = math.log(max(entropy, 1.0) / wanted)
+        way = 1 - (1 - progress) ** _POWER
+        wanted = max(self._first * (aim / self._first) ** way - extra, _LEFT * aim)
+        above = math.log(max(entropy, 1.0) / wanted) * (1 + _HASTE * late)
         self._level = min(max(self._level * math.exp(_GAIN * above), _LEAST), _MOST)
         self._now = min(self._level * math.exp(_DAMPING * above), _MOST)
 

@@ -105,6 +105,8 @@ def test_the_file_is_as_large_as_it_was_told_to_be(target):
     assert size == found.report.encoded_bytes
     assert 0.98 < size / (target if isinstance(target, int) else 12_000) <= 1
     assert found.report.after.accuracy > 0.8
+    before_integers_are_fixed = found.report.epochs[6].nbytes
+    assert before_integers_are_fixed < 1.02 * size
 
 
 def test_a_size_may_be_a_part_of_the_file(tmp_path):
