@@ -101,6 +101,10 @@ class Network:
         kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
         return kind(parameters, lr=options.lr)
 
+    def original(self, attribute: str) -> nn.Parameter:
+        """Return what the optimizer moves of an attribute of the module."""
+        return _parameter(self.module, attribute)[0]
+
     def nonzeros(self, name: str) -> int:
         """Count the elements of a weight that are not zero, or not pruned."""
         if name in self.grids:
