@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
+from onnxdc.numeric.grids import grid_of_values
 from tests.helpers.small_models import EXAMPLES, constants
 from tests.helpers.text_models import build, normal
 
@@ -132,3 +133,9 @@ def test_jax_trains_through_a_hook(tmp_path: Path) -> None:
             assert np.unique(tuned[shared == value]).size == 1
     assert example.right(tmp_path / "pruned_and_trained.onnx") > example.right(tmp_path / "pruned.onnx") + 0.1
     assert example.right(tmp_path / "small.onnx") == example.right(tmp_path / "shared_and_trained.onnx")
+    for array in constants(ir.load(tmp_path / "on_grids.onnx")).values():
+        if array.ndim > 1:
+            step, integers = grid_of_values(np.unique(array))
+            assert 1 < integers.size < 100
+            assert step > 0
+    assert example.right(tmp_path / "small_by_grids.onnx") == example.right(tmp_path / "on_grids.onnx") > 0.9

@@ -5,6 +5,7 @@
 
 from onnxdc.hooks.exporting import TRAINING_GRAPH_FILE, export
 from onnxdc.hooks.files import MANIFEST_FILE
+from onnxdc.hooks.grid import HookedGrid
 from onnxdc.hooks.hook import TrainingHook
 from onnxdc.hooks.importing import TRAINED_FILE, Imported, import_, put_back
 from onnxdc.hooks.reading import check_model, read_hook
@@ -19,6 +20,7 @@ __all__ = [
     "TRAINING_GRAPH_FILE",
     "ConstantStage",
     "HookSummary",
+    "HookedGrid",
     "HookedWeight",
     "Imported",
     "TrainingHook",

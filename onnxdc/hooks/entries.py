@@ -10,6 +10,7 @@ import numpy as np
 
 from onnxdc.errors import HookError
 from onnxdc.graph.slots import Statistic
+from onnxdc.hooks.grid import HookedGrid, step_fault
 from onnxdc.hooks.tensors import TENSORS_FILE
 from onnxdc.hooks.weight import RULES, ConstantStage, HookedWeight
 from onnxdc.recipe.checks import told
@@ -58,8 +59,9 @@ def read_entry(entry: Any, tensors: Mapping[str, np.ndarray], path: Path, number
         raise HookError(f"{where}: its codes and its codebook do not give its values")
     if stage == "pruned" and not np.array_equal(_tensor(entry, "mask", tensors, where), values != 0):
         raise HookError(f"{where}: its mask does not fit its values")
+    grid = _grid(entry, tensors, values, where) if stage == "grid" else None
     operator, layout = text_field(entry, "operator", where), _layout(entry.get("layout"), values.ndim, where)
-    return HookedWeight(name, values, cast(ConstantStage, stage), codes, codebook, operator, layout, statistic)
+    return HookedWeight(name, values, cast(ConstantStage, stage), codes, codebook, operator, layout, statistic, grid)
 
 
 def text_field(entry: Mapping[str, Any], key: str, where: str) -> str:
@@ -94,6 +96,8 @@ def _arrays(weight: HookedWeight) -> dict[str, np.ndarray]:
         arrays["mask"] = weight.mask
     if weight.codes is not None and weight.codebook is not None:
         arrays |= {"codes": weight.codes, "codebook": weight.codebook}
+    if weight.grid is not None:
+        arrays |= {"codes": weight.grid.codes, "step": weight.grid.step, "lengths": weight.grid.lengths()}
     return arrays
 
 
@@ -132,6 +136,18 @@ def _layout(layout: Any, rank: int, where: str) -> dict[str, tuple[int, ...]]:
             got = f"{told(axes)} for {shown(framework)}"
             raise HookError(f"{where}: layout: expected each axis of {rank} once, got {got}")
     return {framework: tuple(axes) for framework, axes in layout.items()}
+
+
+def _grid(entry: Mapping[str, Any], tensors: Mapping[str, np.ndarray], values: np.ndarray, where: str) -> HookedGrid:
+    """Return the grid of a weight."""
+    codes, step = (_tensor(entry, part, tensors, where) for part in ("codes", "step"))
+    if codes.dtype != np.int16 or codes.shape != values.shape:
+        expected, got = f"int16{list(values.shape)}", f"{codes.dtype}{list(codes.shape)}"
+        raise HookError(f"{where}: codes: expected {expected}, got {got}")
+    wrong = step_fault(step, values.shape)
+    if wrong is not None:
+        raise HookError(f"{where}: step: {wrong}")
+    return HookedGrid(codes, step)
 
 
 def _fits(values: np.ndarray, codes: np.ndarray, codebook: np.ndarray) -> bool:

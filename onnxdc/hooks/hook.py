@@ -10,6 +10,7 @@ import numpy as np
 
 from onnxdc.errors import HookError
 from onnxdc.hooks import files
+from onnxdc.hooks.grid import HookedGrid
 from onnxdc.hooks.weight import HookedWeight
 
 
@@ -73,6 +74,10 @@ class TrainingHook:
         for name, codebook in codebooks.items():
             check_codebook(self._weight(name), codebook)
         return {name: self.weights[name].expand(codebook) for name, codebook in codebooks.items()}
+
+    def grids(self) -> dict[str, HookedGrid]:
+        """Return where the weights on grids begin: their integers, their steps, and what their bits cost."""
+        return {name: weight.grid for name, weight in self.weights.items() if weight.grid is not None}
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write ``hook.json`` and ``hook.safetensors``; see ``docs/hook.md``.

@@ -14,11 +14,12 @@ from onnxdc import model_io
 from onnxdc.errors import HookError, OptionError, OptionName, WeightError
 from onnxdc.graph.constants import read_constant, replace_constant
 from onnxdc.graph.weights import named_constants
+from onnxdc.hooks.grid import MOST_VALUES, HookedGrid, step_fault
 from onnxdc.hooks.hook import TrainingHook, check_codebook
 from onnxdc.hooks.reading import check_model
 from onnxdc.hooks.summary import HookSummary, summary
 from onnxdc.hooks.tensors import read_tensors
-from onnxdc.hooks.training_graph import build_rules
+from onnxdc.hooks.training_graph import build_rules, steps_of
 from onnxdc.hooks.weight import ConstantStage, HookedWeight
 from onnxdc.model_io import Source
 from onnxdc.numeric.arrays import FLOAT_TYPES, require_finite
@@ -30,10 +31,13 @@ VALUES: Final = ".values"
 MASK: Final = ".mask"
 CODES: Final = ".codes"
 CODEBOOK: Final = ".codebook"
+STEP: Final = ".step"
+LENGTHS: Final = ".lengths"
 _PARTS: Final[dict[ConstantStage, tuple[str, ...]]] = {
     "dense": (),
     "pruned": (MASK,),
     "shared": (CODES, CODEBOOK),
+    "grid": (CODES, STEP, LENGTHS),
     "statistic": (),
 }
 
@@ -57,11 +61,12 @@ def import_(
         model: The model that the hook was exported from; it is left as it is.
         hook: The hook, or its folder.
         trained: An array for each weight of the hook, in its shape and in ONNX's layout, or for a shared weight its
-            codebook ``[1 + n]`` under ``<name>.codebook``; values may be called ``<name>.values``. Or a safetensors
-            file of those; or ``training.onnx`` after training. Without it the file ``trained.safetensors`` in the
-            hook's folder. Running statistics that are missing stay as they are in the model.
-        project: Whether to restore broken rules: zeros where pruned elements are, the mean of each cluster, no variance
-            below 0.
+            codebook ``[1 + n]`` under ``<name>.codebook``, or for one on a grid its integers and step under
+            ``<name>.codes`` and ``<name>.step``; values may be called ``<name>.values``. Or a safetensors file of
+            those; or ``training.onnx`` after training. Without it the file ``trained.safetensors`` in the hook's
+            folder. Running statistics that are missing stay as they are in the model.
+        project: Whether to restore broken rules: zeros where pruned elements are, the mean of each cluster, multiples
+            of the hook's step, no variance below 0.
 
     Raises:
         HookError: The hook is of another model or cannot be read, a weight is missing or unknown, has another shape or
@@ -116,18 +121,36 @@ def _of_graph(path: str | os.PathLike[str], model: ir.Model, hook: TrainingHook)
     built = model.clone()
     parameters = build_rules(built, hook)
     constants = {constant.name: constant.value for constant in named_constants(model_io.load(path, upgrade=False))}
-    own = {*parameters.values(), *(constant.name for constant in named_constants(model))}
+    steps = steps_of(built, hook)
+    own = {*parameters.values(), *steps.values(), *(constant.name for constant in named_constants(model))}
     for name, value in ((constant.name, constant.value) for constant in named_constants(built)):
-        if name in constants and name not in own and not _same(constants[name], value):
+        if name in constants and name not in own and not name.endswith(LENGTHS) and not _same(constants[name], value):
             raise HookError(f"{os.fspath(path)}: {name}: expected the values that the hook has, got others")
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, parameter in parameters.items():
-        if parameter in constants:
+        weight = hook.weights[name]
+        if weight.grid is not None:
+            arrays |= _of_rounding(weight, [constants.get(part) for part in (parameter, steps[name])], path)
+        elif parameter in constants:
             array = read_constant(constants[parameter], parameter)
             shared = hook.weights[name].codes is not None
             zero = np.zeros(1, array.dtype)
             arrays[name + CODEBOOK if shared else name] = np.concatenate([zero, array.reshape(-1)]) if shared else array
     return arrays
+
+
+def _of_rounding(
+    weight: HookedWeight, parts: list[ir.Value | None], path: str | os.PathLike[str]
+) -> dict[str, np.ndarray]:
+    """Return the integers and the step of a weight on a grid, by its latent values and the logarithms of its steps."""
+    latent, log_step = (None if part is None else read_constant(part) for part in parts)
+    if weight.grid is None or latent is None or log_step is None:
+        raise HookError(f"{os.fspath(path)}: {weight.name}: expected its latent values and its step, got neither")
+    step = np.exp(log_step)
+    fault = step_fault(step, weight.shape) or ("NaN or infinite values" if not np.isfinite(latent).all() else None)
+    if fault is not None:
+        raise HookError(f"{os.fspath(path)}: {weight.name}: {fault}")
+    return {weight.name + CODES: weight.grid.nearest(latent, step), weight.name + STEP: step}
 
 
 def _same(a: ir.Value, b: ir.Value) -> bool:
@@ -150,6 +173,10 @@ def _checked(hook: TrainingHook, arrays: Mapping[str, np.ndarray], project: bool
 
 def _array(weight: HookedWeight, arrays: Mapping[str, np.ndarray], parts: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return the values of a weight, given as such or by a codebook; refuse another mask than the hook's, or codes."""
+    if weight.grid is not None and weight.name + CODES in parts:
+        if weight.name in arrays or weight.name + VALUES in parts:
+            raise HookError(f"{weight.name}: expected its values, or its codes and its step, got both")
+        return _of_codes(weight, weight.grid, parts)
     part, rule = (MASK, weight.mask) if weight.codes is None else (CODES, weight.codes)
     if not np.array_equal(parts.get(weight.name + part, rule), rule):
         raise HookError(f"{weight.name}{part}: expected the values that the hook has, got others")
@@ -172,6 +199,21 @@ def _array(weight: HookedWeight, arrays: Mapping[str, np.ndarray], parts: Mappin
     if array is None:
         raise HookError(f"{weight.name}: missing, got {first_names(list(arrays)) or 'nothing'}")
     return array
+
+
+def _of_codes(weight: HookedWeight, grid: HookedGrid, parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the values that integers and a step stand for."""
+    codes, step = parts[weight.name + CODES], parts.get(weight.name + STEP, grid.step)
+    if codes.dtype.kind not in "iu" or codes.shape != weight.shape:
+        got = f"{codes.dtype}{list(codes.shape)}"
+        raise HookError(f"{weight.name}{CODES}: expected integers {list(weight.shape)}, got {got}")
+    fault = step_fault(step, weight.shape)
+    if fault is not None:
+        raise HookError(f"{weight.name}{STEP}: {fault}")
+    different = np.unique(codes[codes != 0]).size
+    if different > MOST_VALUES:
+        raise HookError(f"{weight.name}{CODES}: expected at most {MOST_VALUES} integers besides zero, got {different}")
+    return grid.values(weight.dtype, codes, step)
 
 
 def _checked_one(weight: HookedWeight, array: np.ndarray, project: bool) -> np.ndarray:

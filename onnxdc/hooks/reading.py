@@ -16,11 +16,13 @@ from onnxdc.graph.constants import constant_tensor, read_constant
 from onnxdc.graph.slots import WEIGHT_TYPES, Statistic, is_affine_slot, statistic_kind
 from onnxdc.graph.walk import graphs
 from onnxdc.graph.weights import NamedConstant, Weight, find_weights, named_constants
+from onnxdc.hooks.grid import HookedGrid
 from onnxdc.hooks.hook import TrainingHook
 from onnxdc.hooks.layout import framework_layouts
 from onnxdc.hooks.weight import LEAST_PRUNED, ConstantStage, HookedWeight, WeightStage
 from onnxdc.numeric.arrays import require_finite
 from onnxdc.numeric.clusters import find_clusters
+from onnxdc.recipe.keys import MIN_ELEMENTS
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def read_hook(model: ir.Model, stage: WeightStage | None = None) -> TrainingHook
 
     Args:
         model: The model; it is not changed.
-        stage: The stage of all weights; read from the values of each without one. A weight is shared if its nonzeros
+        stage: The stage of all weights; read from the values of each without one, which is never ``"grid"``. Small
+            weights, which encoding leaves as they are, are dense then. A weight is shared if its nonzeros
             have few values, with several elements for each value; pruned if one in a hundred is zero; else dense.
 
     Raises:
@@ -172,12 +175,17 @@ def _hooked(trainable: Trainable, stage: WeightStage | None) -> HookedWeight:
     if weight is None:
         return _hooked_vector(name, values, trainable.constant.value)
     values = np.where(values == 0, np.zeros((), values.dtype), values)  # -0.0 is a zero like any other
+    layout = framework_layouts(weight.uses[0], values.ndim)
+    if stage == "grid":
+        is_coded = values.ndim > 1 and values.size >= MIN_ELEMENTS.default
+        kind: ConstantStage = "grid" if is_coded else "dense"
+        grid = HookedGrid.of(values) if is_coded else None
+        return HookedWeight(name, values, kind, op_type=weight.op_type, layout=layout, grid=grid)
     clusters = find_clusters(values, weight.channel_axis or 0) if stage in (None, "shared") else None
     if stage == "shared" and clusters is None:
         raise HookError(f"{name}: expected a shared weight, got too many distinct values: share it first")
     codes, codebook = clusters or (None, None)
     by_values: ConstantStage = "shared" if clusters else "pruned" if _is_pruned(values) else "dense"
-    layout = framework_layouts(weight.uses[0], values.ndim)
     return HookedWeight(name, values, stage or by_values, codes, codebook, weight.op_type, layout)
 
 

@@ -26,7 +26,7 @@ class WeightLine:
         stage: Its stage.
         shape: Its shape.
         density: The share of its elements that are kept.
-        values: The number of its shared values besides zero; None for a weight that is not shared.
+        values: The number of its shared values besides zero, or of integers; None for a weight that has none.
         moved: The largest change of an element by training; None before it.
     """
 
@@ -76,8 +76,11 @@ def _line(weight: HookedWeight, trained: Mapping[str, np.ndarray] | None) -> Wei
     moved = None
     if trained is not None:
         moved = _farthest(trained[weight.name], weight.values)
-    values = weight.clusters - 1 if weight.codes is not None else None
-    density = float(np.mean(weight.mask)) if weight.values.size else 0.0
+    values, kept = weight.clusters - 1 if weight.codes is not None else None, weight.mask
+    if weight.grid is not None:
+        kept = weight.grid.codes != 0
+        values = int(np.unique(weight.grid.codes[kept]).size)
+    density = float(np.mean(kept)) if weight.values.size else 0.0
     return WeightLine(weight.name, weight.stage, weight.shape, density, values, moved)
 
 

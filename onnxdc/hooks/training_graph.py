@@ -9,11 +9,20 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from onnxdc.errors import HookError
-from onnxdc.graph.constants import add_constant, constant_tensor, drop_if_unused, must_be_node, read_constant
+from onnxdc.graph.constants import (
+    add_constant,
+    constant_tensor,
+    drop_if_unused,
+    must_be_node,
+    read_constant,
+    replace_constant,
+)
 from onnxdc.graph.names import Names
 from onnxdc.graph.walk import graphs
 from onnxdc.graph.weights import NamedConstant, named_constants
+from onnxdc.hooks.grid import HookedGrid
 from onnxdc.hooks.hook import TrainingHook, check_codebook
+from onnxdc.hooks.rounding_graph import Rounding, add_bits, check_operator_set, drop_bits, log_step_of, trained_values
 from onnxdc.hooks.weight import HookedWeight
 
 _WEIGHT: Final = "onnxdc.weight"  # on the node that gives a weight under its rule: the weight's name
@@ -24,7 +33,8 @@ def build_rules(model: ir.Model, hook: TrainingHook) -> dict[str, str]:
 
     A pruned weight ``W`` becomes ``Mul(W, Cast(mask))``. A shared weight becomes
     ``Gather(Concat(0, codebook), Cast(codes))``, which has the weight's shape; the gradient of Gather is the paper's,
-    the sum over a cluster's members. The constant ``codebook`` is without entry 0, which must not be trained.
+    the sum over a cluster's members. The constant ``codebook`` is without entry 0, which must not be trained. Weights
+    on grids are rounded as ``rounding_graph.py`` says, and the model gets one more output: the bits of their integers.
 
     Args:
         model: The model that the hook was read from.
@@ -33,8 +43,10 @@ def build_rules(model: ir.Model, hook: TrainingHook) -> dict[str, str]:
     Returns:
         For each weight of the hook the name of the constant that has it when it is trained: its own, or its codebook's.
     """
+    if any(weight.grid is not None for weight in hook.weights.values()):
+        check_operator_set(model)
     names = Names(model)
-    trained = {}
+    trained, bits = {}, []
     for constant in list(named_constants(model)):
         weight = hook.weights.get(constant.name)
         if weight is None:
@@ -42,10 +54,16 @@ def build_rules(model: ir.Model, hook: TrainingHook) -> dict[str, str]:
         builder = _RuleBuilder(model, constant, names)
         if weight.is_free:
             trained[constant.value] = weight.name
+        elif weight.grid is not None:
+            latent, of_weight = builder.round(weight, weight.grid)
+            trained[latent] = weight.name
+            bits += [of_weight] if constant.graph is model.graph else []
         elif weight.codes is None:
             trained[builder.mask(weight)] = weight.name
         else:
             trained[builder.look_up(weight)] = weight.name
+    if bits:
+        add_bits(model, bits, names)
     named = {constant.value: constant.name for constant in named_constants(model)}
     return {weight: named[value] for value, weight in trained.items()}
 
@@ -61,17 +79,34 @@ def undo_rules(model: ir.Model, hook: TrainingHook) -> None:
         HookError: The model is not as ``build_rules`` made it.
     """
     known = {constant.name: constant.value for constant in named_constants(model)}
+    drop_bits(model)
     for function, graph in graphs(model):
         for node in list(graph):
             weight = hook.weights.get(node.metadata_props.get(_WEIGHT, ""))
             if weight is None:
                 continue
             value = known.get(weight.name)
+            if weight.grid is not None and value is not None:
+                log_step = read_constant(log_step_of(node, weight))
+                replace_constant(value, trained_values(weight, weight.grid, read_constant(value), log_step))
             if value is None:  # a codebook took its place
                 values = weight.expand(_trained_codebook(node, weight))
                 value = add_constant(weight.name, values, node, as_node=must_be_node(model, function))
             node.outputs[0].replace_all_uses_with(value)
     RemoveUnusedNodesPass()(model)
+
+
+def steps_of(model: ir.Model, hook: TrainingHook) -> dict[str, str]:
+    """Return for each weight on a grid the name of the constant with the logarithms of its steps.
+
+    Args:
+        model: The model as ``build_rules`` made it.
+        hook: The hook that it was made with.
+    """
+    named = {constant.value: constant.name for constant in named_constants(model)}
+    rules = ((node.metadata_props.get(_WEIGHT, ""), node) for _, graph in graphs(model) for node in graph)
+    on_grids = ((hook.weights[name], node) for name, node in rules if name in hook.weights)
+    return {weight.name: named[log_step_of(node, weight)] for weight, node in on_grids if weight.grid is not None}
 
 
 def _trained_codebook(look_up: ir.Node, weight: HookedWeight) -> np.ndarray:
@@ -108,6 +143,14 @@ class _RuleBuilder:
         cast = self._node("Cast", [self._constant("mask", weight.mask)], "mask.cast", to=dtype)
         self._use(self._node("Mul", [self._value, cast], "masked"), users, weight)
         return self._value
+
+    def round(self, weight: HookedWeight, grid: HookedGrid) -> tuple[ir.Value, ir.Value]:
+        """Round the weight wherever it is used; return it, which is latent now, and the bits of its integers."""
+        users = tuple(self._value.uses())
+        rounding = Rounding(self._constant, self._node, grid, ir.DataType.from_numpy(weight.dtype))
+        rounded, bits = rounding.build(self._value)
+        self._use(rounded, users, weight)
+        return self._value, bits
 
     def look_up(self, weight: HookedWeight) -> ir.Value:
         """Look the weight up in its codebook wherever it is used; return the codebook, which starts with entry 1."""

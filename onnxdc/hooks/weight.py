@@ -10,18 +10,20 @@ import numpy as np
 
 from onnxdc.errors import HookError
 from onnxdc.graph.slots import Statistic
+from onnxdc.hooks.grid import MOST_VALUES, HookedGrid, off_grid
 from onnxdc.numeric.clusters import cluster_means, cluster_ranges, cluster_sums
 
 LEAST_PRUNED: Final = 0.01
 """The share of zeros from which a weight counts as pruned: fewer come by chance, such as where float16 underflows."""
 
-WeightStage = Literal["dense", "pruned", "shared"]
+WeightStage = Literal["dense", "pruned", "shared", "grid"]
 ConstantStage = Literal[WeightStage, "statistic"]
 
 RULES: Final[dict[ConstantStage, str]] = {
     "dense": "any finite value",
     "pruned": "zero wherever the mask is 0",
     "shared": "zero where the code is 0; elements of equal code have equal values",
+    "grid": f"whole multiples of a step, at most {MOST_VALUES} different ones besides zero; both may change",
     "statistic": "not trained by gradients; any finite value, of a variance none below zero",
 }
 """What training must keep of a weight at each stage."""
@@ -36,8 +38,8 @@ class HookedWeight:
     Attributes:
         name: The name of the constant in the model.
         values: The values in the model, of float16, bfloat16, float32 or float64.
-        stage: ``"dense"`` (nothing is to be kept, as of biases), ``"pruned"`` or ``"shared"``; or ``"statistic"``, a
-            running statistic of BatchNormalization, which moves with the batches, not by gradients.
+        stage: ``"dense"`` (nothing is to be kept, as of biases), ``"pruned"``, ``"shared"`` or ``"grid"``; or
+            ``"statistic"``, a running statistic of BatchNormalization, which moves with the batches, not by gradients.
         codes: The codes of a shared weight, unsigned integers: 0 for a pruned element, else an index into the codebook;
             None at any other stage.
         codebook: The codebook of a shared weight, ``[1 + n]``: entry 0 is 0.0. What were codebooks of groups follow one
@@ -45,6 +47,7 @@ class HookedWeight:
         op_type: The operator that uses the weight.
         layout: For each framework that is known, the permutation of axes that brings the weight into its layout.
         statistic: Which statistic it is, ``"mean"`` or ``"variance"``; None at any other stage.
+        grid: The integers and the step of a weight at stage ``"grid"``, where it begins; None at any other stage.
     """
 
     name: str
@@ -55,6 +58,7 @@ class HookedWeight:
     op_type: str = ""
     layout: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     statistic: Statistic | None = None
+    grid: HookedGrid | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -73,13 +77,18 @@ class HookedWeight:
 
     @property
     def mask(self) -> np.ndarray:
-        """Which elements are kept, bool: all of a weight that is free."""
-        if self.is_free:
+        """Which elements are kept, bool: all of a weight that is free, or on a grid, where zeros may come back."""
+        if self.is_free or self.grid is not None:
             return np.ones(self.shape, bool)
         return np.asarray(self.values != 0 if self.codes is None else self.codes != 0)
 
     def project(self, values: np.ndarray) -> np.ndarray:
-        """Return the nearest values (in the sum of squares) that keep the rule: masked, each cluster at its mean."""
+        """Return the nearest values (in the sum of squares) that keep the rule: masked, each cluster at its mean.
+
+        Of a weight on a grid they are multiples of the hook's step.
+        """
+        if self.grid is not None:
+            return self.grid.values(values.dtype, self.grid.nearest(values))
         if self.statistic == "variance":
             return np.asarray(np.maximum(values, np.zeros((), values.dtype)))
         if self.is_free:
@@ -92,7 +101,7 @@ class HookedWeight:
 
     def mask_gradient(self, gradient: np.ndarray) -> np.ndarray:
         """Return the gradient with zeros where the weight is pruned; all zeros for a statistic."""
-        if self.stage == "dense":
+        if self.stage in ("dense", "grid"):
             return gradient
         if self.stage == "statistic":
             return np.zeros_like(gradient)
@@ -134,6 +143,8 @@ class HookedWeight:
             return f"{np.count_nonzero(values < 0)} of {values.size} variances are negative, down to {values.min():.3g}"
         if self.is_free:
             return None
+        if self.grid is not None:
+            return off_grid(values)
         pruned = values[~self.mask]
         revived = pruned[pruned != 0].astype(np.float64)
         if revived.size:

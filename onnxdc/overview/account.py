@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from onnxdc.graph.weights import Weight
 from onnxdc.numeric.joules import DRAM, SRAM, computing, fetching
 from onnxdc.report.overview import Energy, EnergyUse, SeenWeight
 
@@ -20,7 +19,7 @@ def energy_of(
     Args:
         weights: The weights.
         elements: The elements that the nodes of each weight put out.
-        products_of: The products that make one of them, see ``products_of_element``.
+        products_of: The products that make one of them, see ``graph/products.py``.
         inputs: What inputs the run has, in words.
     """
     products = skipped = not_counted = 0
@@ -46,23 +45,3 @@ def energy_of(
         EnergyUse("this file, weights from SRAM", fetching(small, SRAM), left),
     )
     return Energy(uses, products, not_counted, inputs)
-
-
-def products_of_element(weight: Weight) -> int:
-    """Return how many products make an element of what the nodes of a weight put out; 0 where that is not known.
-
-    Args:
-        weight: The weight in a decoded model.
-    """
-    operators = weight.op_types
-    if not weight.size or len(weight.shape) < 2:
-        return 0
-    if weight.kind == "conv":
-        return 0 if any("Transpose" in operator for operator in operators) else weight.size // weight.shape[0]
-    if weight.kind != "fc" or len(weight.shape) != 2:
-        return 0
-    axis = weight.channel_axis
-    if axis is None:
-        node = weight.readers[0].node if weight.readers else None
-        axis = 0 if node is not None and node.attributes.get_int("transB", False) else 1
-    return weight.size // weight.shape[axis]

@@ -18,10 +18,11 @@ from onnxdc.evaluate.inputs import made_up_feeds
 from onnxdc.evaluate.runner import runners
 from onnxdc.evaluate.spread import items_of
 from onnxdc.evaluate.timing import run_times
+from onnxdc.graph.products import products_of_element
 from onnxdc.graph.weights import Weight
 from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import Feed, given_feeds, input_specs
-from onnxdc.overview.account import energy_of, products_of_element
+from onnxdc.overview.account import energy_of
 from onnxdc.overview.profile import elements_of_weights, seconds_of_weights
 from onnxdc.report.overview import Energy, SeenWeight, Speed
 from onnxdc.runtime import why_not_native

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from onnxdc import model_io
 from onnxdc.errors import HookError, ModelError
 from onnxdc.graph.constants import read_constant
 from onnxdc.graph.weights import named_constants
-from onnxdc.hooks import HookedWeight, TrainingHook, check_model, read_hook
+from onnxdc.hooks import HookedGrid, HookedWeight, TrainingHook, check_model, read_hook
 from onnxdc.hooks.exporting import TRAINING_GRAPH_FILE
 from onnxdc.hooks.training_graph import undo_rules
 from onnxdc.model_io import Source
@@ -55,7 +56,7 @@ def module(
             check_model(hook, model_io.load(model, upgrade=False), model_io.name_of(model))
         loaded = model_io.load(model)
     try:
-        weights = (read_hook(loaded) if hook is None else hook).weights
+        weights = _as_trained(loaded, (read_hook(loaded) if hook is None else hook).weights)
         return OnnxModule(loaded, weights, default_grids(weights) if grid else {})
     except ModelError as error:
         raise ModelError(f"{model_io.name_of(model)}: {error}") from error
@@ -138,6 +139,17 @@ class OnnxModule(nn.Module):
         rule = parametrization(weight, grid=self._grids.get(name))
         if rule is not None:
             parametrize.register_parametrization(self, own, rule)
+
+
+def _as_trained(model: ir.Model, weights: Mapping[str, HookedWeight]) -> Mapping[str, HookedWeight]:
+    """Let weights on grids begin on the grids that they are on in the model, where training may have moved them."""
+    values = {constant.name: constant.value for constant in named_constants(model)}
+    moved = {
+        name: dataclasses.replace(weight, grid=HookedGrid.of(read_constant(values[name])))
+        for name, weight in weights.items()
+        if weight.grid is not None and name in values
+    }
+    return {**weights, **moved}
 
 
 def _identifier(name: str, owner: nn.Module) -> str:

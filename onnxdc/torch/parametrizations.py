@@ -105,6 +105,8 @@ def parametrization(
         return Grid(laid_out(steps.astype(wide)), laid_out(codes), grid.values, mask)
     if weight.is_free:
         return None
+    if weight.grid is not None:
+        return Grid(laid_out(weight.grid.step), laid_out(weight.grid.codes))
     if weight.codes is None:
         return Masked(laid_out(weight.mask))
     return FromCodebook(laid_out(weight.codes.astype(np.int32)), weight.clusters - 1)

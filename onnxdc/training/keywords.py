@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from onnxdc.recipe.keywords import PruneOptions
-from onnxdc.training.options import Loss, LrSchedule, Optimizer, Precision, Schedule
+from onnxdc.training.options import Loss, LrSchedule, Optimizer, Precision, RegrowBy, Schedule, SparseStart
 
 
 class FinetuneOptions(PruneOptions, total=False):
@@ -25,6 +25,8 @@ class FinetuneOptions(PruneOptions, total=False):
     settle: float | None
     mask_interval: int | None
     regrow: bool | None
+    regrow_by: RegrowBy | None
+    sparse_from_start: SparseStart | None
     grid: bool | None
     rate: float | None
     target_size: str | int | None

@@ -13,11 +13,13 @@ import torch
 
 from onnxdc.errors import OptionName, TrainingError, WeightError
 from onnxdc.training.augment import flipped, shifted
+from onnxdc.training.best import Best, epoch_of
 from onnxdc.training.data import Batch
 from onnxdc.training.dropout import Dropouts
 from onnxdc.training.environment import device_of
 from onnxdc.training.grids import Grids
 from onnxdc.training.losses import Objective
+from onnxdc.training.multiply_adds import MultiplyAdds
 from onnxdc.training.network import Network
 from onnxdc.training.options import TrainingOptions
 from onnxdc.training.outputs import logits
@@ -30,23 +32,6 @@ from onnxdc.training.search import Search
 from onnxdc.training.teacher import Teacher
 
 EpochDone: TypeAlias = Callable[[Epoch], None]
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best values so far.
-
-    Attributes:
-        epoch: The epoch after which the network had them; 0 for before training.
-        score: Their score on the validation data; None without any.
-        network: The state of the module.
-        nbytes: The bytes of the file that encoding makes of it; None without grids.
-    """
-
-    epoch: int
-    score: Score | None
-    network: dict[str, torch.Tensor]
-    nbytes: int | None = None
 
 
 @dataclass
@@ -63,6 +48,7 @@ class Loop:
         grids: The weights that are on grids of their own.
         dropouts: The dropout that grows weaker as weights are pruned.
         search: What looks for the smallest file that is good enough; None if nobody asked for it.
+        multiply_adds: Counts those of the training; None if nobody asked for it.
         done: The epochs so far.
         best: The best values so far; None while masks and integers have not settled.
     """
@@ -76,6 +62,7 @@ class Loop:
     grids: Grids
     dropouts: Dropouts
     search: Search | None = None
+    multiply_adds: MultiplyAdds | None = None
     done: list[Epoch] = field(default_factory=list)
     best: Best | None = None
 
@@ -140,8 +127,10 @@ class Loop:
             "random": torch.get_rng_state(),
             "device": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "grids": self.grids.state(),
+            "pruner": self.pruner.state(),
+            "multiply_adds": None if self.multiply_adds is None else self.multiply_adds.state(),
             "done": [dataclasses.asdict(epoch) for epoch in self.done],
-            "best": None if self.best is None else _as_dict(self.best),
+            "best": None if self.best is None else self.best.state(),
         }
 
     def resume(self, state: dict[str, Any]) -> None:
@@ -155,12 +144,14 @@ class Loop:
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(state["device"], self.device)
-        self.done = [_epoch(entry) for entry in state["done"]]
-        best = state["best"]
-        self.best = None if best is None else Best(**(best | {"score": _score(best["score"])}))
+        self.done = [epoch_of(entry) for entry in state["done"]]
+        self.best = None if state["best"] is None else Best.of(state["best"])
         first, _ = self._round(len(self.done) - 1)
         self.grids.schedule = self._grid_schedule(len(self.done) - 1)
         self.grids.resume(state["grids"], (len(self.done) - first) * self.epoch_steps)
+        self.pruner.resume(state["pruner"])
+        if self.multiply_adds is not None:
+            self.multiply_adds.resume(state["multiply_adds"])
         self.dropouts.adjust(self.network)
 
     def _epoch(self, number: int) -> Score:
@@ -180,6 +171,7 @@ class Loop:
             if self.pruner.before_step(step):
                 self.dropouts.adjust(self.network)
             self.grids.before_step(step)
+            moves = self.pruner.moves(step)
         except WeightError as error:
             raise self._diverged(epoch, index, "a weight") from error
         for group in self.optimizer.param_groups:
@@ -196,7 +188,12 @@ class Loop:
         torch.autograd.backward(loss + self.grids.price(step))
         if self.options.clip is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters(), self.options.clip)
-        self.optimizer.step()
+        self._count(batch, moves=moves)
+        self.pruner.look(step)
+        if moves:
+            self._move(epoch, index, step)
+        else:
+            self.optimizer.step()
         if index == self.epoch_steps - 1 and not self.network.is_finite():
             raise self._diverged(epoch, index, "a weight")
         scorer.add(outputs.detach(), batch, loss.item())
@@ -216,6 +213,19 @@ class Loop:
     def _moved(self, images: torch.Tensor) -> torch.Tensor:
         images = flipped(images) if self.options.flip else images
         return shifted(images, self.options.shift) if self.options.shift else images
+
+    def _move(self, epoch: int, index: int, step: int) -> None:
+        """Choose masks by the gradients of a step, which the optimizer does not take."""
+        try:
+            self.pruner.move(step, self.optimizer)
+        except WeightError as error:
+            raise self._diverged(epoch, index, "a weight") from error
+        self.dropouts.adjust(self.network)
+
+    def _count(self, batch: Batch, *, moves: bool) -> None:
+        if self.multiply_adds is not None:
+            densities = {name: self.network.density([name]) for name in self.network.masked}
+            self.multiply_adds.add(len(batch), densities, dense_gradients=moves)
 
     def _round(self, epoch: int | None = None) -> tuple[int, int]:
         """Return the first epoch of the round of an epoch, the next one to be trained by default, and its end."""
@@ -267,17 +277,3 @@ class Loop:
             OptionName("lr"),
             f" than {self.options.lr:g}",
         )
-
-
-def _as_dict(best: Best) -> dict[str, Any]:
-    score = None if best.score is None else dataclasses.asdict(best.score)
-    return {"epoch": best.epoch, "score": score, "network": best.network, "nbytes": best.nbytes}
-
-
-def _score(entry: dict[str, Any] | None) -> Score | None:
-    return None if entry is None else Score(**entry)
-
-
-def _epoch(entry: dict[str, Any]) -> Epoch:
-    scores = {"training": Score(**entry["training"]), "validation": _score(entry["validation"])}
-    return Epoch(**(entry | scores))

@@ -115,6 +115,10 @@ class Network:
         kept = kept[kept != 0].astype(np.float64)
         return math.sqrt(np.mean(np.square(kept))) / _USUAL_SIZE if kept.size else 1.0
 
+    def original(self, attribute: str) -> nn.Parameter:
+        """Return what the optimizer moves of an attribute of the module."""
+        return _parameter(self.module, attribute)[0]
+
     def nonzeros(self, name: str) -> int:
         """Count the elements of a weight that are not zero, or not pruned."""
         if name in self.grids:

@@ -19,6 +19,8 @@ Loss: TypeAlias = Literal["cross_entropy", "bce", "mse", "l1"]
 Optimizer: TypeAlias = Literal["adam", "adamw", "sgd"]
 LrSchedule: TypeAlias = Literal["cosine", "constant"]
 Schedule: TypeAlias = Literal["gradual", "iterative", "one_shot"]
+RegrowBy: TypeAlias = Literal["weights", "gradients"]
+SparseStart: TypeAlias = Literal["drawn", "kept"]
 Precision: TypeAlias = Literal["float32", "bf16"]
 
 _CLASS_AXIS: Final[Check] = ((lambda value: type(value) is int and value in (1, -1)), "1 or -1")
@@ -110,13 +112,31 @@ class TrainingOptions:
             "0.25, with grids 0.12",
         ),
     )
-    mask_interval: int = field(
-        default=16, metadata=_row(integer(1), "The number of steps from one choice of the masks to the next.")
+    mask_interval: int | None = field(
+        default=None,
+        metadata=_row(
+            integer(1), "The number of steps from one choice of the masks to the next.", "16, by gradients 100"
+        ),
     )
     regrow: bool = field(
         default=False,
         metadata=_row(
             SWITCH, "Train pruned elements on under the masks, and let them come back when they outgrow kept ones."
+        ),
+    )
+    regrow_by: RegrowBy = field(
+        default="weights",
+        metadata=_row(
+            one_of(*get_args(RegrowBy)),
+            "By what pruned elements come back: their trained values, or their gradients at the moment, from zero.",
+        ),
+    )
+    sparse_from_start: SparseStart | None = field(
+        default=None,
+        metadata=_row(
+            one_of(*get_args(SparseStart)),
+            "Train at the density from the first step on, by random masks, with weights that are drawn anew or kept.",
+            "no",
         ),
     )
     grid: bool = field(
@@ -220,6 +240,18 @@ class TrainingOptions:
         return bool(getattr(self, name) != _DEFAULTS[name])
 
     @property
+    def regrows_by_gradients(self) -> bool:
+        """Whether pruned elements come back by their gradients."""
+        return self.regrow_by == "gradients" or self.sparse_from_start is not None
+
+    @property
+    def steps_between_masks(self) -> int:
+        """The number of steps from one choice of the masks to the next."""
+        if self.mask_interval is not None:
+            return self.mask_interval
+        return _INTERVAL_BY_GRADIENTS if self.regrows_by_gradients else _INTERVAL
+
+    @property
     def round_count(self) -> int:
         """The number of rounds of the iterative schedule, or of a search for the smallest file."""
         if self.rounds is not None:
@@ -257,7 +289,8 @@ class TrainingOptions:
 def _key(option: dataclasses.Field[Any], hint: Any) -> Key:
     """Return the row of a field."""
     kinds = [kind for kind in get_args(hint) if kind is not type(None)]
-    choices = get_args(hint) if get_origin(hint) is Literal else ()
+    literal = next((kind for kind in (hint, *kinds) if get_origin(kind) is Literal), None)
+    choices = get_args(literal) if literal is not None else ()
     return Key(
         option.name,
         str if choices else kinds[0] if kinds else hint,
@@ -275,6 +308,7 @@ _DEFAULTS: Final = {option.name: option.default for option in dataclasses.fields
 _SETTLE, _SETTLE_GRIDS = 0.25, 0.12
 _WARMUP_GRIDS: Final = 0.05  # rounding costs most before weights and steps have answered to it
 _ROUNDS, _ROUNDS_OF_DROP = 3, 6
+_INTERVAL, _INTERVAL_BY_GRADIENTS = 16, 100
 
 _HINTS: Final = get_type_hints(TrainingOptions)
 

@@ -106,6 +106,8 @@ class TrainingReport(Printable):
         folds: How many nodes were folded before training.
         drop: By how many points the accuracy fell on the validation data; None if no drop was asked for.
         max_drop: By how many it was allowed to.
+        multiply_adds: Those of the training, of elements that were not pruned; None unless it began sparse.
+        dense_multiply_adds: Those that a dense training would have taken.
     """
 
     weights: tuple[TrainedWeight, ...]
@@ -118,6 +120,8 @@ class TrainingReport(Printable):
     folds: int = 0
     drop: Drop | None = None
     max_drop: float | None = None
+    multiply_adds: float | None = None
+    dense_multiply_adds: float | None = None
 
     @property
     def density_before(self) -> float:
@@ -148,6 +152,9 @@ class TrainingReport(Printable):
         ]
         if self.epochs:
             lines.append(f"after:  {self.after}, epoch {self.best_epoch} of {len(self.epochs)}")
+        if self.multiply_adds is not None and self.dense_multiply_adds:
+            share = self.multiply_adds / self.dense_multiply_adds
+            lines.append(f"training: {self.multiply_adds:.3g} multiply-adds, {share:.2%} of those of a dense one")
         if self.drop is not None:
             lines.append(
                 f"accuracy {self.drop.before:.4g} -> {self.drop.after:.4g}: drops by {self.drop.value:.3g} +- "

@@ -10,6 +10,7 @@ from onnxdc.training.options import TrainingOptions
 
 _STEP_WAY: Final = 10.0  # that the logarithm of a step can go in a training, about
 _LEAST_STEP_LR, _MOST_STEP_LR = 0.001, 0.01
+_MOVED: Final = 0.3  # the paper's
 _LONGEST_INTERVAL: Final = 16  # steps from one table of code lengths to the next
 _FEWEST_INTERVALS: Final = 256  # of them in a training, a choice: the price of bits is steered at each
 
@@ -57,7 +58,8 @@ class DensitySchedule:
     The masks are fixed for the share ``settle`` at the end, so that the values settle for good.
 
     Attributes:
-        options: The options, of which ``schedule``, ``rounds``, ``ramp``, ``settle`` and ``mask_interval`` count.
+        options: The options, of which ``schedule``, ``rounds``, ``ramp``, ``settle``, ``mask_interval`` and
+            ``sparse_from_start`` count.
         steps: The number of steps of the whole training.
         epoch_steps: The number of steps of one epoch.
     """
@@ -82,6 +84,13 @@ class DensitySchedule:
         done = sum(step >= first for first in self._starts)
         return start * (target / start) ** (done / self.options.round_count) if start else 0.0
 
+    def moved_share(self, step: int) -> float:
+        """Return the share of kept elements that change places with pruned ones by gradients, from 0.3 down to 0.
+
+        It falls along half a cosine until the masks settle (Evci et al., ICML 2020, section 3).
+        """
+        return _MOVED * (1 + math.cos(math.pi * min(step / max(1, self.settled_from), 1.0))) / 2
+
     @property
     def settled_from(self) -> int:
         """The step at which the masks are chosen for the last time."""
@@ -95,7 +104,7 @@ class DensitySchedule:
         if step >= self.settled_from:
             return step == self.settled_from
         return (
-            step % self.options.mask_interval == 0
+            step % self.options.steps_between_masks == 0
             or step % self.epoch_steps == 0
             or (self.options.schedule == "iterative" and step in self._starts)
         )
@@ -107,7 +116,7 @@ class DensitySchedule:
     @property
     def _reached_at(self) -> int:
         """The step from which on the target holds."""
-        if self.options.schedule == "one_shot":
+        if self.options.schedule == "one_shot" or self.options.sparse_from_start is not None:
             return 0
         if self.options.schedule == "iterative":
             return min(self.steps - 1, self._starts[-1])

@@ -52,7 +52,7 @@ def score(answers: Answers, data: Batch, objective: Objective, batch: int) -> Sc
     scorer = Scorer(objective)
     with torch.no_grad():
         for part in data.parts(batch):
-            scorer.add(answers(part), part)
+            scorer.add(answers(part).cpu(), part)
     return scorer.score()
 
 
@@ -71,7 +71,7 @@ def drop(before: Answers, after: Answers, data: Batch, objective: Objective, bat
     first = second = differ = answers = 0
     with torch.no_grad():
         for part in data.parts(batch):
-            a, b = (objective.right(model(part), part.labels, part.teacher) for model in (before, after))
+            a, b = (objective.right(model(part).cpu(), part.labels, part.teacher) for model in (before, after))
             assert a is not None and b is not None, "a loss that knows no right and wrong has no drop"  # noqa: PT018
             first, second, differ = first + int(a.sum()), second + int(b.sum()), differ + int((a != b).sum())
             answers += a.numel()

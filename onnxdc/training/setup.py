@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import onnx_ir as ir
-import torch
 
 from onnxdc import model_io
 from onnxdc.domain.compressed import is_compressed
@@ -20,21 +19,24 @@ from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import InputSpec, input_specs
 from onnxdc.recipe import Recipe
 from onnxdc.torch import OnnxModule
-from onnxdc.training.data import Arrays, Batch, check_labels, data_digest, load_data, name_of_data, split
+from onnxdc.training.answering import answered, check_batch
+from onnxdc.training.data import Arrays, Batch, data_digest, load_data, name_of_data, split
 from onnxdc.training.dropout import Dropouts, LayerDropout
 from onnxdc.training.dropout_nodes import insert_dropout, layers_after_dropout
 from onnxdc.training.environment import device_of
 from onnxdc.training.grid_model import ready_for_grids
 from onnxdc.training.grids import Grids
 from onnxdc.training.loop import Loop
+from onnxdc.training.multiply_adds import MultiplyAdds, multiply_adds_of
 from onnxdc.training.network import Network
 from onnxdc.training.options import TrainingOptions
-from onnxdc.training.outputs import bypass_activation, logits
+from onnxdc.training.outputs import bypass_activation
 from onnxdc.training.pruning import Pruner
 from onnxdc.training.rates import GivenRate, Rate, RisingRate, SteeredRate
 from onnxdc.training.schedule import DensitySchedule, GridSchedule
 from onnxdc.training.scoring import Answers
 from onnxdc.training.search import Search
+from onnxdc.training.sparse_start import sparse_rankings, start_sparse
 from onnxdc.training.targets import Ranking, grid_starts, rankings
 from onnxdc.training.teacher import Teacher
 from onnxdc.training.written import Written, answers_of
@@ -118,10 +120,15 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
     folds = ready_for_grids(loaded, recipe) if options.grid else 0
     training, validation = data.read(specs, options, required=teacher is None)
     for part in (training, validation):
-        _check_batch(specs, options, part, where)
+        check_batch(specs, options, part, where)
     try:
         hook = read_hook(loaded)
         ranked = _rankings(loaded, recipe, hook, options)
+        if options.sparse_from_start is not None:
+            if not ranked:
+                message = f": expected a density, {where} has none"
+                raise OptionError(OptionName("sparse_from_start"), message)
+            ranked = sparse_rankings(ranked, {name: weight.shape for name, weight in hook.weights.items()})
         if options.regrow and not ranked:
             raise OptionError(
                 OptionName("regrow"), f": expected a density, or weights that are pruned already, {where} has none"
@@ -138,13 +145,18 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
         raise ModelError(f"{where}: ", *error.args) from error
     loaded_teacher = None if teacher is None else Teacher(teacher, specs, options)
     run = _run(options, hook, ranked, network, training, validation, loaded_teacher)
-    training = _answered(training, network, loaded_teacher, options, name_of_data(data.training), data.labels)
+    training = answered(training, network, loaded_teacher, options, name_of_data(data.training), data.labels)
     if validation is not None:
         source = name_of_data(data.training if data.validation is None else data.validation)
-        validation = _answered(validation, network, loaded_teacher, options, source, data.labels)
+        validation = answered(validation, network, loaded_teacher, options, source, data.labels)
     epoch_steps = -(-len(training) // options.batch)
     schedule = (options, options.epochs * epoch_steps, epoch_steps)
-    pruner = Pruner(network.masked, ranked, DensitySchedule(*schedule), options.regrow)
+    by_gradients = options.regrows_by_gradients
+    pruner = Pruner(network.masked, ranked, DensitySchedule(*schedule), options.regrow, by_gradients)
+    counted = None
+    if options.sparse_from_start is not None:
+        start_sparse(network, loaded, ranked, drawn=options.sparse_from_start == "drawn")
+        counted = MultiplyAdds(multiply_adds_of(loaded, recipe.min_elements, next(training.parts(options.batch))))
 
     written, rate = Written(loaded, recipe, options), _rate(options, network, loaded)
     search = None
@@ -152,7 +164,7 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
         assert validation is not None, "checked before"
         search = Search(original, written, validation, rate, options.max_drop)
     grids = Grids(network.grids, GridSchedule(*schedule), rate, lambda: written.nbytes(network.values()))
-    loop = Loop(network, options, training, validation, loaded_teacher, pruner, grids, dropouts, search)
+    loop = Loop(network, options, training, validation, loaded_teacher, pruner, grids, dropouts, search, counted)
     return Task(loaded, original, loop, recipe, folds, run)
 
 
@@ -165,17 +177,6 @@ def _rate(options: TrainingOptions, network: Network, model: ir.Model) -> Rate:
         return GivenRate(options.rate or 0.0)
     target = target_bytes(options.target_size, model_io.file_bytes(model))
     return SteeredRate(target, elements)
-
-
-def _check_batch(specs: Sequence[InputSpec], options: TrainingOptions, data: Batch | None, where: str) -> None:
-    """Refuse batches of another size than that which the model fixes."""
-    for spec in specs:
-        size = spec.shape[0]
-        if isinstance(size, int) and data is not None and (size != options.batch or len(data) % size):
-            raise OptionError(
-                OptionName("batch"),
-                f": {where} takes {size} items at a time, got batches of {options.batch} and {len(data)} items",
-            )
 
 
 def _rankings(model: ir.Model, recipe: Recipe, hook: TrainingHook, options: TrainingOptions) -> list[Ranking]:
@@ -213,31 +214,6 @@ def _student(
     dropouts.adjust(network)
     network.module.to(device_of(options))
     return network, dropouts
-
-
-def _answered(
-    data: Batch, network: Network, teacher: Teacher | None, options: TrainingOptions, where: str, labels: str
-) -> Batch:
-    """Check data against what the network answers, and return them with the teacher's answers."""
-    parts = list(data.parts(options.batch))
-    outputs = _probe(network, parts[0], options, where)
-    if data.labels is not None:
-        check_labels(data.labels, outputs, f"{where}: {labels}", options.loss)
-    if teacher is None:
-        return data
-    answers = torch.cat([teacher(part.inputs) for part in parts])
-    teacher.check(outputs, answers[: len(outputs)])
-    return Batch(data.inputs, data.labels, answers)
-
-
-def _probe(network: Network, batch: Batch, options: TrainingOptions, where: str) -> torch.Tensor:
-    """Return what the network answers to a first batch: sizes that the model leaves open show only now."""
-    try:
-        with torch.no_grad():
-            inputs = batch.to(device_of(options)).inputs
-            return logits(network.module.eval()(*inputs), options.loss, options.class_axis)
-    except ModelError as error:
-        raise ModelError(f"{where}: {error}") from error
 
 
 def _run(

@@ -8,6 +8,7 @@ from typing import Any, Final
 from onnxdc.domain.target_size import target_bytes
 from onnxdc.errors import OptionError, OptionName
 
+_NOT_SPARSE: Final = ("schedule", "ramp", "regrow", "grid")  # which a training that is sparse from the start has not
 _PRICES: Final = ("rate", "target_size", "max_drop")  # one of them says what bits cost on grids
 _OF_GRID: Final = (*_PRICES, "step_init", "step_lr", "rate_ramp")
 # An option, and another one with the values of it at which alone the first does something.
@@ -37,6 +38,11 @@ def check_together(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> N
             raise OptionError(OptionName(name), " needs ", OptionName("grid"))
     if options["rounds"] is not None and options["schedule"] != "iterative" and options["max_drop"] is None:
         raise OptionError(OptionName("rounds"), " needs ", OptionName("schedule"), " iterative")
+    if options["regrow_by"] != defaults["regrow_by"] and not options["regrow"]:
+        raise OptionError(OptionName("regrow_by"), " needs ", OptionName("regrow"))
+    for name in _NOT_SPARSE if options["sparse_from_start"] is not None else ():
+        if options[name] != defaults[name]:
+            raise OptionError(OptionName(name), ": expected none with ", OptionName("sparse_from_start"), ", got one")
     prices = [name for name in _PRICES if options[name] is not None]
     if options["grid"] and len(prices) != 1:
         rate, size, drop = map(OptionName, _PRICES)

@@ -176,6 +176,9 @@ def _report(task: Task, before: Score, after: Score) -> TrainingReport:
     )
     best = 0 if loop.best is None else loop.best.epoch
     report = TrainingReport(weights, tuple(loop.done), best, before, after, measured_on, folds=task.folds)
+    if loop.multiply_adds is not None and loop.done:
+        counted = loop.multiply_adds
+        report = dataclasses.replace(report, multiply_adds=counted.sparse, dense_multiply_adds=counted.dense)
     if not network.grids or not loop.done:
         return report
     return dataclasses.replace(report, encoded_bytes=encoded_bytes(task.model, task.recipe, {}))

@@ -102,7 +102,7 @@ def damage(folder: Path, change: str) -> None:
         ("other format", "hook.json: not a training hook: expected format 'onnxdc.hook'"),
         ("later version", "hook.json: expected version 1, got 2"),
         ("no weights", "hook.json: weights: expected a list, got None"),
-        ("stage", "hook.json: fc1: expected a stage of dense, pruned, shared, statistic, got 'frozen'"),
+        ("stage", "hook.json: fc1: expected a stage of dense, pruned, shared, grid, statistic, got 'frozen'"),
         ("statistic", "hook.json: fc1: expected None as statistic, got 'mean'"),
         ("shape", "hook.json: fc1: expected float32[84, 40], got float32[40, 84] in hook.safetensors"),
         ("codes", "hook.json: fc1: its codes and its codebook do not give its values"),

@@ -73,7 +73,7 @@ def test_a_stage_can_be_asked_for():
 
 @pytest.mark.parametrize("stage", ["statistic", "frozen"])
 def test_a_stage_that_a_weight_cannot_have_is_refused(stage):
-    with pytest.raises(OptionError, match=f"^stage: expected one of dense, pruned, shared, got '{stage}'"):
+    with pytest.raises(OptionError, match=f"^stage: expected one of dense, pruned, shared, grid, got '{stage}'"):
         hooks.export(shared(), stage=stage)
 
 

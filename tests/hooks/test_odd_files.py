@@ -57,7 +57,10 @@ FIELDS: dict[str, tuple[Entry, str]] = {
     "statistic is an object": ({"statistic": {}}, "fc1: expected None as statistic, got {}"),
     "shape is a number": ({"shape": 3}, "fc1: expected float323, got float32[40, 84] in hook.safetensors"),
     "operator is a list": ({"operator": []}, "fc1: operator: expected a text, got []"),
-    "a long stage": ({"stage": "x" * 100_000}, "fc1: expected a stage of dense, pruned, shared, statistic, got 'xxx"),
+    "a long stage": (
+        {"stage": "x" * 100_000},
+        "fc1: expected a stage of dense, pruned, shared, grid, statistic, got 'xxx",
+    ),
     "a name that clears the screen": ({"name": "\x1b[2J\n", "stage": "x"}, r"\x1b[2J\n: expected a stage of"),
 }
 
