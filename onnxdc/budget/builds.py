@@ -86,7 +86,7 @@ def smallest_of_divergence(make: Make, judge: Judge, largest: float, *, start: f
 
     def evaluate(strength: float) -> tuple[float, Build]:
         build = make(strength)
-        return math.log2(max(judge.divergence(build.plan.model), 2.0**-60)), build
+        return _octaves(judge.divergence(build.plan.model)), build
 
     bound = math.log2(largest)
     return closest_below(evaluate, bound, close=bound + math.log2(_CLOSE_F), start=start, slope=1.0, most=_MOST_BUILDS)
@@ -117,7 +117,11 @@ def smallest_of_drop(
         return drops[strength].value + drops[strength].error, build
 
     around = judge.divergence(make(start).plan.model)
-    octaves = math.log2(max(around, 2.0**-60))
+    octaves = _octaves(around if math.isfinite(around) else _COARSEST_F)  # a build with a NaN says only: finer
     good, bad = (start + math.log2(f) - octaves for f in (_FINEST_F, _COARSEST_F))
     found = bisect(evaluate, largest, good=good, bad=bad, times=_HALVINGS)
     return found, drops[found.best.x] if found.best else None
+
+
+def _octaves(f: float) -> float:
+    return math.log2(min(max(f, 2.0**-60), 2.0**60))

@@ -98,3 +98,21 @@ def test_a_drop_is_met_with_a_standard_error_to_spare(judge):
     assert drop.value + drop.error <= 15.0
     coarser, _ = judge.drop(make(found.best.x + 2).plan.model, metric_of("top1"))
     assert coarser.value > 15.0
+
+
+def ruined_at_first(strength: float) -> Build:
+    """What ``make`` makes; at the first strength and above with a NaN in each output, as of the logarithm of a sum."""
+    build = make(strength)
+    if strength >= START:
+        build.plan.weights[1].weight.replace(np.full((256, 10), np.nan, np.float32))
+    return build
+
+
+def test_a_build_that_is_ruined_says_that_finer_ones_are_to_be_made(judge):
+    found = smallest_of_divergence(ruined_at_first, judge, 1e-3, start=START)
+    assert found.best is not None
+    assert -np.inf < found.best.x < START
+    found, drop = smallest_of_drop(ruined_at_first, judge, metric_of("top1"), 2.0, start=START)
+    assert found.best is not None
+    assert -np.inf < found.best.x < START
+    assert drop.value + drop.error <= 2

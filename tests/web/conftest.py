@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.npm_packages import WEB, installed, node_command
+from tests.web.pages import PACKAGE
 
-PACKAGE = WEB.parents[1] / "js"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ("--headless=new", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-
-
-def flags() -> tuple[str, ...]:
-    """What to tell Chromium, whose sandbox does not work for root."""
-    return (*FLAGS, "--no-sandbox") if os.geteuid() == 0 else FLAGS
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from tests.helpers.integer_models import MODELS as INTEGERS
 from tests.helpers.integer_models import feeds_of
 from tests.helpers.merged_decoder import FEEDS, SIZE, merged_decoder
 from tests.helpers.portable_models import Node, compressed_model, run, sparse
-from tests.web.conftest import PACKAGE
+from tests.web.pages import PACKAGE
 
 pytestmark = pytest.mark.xdist_group("web")
 

@@ -10,7 +10,7 @@ import pytest
 
 import onnxdc
 from tests.helpers.small_models import LENET
-from tests.web.conftest import flags
+from tests.web.pages import flags
 
 pytestmark = pytest.mark.xdist_group("web")
 
