@@ -53,6 +53,7 @@ private:
         uint32_t row, quad;
     };
 
+    void append_block(const IntegerRows& matrix, const uint32_t* row_ends, size_t band, size_t tile, uint32_t* next);
     void append_row(const IntegerRows& matrix, uint32_t begin, uint32_t end, size_t first_column);
 
     size_t rows_, columns_, tile_columns_, tiles_, bands_;
