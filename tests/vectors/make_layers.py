@@ -63,6 +63,18 @@ def vectors() -> Iterator[tuple[str, onnx.ModelProto, np.ndarray, np.ndarray]]:
     conv = compressed_model("SparseDynamicConv", filters, Node(4, {"X": images}, {}, attributes), OPSET)
     yield "conv", conv, images, convolution(images, filters, attributes)
 
+    # A grid for each filter.
+    odd = rng.choice([9, 11, 13, 15], 24) * 2.0 ** rng.integers(-9, 0, 24)
+    chosen = rng.choice(np.arange(-127, 128), 100, replace=False)
+    integers = rng.choice(chosen, (24, 6, 3, 3)) * (rng.random((24, 6, 3, 3)) < 0.5)
+    filters = (integers * odd.reshape(24, 1, 1, 1)).astype(np.float32)
+    compressed = encode_weight(filters, group_axis=0)
+    assert compressed.step.shape == (24, 1)
+    images = normal(2, 6, 5, 5)
+    attributes = {"pads": [1, 1, 1, 1], "group_axis": 0}
+    conv = compressed_model("SparseDynamicConv", compressed, Node(4, {"X": images}, {}, attributes), OPSET)
+    yield "conv on grids", conv, images, convolution(images, filters, attributes, compressed.step[:, 0])
+
 
 def main() -> None:
     """Write those that are not there yet."""
