@@ -1,7 +1,9 @@
-// Any layer, in every instruction set that this machine has: the outputs are near those in float64, the same from every
-// executor, and nothing is written outside them. The bytes are what tests/test_random_*.cc draw.
+// Any layer, on floats and on integers, in every instruction set that this machine has: the outputs are near those in
+// float64, the same from every executor, and nothing is written outside them. The bytes are what tests/test_random_*.cc
+// draw.
 #include "fuzz/input.h"
 #include "tests/convolution_case.h"
+#include "tests/dynamic_case.h"
 #include "tests/matrix_case.h"
 
 using namespace onnxdc;
@@ -40,7 +42,7 @@ void run_matrix_case(Input* input, uint32_t seed) {
     c.workers = {static_cast<size_t>(input->any(1, 4))};
     c.weight = read_spec(input, c.weight_shape());
     if (c.m * (c.inputs + 1) * (c.outputs + 1) > kMaxProducts) c.m = 1;
-    REQUIRE(check_case(c, seed));
+    REQUIRE(check_case(c, seed) && check_dynamic(c, seed));
 }
 
 void run_convolution_case(Input* input, uint32_t seed) {
@@ -67,7 +69,7 @@ void run_convolution_case(Input* input, uint32_t seed) {
     const int64_t taps = c.inputs / c.params.groups * product(c.kernel);
     const int64_t pixels = std::max<int64_t>(product(c.out_size()), product(c.in_size));
     if (c.outputs * (1 + taps) > 20000 || (1 + c.batch) * pixels * c.outputs * (1 + taps) > kMaxProducts) return;
-    REQUIRE(check_case(c, seed));
+    REQUIRE(check_case(c, seed) && check_dynamic(c, seed));
 }
 
 }  // namespace

@@ -75,7 +75,8 @@ struct Node {
     size_t first;                // input of the group
     std::vector<int64_t> shape;  // of the weight
 
-    bool is(const char* kind) const { return name.compare(0, std::strlen(kind), kind) == 0; }
+    // Whether it is of a kind, on floats or on integers.
+    bool is(const char* kind) const { return name.find(kind) != std::string::npos; }
 };
 
 // Shapes that fit the node: of what comes before the group, or after it, in the order of the inputs.
@@ -84,8 +85,8 @@ std::vector<int64_t> fitting(const Node& node, size_t input_index, Input* input)
         return axis < node.shape.size() ? std::clamp<int64_t>(node.shape[axis], 0, 4096) : 1;
     };
     const int64_t m = input->any(0, 20);
-    if (node.is("SparseQuantGather")) return {m % 4, 2};
-    if (node.is("SparseQuantConv")) {
+    if (node.is("Gather")) return {m % 4, 2};
+    if (node.is("Conv")) {
         std::vector<int64_t> dims{input->any(0, 3), dim(1)};
         for (size_t axis = 2; axis < node.shape.size(); ++axis) dims.push_back(input->any(0, 12));
         if (input_index == 0) return dims;
@@ -94,7 +95,7 @@ std::vector<int64_t> fitting(const Node& node, size_t input_index, Input* input)
         return input_index == kGroupInputs + 2 ? dims : std::vector<int64_t>{};
     }
     if (input_index == 0)
-        return node.is("SparseQuantMatMul") ? std::vector<int64_t>{2, m, dim(0)} : std::vector<int64_t>{m, dim(0)};
+        return node.is("MatMul") ? std::vector<int64_t>{2, m, dim(0)} : std::vector<int64_t>{m, dim(0)};
     return input_index == kGroupInputs + 1 ? std::vector<int64_t>{dim(1)} : std::vector<int64_t>{};
 }
 
@@ -109,7 +110,7 @@ Inputs read_inputs(Input* input, const Node& node, size_t count) {
     for (size_t i = 0; i < count; ++i) {
         const bool of_group = i >= node.first && i < node.first + kGroupInputs;
         if (of_group) continue;
-        const int32_t type = !node.is("SparseQuantGather") ? kFloat : input->one_in(2) ? kInt32 : kInt64;
+        const int32_t type = !node.is("Gather") ? kFloat : input->one_in(2) ? kInt32 : kInt64;
         const bool optional = node.op->GetInputCharacteristic(node.op, i) == kOrtOptional;
         inputs.values.push_back(tensor_of(input, type, fitting(node, i, input)));
         inputs.present.push_back(!optional || !input->one_in(3));
@@ -156,7 +157,10 @@ void require_one_line(const std::string& message) {
 
 std::vector<const OrtCustomOp*> ops_with_weights() {
     std::vector<const OrtCustomOp*> ops = fake::registered_ops();
-    const auto has_none = [](const OrtCustomOp* op) { return std::strncmp(op->GetName(op), "SparseQuant", 11) != 0; };
+    const auto has_none = [](const OrtCustomOp* op) {
+        const std::string name = op->GetName(op);
+        return name.rfind("SparseQuant", 0) != 0 && name.rfind("SparseDynamic", 0) != 0;
+    };
     ops.erase(std::remove_if(ops.begin(), ops.end(), has_none), ops.end());
     return ops;
 }
@@ -177,7 +181,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Node node;
     node.op = ops[static_cast<size_t>(input.byte()) % ops.size()];
     node.name = node.op->GetName(node.op);
-    node.first = node.is("SparseQuantGather") ? 0 : 1;
+    node.first = node.is("Gather") ? 0 : 1;
     node.shape.resize(test.extent.bytes.size() / sizeof(int64_t));
     if (!node.shape.empty()) std::memcpy(node.shape.data(), test.extent.bytes.data(), test.extent.bytes.size());
     node.shape.erase(node.shape.begin(),
@@ -198,11 +202,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const uint8_t has = input.byte();
     const char* const gemm[] = {"alpha", "beta", "transA", "transB", "slope"};
     const char* const conv[] = {"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides", "slope"};
-    for (size_t i = 0; i < 5 && node.is("SparseQuantGemm"); ++i)
+    for (size_t i = 0; i < 5 && node.is("Gemm"); ++i)
         if (has >> i & 1) info.attributes[gemm[i]] = value_of(&input, gemm[i], 0);
-    for (size_t i = 0; i < 7 && node.is("SparseQuantConv"); ++i)
+    for (size_t i = 0; i < 7 && node.is("Conv"); ++i)
         if (has >> i & 1) info.attributes[conv[i]] = value_of(&input, conv[i], spatial_rank);
-    if (node.is("SparseQuantGather") && has & 1) info.attributes["axis"] = value_of(&input, "axis", 0);
+    if (node.is("Gather") && has & 1) info.attributes["axis"] = value_of(&input, "axis", 0);
 
     // An output for each of four million takes seconds under sanitizers: what the limit on outputs is for.
     int64_t numel = 1;

@@ -13,11 +13,8 @@ constexpr size_t kSlack = 64;
 ByteBlocks::ByteBlocks(const ByteKernels& kernels, size_t positions)
     : kernels_(kernels), positions_(positions), wide_(positions / kernels.wide.lanes) {
     const size_t rest = positions % kernels.wide.lanes;
-    if (rest > kernels.wide.lanes / 2) {
-        ++wide_;
-    } else {
-        narrow_ = divide_up(rest, kernels.narrow.lanes);
-    }
+    narrow_ = rest > 0 && rest <= kernels.narrow.lanes;
+    wide_ += rest > kernels.narrow.lanes;
 }
 
 Range ByteBlocks::positions(size_t block) const {

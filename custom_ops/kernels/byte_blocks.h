@@ -11,8 +11,8 @@
 
 namespace onnxdc {
 
-// Wide blocks, then narrow ones for what would leave half of a wide one empty. The cut does not depend on the number of
-// threads.
+// Wide blocks, and a narrow one for a rest that fits it, which takes half the time. The cut does not depend on the
+// number of threads.
 class ByteBlocks {
 public:
     ByteBlocks(const ByteKernels& kernels, size_t positions);
@@ -23,7 +23,7 @@ public:
 
 private:
     const ByteKernels& kernels_;
-    size_t positions_, wide_, narrow_ = 0;
+    size_t positions_, wide_, narrow_;
 };
 
 // The arrays of one worker.

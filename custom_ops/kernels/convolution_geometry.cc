@@ -52,6 +52,10 @@ ConvolutionGeometry::ConvolutionGeometry(const ConvolutionRun& run, const Convol
     channel_pitch_ = slice_pitch_ * extent_[0];
 }
 
+bool ConvolutionGeometry::copies_are_planes() const {
+    return strides_[2] == 1 && extent_ == in_size_ && pads_ == Spatial{0, 0, 0};
+}
+
 template <class T>
 void ConvolutionGeometry::copy_plane(const T* x, T padding, T* copy) const {
     for (int64_t z = 0; z < extent_[0]; ++z) {
@@ -69,7 +73,9 @@ void ConvolutionGeometry::copy_plane(const T* x, T padding, T* copy) const {
                 const int64_t last = std::clamp((in_size_[2] - shift + stride - 1) / stride, first, phase_pitch_);
                 T* to = copy + phase * phase_pitch_;
                 std::fill(to, to + first, padding);
-                if (stride == 2) {  // the usual one, in vectors
+                if (stride == 1) {
+                    std::copy(row + first + shift, row + last + shift, to + first);
+                } else if (stride == 2) {  // the usual one, in vectors
                     for (int64_t c = first; c < last; ++c) to[c] = row[c * 2 + shift];
                 } else {
                     for (int64_t c = first; c < last; ++c) to[c] = row[c * stride + shift];

@@ -27,6 +27,8 @@ public:
     size_t out_plane() const { return static_cast<size_t>(product(out_size_)); }
     size_t taps() const { return static_cast<size_t>(product(kernel_)); }
 
+    // Whether the copies are what they are made of.
+    bool copies_are_planes() const;
     // Writes the copy of one plane of x. T is float or uint8_t.
     template <class T>
     void copy_plane(const T* x, T padding, T* copy) const;

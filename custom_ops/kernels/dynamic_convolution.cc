@@ -108,17 +108,17 @@ void DynamicConvolution::round_images(const ConvolutionRun& run, const Plan& pla
     }
     executor.parallel_for(tasks, [&](size_t task) {
         const Range part = part_of(planes, tasks, task);
-        uint8_t* rounded = plan.workers[task].plane;
         for (size_t plane = part.begin; plane < part.end; ++plane) {
             const InputRange& range = plan.ranges[plane / inputs];
             uint8_t* to = plan.bytes + plane * plan.geometry.channel_pitch();
-            if (!plan.copies) rounded = to;
+            const bool direct = !plan.copies || plan.geometry.copies_are_planes();
+            uint8_t* rounded = direct ? to : plan.workers[task].plane;
             if (range.inverse > 0.0f) {
                 bytes_.round(x + plane * plan.in_plane, plan.in_plane, range.inverse, range.zero, rounded);
             } else {
                 std::fill_n(rounded, plan.in_plane, uint8_t{0});
             }
-            if (plan.copies) plan.geometry.copy_plane(rounded, static_cast<uint8_t>(range.zero), to);
+            if (!direct) plan.geometry.copy_plane(rounded, static_cast<uint8_t>(range.zero), to);
         }
     });
 }
@@ -176,14 +176,7 @@ void DynamicConvolution::fill_panel(const Plan& plan, Range pixels, size_t group
         return;
     }
     const size_t segments = plan.geometry.write_input_segments(pixels.begin, pixels.end, worker.inputs);
-    for (size_t channel = 0; channel < channels; ++channel, bytes += pitch) {
-        for (size_t tap = 0; tap < taps; ++tap, to += lanes) {
-            const uint8_t* from = bytes + worker.offsets[tap];
-            // A copy may run over into what the next one writes.
-            for (size_t i = 0; i < segments; ++i)
-                bytes_.copy(from + worker.inputs[i].from, worker.inputs[i].length, to + worker.inputs[i].to);
-        }
-    }
+    bytes_.gather(bytes, pitch, channels, worker.offsets, taps, worker.inputs, segments, to, lanes);
 }
 
 // Computes some bands of one group's outputs at the pixels whose panel the worker has.

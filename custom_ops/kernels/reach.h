@@ -21,7 +21,8 @@ struct Reach {
 // The reach of a column [input channel within the group, kernel...] along each axis.
 struct ColumnReach {
     ColumnReach(const ConvolutionRun& run, const ConvolutionParams& params, const Spatial& kernel, int64_t column)
-        : axes{of(run, params, kernel, column, 0), of(run, params, kernel, column, 1), of(run, params, kernel, column, 2)} {}
+        : axes{of(run, params, kernel, column, 0), of(run, params, kernel, column, 1),
+               of(run, params, kernel, column, 2)} {}
 
     // Calls use(first output, first input, count, stride) for each row of the output: contiguous outputs, and inputs
     // that lie a stride apart, counted in their planes.

@@ -41,7 +41,8 @@ const char* round_rows(const SparseRows& rows, IntegerRows* integers) {
             sum += value;
             magnitudes += std::abs(value);
         }
-        if (magnitudes > kMostSum) return "an output of the weight has so many nonzeros that 32 bits do not hold its sums";
+        if (magnitudes > kMostSum)
+            return "an output of the weight has so many nonzeros that 32 bits do not hold its sums";
         integers->start[row + 1] = static_cast<uint32_t>(integers->column.size());
         integers->scale[row] = scale;
         integers->sum[row] = static_cast<int32_t>(sum);

@@ -53,7 +53,16 @@ private:
         uint32_t row, quad;
     };
 
-    void append_row(const IntegerRows& matrix, uint32_t begin, uint32_t end, size_t first_column);
+    // One nonzero.
+    struct Slot {
+        uint16_t column;
+        int8_t weight;
+    };
+
+    void append_block(const IntegerRows& matrix, const uint32_t* row_ends, size_t band, size_t tile, uint32_t* next);
+    static void sort_by_magnitude(const IntegerRows& matrix, uint32_t begin, uint32_t end, size_t first_column,
+                                  std::vector<Slot>* slots);
+    void append_quads(const std::vector<Slot>& slots);
 
     size_t rows_, columns_, tile_columns_, tiles_, bands_;
     std::vector<Start> starts_;  // [tiles * bands + 1], tile by tile

@@ -7,6 +7,7 @@
 
 #include "isa/isa.h"
 #include "layouts/quads.h"
+#include "simd/panel.h"
 
 namespace onnxdc {
 
@@ -52,8 +53,11 @@ struct ByteKernels {
     // to[column * to_pitch + row] = from[row * from_pitch + column]
     void (*transpose)(const uint8_t* from, size_t from_pitch, size_t rows, size_t columns, uint8_t* to,
                       size_t to_pitch);
-    // Copies `length` bytes, and at most 31 more.
-    void (*copy)(const uint8_t* from, size_t length, uint8_t* to);
+    // Fills a panel whose columns are [channels, taps]: of each, segment by segment, the bytes that start
+    // offsets[tap] + segment.from after the channel's first, which lies `pitch` after that of the one before. At most
+    // 31 bytes more are read after each segment, and written after the panel.
+    void (*gather)(const uint8_t* from, size_t pitch, size_t channels, const int64_t* offsets, size_t taps,
+                   const Segment* segments, size_t count, uint8_t* panel, size_t lanes);
 };
 
 // Null where there are none.

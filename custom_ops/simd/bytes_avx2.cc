@@ -194,8 +194,16 @@ void transpose(const uint8_t* from, size_t from_pitch, size_t rows, size_t colum
     }
 }
 
-void copy(const uint8_t* from, size_t length, uint8_t* to) {
-    for (size_t i = 0; i < length; i += 32) store(to + i, load(from + i));
+void gather(const uint8_t* from, size_t pitch, size_t channels, const int64_t* offsets, size_t taps,
+            const Segment* segments, size_t count, uint8_t* panel, size_t lanes) {
+    // The state of the loops: `from` is the channel's first byte, `panel` the column to fill. What is written beyond a
+    // segment is overwritten by the next one, or by the next column.
+    for (size_t channel = 0; channel < channels; ++channel, from += pitch) {
+        for (size_t tap = 0; tap < taps; ++tap, panel += lanes) {
+            for (const Segment* segment = segments; segment < segments + count; ++segment)
+                store(panel + segment->to, load(from + offsets[tap] + segment->from));
+        }
+    }
 }
 
 }  // namespace
@@ -205,6 +213,6 @@ constexpr ByteKernels kByteKernelsAvx2 = {{kWide, multiply_wide, finish_wide},
                                           extremes,
                                           round_bytes,
                                           transpose,
-                                          copy};
+                                          gather};
 
 }  // namespace onnxdc

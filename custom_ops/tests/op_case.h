@@ -101,6 +101,14 @@ inline std::vector<OpCase> op_cases() {
         {"SparseQuantConvAdd", 1, {6, 4, 3}, {{2, 4, 9}}, {{6}, {6, 1}}, {{"auto_pad", std::string("SAME_LOWER")}}},
         {"SparseQuantConvAdd", 1, {6, 4, 1, 1}, {{1, 4, 2, 2}}, {{6}, {2, 3, 1, 6, 2, 2}}, {}},
         {"SparseQuantGather", 0, {9, 5}, {}, {{3}}, {}},
+        {"SparseDynamicGemmLeakyRelu", 1, {40, 24}, {{3, 40}}, {{3, 24}}, {{"alpha", 0.5f}, {"slope", 0.2f}}},
+        {"SparseDynamicMatMulBias", 1, {40, 24}, {{2, 30, 40}}, {{24}}, {}},
+        {"SparseDynamicConvAddRelu",
+         1,
+         {6, 4, 3, 3},
+         {{1, 4, 9, 9}},
+         {{6}, {1, 6, 9, 9}},
+         {{"pads", Integers{1, 1, 1, 1}}}},
     };
 }
 

@@ -17,7 +17,7 @@ export const Field = Object.freeze({
 });
 
 /** AttributeProto.AttributeType. */
-export const AttributeType = Object.freeze({ FLOAT: 1, INT: 2, TENSOR: 4, GRAPH: 5, GRAPHS: 10 });
+export const AttributeType = Object.freeze({ FLOAT: 1, INT: 2, TENSOR: 4, GRAPH: 5, INTS: 7, GRAPHS: 10 });
 
 const DEEPEST = 32; // graphs within graphs; real models have two or three
 

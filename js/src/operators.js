@@ -18,14 +18,15 @@ const STANDARD = {
 const DECODERS = /^Decode(Dense)?(Weight|Grid|Integer)$/;
 const SYMBOLS = /^(Sparse)?Symbols[0-9]*$/;
 const SPARSE =
-  /^SparseQuant(?:(Gather)|(Gemm|(MatMul)(Bias)?|(Conv)(Add)?)(Relu|Clip|LeakyRelu|Silu|HardSwish|Gelu|GeluTanh)?)$/;
+  /^Sparse(?:Quant(?<table>Gather)|(?:Quant|(?<dynamic>Dynamic))(?<product>Gemm|MatMul|Conv)(?<added>(?<=MatMul)Bias|(?<=Conv)Add)?(?<activation>Relu|Clip|LeakyRelu|Silu|HardSwish|Gelu|GeluTanh)?)$/;
 const GROUP = 10; // inputs of a group: eight tensors, two for symbols
 const GROUP_ATTRIBUTES = ["checksum", "packet", "group_axis", "dtype"];
 const INT32 = 6; // the type of integer biases, which no weight has
 const SLOPE = "slope"; // the alpha of LeakyRelu
 
 /**
- * What an operator of the domain is: `kind` is "decode", "symbols", "bias" or "sparse"; a group begins at input `first`.
+ * What an operator of the domain is: `kind` is "decode", "symbols", "bias", "sparse" or, on integers, "dynamic"; a group
+ * begins at input `first`.
  *
  * @throws {OnnxdcError} The domain does not have it.
  */
@@ -35,9 +36,10 @@ export function operatorOf(opType) {
   if (opType === "QuantizeBias") return { kind: "bias", first: 0 };
   const match = SPARSE.exec(opType);
   if (!match) throw new OnnxdcError("operator", `the domain ${DOMAIN} has no operator ${opType}`);
-  const standard = match[1] ?? match[3] ?? match[5] ?? match[2];
-  const isAdded = Boolean(match[4] ?? match[6]);
-  return { kind: "sparse", first: STANDARD[standard].before, standard, isAdded, activation: match[7] ?? "" };
+  const { table, dynamic, product, added, activation } = match.groups;
+  const standard = table ?? product;
+  const kind = dynamic ? "dynamic" : "sparse";
+  return { kind, first: STANDARD[standard].before, standard, isAdded: Boolean(added), activation: activation ?? "" };
 }
 
 /** Writes nodes, whose outputs get names that the model does not have. */
@@ -65,7 +67,12 @@ export class Nodes {
 
   /** Append a constant of one float32; return its name. */
   number(value) {
-    const tensor = tensorMessage("", Type.FLOAT, [], new Uint8Array(Float32Array.of(value).buffer));
+    return this.constant(Type.FLOAT, [], Float32Array.of(value));
+  }
+
+  /** Append a constant; return its name. */
+  constant(dtype, dims, array) {
+    const tensor = tensorMessage("", dtype, dims, new Uint8Array(array.buffer));
     const { name, t, type } = Field.attribute;
     const attribute = new Writer().text(name, "value").message(t, tensor).integer(type, AttributeType.TENSOR);
     return this.add("Constant", [], { attributes: [attribute] });
@@ -94,23 +101,41 @@ function floatAttribute(key, value) {
 }
 
 /**
- * Append what a sparse node computes, with its weight dense: the standard operator, a sum, an activation.
+ * Append the standard operator of a sparse node, with its weight dense; return the name of its output.
  *
  * @param {Nodes} nodes
  * @param {import("./onnx.js").Node} node A node of the domain.
  * @param {ReturnType<typeof operatorOf>} operator What it is.
  * @param {string} weight The name of the dense weight.
+ * @param {{ output?: string }} last What the output is to be called.
+ */
+export function addProduct(nodes, node, { standard, first }, weight, last) {
+  const fused = first + GROUP + STANDARD[standard].after;
+  const inputs = [...node.inputs.slice(0, first), weight, ...node.inputs.slice(first + GROUP, fused)];
+  const own = node.attributes.filter(({ name }) => ![...GROUP_ATTRIBUTES, SLOPE].includes(name));
+  return nodes.add(standard, inputs, { ...last, attributes: own.map(({ whole }) => whole), others: node.others });
+}
+
+/** The input of a node that is its standard operator's last one, which may be left out: a bias. */
+export function biasOf(node, { standard, first }) {
+  return STANDARD[standard].after ? (node.inputs[first + GROUP] ?? "") : "";
+}
+
+/**
+ * Append what a node computes: a product, a sum, an activation.
+ *
+ * @param {Nodes} nodes
+ * @param {import("./onnx.js").Node} node A node of the domain.
+ * @param {ReturnType<typeof operatorOf>} operator What it is.
+ * @param {(last: { output?: string }) => string} product Appends the product.
  * @returns {string[]} The inputs of the node besides its group.
  */
-export function addStandard(nodes, node, operator, weight) {
+export function addLayer(nodes, node, operator, product) {
   const { standard, first, isAdded, activation } = operator;
   const fused = first + GROUP + STANDARD[standard].after;
   const input = (index) => node.inputs[index] ?? "";
-  const inputs = [...node.inputs.slice(0, first), weight, ...node.inputs.slice(first + GROUP, fused)];
-  const own = node.attributes.filter(({ name }) => ![...GROUP_ATTRIBUTES, SLOPE].includes(name));
   const output = node.outputs[0];
-  const attributes = own.map(({ whole }) => whole);
-  const steps = [(last, _) => nodes.add(standard, inputs, { ...last, attributes, others: node.others })];
+  const steps = [product];
   if (isAdded) steps.push((last, y) => nodes.add("Add", [y, input(fused)], last));
   if (activation) {
     const [min, max] = [input(fused + Number(isAdded)), input(fused + Number(isAdded) + 1)];

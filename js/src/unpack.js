@@ -4,7 +4,8 @@ import { Budget } from "./budget.js";
 import { OnnxdcError, at, expect, shown } from "./errors.js";
 import { Group, TENSORS } from "./group.js";
 import { AttributeType, Field, Model } from "./onnx.js";
-import { DOMAIN, Nodes, VERSION, addBias, addStandard, operatorOf } from "./operators.js";
+import { DynamicNodes, roundedWeight } from "./dynamic.js";
+import { DOMAIN, Nodes, VERSION, addBias, addLayer, addProduct, biasOf, operatorOf } from "./operators.js";
 import { Writer } from "./protobuf.js";
 import { Tensor, Type, tensorMessage } from "./tensor.js";
 import { Decoder } from "./weight.js";
@@ -28,7 +29,8 @@ export function unpack(bytes, { limit, inline = INLINE } = {}) {
   const model = new Model(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
   if (!hasDomain(model.graph)) return { model: bytes, externalData: [] };
   checkImports(model);
-  const unpacking = new Unpacking(model.graph, new Budget(bytes.length, limit), inline);
+  const opset = model.opsets.get("") ?? model.opsets.get("ai.onnx");
+  const unpacking = new Unpacking(model.graph, new Budget(bytes.length, limit), inline, opset);
   const graph = unpacking.rewrite(model.graph);
   const result = new Writer();
   for (const { number, whole, item } of model.fields) {
@@ -98,10 +100,13 @@ class Unpacking {
    * @param {import("./onnx.js").Graph} graph The graph of the model.
    * @param {Budget} budget
    * @param {number} inline The bytes up to which a weight lies in the model itself.
+   * @param {number} opset The version of the default domain.
    */
-  constructor(graph, budget, inline) {
+  constructor(graph, budget, inline, opset) {
     this.budget = budget;
     this.inline = inline;
+    this.opset = opset;
+    this.rounded = new Map(); // weight and what its layer does to it -> what roundedWeight returns
     this.decoder = new Decoder(budget);
     this.externalData = [];
     this.weights = new Map(); // what a group consists of -> { dtype, dims, data, path }
@@ -179,6 +184,14 @@ class Unpacking {
     const where = operator.kind === "decode" ? node.outputs[0] : group.codebook.name.replace(/\.codebook$/, "");
     const weight = at(where, () => this.weightOf(group));
     const { weights } = operator.kind === "decode" ? scope : scope.holder(node.inputs[operator.first]);
+    const nodes = new Nodes(() => this.newName(`${where}.y`));
+    if (operator.kind === "dynamic") {
+      const named = at(where, () => this.roundedTensors(node, operator, group, weight, { weights, where }));
+      const layer = new DynamicNodes(nodes, this.opset);
+      const product = (last) => layer.product(node, operator, named, biasOf(node, operator), last);
+      for (const name of addLayer(nodes, node, operator, product)) this.used.add(name);
+      return nodes.messages.map((message) => ({ number: Field.graph.node, message }));
+    }
     const names = weights.get(weight) ?? [];
     weights.set(weight, names);
     if (operator.kind === "decode") {
@@ -186,9 +199,27 @@ class Unpacking {
       return [];
     }
     if (names.length === 0) names.push(this.newName(where));
-    const nodes = new Nodes(() => this.newName(`${where}.y`));
-    for (const name of addStandard(nodes, node, operator, names[0])) this.used.add(name);
+    const product = (last) => addProduct(nodes, node, operator, names[0], last);
+    for (const name of addLayer(nodes, node, operator, product)) this.used.add(name);
     return nodes.messages.map((message) => ({ number: Field.graph.node, message }));
+  }
+
+  /** The names of the tensors that a weight on integers becomes, in the graph that holds its group. */
+  roundedTensors(node, operator, group, weight, { weights, where }) {
+    const isGemm = operator.standard === "Gemm";
+    const transB = isGemm && Boolean(integerOf(node, "transB"));
+    const alpha = isGemm ? (node.attribute("alpha")?.float ?? 1) : 1;
+    const key = [this.numberOf(weight), operator.standard === "Conv", transB, alpha].join();
+    if (!this.rounded.has(key)) {
+      this.budget.charge(weight.data.length / 4);
+      this.rounded.set(key, roundedWeight(group, weight.data, { standard: operator.standard, transB, alpha }));
+    }
+    const named = {};
+    for (const [kind, tensor] of Object.entries(this.rounded.get(key))) {
+      if (!weights.has(tensor)) weights.set(tensor, [this.newName(`${where}.${kind}`)]);
+      named[kind] = weights.get(tensor)[0];
+    }
+    return named;
   }
 
   /** The parts that take the place of a node that makes a bias. */

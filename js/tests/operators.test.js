@@ -28,6 +28,7 @@ const brief = ({ opType, inputs, outputs }) => [opType, ...inputs, "->", ...outp
 
 test("the names of the domain", () => {
   for (const name of [...SPARSE, "SparseQuantGather"]) assert.equal(operatorOf(name).kind, "sparse");
+  for (const name of SPARSE) assert.equal(operatorOf(name.replace("Quant", "Dynamic")).kind, "dynamic");
   for (const kind of ["Weight", "Grid", "Integer"]) {
     for (const form of ["", "Dense"]) assert.equal(operatorOf(`Decode${form}${kind}`).kind, "decode");
   }
@@ -38,6 +39,8 @@ test("the names of the domain", () => {
     "SparseQuantGemmBias",
     "SparseQuantGatherRelu",
     "SparseQuantConvBias",
+    "SparseDynamicGather",
+    "SparseDynamicConvBias",
     "Decode",
     "SparseQuant",
     "",
@@ -53,6 +56,15 @@ test("the standard operators, with their inputs", () => {
   assert.deepEqual(nodesFor("SparseQuantMatMul", ["a"], []).map(brief), ["MatMul a w -> y"]);
   assert.deepEqual(nodesFor("SparseQuantConv", ["x"], ["b"]).map(brief), ["Conv x w b -> y"]);
   assert.deepEqual(nodesFor("SparseQuantGather", [], ["i"]).map(brief), ["Gather w i -> y"]);
+});
+
+test("layers on integers, with a weight of bytes and what comes after", () => {
+  const types = (nodes) => nodes.map(({ opType }) => opType).filter((opType) => opType !== "Constant");
+  const product = types(nodesFor("SparseDynamicMatMulBiasRelu", ["a"], ["b"]));
+  assert.deepEqual(product.slice(-6), ["Sub", "Cast", "Mul", "Mul", "Add", "Relu"]);
+  assert.ok(product.includes("MatMulInteger"));
+  assert.ok(!product.includes("Transpose"));
+  assert.ok(types(nodesFor("SparseDynamicGemm", ["a"], [], [intAttribute("transA", 1)])).includes("Transpose"));
 });
 
 test("what is added, and activations with inputs", () => {

@@ -103,7 +103,7 @@ class Bench:
             nbytes,
             self.file_before / nbytes,
             **self._judged(plan.model),
-            time=self._time(plan.model) if any(row.execution == "sparse" for row in report.rows) else None,
+            time=self._time(plan.model) if any(row.runs_sparse for row in report.rows) else None,
             weight_bytes={row.name: row.encoded_bytes for row in report.rows if row.encoded_bytes is not None},
         )
         return point, recipe

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar, Unpack
 
-from onnxdc.api.encoding import encode_plan, remarks_of, require_groups
+from onnxdc.api.encoding import encode_plan, refuse_static, remarks_of, require_groups
 from onnxdc.api.result import CompressionResult
 from onnxdc.errors import RecipeError, option_names
 from onnxdc.graph.slots import ROLES, Role
@@ -115,14 +115,16 @@ def encode(
         progress: Called after each weight.
         workers: The address of a scheduler of dask.distributed, or a client of one, on whose workers weights are worked
             on; see docs/workers.md.
-        options: Change the defaults of the recipe: ``index_bits``, ``execution``, ``fuse`` and ``min_elements``.
+        options: Change the defaults of the recipe: ``index_bits``, ``execution``, ``activation``, ``fuse`` and others.
 
     Raises:
         ModelError: The model cannot be read, is compressed already, has no weight to encode, or the result does not
             compute what it should.
+        OptionError: Static activations were asked for.
         RecipeError: An option is out of range, or a rule matches no weight.
         WorkersError: The workers cannot be reached, are gone, or cannot do the work.
     """
+    refuse_static(options)
     plan, before = load_and_plan(model, recipe, options, ROLES, "encode")
     original = plan.model.clone() if check else None
     with connected(workers) as mapper:

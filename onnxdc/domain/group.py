@@ -18,8 +18,8 @@ from onnxdc.domain.operators import (
     INTEGER,
     OPERATORS,
     SLOPE,
-    SPARSE,
     VALUES,
+    Operator,
     has_group,
     is_symbols,
 )
@@ -145,15 +145,15 @@ def group_attributes(weight: CompressedWeight, required: Collection[str] = ()) -
     ]
 
 
-def make_sparse(node: ir.Node, group: Sequence[ir.Value], attributes: Iterable[ir.Attr]) -> None:
-    """Turn a standard node into the operator of the domain that computes the same.
+def make_sparse(operator: Operator, node: ir.Node, group: Sequence[ir.Value], attributes: Iterable[ir.Attr]) -> None:
+    """Turn a standard node into an operator of the domain that takes its place.
 
     Args:
+        operator: The operator, with nothing fused.
         node: The node, which is changed.
         group: The tensors of the weight and the two symbol inputs.
         attributes: Those of the group.
     """
-    operator = SPARSE[node.op_type]
     node.op_type, node.domain = operator.name, DOMAIN
     after = node.inputs[operator.first + 1 :]
     # onnx.reference wants every input of a function, so an optional one that is left out is written as an empty one.

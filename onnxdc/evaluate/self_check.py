@@ -11,6 +11,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from onnxdc import model_io
+from onnxdc.domain.compressed import computes_with_integers
 from onnxdc.domain.limits import Budget
 from onnxdc.errors import ModelError
 from onnxdc.evaluate.inputs import made_up_feeds
@@ -28,6 +29,7 @@ from onnxdc.shown import shown
 
 _CLOSE: Final = 1e-4  # relative to the largest output: sums in another order, as between native and portable runs
 _SENSITIVE: Final = 10  # times the difference that onnxruntime's own optimisations make in the original
+_MOVED: Final = 0.9  # root mean square over that of an output: as docs/verify.md has it for relative MSE, its square
 _PORTABLE_BYTES: Final = 2 * 10**9  # what opening the portable bodies may take
 _SEED: Final = 0
 _UNSEEN: Final = "which a pruned weight does not see"  # the rule of the README's limits
@@ -46,9 +48,9 @@ def check_encoded(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | 
         custom_ops: Libraries of somebody's own operators that the models need.
 
     Returns:
-        What could not be run or compared and why, and which operators on integers are lost, a sentence each; empty if
-        both ways were run and agree. A NaN reaches only the outputs that have a nonzero weight for it in a native run,
-        and all of them in any other.
+        What could not be run or compared and why, by how much layers on integers move outputs, and which operators on
+        integers are lost, a sentence each; empty if both ways were run and agree. A NaN reaches only the outputs that
+        have a nonzero weight for it in a native run, and all of them in any other.
 
     Raises:
         ModelError: onnxruntime takes the original and not what became of it, or the two differ by more than rounding.
@@ -62,6 +64,8 @@ def check_encoded(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | 
         return [f"not checked: {error}"]
     tolerance = None
     left_out = []
+    rounds = computes_with_integers(after)
+    moved: list[float] = []
     for name, native in (("natively", True), ("portably", False)):
         reason = _why_not(after, native)
         if reason is not None:
@@ -72,6 +76,9 @@ def check_encoded(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | 
         if lost:
             left_out.append(f"not checked natively: {lost:,} elements of outputs are NaN in the original, {_UNSEEN}")
             found = [_with_nan_of(a, b) for a, b in zip(expected, found, strict=True)]
+        if rounds:
+            moved.append(_movement(expected, found))
+            continue
         difference = _difference(expected, found)
         if difference > _CLOSE:
             tolerance = _own_difference(before, custom_ops, feeds, expected) if tolerance is None else tolerance
@@ -84,7 +91,7 @@ def check_encoded(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | 
                     f"what was encoded differs, run {name}: expected outputs within {_CLOSE:g} of the largest, "
                     f"got {difference:.1e}; please report it"
                 )
-    return [*left_out, *_lost(before, after, custom_ops)]
+    return [*left_out, *_told_of_integers(moved), *_lost(before, after, custom_ops)]
 
 
 def made_up_divergence(before: Source, after: ir.Model, custom_ops: Sequence[str | os.PathLike[str]] = ()) -> list[str]:
@@ -189,6 +196,37 @@ def _with_nan_of(expected: np.ndarray, found: np.ndarray) -> np.ndarray:
 def _nan(array: np.ndarray) -> NDArray[np.bool_]:
     """Return which elements are NaN; only floats can be, bfloat16 among them."""
     return np.isnan(array) if array.dtype.kind in "fV" else np.zeros(array.shape, np.bool_)
+
+
+def _movement(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> float:
+    """Return the root mean square of the differences over that of the output, the largest of all outputs of floats."""
+    moved = 0.0
+    for a, b in zip(expected, found, strict=True):
+        if a.shape != b.shape:
+            return np.inf
+        if a.dtype.kind not in "fV":
+            continue
+        a, b = a.astype(np.float64), b.astype(np.float64)
+        known = np.isfinite(a)
+        size = float(np.square(a[known]).sum())
+        change = float(np.square(np.nan_to_num(b - a, nan=np.inf)[known]).sum())
+        moved = max(moved, (change / size) ** 0.5 if size else 0.0)
+    return moved
+
+
+def _told_of_integers(moved: Sequence[float]) -> list[str]:
+    """Say by how much layers on integers move the outputs; nothing if they were not run.
+
+    Raises:
+        ModelError: By so much that nothing is left of the outputs.
+    """
+    largest = max(moved, default=0.0)
+    if largest > _MOVED:
+        raise ModelError(
+            f"layers on integers: expected outputs for made-up inputs to move by at most {_MOVED:.0%}, "
+            f"got {largest:.0%}; activation = float leaves them as they are"
+        )
+    return [f"layers on integers: outputs for made-up inputs move by {largest:.2%}"] if moved else []
 
 
 def _own_difference(

@@ -34,7 +34,7 @@ def energy_of(
         own = put_out * products_of.get(row.name, 0)
         not_counted += not own and row.kind != "other"
         products += own
-        skipped += round(own * (1 - row.density)) if row.execution == "sparse" else 0
+        skipped += round(own * (1 - row.density)) if row.runs_sparse else 0
     if not elements or not dense:
         return None
     is_integer = any(weight.row.is_integer for weight in weights)

@@ -39,7 +39,8 @@ def seen_weights(
         ModelError: The data of a weight cannot be read.
     """
     shapes = known_shapes(model)
-    wish = str(_encode_options(made).get("execution", "auto"))
+    options = _encode_options(made)
+    wish, integers = str(options.get("execution", "auto")), options.get("activation") == "dynamic"
     for row in rows:
         weight = weights.get(row.name)
         if weight is None:
@@ -47,8 +48,9 @@ def seen_weights(
             continue
         reason = row.reason
         if row.execution and not row.is_integer:
-            chosen = choose(weight, row.density, shapes, wish)
-            reason = chosen.reason if chosen.sparse == (row.execution == "sparse") else ""
+            chosen = choose(weight, row.density, shapes, wish, integers=integers)
+            is_same = (chosen.sparse, chosen.dynamic) == (row.runs_sparse, row.execution == "dynamic")
+            reason = chosen.reason if is_same else ""
         before = None if originals is None else originals.array(row.name, row.shape)
         yield _seen(row, weight, before, reason)
 

@@ -36,6 +36,15 @@ ROW_PRODUCT: Final = 0.18  # dense, an element of the weight
 # Rows of a table, an element of what is looked up.
 LOOK_UP: Final = 0.85  # a code becomes a value, without the permutations of AVX-512
 COPY: Final = 0.3  # dense
+# Sparse on integers, on panels of bytes (custom_ops/simd/bytes.h).
+INTEGER_ENTRY: Final = 0.9  # a nonzero
+INTEGER_COLUMN: Final = 4.0  # an input that a weight meets, brought into a panel
+INTEGER_TILE: Final = 15.0  # an output in each tile of columns: its sums, and its last quad, which is not full
+INTEGER_TILE_COLUMNS: Final = 896  # of a panel (custom_ops/layouts/quads.cc)
+INTEGER_OUTPUT: Final = 15.0  # an output: from an integer to a float, bias, activation, writing it out
+INTEGER_INPUT: Final = 7.0  # an input, once for all that meets it: its range, and to a byte
+WIDE, NARROW, NARROW_COST = 32, 8, 16  # lanes of panels; a narrow one takes the time of so many lanes of a wide one
+INTEGER_ROW_ENTRY: Final = 0.85  # of up to 8 rows together, a nonzero
 MARGIN: Final = 0.97  # a layer must be faster by more than 3 %, which is about the noise of the measurements
 
 
@@ -70,6 +79,18 @@ def gain(layer: Layer, density: float) -> float:
     return min(_gain_of_many(layer, density), _gain_of_row(layer, density))
 
 
+def dynamic_gain(layer: Layer, density: float) -> float:
+    """Return the same for kernels on integers.
+
+    Of an unknown number of rows, too, this is what gains less.
+    """
+    row = _dynamic_gain_of_rows(layer, density, min(layer.positions, FEW_ROWS) or 1)
+    if not layer.taps and 0 < layer.positions <= FEW_ROWS:
+        return row
+    many = _dynamic_gain_of_many(layer, density)
+    return many if layer.taps or layer.positions else min(many, row)
+
+
 def gain_of_rows(elements: int) -> float:
     """Return how many times as long the dense kernel takes to look up rows of a table, about.
 
@@ -85,13 +106,36 @@ def _gain_of_many(layer: Layer, density: float) -> float:
     sparse = ENTRY * density * size + (TILE * tiles + OUTPUT) * layer.outputs
     sparse += COLUMN * layer.columns * layer.groups + TAP * layer.taps
     sparse += CALL * LANES / layer.positions if layer.positions else 0.0
-    dense = (SMALL_GROUP if _has_small_groups(layer) else PRODUCT) * size
-    return dense / (sparse * _filled(layer.positions))
+    return _dense(layer) / (sparse * _filled(layer.positions))
 
 
 def _gain_of_row(layer: Layer, density: float) -> float:
     size = layer.outputs * layer.columns
     return ROW_PRODUCT * size / (ROW_ENTRY * density * size + ROW_OUTPUT * layer.outputs + CALL)
+
+
+def _dynamic_gain_of_many(layer: Layer, density: float) -> float:
+    size = layer.outputs * layer.columns
+    tiles = ceil(layer.columns / INTEGER_TILE_COLUMNS)
+    inputs = layer.columns // max(layer.taps, 1) * layer.groups
+    sparse = INTEGER_ENTRY * density * size + (INTEGER_TILE * tiles + INTEGER_OUTPUT) * layer.outputs
+    sparse += INTEGER_COLUMN * layer.columns * layer.groups
+    wide, rest = divmod(layer.positions, WIDE)
+    lanes = WIDE * wide + (NARROW_COST if 0 < rest <= NARROW else WIDE if rest else 0)
+    sparse = sparse * (lanes / layer.positions if layer.positions else 1.0) + INTEGER_INPUT * inputs
+    sparse += CALL * LANES / layer.positions if layer.positions else 0.0
+    return _dense(layer) / sparse
+
+
+def _dynamic_gain_of_rows(layer: Layer, density: float, rows: int) -> float:
+    size = layer.outputs * layer.columns
+    sparse = INTEGER_ROW_ENTRY / rows * density * size + ROW_OUTPUT * layer.outputs + CALL
+    return ROW_PRODUCT * size / sparse
+
+
+def _dense(layer: Layer) -> float:
+    size = layer.outputs * layer.columns
+    return (SMALL_GROUP if _has_small_groups(layer) else PRODUCT) * size
 
 
 def _has_small_groups(layer: Layer) -> bool:

@@ -12,7 +12,7 @@ import onnx
 import onnx_ir as ir
 
 from onnxdc.domain.group import SHARED, SHARED_NAMELESS, decoder_of
-from onnxdc.domain.operators import SPARSE
+from onnxdc.domain.operators import DYNAMIC, SPARSE, Operator
 from onnxdc.domain.portable import portable_functions
 from onnxdc.domain.symbols import SymbolsNode, symbols_nodes
 from onnxdc.graph.shapes import Shapes
@@ -84,6 +84,10 @@ class CodedWeight:
     def decoder(self) -> str:
         """The operator that decodes it to a dense weight."""
         return decoder_of(self.compressed)
+
+    def operator(self, node: ir.Node) -> Operator:
+        """Return the operator that one of its nodes becomes, with nothing fused."""
+        return (DYNAMIC if self.execution.dynamic else SPARSE)[node.op_type]
 
     @property
     def nodes(self) -> list[ir.Node]:
@@ -190,7 +194,7 @@ class Decision:
 
 def decide(plan: Plan, coded_weights: Sequence[CodedWeight], shapes: Shapes, opset: int) -> Decision:
     """Decide what is fused and how the weights are coded together, and write the portable bodies that that takes."""
-    products = {node: coded.weight.shape for coded in coded_weights for node in coded.nodes}
+    products = {node: (coded.operator(node), coded.weight.shape) for coded in coded_weights for node in coded.nodes}
     tails = find_tails(plan.model.graph, products, shapes) if plan.recipe.fuse else {}
     record_bytes = record_tails(plan.model.graph, tails).nbytes
     record_bytes -= sum(ir.serde.serialize_node(node).ByteSize() for tail in tails.values() for node in tail.nodes)
@@ -223,8 +227,8 @@ def _decision(
     together: bool,
 ) -> Decision:
     """Return what becomes of a model if its weights are coded in one way, their symbols ``together`` or by sets."""
-    products = [node for coded in coded_weights for node in coded.nodes]
-    op_types = {(tails[node].operator if node in tails else SPARSE[node.op_type]).name for node in products}
+    operators = [(node, coded.operator(node)) for coded in coded_weights for node in coded.nodes]
+    op_types = {(tails[node].operator if node in tails else operator).name for node, operator in operators}
     op_types |= {coded.decoder for coded in coded_weights if not coded.execution.sparse}
     attributes = set().union(*(_attributes(coded) for coded in coded_weights))
     symbols = _graph_symbols(coded_weights, together=together)

@@ -11,6 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from onnxdc.domain import group
+from onnxdc.domain.compressed import is_dynamic
 from onnxdc.domain.limits import Budget, dense_bytes, portable_bytes, stored_bytes
 from onnxdc.domain.operators import DECODERS, DOMAIN, INTEGER, has_group
 from onnxdc.domain.origin import ADDED, NameCount, Origin, Origins
@@ -40,12 +41,14 @@ class _StoredWeight:
         group: Its eight values.
         nodes: The nodes that it feeds, in this graph and in those inside it.
         fused: What is fused into them, in words.
+        dynamic: Whether they compute with integers.
     """
 
     graph: ir.Graph
     group: tuple[ir.Value, ...]
     nodes: list[ir.Node] = field(default_factory=list)
     fused: str = ""
+    dynamic: bool = False
 
     @property
     def name(self) -> str:
@@ -196,6 +199,7 @@ def _stored_weights(model: ir.Model) -> list[_StoredWeight]:
             raise ModelError(f"function {function.name}: expected no node of the domain {DOMAIN} in it, got one")
     for stored in weights.values():
         stored.fused = group.fused_text(stored.nodes)
+        stored.dynamic = any(map(is_dynamic, stored.nodes))
     return list(weights.values())
 
 
@@ -283,7 +287,9 @@ def _decode_weights(
         decoded.setdefault(stored.graph, []).append(weight)
         name, sparse = weight.value.name or "", stored.decoder_node is None
         figures, shape = GroupFigures.of(known.compressed), known.compressed.shape
-        changes.append(Decoded(name, shape, known.dense, figures, sparse=sparse, fused=stored.fused))
+        changes.append(
+            Decoded(name, shape, known.dense, figures, sparse=sparse, dynamic=stored.dynamic, fused=stored.fused)
+        )
         if progress:
             progress(stored.name, done, len(weights))
     for graph, dense in decoded.items():

@@ -39,7 +39,7 @@ from onnxdc.passes.decision import (
     saved_bytes,
     shared_bytes,
 )
-from onnxdc.passes.execution import choose
+from onnxdc.passes.execution import choose, why_no_integers
 from onnxdc.passes.fusion.fuse import fuse
 from onnxdc.passes.halves import bytes_saved_as_half, store_halves
 from onnxdc.passes.int32_biases import store_biases
@@ -81,7 +81,15 @@ def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None)
         if not force and as_half and saved_bytes(dense.nbytes, outcome.value) < as_half:
             halved.append(Skip(planned.weight.name, SkipCode.NO_GAIN, "two bytes an element take less"))
             return
-        execution = choose(planned.weight, dense.density, shapes, planned.settings.execution)
+        integers = planned.settings.activation == "dynamic"
+        execution = choose(
+            planned.weight,
+            dense.density,
+            shapes,
+            planned.settings.execution,
+            integers=integers,
+            unfit=why_no_integers(planned.weight, outcome.value.codebook) if integers else "",
+        )
         coded_weights.append(CodedWeight(planned.weight, outcome.value, dense, execution, planned.settings.index_bits))
 
     work = partial(code_weight, widened=opset < BFLOAT16_OPSET, force=force)
@@ -272,7 +280,7 @@ def _apply_to_graph(
             attributes = group.group_attributes(coded.compressed, required)
             if coded.execution.sparse:
                 for node in value.consumers():
-                    group.make_sparse(node, [*values, *symbol_inputs], attributes)
+                    group.make_sparse(coded.operator(node), node, [*values, *symbol_inputs], attributes)
             else:
                 is_output = value.is_graph_output()  # which has no value_info if a node yields it
                 output = group.decode_into(value, graph, coded.decoder, [*values, *symbol_inputs], attributes)

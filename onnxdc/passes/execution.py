@@ -5,21 +5,25 @@ This is the only place where that is decided; ``cost.py`` says which of the two 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import prod
 from typing import Final
 
+import numpy as np
 import onnx_ir as ir
 
-from onnxdc.domain.operators import SPARSE
+from onnxdc.domain.operators import DYNAMIC, SPARSE
 from onnxdc.graph.shapes import Dimension, Shapes
 from onnxdc.graph.slots import Role
 from onnxdc.graph.weights import Weight
 from onnxdc.passes import cost
 
+MOST_INPUTS: Final = (2**31 - 1) // (255 * 127)  # whose products with integers of 8 bits 32 bits hold in any case
 MAX_OUTPUTS: Final = 1 << 22  # as custom_ops/ops/weight_input.cc has it
 _TRANSPOSES: Final = ("transA", "transB")
+_MANY: Final = 1024  # rows of a matrix product, as any number from some hundreds on
 _PASSED: Final = 8  # nodes that a reason names
 _RANKS: Final = {"Gemm": (2,), "MatMul": (2,), "Conv": (3, 4, 5)}
 
@@ -42,6 +46,8 @@ class Execution:
         sparse: Whether its consumers are sparse operators; else one DecodeWeight node feeds them as they are.
         code: What decided that.
         obstacle: Why no sparse operator takes it, for ``NO_OPERATOR``.
+        dynamic: Whether the sparse operators compute with integers, by the range of their inputs in each run.
+        floats: Why they do not though that was asked for; empty if it was not.
         density: Its nnz over its elements, for ``GAIN``.
         gain: How many times as fast the sparse operator should be as the dense one, for ``GAIN`` and ``ROWS``.
         best_gain: The same if no nonzero were left, for ``GAIN``.
@@ -50,6 +56,8 @@ class Execution:
     sparse: bool
     code: ExecutionCode
     obstacle: str = ""
+    dynamic: bool = False
+    floats: str = ""
     density: float = 0.0
     gain: float = 0.0
     best_gain: float = 0.0
@@ -66,7 +74,7 @@ class Execution:
             return f"rows are looked up in a quarter of the dense memory{slower and f', about {slower} slower'}"
         at = f"density {self.density:.2f}"
         if self.sparse:
-            return f"{at}, about {_times(self.gain)} as fast as dense"
+            return f"{at}, about {_times(self.gain)} as fast as dense{', on integers' if self.dynamic else ''}"
         if self.best_gain * cost.MARGIN <= 1:
             return "too small to gain"
         slower = _slower(self.gain)
@@ -89,7 +97,9 @@ def _times(ratio: float) -> str:
     return f"{ratio:.0f} times" if ratio >= 9.95 else f"{ratio:.1f} times"
 
 
-def choose(weight: Weight, density: float, shapes: Shapes, wish: str = "auto") -> Execution:
+def choose(
+    weight: Weight, density: float, shapes: Shapes, wish: str = "auto", *, integers: bool = False, unfit: str = ""
+) -> Execution:
     """Decide for a weight.
 
     Args:
@@ -97,25 +107,73 @@ def choose(weight: Weight, density: float, shapes: Shapes, wish: str = "auto") -
         density: Its nnz over its elements.
         shapes: The shapes of the model's values, as far as they are known.
         wish: ``"sparse"`` wherever there is an operator for it, ``"dense"`` always, ``"auto"`` what should be faster.
+        integers: Whether operators on integers were asked for; those on floats are taken where these are faster.
+        unfit: Why its values fit no integers, as ``why_no_integers`` says.
     """
     if weight.role is Role.INTEGERS:
         return Execution(False, ExecutionCode.INTEGERS)
     obstacle = _obstacle(weight)
     if obstacle:
         return Execution(False, ExecutionCode.NO_OPERATOR, obstacle)
-    if wish != "auto":
-        return Execution(wish == "sparse", ExecutionCode.RECIPE)
+    integers = integers and weight.op_type in DYNAMIC
+    dynamic, floats = integers and not unfit, unfit if integers else ""
+    if wish == "sparse":
+        return Execution(True, ExecutionCode.RECIPE, dynamic=dynamic, floats=floats)
+    if wish == "dense":
+        return Execution(False, ExecutionCode.RECIPE)
     if weight.op_type == "Gather":
         looked_up = _product(shapes.get(weight.uses[0].node.outputs[0].name or ""), slice(None))
         return Execution(True, ExecutionCode.ROWS, gain=cost.gain_of_rows(looked_up))
     # The branches of an If may use one weight for other numbers of rows: it must not be slower in any.
-    layers = (_layer(weight, use.node, shapes) for use in weight.uses)
-    layer = min(layers, key=lambda layer: cost.gain(layer, density))
-    gain, best = cost.gain(layer, density), cost.gain(layer, 0.0)
-    return Execution(gain * cost.MARGIN > 1, ExecutionCode.GAIN, density=density, gain=gain, best_gain=best)
+    layers = [layer_of(weight, use.node, shapes) for use in weight.uses]
+    gain = min(cost.gain(layer, density) for layer in layers)
+    best = min(cost.gain(layer, 0.0) for layer in layers)
+    if dynamic:
+        on_integers = min(cost.dynamic_gain(layer, density) for layer in layers)
+        if on_integers * cost.MARGIN > gain:
+            gain, best = on_integers, min(cost.dynamic_gain(layer, 0.0) for layer in layers)
+        else:
+            dynamic, floats = False, _no_faster(layers, density)
+    sparse = gain * cost.MARGIN > 1
+    return Execution(
+        sparse,
+        ExecutionCode.GAIN,
+        dynamic=dynamic and sparse,
+        floats=floats if sparse else "",
+        density=density,
+        gain=gain,
+        best_gain=best,
+    )
 
 
-def _layer(weight: Weight, node: ir.Node, shapes: Shapes) -> cost.Layer:
+def _no_faster(layers: Sequence[cost.Layer], density: float) -> str:
+    unknown = [replace(layer, positions=_MANY) for layer in layers if not layer.taps and not layer.positions]
+    if any(cost.dynamic_gain(layer, density) * cost.MARGIN > cost.gain(layer, density) for layer in unknown):
+        return "no faster on integers for a single row, and how many there are is not known"
+    return "no faster on integers"
+
+
+def why_no_integers(weight: Weight, codebook: np.ndarray) -> str:
+    """Say why the values of a weight are not taken for integers of 8 bits, "" if they can be.
+
+    Args:
+        weight: A weight that a sparse operator can take.
+        codebook: The values that it has, or the integers of its grid.
+    """
+    if not np.isfinite(codebook.astype(np.float64)).all():
+        return "holds an infinity or a NaN"
+    for use in weight.uses:
+        if weight.op_type not in DYNAMIC or layer_of(weight, use.node, {}).columns <= MOST_INPUTS:
+            continue
+        matrix = weight.array()
+        turned = weight.op_type == "Gemm" and use.node.attributes.get_int("transB", False)
+        matrix = matrix if weight.op_type == "Conv" or turned else matrix.T
+        if np.count_nonzero(matrix.reshape(len(matrix), -1), axis=1).max() > MOST_INPUTS:
+            return f"has more than {MOST_INPUTS:,} nonzeros for an output, whose sum 32 bits may not hold"
+    return ""
+
+
+def layer_of(weight: Weight, node: ir.Node, shapes: Shapes) -> cost.Layer:
     """Return the shape of the layer that a node makes of a weight, which a sparse operator can take."""
     shape = weight.shape
     if weight.op_type == "Conv":

@@ -185,6 +185,7 @@ class Decoded:
         dense: The figures of the dense weight.
         group: The figures of its group.
         sparse: Whether sparse operators consumed the group.
+        dynamic: Whether these computed with integers.
         fused: What was fused into them, as in ``Encoded``.
     """
 
@@ -193,6 +194,7 @@ class Decoded:
     dense: Figures
     group: GroupFigures
     sparse: bool
+    dynamic: bool = False
     fused: str = ""
 
 

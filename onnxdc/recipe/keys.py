@@ -32,6 +32,7 @@ class Key:
         type: The type of its values.
         check: Which values are good.
         stage: The stage that heeds it; ``"every"`` stage does.
+        also: A stage besides that heeds it.
         help: What it does, as a sentence.
         default: The value without it; None if there is none, or none that is the same for all weights.
         usual: What to say of the default, if the value does not say it.
@@ -50,6 +51,7 @@ class Key:
     of_weight: bool = True
     command_line: bool = True
     choices: tuple[str, ...] = ()
+    also: Stage | None = None
 
     @property
     def default_text(self) -> str:
@@ -113,9 +115,10 @@ KEYS: Final = (
     Key(
         *("activation", str, one_of(*ACTIVATIONS), "quantize"),
         "Have a layer's inputs as floats (float), as integers by the range of each run (dynamic), or by that of the "
-        "data (static).",
-        usual="static in models with convolutions, else dynamic",
+        "data (static; quantize only).",
+        usual="float; of quantize static in models with convolutions, else dynamic",
         choices=ACTIVATIONS,
+        also="encode",
     ),
     Key(
         *("index_bits", int, integer(1, 8), "encode", "The bits of a gap before Huffman coding, 1 to 8."),
@@ -168,7 +171,7 @@ _CHECKS: Final[dict[str, Check]] = {key.name: key.check for key in KEYS} | CONDI
 
 def keys_of(*stages: Stage) -> Sequence[Key]:
     """Return the keys that some stages heed, in the order of the table."""
-    return [key for key in KEYS if key.stage in (*stages, "every")]
+    return [key for key in KEYS if key.stage in (*stages, "every") or key.also in stages]
 
 
 def check_value(key: str, value: Any) -> None:

@@ -49,6 +49,7 @@ class EncodeOptions(EveryOption, total=False):
     codes: str | None
     fuse: bool | None
     strip: bool | None
+    activation: Activation | None
 
 
 class CompressOptions(PruneOptions, QuantizeOptions, EncodeOptions, total=False):

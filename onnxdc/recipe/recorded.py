@@ -25,11 +25,16 @@ def recorded(recipe: Recipe, *stages: Stage) -> dict[str, Any]:
     values = {key.name: _said(recipe, key) for key in keys}
     said = {name: value for name, value in values.items() if value is not None and value != DEFAULTS[name]}
     content: dict[str, Any] = {
-        stage: {key.name: said[key.name] for key in keys if key.stage == stage and key.name in said}
+        stage: {key.name: said[key.name] for key in keys if _home(key, stages) == stage and key.name in said}
         for stage in (*stages, "every")
     }
     content["rules"] = _rules(recipe.rules, {key.name for key in keys})
     return {name: value for name, value in content.items() if value or name in stages}
+
+
+def _home(key: Key, stages: Collection[Stage]) -> Stage:
+    """Return the stage whose key it is among those that run."""
+    return key.also if key.also is not None and key.stage not in stages else key.stage
 
 
 def _said(recipe: Recipe, key: Key) -> Any:

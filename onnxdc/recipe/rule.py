@@ -24,8 +24,8 @@ class Settings:
         sharing: Whether values become those of a uniform grid (``"grid"``) or of k-means (``"kmeans"``).
         step: The step of the grid, in root mean squares of the weight's nonzeros; None if the weight is not shared.
         bits: The bits of a code: at most 2^bits shared values, zero being one of them (paper, section 3), 1..8.
-        activation: How ``quantize`` has the inputs of its layer: ``"float"``, ``"dynamic"`` or ``"static"``; None for
-            what is usual in its model.
+        activation: How ``quantize`` and ``encode`` have the inputs of its layer: ``"float"``, ``"dynamic"`` or
+            ``"static"``; None for what is usual in its model.
         index_bits: The bits of a gap (paper, section 2), 1..8.
         init: How k-means starts: ``"linear"``, ``"density"`` or ``"random"`` (paper, section 3.2).
         groups: The number of codebooks, each for an equal part of the output channels.

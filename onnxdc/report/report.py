@@ -96,7 +96,7 @@ class Report(Printable):
         Args:
             verbose: Name everything that was folded or left as it is, instead of counting it.
         """
-        lines = self._dense_lines(verbose=verbose)
+        lines = [*self._dense_lines(verbose=verbose), *self._floats_lines(verbose=verbose)]
         lines += [f"folded: {shown(fold.detail)}" for fold in self.folds] if verbose else self._counted_folds()
         nodes = {row.name: row.node for row in self.rows}
         labels = [label(skip.name, skip.node or nodes.get(skip.name, "")) for skip in self.skips]
@@ -118,6 +118,12 @@ class Report(Printable):
         alone = {names[0] for names in groups.values() if len(names) == 1}
         lines = [f"{shown(row.label)}: dense: {row.reason}" for row in dense if row.name in alone]
         return lines + [f"{len(each)} weights run dense: {why}" for why, each in groups.items() if len(each) > 1]
+
+    def _floats_lines(self, *, verbose: bool) -> list[str]:
+        """Say why weights run on floats though integers were asked for: a line for each reason."""
+        groups = grouped((label(row.name, row.node), row.floats) for row in self.rows if row.floats)
+        most = {} if not verbose else {"most": None}
+        return [f"on floats: {first_names(names, **most)}: {why}" for why, names in groups.items()]
 
     def _counted_folds(self) -> list[str]:
         counts = Counter(fold.summary for fold in self.folds)

@@ -45,10 +45,11 @@ class WeightRow:
         pruned_bytes: The bytes with the zeros that the weight has, whoever put them there.
         shared_bytes: The bytes with shared values; None if the weight has too many distinct ones.
         encoded_bytes: The bytes of its weight group; None if the weight is not encoded.
-        execution: ``"sparse"`` or ``"dense"`` for an encoded weight, else ``""``.
+        execution: ``"sparse"``, ``"dynamic"`` (sparse on integers) or ``"dense"`` for an encoded weight, else ``""``.
         fused: What is fused into its sparse operators, such as ``"Relu"`` or ``"Add+Relu"``; ``""`` for nothing.
         reason: Why it is executed so, or why it is not encoded; may be empty.
         common_reason: The same as other weights may have it, too, without numbers; may be empty.
+        floats: Why it does not run on integers though that was asked for; may be empty.
         node: The operator and the name of the node that uses it first, such as ``"Conv conv1"``; empty for the totals.
         dtype: The type of its elements, such as ``"float32"`` or ``"int8"``; empty for the totals.
         reader: The operators that read integers, such as ``"Conv after DequantizeLinear"``; empty for floats.
@@ -72,6 +73,7 @@ class WeightRow:
     fused: str = ""
     reason: str = ""
     common_reason: str = ""
+    floats: str = ""
     node: str = ""
     dtype: str = ""
     reader: str = ""
@@ -82,6 +84,11 @@ class WeightRow:
     def is_integer(self) -> bool:
         """Whether it holds integers of a model that was quantised already."""
         return self.entropy is not None
+
+    @property
+    def runs_sparse(self) -> bool:
+        """Whether sparse operators take it, on floats or on integers."""
+        return self.execution in ("sparse", "dynamic")
 
     @property
     def density(self) -> float:

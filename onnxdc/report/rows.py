@@ -86,7 +86,7 @@ def weight_rows(
 def encoded_row(change: Encoded | Decoded, weight: Weight) -> WeightRow:
     """Return the row of a weight that ``encode`` or ``decode`` told about."""
     dense, group = change.dense, change.group
-    sparse = change.execution.sparse if isinstance(change, Encoded) else change.sparse
+    runs = change.execution if isinstance(change, Encoded) else change
     return WeightRow(
         name=change.name,
         kind=weight.kind,
@@ -101,10 +101,11 @@ def encoded_row(change: Encoded | Decoded, weight: Weight) -> WeightRow:
         shared_bytes=shared_bytes(group.entries, group.bits, group.index_bits, group.codebook_bytes),
         encoded_bytes=group.nbytes,
         **_of_integers(weight, dense),
-        execution="sparse" if sparse else "dense",
+        execution="dynamic" if runs.dynamic else "sparse" if runs.sparse else "dense",
         fused=change.fused,
         reason=change.execution.reason if isinstance(change, Encoded) else "",
         common_reason=change.execution.common_reason if isinstance(change, Encoded) else "",
+        floats=change.execution.floats if isinstance(change, Encoded) else "",
         node=weight.node,
     )
 

@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from onnxdc.passes.result import Result
 from onnxdc.recipe import Options, Recipe
+from onnxdc.recipe.keys import Activation
 from tests.helpers.few_values import weight
 from tests.helpers.passes import encode
 from tests.helpers.text_models import build, normal
@@ -104,6 +105,7 @@ def feeds(product: str) -> dict[str, np.ndarray]:
     return {"x": 6 * normal(*shape, seed=3)}
 
 
-def encode_sparse(model: ir.Model, *, fuse: bool = True) -> Result:
+def encode_sparse(model: ir.Model, *, fuse: bool = True, activation: Activation = "float") -> Result:
     """The model with all its weights encoded for sparse operators."""
-    return encode(model, Recipe(min_elements=16, fuse=fuse, defaults=Options(execution="sparse")), force=True)
+    options = Options(execution="sparse", activation=activation)
+    return encode(model, Recipe(min_elements=16, fuse=fuse, defaults=options), force=True)

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from onnxdc.passes.cost import MARGIN, Layer, gain, gain_of_rows
+from onnxdc.passes.cost import MARGIN, Layer, dynamic_gain, gain, gain_of_rows
 from onnxdc.passes.execution import Execution, ExecutionCode
 from tests.helpers.passes import encode
 from tests.helpers.small_models import build
@@ -37,6 +37,20 @@ def test_depthwise_convolutions_stay_dense_at_any_density():
 def test_an_unknown_number_of_rows_counts_as_what_gains_less():
     few, many = (Layer(1000, 4096, positions=positions) for positions in (1, 10**6))
     assert gain(Layer(1000, 4096), 0.2) == pytest.approx(min(gain(few, 0.2), gain(many, 0.2)), rel=1e-3)
+
+
+@pytest.mark.parametrize(("rows", "integers"), [(1, False), (2, True), (8, True), (64, True), (0, False)])
+def test_integers_pay_for_several_rows(rows: int, integers: bool):
+    layer = Layer(768, 3072, positions=rows)
+    assert (dynamic_gain(layer, 0.1) * MARGIN > gain(layer, 0.1)) == integers
+
+
+def test_integers_pay_for_convolutions_whose_inputs_many_outputs_meet():
+    assert dynamic_gain(Layer(256, 2304, taps=9, positions=196), 0.1) > 1.2 * gain(
+        Layer(256, 2304, taps=9, positions=196), 0.1
+    )
+    narrow = Layer(256, 64, taps=1, positions=3136)
+    assert dynamic_gain(narrow, 0.05) < gain(narrow, 0.05)
 
 
 def test_what_a_call_costs_keeps_tiny_layers_dense():

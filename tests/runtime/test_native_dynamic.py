@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
 from onnxdc import native
 from onnxdc.numeric.encoding import encode_weight

@@ -91,14 +91,14 @@ def _round_input(opset: int) -> onnx.FunctionProto:
     return body.function(data, op("Cast", point, to=TensorProto.INT32), scale)
 
 
-def _scale(body: Body, matrix: str, axis: int, *, stepped: bool) -> str:
-    """Append the scale of each output of a matrix whose inputs lie along an axis, which stays."""
+def _scale(body: Body, matrix: str, step: str, axis: int) -> str:
+    """Append the scale of each output of a matrix whose inputs lie along an axis, as its steps do; the axis stays."""
     op, zero = body.op, _float(body, 0.0)
     least, largest = _extremes(body, matrix, axis)
     scale = op("Max", op("Div", op("Max", largest, op("Neg", least)), _float(body, 127.0)), _float(body, _LEAST))
-    if not stepped:
+    if not step:
         return scale
-    least, largest = _extremes(body, "step", axis)
+    least, largest = _extremes(body, step, axis)
     step = op("Where", op("Equal", least, largest), largest, zero)
     return op("Where", op("Greater", step, zero), step, scale)
 
@@ -114,7 +114,7 @@ def _bytes(body: Body, matrix: str, scale: str) -> str:
 def _round_columns(opset: int, *, stepped: bool) -> onnx.FunctionProto:
     body = Body(_COLUMNS, ["w", "step"] if stepped else ["w"], opset)
     op, int64 = body.op, body.int64
-    scale = _scale(body, "w", 0, stepped=stepped)
+    scale = _scale(body, "w", "step" if stepped else "", 0)
     data = _bytes(body, "w", scale)
     row = op("Concat", int64([1]), op("Slice", op("Shape", "w"), int64([0]), int64([1])), axis=0)
     sums = op("MatMulInteger", body.filled(row, TensorProto.UINT8, 1), data, _byte(body, 0), _byte(body, _MIDDLE))
@@ -125,7 +125,7 @@ def _round_filters(opset: int, *, stepped: bool) -> onnx.FunctionProto:
     body = Body(_FILTERS, ["w", "step"] if stepped else ["w"], opset)
     op, int64 = body.op, body.int64
     flat, shape = op("Flatten", "w", axis=1), op("Shape", "w")
-    scale = _scale(body, flat, 1, stepped=stepped)
+    scale = _scale(body, flat, op("Flatten", "step", axis=1) if stepped else "", 1)
     data = reshaped(body, _bytes(body, flat, scale), shape)
     inputs = op("Cast", op("Slice", shape, int64([1]), int64([2])), to=TensorProto.INT32)
     sums = body.reduce_sum(op("Cast", data, to=TensorProto.INT32), 1, keepdims=1)

@@ -12,12 +12,15 @@ from typing import Final, TypeAlias
 
 import onnx_ir as ir
 
-from onnxdc.domain.operators import OPERATORS, SLOPE, SPARSE, Operator
+from onnxdc.domain.operators import OPERATORS, SLOPE, Operator
 from onnxdc.graph.constants import constant_tensor
 from onnxdc.graph.shapes import Shapes
 from onnxdc.passes.fusion.patterns import find_activation, is_closed
 
 _SLOPE: Final = 0.01  # LeakyRelu's alpha if the node does not say it (its specification)
+
+Product: TypeAlias = tuple[Operator, tuple[int, ...]]
+"""The operator that a node becomes, with nothing fused, and the shape of its weight."""
 
 Input: TypeAlias = tuple[ir.Node, int]
 """An input of a node: which node, which of its inputs."""
@@ -45,12 +48,13 @@ class Tail:
         return [None if source is None else source[0].inputs[source[1]] for source in self.sources]
 
 
-def find_tails(graph: ir.Graph, products: Mapping[ir.Node, tuple[int, ...]], shapes: Shapes) -> dict[ir.Node, Tail]:
+def find_tails(graph: ir.Graph, products: Mapping[ir.Node, Product], shapes: Shapes) -> dict[ir.Node, Tail]:
     """Find what can be fused into each node; nodes with nothing to fuse are left out.
 
     Args:
         graph: The main graph; products of other graphs are not looked at.
-        products: The nodes that are to become sparse operators, with the shapes of their weights.
+        products: The nodes that are to become sparse operators, which ones with nothing fused, and the shapes of
+            their weights.
         shapes: The shapes of the graph's values; a residual is fused only if its shape is known.
     """
     tails: dict[ir.Node, Tail] = {}
@@ -64,9 +68,9 @@ def find_tails(graph: ir.Graph, products: Mapping[ir.Node, tuple[int, ...]], sha
     return tails
 
 
-def _tail(node: ir.Node, weight_shape: tuple[int, ...], shapes: Shapes, taken: set[ir.Node]) -> Tail:
+def _tail(node: ir.Node, product: Product, shapes: Shapes, taken: set[ir.Node]) -> Tail:
     """Return what can be fused into a node, maybe nothing."""
-    tail = _with_addition(node, weight_shape, shapes, taken)
+    tail = _with_addition(node, product, shapes, taken)
     value = tail.nodes[0].outputs[0] if tail.nodes else node.outputs[0]
     match = find_activation(value)
     if match is None or not taken.isdisjoint(match.nodes):
@@ -84,9 +88,9 @@ def _tail(node: ir.Node, weight_shape: tuple[int, ...], shapes: Shapes, taken: s
     return Tail(operator, (*tail.sources, *bounds), (*match.nodes, *tail.nodes), attributes)
 
 
-def _with_addition(node: ir.Node, weight_shape: tuple[int, ...], shapes: Shapes, taken: set[ir.Node]) -> Tail:
+def _with_addition(node: ir.Node, product: Product, shapes: Shapes, taken: set[ir.Node]) -> Tail:
     """Return a tail of the Add after a node, if it adds what the node's operator can."""
-    operator, value = SPARSE[node.op_type], node.outputs[0]
+    (operator, weight_shape), value = product, node.outputs[0]
     add = next(iter(value.consumers()), None)
     if add is None or (add.domain, add.op_type) != ("", "Add") or add.graph is not node.graph or add in taken:
         return Tail(operator)
