@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,10 +23,16 @@ class GridStart:
     Attributes:
         step: The first step, in root mean squares of the weight's nonzeros; a weight that is on a grid keeps its own.
         values: The largest number of values besides zero, 1..255.
+        int8: Whether the grid is one for int8: then one of several steps, or of larger integers, is left.
     """
 
     step: float = 0.4
     values: int = MAX_CODES - 1
+    int8: bool = False
+
+    def takes(self, codes: np.ndarray, steps: np.ndarray) -> bool:
+        """Tell whether a weight with these integers and steps begins on the grid that it has."""
+        return not self.int8 or (steps.size == 1 and 2 * int(np.abs(codes).max(initial=0)) <= self.values)
 
 
 class Grid(nn.Module):

@@ -99,7 +99,8 @@ def parametrization(
         return torch.from_numpy(np.ascontiguousarray(array.transpose(axes)))
 
     if grid is not None:
-        codes, steps = element_grid(weight.values) or _new_grid(weight, grid.step)
+        found = element_grid(weight.values)
+        codes, steps = found if found is not None and grid.takes(*found) else _new_grid(weight, grid.step)
         mask = None if codes.any() or weight.is_free else laid_out(weight.mask)
         wide = np.float64 if weight.dtype == np.float64 else np.float32
         return Grid(laid_out(steps.astype(wide)), laid_out(codes), grid.values, mask)

@@ -31,6 +31,7 @@ class FinetuneOptions(PruneOptions, total=False):
     rate: float | None
     target_size: str | int | None
     max_drop: float | None
+    int8: bool | None
     step_init: float | None
     step_lr: float | None
     rate_ramp: float | None

@@ -161,6 +161,12 @@ class TrainingOptions:
             "none, but a rate",
         ),
     )
+    int8: bool = field(
+        default=False,
+        metadata=_row(
+            SWITCH, "Keep integers of grids so small that quantize takes them as they are, one step a weight."
+        ),
+    )
     step_init: float = field(
         default=0.4,
         metadata=_row(positive(100), "The first step of a grid, in standard deviations of the weight."),

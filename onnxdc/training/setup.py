@@ -196,7 +196,7 @@ def _student(
             OptionName("dropout"), ": expected a fully connected layer after another one and no Dropout, got none"
         )
     names = [weight.name for weight in weights if weight.name in hook.weights]
-    grids = grid_starts(copy, recipe, options.step_init) if options.grid else {}
+    grids = grid_starts(copy, recipe, options.step_init, int8=options.int8) if options.grid else {}
     network = Network.of(
         OnnxModule(copy, hook.weights, grids),
         hook,

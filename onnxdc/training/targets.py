@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import onnx_ir as ir
@@ -13,9 +14,13 @@ from onnxdc.graph.slots import Role
 from onnxdc.graph.weights import Weight
 from onnxdc.hooks.weight import LEAST_PRUNED
 from onnxdc.numeric import pruning
+from onnxdc.numeric.calibrated.int8 import PAIR
+from onnxdc.numeric.weight import MAX_CODES
 from onnxdc.passes.plan import PlannedWeight, plan_weights
 from onnxdc.recipe import Recipe, Settings
 from onnxdc.torch.grid import GridStart
+
+_INT8_VALUES: Final = PAIR - 1  # besides zero: then any two integers of one sign add up to less than that
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,14 @@ def rankings(model: ir.Model, recipe: Recipe, shared: Collection[str], *, regrow
     return ranked
 
 
-def grid_starts(model: ir.Model, recipe: Recipe, step: float) -> dict[str, GridStart]:
+def grid_starts(model: ir.Model, recipe: Recipe, step: float, *, int8: bool = False) -> dict[str, GridStart]:
     """Return the grids that weights and tables begin on, by name; there is none for what is skipped or for k-means.
 
     Args:
         model: The model; it is not changed.
         recipe: Which weights to leave alone, the steps of others, and how many values they may have.
         step: The first step of a weight of which the recipe says none, in root mean squares of its nonzeros.
+        int8: Whether the integers are to be such as an int8 model takes.
 
     Raises:
         RecipeError: A rule matches no weight.
@@ -79,7 +85,8 @@ def grid_starts(model: ir.Model, recipe: Recipe, step: float) -> dict[str, GridS
     return {
         planned.weight.name: GridStart(
             planned.settings.step if planned.has_own_step and planned.settings.step else step,
-            2**planned.settings.bits - 1,
+            min(2**planned.settings.bits - 1, _INT8_VALUES if int8 else MAX_CODES - 1),
+            int8,
         )
         for planned in plan_weights(model, recipe).having(Role.WEIGHT, Role.TABLE)
         if not planned.settings.skip and planned.settings.sharing == "grid"

@@ -10,7 +10,7 @@ from onnxdc.errors import OptionError, OptionName
 
 _NOT_SPARSE: Final = ("schedule", "ramp", "regrow", "grid")  # which a training that is sparse from the start has not
 _PRICES: Final = ("rate", "target_size", "max_drop")  # one of them says what bits cost on grids
-_OF_GRID: Final = (*_PRICES, "step_init", "step_lr", "rate_ramp")
+_OF_GRID: Final = (*_PRICES, "int8", "step_init", "step_lr", "rate_ramp")
 # An option, and another one with the values of it at which alone the first does something.
 _OF_OTHERS: Final = (
     ("ramp", "schedule", ("gradual",)),

@@ -59,7 +59,7 @@ def test_grids_tell_the_bytes_of_the_file_that_encode_writes(model, data):
 
 def test_grids_without_a_price_are_refused(model, data):
     said = error_of_usage(finetune(model, data, "--grid"))
-    assert said == "--grid: expected --rate or --target-size, got neither"
+    assert said == "--grid: expected --rate, --target-size or --max-drop, got neither"
 
 
 def test_the_report_as_json(model, data):

@@ -67,7 +67,7 @@ def test_the_page_has_a_row_for_the_option(key: Key) -> None:
 
 def test_the_page_names_no_option_that_does_not_exist() -> None:
     flags = {flag for command in cli.commands.values() for option in command.params for flag in option.opts}
-    assert set(re.findall(r"--[a-z][a-z-]*", PAGE)) <= flags
+    assert set(re.findall(r"--[a-z][a-z0-9-]*", PAGE)) <= flags
 
 
 def test_the_page_has_no_other_rows() -> None:

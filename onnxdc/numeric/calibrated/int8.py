@@ -19,6 +19,7 @@ from onnxdc.numeric.calibrated.factor import Factor
 from onnxdc.numeric.calibrated.feedback import ROWS, feed_back, in_order, out_of_order, zeros_stay
 from onnxdc.numeric.calibrated.lengths import Prices, column_prices, histogram_of
 from onnxdc.numeric.calibrated.steps import LARGEST as BINS
+from onnxdc.numeric.grids import grid_of_values
 
 LARGEST: Final = 127  # the largest integer, in magnitude: -128 would make the range uneven
 PAIR: Final = 128  # what two integers of one sign may add up to
@@ -26,6 +27,7 @@ PAIR: Final = 128  # what two integers of one sign may add up to
 _MARGIN: Final = 2  # that rounding with feedback may add to the largest integer, or to two of them
 _PASSES: Final = 2  # each with the codewords that the one before led to
 _COARSER: Final = 1.0625  # for rows that feedback took out of range all the same
+_LEAST_ON_GRID: Final = 2  # elements for each value, for a grid that is none by chance
 _SMALLEST: Final = 2.0**-100  # of weights: there is no step for smaller ones
 
 
@@ -106,6 +108,8 @@ def round_to_int8(
 ) -> RoundedRows:
     """Round a weight to integers, with regard to the lengths of their codewords. Zeros stay zero, nothing is clipped.
 
+    What is on a grid of one step already, with integers that int8 permits, stays as it is.
+
     Args:
         matrices: The weight, float32 ``[g, rows, n]``; not changed.
         step: The step that is wanted, above zero, maybe infinite; where the range of int8 does not permit it, all rows
@@ -119,6 +123,9 @@ def round_to_int8(
         WeightError: A value is NaN or infinite, or so small that there is no step for it.
     """
     reach = min(LARGEST, most // 2)
+    kept = _kept(matrices, reach, form)
+    if kept is not None:
+        return kept
     least = least_steps(matrices, form) * ((LARGEST - _MARGIN) / max(reach - _MARGIN, 1))
     largest = float(np.abs(matrices).max(initial=0)) or 1.0
     wanted = min(step, largest)
@@ -132,6 +139,21 @@ def round_to_int8(
         if not beyond.any():
             return RoundedRows(rounded.astype(np.int8), steps, one)
         steps[... if one else beyond] *= np.float32(_COARSER)
+
+
+def _kept(matrices: NDArray[np.float32], reach: int, form: Form) -> RoundedRows | None:
+    """Return the integers and the step that a weight has, if int8 permits them; None if it has none of that kind."""
+    values = np.unique(matrices)
+    if values.size > 2 * reach + 1 or not matrices.any() or matrices.size < _LEAST_ON_GRID * values.size:
+        return None
+    found = grid_of_values(values)
+    if found is None:
+        return None
+    step = np.float32(found[0][0, 0])
+    integers = np.rint(matrices / step).astype(np.int16)
+    if _beyond(integers, reach, form).any() or not np.array_equal(integers * step, matrices):
+        return None
+    return RoundedRows(integers.astype(np.int8), np.full(matrices.shape[:2], step, np.float32), one=True)
 
 
 def _two_largest(matrices: NDArray[np.float32], sign: int) -> NDArray[np.float64]:
