@@ -28,9 +28,9 @@ using Failures = std::atomic<int>;
 std::vector<OrtValue> inputs_of_thread(const OpCase& c, size_t thread) {
     OpCase own = c;
     const bool has_residual = own.after.size() > 1;
-    if (!own.before.empty() && !has_residual && own.op != "SparseQuantGemmLeakyRelu")
-        own.before[0][0] = static_cast<int64_t>(1 + thread);
-    if (own.op == "SparseQuantGemmLeakyRelu") own.before[0][0] = own.after[0][0] = static_cast<int64_t>(1 + 3 * thread);
+    const bool has_rows_of_c = own.op.find("GemmLeakyRelu") != std::string::npos;
+    if (!own.before.empty() && !has_residual && !has_rows_of_c) own.before[0][0] = static_cast<int64_t>(1 + thread);
+    if (has_rows_of_c) own.before[0][0] = own.after[0][0] = static_cast<int64_t>(1 + 3 * thread);
     Random random(static_cast<uint32_t>(thread));
     return own.random_inputs(random);
 }

@@ -7,15 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Unpack
 
-from onnxdc.api.encoding import (
-    COMPRESS,
-    COMPRESS_INT8,
-    encode_plan,
-    file_bytes,
-    refuse_static,
-    remarks_of,
-    require_groups,
-)
+from onnxdc.api.encoding import COMPRESS, COMPRESS_INT8, encode_plan, file_bytes, remarks_of, require_groups
 from onnxdc.api.integers import unheeded
 from onnxdc.api.result import CompressionResult
 from onnxdc.budget.builds import Build
@@ -25,6 +17,7 @@ from onnxdc.budget.wish import MetricName, Wish
 from onnxdc.domain import provenance
 from onnxdc.domain.limits import Limit
 from onnxdc.domain.target_size import TargetSize
+from onnxdc.errors import OptionError, OptionName
 from onnxdc.evaluate.alternatives import alternatives
 from onnxdc.graph.constants import lift_constants
 from onnxdc.graph.slots import ROLES
@@ -116,8 +109,8 @@ def compress(
         strict=strict,
         int8=int8,
     )
-    if not int8:
-        refuse_static(options)
+    if not int8 and options.get("activation") == "static":
+        raise OptionError(OptionName("activation"), " needs ", OptionName("int8"), " to be static")
     recipe = recipe_of(recipe, options, *COMPRESS_INT8)
     with connected(workers) as mapper:
         loaded, before = load(model)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import onnx_ir as ir
 
 from onnxdc import model_io
 from onnxdc.domain import provenance
-from onnxdc.errors import ModelError, OptionError, OptionName
+from onnxdc.errors import ModelError
 from onnxdc.evaluate.self_check import check_encoded
 from onnxdc.graph.skips import Skip, with_earlier_reasons
 from onnxdc.model_io import Source
@@ -66,14 +66,6 @@ def encode_plan(
     strippable = 0 if plan.recipe.strip else strippable_bytes(plan.model, plan.recipe.min_elements)
     provenance.store(plan.model, recorded(plan.recipe, *stages))
     return Report(rows, skips, stripped=stripped, strippable=strippable)
-
-
-def refuse_static(options: Mapping[str, Any]) -> None:
-    """Refuse options that ask for ranges of activations, which only ``quantize`` finds in data."""
-    if options.get("activation") == "static":
-        raise OptionError(
-            OptionName("activation"), ": static ranges take data: expected dynamic or float, or ", OptionName("int8")
-        )
 
 
 def file_bytes(model: ir.Model) -> int:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar, Unpack
 
-from onnxdc.api.encoding import encode_plan, refuse_static, remarks_of, require_groups
+from onnxdc.api.encoding import encode_plan, remarks_of, require_groups
 from onnxdc.api.result import CompressionResult
-from onnxdc.errors import RecipeError, option_names
+from onnxdc.errors import OptionError, OptionName, RecipeError, option_names
 from onnxdc.graph.slots import ROLES, Role
 from onnxdc.model_io import Source
 from onnxdc.model_io.notes import notes_of
@@ -124,7 +124,8 @@ def encode(
         RecipeError: An option is out of range, or a rule matches no weight.
         WorkersError: The workers cannot be reached, are gone, or cannot do the work.
     """
-    refuse_static(options)
+    if options.get("activation") == "static":
+        raise OptionError(OptionName("activation"), ": expected dynamic or float: only quantize knows static ranges")
     plan, before = load_and_plan(model, recipe, options, ROLES, "encode")
     original = plan.model.clone() if check else None
     with connected(workers) as mapper:

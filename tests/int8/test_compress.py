@@ -109,7 +109,7 @@ def test_what_is_too_small_to_be_coded_is_plain_int8() -> None:
     assert constants(result.model)["w1"].dtype == np.int8
 
 
-def test_activations_mean_nothing_without_int8() -> None:
+def test_static_activations_mean_nothing_without_int8() -> None:
     with pytest.raises(OptionError, match="activation needs int8"):
         onnxdc.compress(network(), activation="static")
 
