@@ -78,13 +78,17 @@ def test_static_layers_of_an_old_operator_set_have_one_step(opset: int, tmp_path
 
 @pytest.mark.parametrize("ir_version", [3, 8])
 def test_initializers_that_are_inputs_too_become_integers(ir_version: int, tmp_path: Path) -> None:
-    expected = run(onnxdc.quantize(residual_network(), data=DATA).model, DATA)[0]
+    plain = onnxdc.quantize(residual_network(), data=DATA).model
     model = residual_network()
     model.ir_version = ir_version
     model.graph.inputs.extend(value for name, value in model.graph.initializers.items() if name != "zero")
     found = onnxdc.quantize(model, data=DATA).model
     assert [value.name for value in found.graph.inputs] == (["x"] if ir_version < 4 else ["x", "widths"])
-    np.testing.assert_array_equal(run(found, DATA)[0], expected)
+    for name, expected in plain.graph.initializers.items():
+        if expected.dtype == ir.DataType.INT8:
+            np.testing.assert_array_equal(found.graph.initializers[name].const_value, expected.const_value)
+    # Ranges come from runs in float32, which round in another way where the widths of a Pad are not known.
+    np.testing.assert_allclose(run(found, DATA)[0], run(plain, DATA)[0], atol=0.01)
     assert optimised_operators(found, tmp_path)["QLinearConv"] == 4
 
 
