@@ -140,6 +140,25 @@ def test_the_verbs_know_it(tmp_path):
     assert "activation" in str(report_of(command("inspect", small, "--json"))["provenance"])
 
 
+@pytest.mark.parametrize(
+    ("output", "end"),
+    [
+        ("int64[64] y", "y = ArgMax<axis=1, keepdims=0>(a)"),
+        ("float[64, 512] y", "b = Abs(a)  n = Neg(b)  y = Sqrt(n)"),
+        ("int64[2, n] y", "y = NonZero(a)"),
+        ("float[m] y", "c = Greater(a, half)  f = Reshape(c, flat)  y = Compress(a, f)"),
+    ],
+)
+def test_outputs_that_cannot_be_compared_are_no_movement(output: str, end: str):
+    model = build(
+        f"g (float[64, 768] x) => ({output}) {{ a = MatMul(x, W)  {end} }}",
+        W=weight(768, 512, density=0.1),
+        half=np.float32(0.5),
+        flat=np.array([-1]),
+    )
+    assert "no output for made-up inputs can be compared" in str(onnxdc.encode(model, activation="dynamic").report)
+
+
 def test_static_ranges_are_for_quantize(tmp_path):
     path = saved(product_of_rows(64, weight(768, 512, density=0.1)), tmp_path / "model.onnx")
     with pytest.raises(OptionError, match="activation"):
