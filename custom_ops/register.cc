@@ -43,8 +43,10 @@ Ops make_ops() {
     add_with_fusions<DynamicGemmKernel>({""}, &ops);
     add_with_fusions<DynamicMatMulKernel>({"", "Bias"}, &ops);
     add_with_fusions<DynamicConvKernel>({"", "Add"}, &ops);
-    for (int number = 1; number <= kSymbolsOps; ++number)
-        ops.push_back(std::make_shared<SymbolsOp>("SparseSymbols" + (number > 1 ? std::to_string(number) : "")));
+    for (const std::string name : {"SparseSymbols", "DynamicSymbols"}) {
+        for (int number = 1; number <= kSymbolsOps; ++number)
+            ops.push_back(std::make_shared<SymbolsOp>(name + (number > 1 ? std::to_string(number) : "")));
+    }
     return ops;
 }
 

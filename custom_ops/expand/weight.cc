@@ -128,7 +128,7 @@ bool is_decoder(const Node& node) {
 bool is_symbols(const Node& node) {
     const size_t last = node.type.find_last_not_of("0123456789");
     const std::string_view stem = node.type.substr(0, last == std::string_view::npos ? 0 : last + 1);
-    return node.is_own() && (stem == "Symbols" || stem == "SparseSymbols");
+    return node.is_own() && (stem == "Symbols" || stem == "SparseSymbols" || stem == "DynamicSymbols");
 }
 
 void DenseWeight::read(const Node& node, const std::array<const Tensor*, kGroupTensors>& tensors,

@@ -16,7 +16,7 @@ const STANDARD = {
   Gather: { before: 0, after: 1 },
 };
 const DECODERS = /^Decode(Dense)?(Weight|Grid|Integer)$/;
-const SYMBOLS = /^(Sparse)?Symbols[0-9]*$/;
+const SYMBOLS = /^(Sparse|Dynamic)?Symbols[0-9]*$/;
 const SPARSE =
   /^Sparse(?:Quant(?<table>Gather)|(?:Quant|(?<dynamic>Dynamic))(?<product>Gemm|MatMul|Conv)(?<added>(?<=MatMul)Bias|(?<=Conv)Add)?(?<activation>Relu|Clip|LeakyRelu|Silu|HardSwish|Gelu|GeluTanh)?)$/;
 const GROUP = 10; // inputs of a group: eight tensors, two for symbols

@@ -21,6 +21,7 @@ from onnxdc.int8.ranges import Ranges, ranges_of
 from onnxdc.int8.targets import Targets, Way, small_layers, targets_of
 from onnxdc.model_io.feeds import Feed
 from onnxdc.passes.plan import Plan, PlannedWeight
+from onnxdc.recipe.rule import Settings
 from onnxdc.report.text import first_names, grouped
 
 _WAYS: Final = {"static": "static layer", "dynamic": "dynamic layer", "table": "table"}
@@ -135,12 +136,17 @@ def _reasons(targets: Targets) -> list[str]:
     return [f"{first_names(names)}: {reason}" for reason, names in reasons.items()]
 
 
+def _on_floats(settings: Settings) -> Settings:
+    """Return settings for what was not made int8: the activations that were asked for were those of int8 layers."""
+    return replace(settings, activation=None)
+
+
 def _plan_of(model: ir.Model, floats: Plan) -> Plan:
     """Return the plan for encoding an int8 model: its weights have the settings of those that they were."""
     weights, skips = find_weights(model, floats.recipe.min_elements, ROLES)
     known = {planned.weight.name: planned.settings for planned in floats.weights}
     planned = (
-        PlannedWeight(weight, known.get(weight.name) or floats.recipe.without_rules(weight), (weight.name,))
+        PlannedWeight(weight, _on_floats(known.get(weight.name) or floats.recipe.without_rules(weight)), (weight.name,))
         for weight in weights
     )
     return Plan(model, floats.recipe, tuple(planned), tuple(skips), floats.mapper)

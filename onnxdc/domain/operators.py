@@ -15,10 +15,12 @@ DOMAIN: Final = "onnxdc"
 # Operators that yield the dense weight for one that has no sparse form: by what its codebook holds, and by its form.
 VALUES, GRID, INTEGER = "Weight", "Grid", "Integer"
 DECODERS: Final = tuple(f"Decode{form}{kind}" for kind in (VALUES, GRID, INTEGER) for form in ("", "Dense"))
-# Nodes that yield the symbols of groups for the portable bodies of Decode... and of SparseQuant... nodes. The native
-# library has a kernel for the second one, and for 15 more of them whose names end with a number from 2.
+# Nodes that yield the symbols of groups for the portable bodies of Decode..., of SparseQuant... and of SparseDynamic...
+# nodes. The native library has kernels for the last two, and for 15 more of each whose names end with a number from 2.
+# As these yield nothing, what a library has no kernel for must not read them: so the two are apart.
 SYMBOLS: Final = "Symbols"
 SPARSE_SYMBOLS: Final = "SparseSymbols"
+DYNAMIC_SYMBOLS: Final = "DynamicSymbols"
 # The node that makes the integers and the scale of a bias from floats.
 QUANTIZE_BIAS: Final = "QuantizeBias"
 SYMBOL_INPUTS: Final = ("code", "gap")
@@ -58,6 +60,11 @@ class Operator:
     def name(self) -> str:
         """Its type in the domain."""
         return f"Sparse{'Dynamic' if self.dynamic else 'Quant'}{self.standard}{self.added}{self.activation}"
+
+    @property
+    def symbols(self) -> str:
+        """The operator that yields the symbols of its groups."""
+        return DYNAMIC_SYMBOLS if self.dynamic else SPARSE_SYMBOLS
 
     @property
     def product(self) -> Operator:
@@ -100,7 +107,7 @@ _PRODUCTS: Final = (
 
 def is_symbols(op_type: str) -> bool:
     """Tell whether an operator of the domain yields the symbols of groups."""
-    return op_type.rstrip("0123456789") in (SYMBOLS, SPARSE_SYMBOLS)
+    return op_type.rstrip("0123456789") in (SYMBOLS, SPARSE_SYMBOLS, DYNAMIC_SYMBOLS)
 
 
 def has_group(op_type: str) -> bool:

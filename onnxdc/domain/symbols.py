@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 import onnx_ir as ir
 
-from onnxdc.domain.operators import DOMAIN, SPARSE_SYMBOLS, SYMBOLS
+from onnxdc.domain.operators import DOMAIN
 from onnxdc.domain.portable.symbols import Stream, SymbolsLayout, Table
 from onnxdc.numeric.huffman import MAX_LENGTH
 from onnxdc.numeric.packets import symbol_counts
@@ -77,19 +77,19 @@ class SymbolsNode:
         return ir.Node(DOMAIN, self.layout.name, [*tables.values(), *streams, *lows], outputs=made, name="")
 
 
-def symbols_nodes(weights: Sequence[CompressedWeight], *, sparse: bool, first: int = 0) -> list[SymbolsNode]:
+def symbols_nodes(weights: Sequence[CompressedWeight], operator: str, *, first: int = 0) -> list[SymbolsNode]:
     """Plan the nodes that yield the symbols of some weights: one, unless it would have too many outputs.
 
     Args:
         weights: The weights, whose packets have one size.
-        sparse: Whether sparse operators use them.
+        operator: The name of the first such node: what operators read them says which.
         first: How many such nodes the model has already.
     """
     parts = sorted(_parts(weights), key=lambda part: not part.low)
     nodes: list[SymbolsNode] = []
     for chosen in _limited(parts):
         number = first + len(nodes) + 1
-        name = (SPARSE_SYMBOLS if sparse else SYMBOLS) + (str(number) if number > 1 else "")
+        name = operator + (str(number) if number > 1 else "")
         nodes.append(_node(name, chosen, weights[chosen[0].weight].packet))
     return nodes
 

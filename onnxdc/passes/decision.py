@@ -12,7 +12,7 @@ import onnx
 import onnx_ir as ir
 
 from onnxdc.domain.group import SHARED, SHARED_NAMELESS, decoder_of
-from onnxdc.domain.operators import DYNAMIC, SPARSE, Operator
+from onnxdc.domain.operators import DYNAMIC, DYNAMIC_SYMBOLS, SPARSE, SPARSE_SYMBOLS, SYMBOLS, Operator
 from onnxdc.domain.portable import portable_functions
 from onnxdc.domain.symbols import SymbolsNode, symbols_nodes
 from onnxdc.graph.shapes import Shapes
@@ -88,6 +88,13 @@ class CodedWeight:
     def operator(self, node: ir.Node) -> Operator:
         """Return the operator that one of its nodes becomes, with nothing fused."""
         return (DYNAMIC if self.execution.dynamic else SPARSE)[node.op_type]
+
+    @property
+    def symbols(self) -> str:
+        """The operator that yields its symbols for a portable body, unless those of all weights come together."""
+        if not self.execution.sparse:
+            return SYMBOLS
+        return DYNAMIC_SYMBOLS if self.execution.dynamic else SPARSE_SYMBOLS
 
     @property
     def nodes(self) -> list[ir.Node]:
@@ -245,13 +252,14 @@ def _decision(
 
 
 def _graph_symbols(coded_weights: Sequence[CodedWeight], *, together: bool) -> list[GraphSymbols]:
-    """Plan the nodes that yield symbols, for each graph, and for sparse operators apart from the others or together."""
+    """Plan the nodes that yield symbols, for each graph, and for each kind of operators by themselves or together."""
     planned: list[GraphSymbols] = []
-    for sparse, kinds in ((False, {False, together}), (True, {True} - {together})):
+    for operator in (SYMBOLS, SPARSE_SYMBOLS, DYNAMIC_SYMBOLS):
         number = 0
-        for graph in dict.fromkeys(coded.weight.graph for coded in coded_weights):
-            coded = [each for each in coded_weights if each.weight.graph is graph and each.execution.sparse in kinds]
-            nodes = symbols_nodes([each.compressed for each in coded], sparse=sparse, first=number)
+        own = [each for each in coded_weights if (SYMBOLS if together else each.symbols) == operator]
+        for graph in dict.fromkeys(coded.weight.graph for coded in own):
+            coded = [each for each in own if each.weight.graph is graph]
+            nodes = symbols_nodes([each.compressed for each in coded], operator, first=number)
             planned.append(GraphSymbols(graph, coded, nodes))
             number += len(nodes)
     return planned

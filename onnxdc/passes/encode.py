@@ -81,14 +81,16 @@ def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None)
         if not force and as_half and saved_bytes(dense.nbytes, outcome.value) < as_half:
             halved.append(Skip(planned.weight.name, SkipCode.NO_GAIN, "two bytes an element take less"))
             return
-        integers = planned.settings.activation == "dynamic"
+        integers = planned.settings.activation in ("dynamic", "static")
         execution = choose(
             planned.weight,
             dense.density,
             shapes,
             planned.settings.execution,
             integers=integers,
-            unfit=why_no_integers(planned.weight, outcome.value.codebook) if integers else "",
+            unfit=why_no_integers(planned.weight, outcome.value.codebook, planned.settings.activation)
+            if integers
+            else "",
         )
         coded_weights.append(CodedWeight(planned.weight, outcome.value, dense, execution, planned.settings.index_bits))
 

@@ -153,13 +153,16 @@ def _no_faster(layers: Sequence[cost.Layer], density: float) -> str:
     return "no faster on integers"
 
 
-def why_no_integers(weight: Weight, codebook: np.ndarray) -> str:
+def why_no_integers(weight: Weight, codebook: np.ndarray, activation: str | None = "dynamic") -> str:
     """Say why the values of a weight are not taken for integers of 8 bits, "" if they can be.
 
     Args:
         weight: A weight that a sparse operator can take.
         codebook: The values that it has, or the integers of its grid.
+        activation: How the inputs of its layer were asked for.
     """
+    if activation == "static":
+        return "static ranges are for quantize alone"
     if not np.isfinite(codebook.astype(np.float64)).all():
         return "holds an infinity or a NaN"
     for use in weight.uses:

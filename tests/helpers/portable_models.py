@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from onnxdc.domain.group import decoder_of
-from onnxdc.domain.operators import OPERATORS, SYMBOL_INPUTS
+from onnxdc.domain.operators import OPERATORS, SYMBOL_INPUTS, SYMBOLS
 from onnxdc.domain.portable import portable_functions
 from onnxdc.domain.symbols import symbols_nodes
 from onnxdc.numeric.encoding import encode_weight
@@ -89,7 +89,7 @@ def add_bodies(model: onnx.ModelProto, group: CompressedWeight, decoders: Collec
     names = dict(zip(TENSORS, call.input[first:end], strict=True))
     values = [ir.Value(name=name) for name in names.values()]
     outputs = [ir.Value(name=name) for name in SYMBOL_INPUTS]
-    nodes = symbols_nodes([group], sparse=call.op_type in OPERATORS)
+    nodes = symbols_nodes([group], OPERATORS[call.op_type].symbols if call.op_type in OPERATORS else SYMBOLS)
     made = [ir.serde.serialize_node(node.make({0: values}, {0: outputs})) for node in nodes]
     yielded = {name for each in made for name in each.output}
     streams = (names["codes"], names["gaps"])

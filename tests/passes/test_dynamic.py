@@ -68,6 +68,38 @@ def test_a_rule_says_which_weights_run_on_integers():
     np.testing.assert_allclose(native, portable, rtol=1e-4, atol=1e-3 * np.abs(portable).max())
 
 
+def test_each_kind_of_operators_has_symbols_of_its_own():
+    """A library that has no kernels for one kind runs their bodies, and must not yield nothing to them."""
+    model = build(
+        "g (float[64, 1024] x) => (float[64, 64] y) { a = MatMul(x, one)  b = MatMul(a, two)  y = MatMul(b, three) }",
+        one=weight(1024, 512, density=0.2),
+        two=weight(512, 512, density=0.2),
+        three=weight(512, 64, density=0.2),
+    )
+    rules = [
+        Rule(pattern="one", execution="dense"),
+        Rule(pattern="two", activation="dynamic", execution="sparse"),
+        Rule(pattern="three", execution="sparse"),
+    ]
+    encode(model, Recipe(rules), force=True)
+    producers = {node.op_type: [value.producer() for value in node.inputs if value is not None] for node in model.graph}
+    read = {
+        op_type: {node.op_type for node in nodes if node is not None and "Symbols" in node.op_type}
+        for op_type, nodes in producers.items()
+    }
+    assert read["SparseQuantMatMul"] == {"SparseSymbols"}
+    assert read["SparseDynamicMatMul"] == {"DynamicSymbols"}
+    assert {*op_types(model)} == {"DecodeWeight", "MatMul", "SparseDynamicMatMul", "SparseQuantMatMul"}
+
+
+@pytest.mark.parametrize("activation", ["static", "dynamic"])
+def test_static_in_a_rule_is_told(activation: str):
+    model = product_of_rows(64, weight(768, 512, density=0.1))
+    (change,) = encode(model, Recipe([Rule(pattern="W", activation=activation)])).changes
+    assert change.execution.dynamic == (activation == "dynamic")
+    assert change.execution.floats == ("" if activation == "dynamic" else "static ranges are for quantize alone")
+
+
 def product_of_rows(rows: int | str, array: np.ndarray) -> ir.Model:
     return build(f"g (float[{rows}, 768] x) => (float[{rows}, 512] y) {{ y = MatMul(x, W) }}", W=array)
 
