@@ -15,8 +15,9 @@ namespace {
 constexpr uint8_t kWhole = 0xff;
 constexpr uint64_t kMaxDenseBytes = uint64_t{1} << 22;  // clearing more takes longer than all else
 
-constexpr const char* kDecoders[] = {"DecodeWeight",  "DecodeDenseWeight",  "DecodeGrid", "DecodeDenseGrid",
-                                     "DecodeInteger", "DecodeDenseInteger", "Symbols",    "SparseSymbols2", "DynamicSymbols"};
+constexpr const char* kDecoders[] = {"DecodeWeight",    "DecodeDenseWeight", "DecodeGrid",
+                                     "DecodeDenseGrid", "DecodeInteger",     "DecodeDenseInteger",
+                                     "Symbols",         "SparseSymbols2",    "DynamicSymbols"};
 
 // The weight is used in the graph and in an inner one, and by a sparse operator if `choices` says so.
 std::string model_of(const TestGroup& group, uint8_t choices) {

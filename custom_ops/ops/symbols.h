@@ -1,6 +1,6 @@
 // SparseSymbols and DynamicSymbols: what they yield only the portable bodies of the other operators read. Their kernels
-// yield nothing, so that nothing is decoded twice where the library is loaded. A family of operators that comes later needs
-// one of its own: in a library that has no kernels for them their bodies are run, and must not read nothing.
+// yield nothing, so that nothing is decoded twice where the library is loaded. A family of operators that comes later
+// needs one of its own: in a library that has no kernels for them their bodies are run, and must not read nothing.
 #pragma once
 
 #include <string>

@@ -10,7 +10,8 @@ namespace {
 
 void test_outputs_are_empty() {
     const OrtValue table{kUint8, {12}, std::vector<uint8_t>(12)};
-    for (const char* name : {"SparseSymbols", "SparseSymbols2", "SparseSymbols16", "DynamicSymbols", "DynamicSymbols16"}) {
+    for (const char* name :
+         {"SparseSymbols", "SparseSymbols2", "SparseSymbols16", "DynamicSymbols", "DynamicSymbols16"}) {
         const OrtCustomOp* op = fake::find_op(name);
         CHECK(op);
         if (!op) return;
@@ -32,8 +33,8 @@ void test_outputs_are_empty() {
 void test_which_operators_have_kernels() {
     std::set<std::string> names;
     for (const OrtCustomOp* op : fake::registered_ops()) CHECK(names.insert(op->GetName(op)).second);
-    for (const char* name : {"Symbols", "DecodeWeight", "DecodeDenseGrid", "SparseSymbols1", "SparseSymbols17",
-                             "DynamicSymbols17"})
+    for (const char* name :
+         {"Symbols", "DecodeWeight", "DecodeDenseGrid", "SparseSymbols1", "SparseSymbols17", "DynamicSymbols17"})
         CHECK(names.count(name) == 0);
 }
 
