@@ -71,6 +71,8 @@ def wrong_values(option: click.Parameter, name: str) -> tuple[tuple[str, int], .
     """What an option cannot be, with the exit code of each."""
     if name == "--output":
         return (("data.npz/out", 1), ("", 2))
+    if name == "--class-axis":
+        return (("much", 2), ("1.5", 2), ("", 2))
     if option.type is PATH:
         return FILES
     if isinstance(option.type, click.Choice):
