@@ -128,6 +128,7 @@ class Loop:
             "device": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "grids": self.grids.state(),
             "pruner": self.pruner.state(),
+            "search": None if self.search is None else self.search.state(),
             "multiply_adds": None if self.multiply_adds is None else self.multiply_adds.state(),
             "done": [dataclasses.asdict(epoch) for epoch in self.done],
             "best": None if self.best is None else self.best.state(),
@@ -150,6 +151,8 @@ class Loop:
         self.grids.schedule = self._grid_schedule(len(self.done) - 1)
         self.grids.resume(state["grids"], (len(self.done) - first) * self.epoch_steps)
         self.pruner.resume(state["pruner"])
+        if self.search is not None:
+            self.search.resume(state["search"])
         if self.multiply_adds is not None:
             self.multiply_adds.resume(state["multiply_adds"])
         self.dropouts.adjust(self.network)

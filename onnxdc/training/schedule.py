@@ -99,13 +99,16 @@ class DensitySchedule:
     def chooses(self, step: int) -> bool:
         """Tell whether masks are chosen before this step.
 
-        They are every ``mask_interval`` steps, when an epoch or a round starts, and for the last time.
+        They are every ``mask_interval`` steps, when an epoch or a round starts, and for the last time. By gradients, of
+        which a step moves nothing else, the start of an epoch counts only where epochs are longer than that.
         """
         if step >= self.settled_from:
             return step == self.settled_from
+        interval = self.options.steps_between_masks
+        epochs_count = not self.options.regrows_by_gradients or self.epoch_steps >= interval
         return (
-            step % self.options.steps_between_masks == 0
-            or step % self.epoch_steps == 0
+            step % interval == 0
+            or (epochs_count and step % self.epoch_steps == 0)
             or (self.options.schedule == "iterative" and step in self._starts)
         )
 

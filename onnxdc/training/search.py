@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +52,14 @@ class Search:
         good = found.value + found.error <= self.largest
         self.rate.judge(good=good)
         return good
+
+    def state(self) -> dict[str, Any]:
+        """Return what it has come to, besides the price, which is the state of the grids."""
+        return {"least": self.least}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self.least = float(state["least"])
 
     def nothing_found(self) -> TrainingError:
         """Return the error of a search without a result."""

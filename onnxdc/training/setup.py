@@ -141,6 +141,8 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
             raise OptionError(OptionName("grid"), ": expected no density next to it, zeros come of the rate; got one")
         original = answers_of(as_read, options)
         network, dropouts = _student(loaded, recipe, hook, ranked, options)
+        if options.grid and not network.grids:
+            raise OptionError(OptionName("grid"), f": expected a weight to be put on a grid, {where} has none")
     except ModelError as error:
         raise ModelError(f"{where}: ", *error.args) from error
     loaded_teacher = None if teacher is None else Teacher(teacher, specs, options)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import onnxdc as library
-from onnxdc.errors import TrainingError
+from onnxdc.errors import OptionError, TrainingError
 from onnxdc.training.data import Batch
 from onnxdc.training.losses import Objective
 from onnxdc.training.options import TrainingOptions
@@ -70,6 +70,22 @@ def test_a_search_goes_on_from_its_checkpoint(start, tmp_path):
 def test_a_drop_that_nothing_keeps_to_is_said(start):
     with pytest.raises(TrainingError, match=r"drop of at most 0.001 points, .* got [0-9.]+ at least: .*max_drop"):
         tuned(start, teacher=start, max_drop=0.001, **(OPTIONS | {"lr": 1.0, "epochs": 2, "rounds": 2}))
+
+
+def test_that_nothing_keeps_to_it_is_said_again_when_resumed(start, tmp_path):
+    options = OPTIONS | {"lr": 1.0, "epochs": 1, "rounds": 1, "checkpoint": tmp_path / "checkpoint", "max_drop": 0.001}
+    said = []
+    for resume in (False, True):
+        with pytest.raises(TrainingError, match=r"got [0-9.]+ at least") as error:
+            tuned(start, teacher=start, resume=resume, **options)
+        said.append(str(error.value))
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("price", [{"max_drop": 4.0, "rounds": 1}, {"rate": 1e-5}, {"target_size": "2x"}])
+def test_grids_need_a_weight_to_put_on_one(start, price):
+    with pytest.raises(OptionError, match=r"^grid: expected a weight to be put on a grid, .* has none$"):
+        tuned(start, grid=True, epochs=1, min_elements=10**6, **price)
 
 
 def test_rates_double_until_they_are_too_much_and_then_halve_the_distance():

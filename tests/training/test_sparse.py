@@ -91,6 +91,13 @@ def test_the_share_that_moves_falls_along_a_cosine():
     assert [step for step in range(1000) if schedule.chooses(step)] == [*range(0, 701, 100), 750]
 
 
+@pytest.mark.parametrize("options", [{"sparse_from_start": "drawn"}, {"regrow": True, "regrow_by": "gradients"}])
+@pytest.mark.parametrize("epoch_steps", [1, 2, 40])
+def test_short_epochs_leave_steps_to_train_in(options, epoch_steps):
+    schedule = DensitySchedule(TrainingOptions(**options), 1000, epoch_steps)
+    assert [step for step in range(1000) if schedule.chooses(step)] == [*range(0, 701, 100), 750]
+
+
 @pytest.mark.parametrize("start", ["drawn", "kept"])
 def test_a_network_is_sparse_from_the_first_step_on(start):
     found = tuned(classifier(), sparse_from_start=start, global_density=0.4, epochs=20, mask_interval=20)
