@@ -16,7 +16,7 @@ _GAIN, _DAMPING = 0.05, 2.0
 _HASTE: Final = 6.0  # by which more it moves in the end than before, as weights move less at a low learning rate
 # The size to steer to, over that asked for, when the rate has risen and when integers are fixed. What is too large then
 # is rounded to fewer bits at once, for which nothing makes up; zeros, on the other hand, seldom come back.
-_ROOM, _AIM = 1.07, 1.0
+_ROOM, _AIM = 1.06, 1.0
 # For a search by rounds, choices: the first price, over the number of elements, which costs most networks nothing, and
 # the factors from one round to the next.
 _FIRST_OF_ROUNDS, _RISE, _FALL = 0.1, 2.0, 0.25
