@@ -17,6 +17,10 @@ constexpr Features kAvx512bw = 1u << 3;
 constexpr Features kAvx512dq = 1u << 4;
 constexpr Features kAvx512vl = 1u << 5;
 constexpr Features kNeon = 1u << 6;
+constexpr Features kAvx512Vnni = 1u << 7;
+constexpr Features kAvx512Vbmi = 1u << 8;
+constexpr Features kAvxVnni = 1u << 9;
+constexpr Features kNeonDot = 1u << 10;
 
 }  // namespace feature
 

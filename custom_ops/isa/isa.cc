@@ -6,14 +6,19 @@ namespace onnxdc {
 namespace {
 
 // Fastest first.
-constexpr Isa kIsas[] = {Isa::kAvx512, Isa::kAvx2, Isa::kNeon, Isa::kScalar};
+constexpr Isa kIsas[] = {Isa::kAvx512Vbmi, Isa::kAvx512Vnni, Isa::kAvx512, Isa::kAvxVnni,
+                         Isa::kAvx2,       Isa::kNeonDot,    Isa::kNeon,   Isa::kScalar};
 
 }  // namespace
 
 const char* isa_name(Isa isa) {
     switch (isa) {
+        case Isa::kAvx512Vbmi: return "avx512vbmi";
+        case Isa::kAvx512Vnni: return "avx512vnni";
         case Isa::kAvx512: return "avx512";
+        case Isa::kAvxVnni: return "avxvnni";
         case Isa::kAvx2: return "avx2";
+        case Isa::kNeonDot: return "neondot";
         case Isa::kNeon: return "neon";
         case Isa::kScalar: break;
     }

@@ -54,8 +54,8 @@ public:
     virtual int64_t inputs() const = 0;   // channels of x
     virtual int64_t outputs() const = 0;  // channels of y
 
-    // Whose kernels run: what was asked for, or kScalar for a weight without elements, with one that is infinite or
-    // NaN, with thousands of taps, or with more groups than 65536.
+    // Whose kernels run: those of what was asked for or of what that stands on, or of kScalar for a weight without
+    // elements, with one that is infinite or NaN, with thousands of taps, or with more groups than 65536.
     virtual Isa isa() const = 0;
 
     // Bytes of scratch memory, aligned to 64, that run() needs for these sizes with such an executor.

@@ -43,7 +43,8 @@ public:
     virtual int64_t inputs() const = 0;   // K
     virtual int64_t outputs() const = 0;  // N
 
-    // Whose kernels run: what was asked for, or kScalar for a weight without elements.
+    // Whose kernels run: those of what was asked for or of what that stands on, or of kScalar for a weight without
+    // elements.
     virtual Isa isa() const = 0;
 
     // Bytes of scratch memory, aligned to 64, that run() needs for m rows with such an executor; often 0. The first

@@ -2,13 +2,23 @@
 #pragma once
 
 #include <cstdio>
+#include <vector>
 
 #include "check.h"
 #include "expected.h"
 #include "isa/isa.h"
 #include "random_weight.h"
+#include "simd/panel.h"
 
 namespace onnxdc {
+
+// Those of this machine that layers on floats have kernels of their own for.
+inline std::vector<Isa> isas_of_floats() {
+    std::vector<Isa> isas;
+    for (const Isa isa : supported_isas())
+        if (isa == Isa::kScalar || panel_kernels(isa)->isa == isa) isas.push_back(isa);
+    return isas;
+}
 
 // Runs a layer before canaries, then in allocations of exactly their size. `wanted` is whose kernels should run where
 // `isa` was asked for; compare(y) answers how far the outputs are. Adds that to `worst` if there is one. Says what

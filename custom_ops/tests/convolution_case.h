@@ -105,7 +105,7 @@ inline Floats run_once(const SparseConvolution& layer, ConvolutionRun run, Execu
     return y;
 }
 
-// In every instruction set; see check_layer.
+// In every instruction set that it has kernels for; see check_layer.
 inline bool check_case(const ConvolutionCase& c, uint32_t seed, Worst* worst = nullptr) {
     Random random(seed);
     const SparseWeight weight = random_weight(random, c.weight_shape(), c.weight);
@@ -114,7 +114,7 @@ inline bool check_case(const ConvolutionCase& c, uint32_t seed, Worst* worst = n
     const Floats bias(static_cast<size_t>(c.outputs), random);
     const ConvolutionRun run = c.run(x, bias);
     const std::vector<Expected> expected = naive_convolution(c, weight, run);
-    for (const Isa isa : supported_isas()) {
+    for (const Isa isa : isas_of_floats()) {
         const auto layer = SparseConvolution::create(weight, c.params, isa);
         const Isa wanted = weight.numel() == 0 || !is_finite(weight) ? Isa::kScalar : isa;
         const auto compare = [&](const Floats& y) {

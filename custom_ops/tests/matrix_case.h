@@ -90,14 +90,14 @@ inline Worst compare(const MatrixCase& c, const std::vector<Expected>& expected,
     return comparison.worst();
 }
 
-// In every instruction set; see check_layer.
+// In every instruction set that it has kernels for; see check_layer.
 inline bool check_case(const MatrixCase& c, uint32_t seed, Worst* worst = nullptr) {
     Random random(seed);
     const SparseWeight weight = random_weight(random, c.weight_shape(), c.weight);
     const Floats x = c.random_x(random), bias(static_cast<size_t>(c.outputs), random);
     const MatrixRun run = c.run(x, bias);
     const std::vector<Expected> expected = naive_product(c, weight, run);
-    for (const Isa isa : supported_isas()) {
+    for (const Isa isa : isas_of_floats()) {
         const auto layer = SparseMatrix::create(weight, c.weight_transposed, isa, c.expected_m);
         const Isa wanted = weight.numel() == 0 ? Isa::kScalar : isa;
         const auto compared = [&](const Floats& y) { return compare(c, expected, y); };

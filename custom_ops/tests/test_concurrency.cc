@@ -50,7 +50,7 @@ void check_together(const Layer& layer, const std::vector<Run>& runs) {
 
 void test_matrix() {
     constexpr int64_t kBatches[] = {1, 2, 5, 12, 13, 40, 1, 130};
-    for (const Isa isa : supported_isas()) {
+    for (const Isa isa : isas_of_floats()) {
         for (const int64_t codes : {32, 256}) {
             Random random(1);
             MatrixCase c;
@@ -73,7 +73,7 @@ void test_matrix() {
 }
 
 void test_convolution() {
-    for (const Isa isa : supported_isas()) {
+    for (const Isa isa : isas_of_floats()) {
         Random random(2);
         ConvolutionCase c;
         c.inputs = 24;

@@ -22,6 +22,8 @@ void test_features_are_those_that_the_compiler_finds() {
     CHECK(has_all(features, feature::kAvx512bw) == bool(__builtin_cpu_supports("avx512bw")));
     CHECK(has_all(features, feature::kAvx512dq) == bool(__builtin_cpu_supports("avx512dq")));
     CHECK(has_all(features, feature::kAvx512vl) == bool(__builtin_cpu_supports("avx512vl")));
+    CHECK(has_all(features, feature::kAvx512Vnni) == bool(__builtin_cpu_supports("avx512vnni")));
+    CHECK(has_all(features, feature::kAvx512Vbmi) == bool(__builtin_cpu_supports("avx512vbmi")));
 #endif
 }
 
@@ -48,7 +50,7 @@ void test_nothing_forced_is_the_fastest() {
 
 void test_unknown_and_unsupported_are_errors() {
     // No processor has both.
-    const char* foreign = supported_isas().front() == Isa::kNeon ? "avx2" : "neon";
+    const char* foreign = has_all(processor_features(), feature::kNeon) ? "avx2" : "neon";
     for (const char* forced : {"sse9", foreign, "AVX2", "scalar "}) {
         Isa chosen = Isa::kScalar;
         std::string error;
@@ -78,15 +80,18 @@ void test_a_family_yields_the_first_that_can_run() {
     CHECK(best_of(kFamily, 0) == 3);
 }
 
-void test_each_supported_one_has_kernels_of_its_own() {
+void test_each_supported_one_has_kernels() {
     for (const Isa isa : supported_isas()) {
         CHECK(has_all(processor_features(), features_of(isa)));
         if (isa == Isa::kScalar) {
             CHECK(!panel_kernels(isa) && !window_kernels(isa));
             continue;
         }
-        CHECK(panel_kernels(isa)->isa == isa);
-        if (isa != Isa::kNeon) CHECK(window_kernels(isa)->isa == isa);
+        const bool is_plain = isa == Isa::kAvx512 || isa == Isa::kAvx2 || isa == Isa::kNeon;
+        const Isa panels = panel_kernels(isa)->isa;
+        CHECK(is_plain == (panels == isa) && has_all(features_of(isa), features_of(panels)));
+        if (const WindowKernels* windows = window_kernels(isa)) CHECK(windows->isa == panels);
+        CHECK(window_kernels(isa) || panels == Isa::kNeon);
     }
 }
 
@@ -100,6 +105,6 @@ int main() {
     test_unknown_and_unsupported_are_errors();
     test_environment();
     test_a_family_yields_the_first_that_can_run();
-    test_each_supported_one_has_kernels_of_its_own();
+    test_each_supported_one_has_kernels();
     return check::finish();
 }

@@ -45,7 +45,7 @@ void test_first_runs_on_several_threads() {
     const SparseWeight weight = random_weight(random, c.weight_shape(), c.weight);
     const Floats x = c.random_x(random), bias(static_cast<size_t>(c.outputs), random);
     const MatrixRun run = c.run(x, bias);
-    for (const Isa isa : supported_isas()) {
+    for (const Isa isa : isas_of_floats()) {
         const auto layer = SparseMatrix::create(weight, c.weight_transposed, isa),
                    other = SparseMatrix::create(weight, c.weight_transposed, isa);
         SerialExecutor serial;
@@ -138,7 +138,7 @@ void test_infinity_of_a_pruned_input_is_not_seen() {
     }
     Floats x(33 * 9, 1.0f);
     for (size_t row = 0; row < 9; ++row) x[row * 33] = std::numeric_limits<float>::infinity();
-    for (const Isa isa : supported_isas()) {
+    for (const Isa isa : isas_of_floats()) {
         const auto layer = SparseMatrix::create(weight, true, isa);
         for (const int64_t m : {1, 2, 9}) {
             SerialExecutor serial;

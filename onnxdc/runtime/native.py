@@ -78,7 +78,7 @@ def _installed(folder: str, name: str) -> Path:
 
 
 def isa() -> str:
-    """Return the instruction set that the kernels use: ``scalar``, ``avx2``, ``avx512`` or ``neon``.
+    """Return the instruction set that the kernels use, one of :func:`supported_isas`.
 
     The best that the machine has, or what the environment variable ``ONNXDC_ISA`` says. A session obeys it when it is
     created.

@@ -89,6 +89,11 @@ def group_of(
     return tensors, {**own, **attributes}
 
 
+def isas_of_floats() -> list[str]:
+    """Those of this machine that layers on floats have kernels of their own for."""
+    return [isa for isa in native.supported_isas() if isa in ("avx512", "avx2", "neon", "scalar")]
+
+
 def session(model: onnx.ModelProto, threads: int = 1) -> onnxruntime.InferenceSession:
     """A session with the library registered; errors are raised, not logged."""
     options = onnxruntime.SessionOptions()

@@ -68,7 +68,7 @@ def test_unknown_instruction_set_is_an_error(name, monkeypatch):
 
 def test_instruction_set_of_another_architecture_is_an_error(monkeypatch):
     monkeypatch.delenv("ONNXDC_ISA", raising=False)
-    other = "avx2" if native.isa() == "neon" else "neon"
+    other = "avx2" if native.isa().startswith("neon") else "neon"
     monkeypatch.setenv("ONNXDC_ISA", other)
     with pytest.raises(NativeError, match=other):
         native.isa()

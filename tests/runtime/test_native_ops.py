@@ -1,4 +1,5 @@
-"""Every native kernel against onnxruntime's own dense operator, in every instruction set that this machine has."""
+"""Every native kernel against onnxruntime's own dense operator, in every instruction set that this machine has
+and that has kernels of its own for floats."""
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ import pytest
 
 from onnxdc import native
 from onnxdc.numeric.encoding import plain
-from tests.helpers.native_models import Pair, normal, session, sparse_array
+from tests.helpers.native_models import Pair, isas_of_floats, normal, session, sparse_array
 
 
-@pytest.fixture(params=native.supported_isas(), autouse=True)
+@pytest.fixture(params=isas_of_floats(), autouse=True)
 def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forces one instruction set, and sees to it that this is the one that runs."""
     monkeypatch.setenv("ONNXDC_ISA", request.param)

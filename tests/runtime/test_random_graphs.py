@@ -12,15 +12,14 @@ import onnx
 import onnxruntime
 import pytest
 
-from onnxdc import native
-from tests.helpers.native_models import session
+from tests.helpers.native_models import isas_of_floats, session
 from tests.helpers.random_graphs import Graph, draw_graph, residual
 
 SEEDS = range(160)
 # Of the seeds above: onnxruntime refuses 6, all of them Conv, where a dilated kernel is larger than the padded input or
 # dilations meet SAME padding. The draw does not keep from those; a few more may come with another onnxruntime.
 MOST_REFUSED = 8
-ISAS = native.supported_isas()
+ISAS = isas_of_floats()
 EXACT = ("", "Relu", "Clip", "LeakyRelu")  # activations after which a sum of exact terms is still exact, or nearly
 
 
