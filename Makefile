@@ -19,7 +19,7 @@ CONFIGURE = $(BIN)/cmake -S custom_ops -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $
 # Here a native library that does not build is an error; a user's installation does without it.
 export ONNXDC_REQUIRE_NATIVE := 1
 
-.PHONY: demo test check-all docs clang fuzz test-js test-olive test-neon tsan valgrind lint wheels release-check matrix clean
+.PHONY: demo test test-slow check-all docs clang fuzz test-js test-olive test-neon tsan valgrind lint wheels release-check matrix clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -28,10 +28,14 @@ demo: $(VENV)/installed
 test: $(VENV)/tested $(CHECKS)/CMakeCache.txt lint
 	$(BIN)/cmake --build $(CHECKS)
 	$(BIN)/ctest --test-dir $(CHECKS) --output-on-failure
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not slow"
 
 # What takes longer than `make test`.
-check-all: test test-js test-olive clang tsan valgrind test-neon fuzz
+check-all: test test-slow test-js test-olive clang tsan valgrind test-neon fuzz
+
+# The Python tests that `make test` leaves out: large models, other versions of onnxruntime, all instruction sets.
+test-slow: $(VENV)/tested
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m slow
 
 # The C++ unit tests as users get the code: of clang, under valgrind, which knows AVX2 and scalar code, and for AArch64 in
 # qemu-user.

@@ -216,7 +216,13 @@ def test_a_model_in_memory_is_left_as_it_is(convert):
     assert before == after
 
 
-@pytest.mark.parametrize("given", [Path.read_bytes, lambda path: io.BytesIO(path.read_bytes())], ids=["bytes", "file"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(Path.read_bytes, id="bytes", marks=pytest.mark.slow),
+        pytest.param(lambda path: io.BytesIO(path.read_bytes()), id="file"),
+    ],
+)
 def test_verbs_take_a_model_as_bytes_and_as_a_file_object(given):
     source = given(LENET)
     result = onnxdc.compress(source, target_size="20x")  # reads it more than once, and knows how large it was

@@ -118,6 +118,7 @@ def test_a_network_that_learns_is_the_model_that_is_written(tmp_path: Path, netw
     np.testing.assert_allclose(session.run(None, {"input": x})[0], logits(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("examples")
 def test_jax_trains_through_a_hook(tmp_path: Path) -> None:
     example = importlib.import_module("finetune_jax")

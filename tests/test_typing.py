@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROGRAM = """
 import io
 from pathlib import Path
@@ -57,6 +59,7 @@ follow_imports = skip
 """
 
 
+@pytest.mark.slow
 def test_a_typed_program_passes_and_its_mistakes_are_found(tmp_path: Path) -> None:
     (tmp_path / "mypy.ini").write_text(CONFIG)
     (tmp_path / "program.py").write_text(PROGRAM + MISTAKES)

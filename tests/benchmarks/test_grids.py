@@ -10,6 +10,7 @@ from tests.benchmarks.test_paper import write_mnist
 pytest.importorskip("torch")
 
 
+@pytest.mark.slow
 def test_a_line_for_each_file(tmp_path: Path) -> None:
     write_mnist(tmp_path / "mnist.npz")
     options = ("--quick", "--only", "LeNet-300-100", "--rows", "17500", "--work", tmp_path / "files")

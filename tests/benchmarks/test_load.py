@@ -3,10 +3,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.benchmarks.programs import refused, run
 from tests.helpers.small_models import LENET
 
 
+@pytest.mark.slow
 def test_a_line_for_each_model(tmp_path: Path) -> None:
     ended = run("load.py", LENET, "--only", "300x784", "squeezenet", "--runs", "1", "--json", tmp_path / "rows.json")
 

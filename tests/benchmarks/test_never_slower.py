@@ -3,10 +3,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.benchmarks.programs import refused, run
 from tests.helpers.small_models import dense, saved
 
 
+@pytest.mark.slow
 def test_a_line_for_a_model(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     saved(dense(), tmp_path / "deep" / "tiny.onnx")

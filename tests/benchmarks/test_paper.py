@@ -20,6 +20,7 @@ def write_mnist(path: Path) -> None:
     np.savez(path, **arrays)
 
 
+@pytest.mark.slow
 def test_the_tables_of_a_network(tmp_path: Path) -> None:
     write_mnist(tmp_path / "mnist.npz")
     quick = ("--quick", "--only", "LeNet-300-100", "--threads", "1", "--folder", tmp_path / "files")

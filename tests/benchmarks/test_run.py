@@ -13,6 +13,7 @@ from tests.benchmarks.programs import modules_of_benchmarks, run, run_here
 COLUMNS = ["case", "threads", "dense", "ms", "ours", "ms", "ratio", "must", "aim", "avx2", "scaling", "weights", "MB"]
 
 
+@pytest.mark.slow
 def test_a_row_its_json_and_peers_some_of_which_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "deepsparse").touch()  # so that no environment can be made there
     options = ("--only", "lenet300", "--threads", "1", "--runs", "1", "--loads", "1", "--folder", tmp_path)

@@ -7,6 +7,7 @@ from tests.benchmarks.programs import refused, run
 pytestmark = pytest.mark.xdist_group("workers")
 
 
+@pytest.mark.slow
 def test_a_line_for_each_number_of_workers() -> None:
     ended = run("workers.py", "--layers", "2", "--side", "64", "--workers", "1")
 

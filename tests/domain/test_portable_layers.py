@@ -15,6 +15,7 @@ from tests.helpers.npm_packages import installed, node_command
 from tests.helpers.portable_models import Node, compressed_model, run, run_in_reference, sparse
 
 LAYERS = {"784x300": ((784, 300), 0.08), "9216x4096": ((9216, 4096), 0.09)}
+PARAMS = ["784x300", pytest.param("9216x4096", marks=pytest.mark.slow)]
 
 
 class Layer(NamedTuple):
@@ -23,7 +24,7 @@ class Layer(NamedTuple):
     expected: np.ndarray
 
 
-@pytest.fixture(scope="module", params=LAYERS)
+@pytest.fixture(scope="module", params=PARAMS)
 def layer(request) -> Layer:
     """5-bit codes and 5-bit gaps, as the fully connected layers of Han et al. have."""
     shape, density = LAYERS[request.param]

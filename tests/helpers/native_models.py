@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
+from _pytest.mark import ParameterSet
 from onnx import TensorProto, helper, numpy_helper
 
 from onnxdc import native
@@ -92,6 +94,12 @@ def group_of(
 def isas_of_floats() -> list[str]:
     """Those of this machine that layers on floats have kernels of their own for."""
     return [isa for isa in native.supported_isas() if isa in ("avx512", "avx2", "neon", "scalar")]
+
+
+def isa_params(isas: Sequence[str]) -> list[ParameterSet]:
+    """The first and the last of them; those between are as the first, and slow to try on everything."""
+    between = [pytest.param(isa, marks=pytest.mark.slow) for isa in isas[1:-1]]
+    return [pytest.param(isas[0]), *between, pytest.param(isas[-1])]
 
 
 def session(model: onnx.ModelProto, threads: int = 1) -> onnxruntime.InferenceSession:

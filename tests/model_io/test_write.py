@@ -214,7 +214,7 @@ def test_data_that_the_model_was_read_from_stays(tmp_path, monkeypatch):
     onnx.load(tmp_path / "copy.onnx")
 
 
-@pytest.mark.parametrize("how", ["kill", "interrupt", "fail"])
+@pytest.mark.parametrize("how", ["kill", *(pytest.param(how, marks=pytest.mark.slow) for how in ("interrupt", "fail"))])
 def test_a_model_finds_its_own_data_wherever_writing_ends(tmp_path, how):
     command = [sys.executable, "-m", dying_saves.__name__, tmp_path, how]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

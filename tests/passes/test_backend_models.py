@@ -23,6 +23,7 @@ RECIPES = {
     "sparse": Recipe(min_elements=0).with_options(execution="sparse"),
 }
 STORED = [(kind, name) for kind in backend_cases.STORED_KINDS for name in backend_cases.stored_names(kind)]
+SMALL = ("light_shufflenet", "light_squeezenet")
 NODES = {case.name: case for case in backend_cases.node_cases()}
 
 
@@ -91,7 +92,10 @@ def test_node_with_constant_weight(name: str, execution: str) -> None:
 
 
 @pytest.mark.xdist_group("large")  # one at a time: the largest takes 14 GB
-@pytest.mark.parametrize("name", backend_cases.light_names())
+@pytest.mark.parametrize(
+    "name",
+    [name if name in SMALL else pytest.param(name, marks=pytest.mark.slow) for name in backend_cases.light_names()],
+)
 def test_light_model(name: str) -> None:
     # The portable bodies of the three with more than 60 million weights take 10 GB and more: they run natively alone.
     portable = not any(network in name for network in ("alexnet", "vgg19", "zfnet512"))

@@ -71,6 +71,7 @@ def test_onnxruntime_runs_the_same_operators_and_gives_the_same_bits(
         np.testing.assert_array_equal(run(encoded, level), run(plain, level))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opset", [13, 21])
 def test_other_operator_sets(opset: int) -> None:
     model = onnxdc.quantize(wide_network(opset), RECIPE, data=DATA, activation="static").model

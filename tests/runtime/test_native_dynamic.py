@@ -12,10 +12,10 @@ from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 from onnxdc import native
 from onnxdc.numeric.encoding import encode_weight
 from tests.helpers.dynamic_products import convolution, matrix_product
-from tests.helpers.native_models import Pair, normal, session, sparse_array
+from tests.helpers.native_models import Pair, isa_params, normal, session, sparse_array
 
 
-@pytest.fixture(params=native.supported_isas(), autouse=True)
+@pytest.fixture(params=isa_params(native.supported_isas()), autouse=True)
 def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forces one instruction set."""
     monkeypatch.setenv("ONNXDC_ISA", request.param)

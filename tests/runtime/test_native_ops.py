@@ -1,5 +1,4 @@
-"""Every native kernel against onnxruntime's own dense operator, in every instruction set that this machine has
-and that has kernels of its own for floats."""
+"""Every native kernel against onnxruntime's own dense operator, in every instruction set with kernels for floats."""
 
 from __future__ import annotations
 
@@ -10,10 +9,10 @@ import pytest
 
 from onnxdc import native
 from onnxdc.numeric.encoding import plain
-from tests.helpers.native_models import Pair, isas_of_floats, normal, session, sparse_array
+from tests.helpers.native_models import Pair, isa_params, isas_of_floats, normal, session, sparse_array
 
 
-@pytest.fixture(params=isas_of_floats(), autouse=True)
+@pytest.fixture(params=isa_params(isas_of_floats()), autouse=True)
 def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forces one instruction set, and sees to it that this is the one that runs."""
     monkeypatch.setenv("ONNXDC_ISA", request.param)

@@ -18,6 +18,7 @@ UNFUSED = {("1.20.1", "INT4"): "DequantizeLinear"}
 """What runs where onnxruntime has no faster operator yet."""
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("older onnxruntimes")
 @pytest.mark.parametrize(("version", "name"), CASES)
 def test_same_bits_by_the_same_operators(version: str, name: str, tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def test_the_file_is_small_and_the_drop_is_that_of_the_file(start):
     assert "drops by" in str(judged[0])
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_from_its_checkpoint(start, tmp_path):
     def interrupt(epoch: object) -> None:
         if epoch.number == 7:

@@ -98,7 +98,7 @@ def test_it_does_not_matter_which_layers_have_the_large_weights():
     assert found[1].after.loss == pytest.approx(found[0].after.loss, rel=0.1)
 
 
-@pytest.mark.parametrize("target", [24_000, "12KB"])
+@pytest.mark.parametrize("target", [24_000, pytest.param("12KB", marks=pytest.mark.slow)])
 def test_the_file_is_as_large_as_it_was_told_to_be(target):
     found = tuned(wide_classifier(), grid=True, target_size=target, epochs=8, batch=8, lr=0.003)
     size = encoded_bytes(found)
@@ -232,6 +232,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "weights", "x"), MODELS.values(), ids=MODELS.keys())
 def test_weights_of_every_kind_are_trained_on_grids(text, weights, x):
     model = build(text, **weights)

@@ -43,7 +43,7 @@ def interrupted(model: ir.Model, checkpoint: Path, after: int, **options: object
 
 
 @pytest.mark.parametrize("options", SETTINGS.values(), ids=SETTINGS.keys())
-@pytest.mark.parametrize("after", [1, 3, 4])
+@pytest.mark.parametrize("after", [1, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)])
 def test_an_interrupted_training_goes_on_to_the_same_file(options, after, tmp_path):
     checkpoint = tmp_path / "checkpoint"
     whole = file_of(tuned(classifier(), **options), tmp_path / "whole.onnx")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.benchmarks.programs import run
 
-pytestmark = pytest.mark.xdist_group("web")
+pytestmark = [pytest.mark.xdist_group("web"), pytest.mark.slow]
 
 
 def test_the_columns_of_the_web(web: Path) -> None:

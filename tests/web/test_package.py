@@ -203,6 +203,7 @@ def test_every_operator_and_activation_is_among_them():
     assert {OPERATORS[name].activation for name in NAMES if name in OPERATORS} == set(ACTIVATIONS)
 
 
+@pytest.mark.slow
 def test_the_package_passes_its_own_tests(node):
     done = subprocess.run([node, "--test"], cwd=PACKAGE, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, "\n".join(re.findall(r"^not ok.*$", done.stdout, re.MULTILINE)) or done.stderr

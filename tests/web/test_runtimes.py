@@ -12,7 +12,7 @@ import onnxdc
 from tests.helpers.int8_pairs import PAIRS, ROWS, input_of, save_pair
 from tests.helpers.small_models import EXAMPLES
 
-pytestmark = pytest.mark.xdist_group("web")
+pytestmark = [pytest.mark.xdist_group("web"), pytest.mark.slow]
 
 FLOATS = ("lenet_300_100", "digits_cnn")
 

@@ -17,7 +17,7 @@ from scipy.io import wavfile
 from tests.helpers.small_models import EXAMPLES
 from tests.web.pages import copied, shown
 
-pytestmark = pytest.mark.xdist_group("web")
+pytestmark = [pytest.mark.xdist_group("web"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

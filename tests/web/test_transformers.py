@@ -12,7 +12,7 @@ import pytest
 
 import onnxdc
 
-pytestmark = pytest.mark.xdist_group("web")
+pytestmark = [pytest.mark.xdist_group("web"), pytest.mark.slow]
 
 MODEL = """
 <ir_version: 8, opset_import: ["" : 17]>
