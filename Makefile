@@ -14,6 +14,7 @@ OLIVE := build/olive
 SECONDS ?= 60
 SEED ?= $(NOW)
 NOW := $(shell date +%s)
+CTEST = $(BIN)/ctest --parallel 2 --output-on-failure --test-dir
 CONFIGURE = $(BIN)/cmake -S custom_ops -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) -DONNXDC_TESTS=ON
 
 # Here a native library that does not build is an error; a user's installation does without it.
@@ -27,7 +28,7 @@ demo: $(VENV)/installed
 
 test: $(VENV)/tested $(CHECKS)/CMakeCache.txt lint
 	$(BIN)/cmake --build $(CHECKS)
-	$(BIN)/ctest --test-dir $(CHECKS) --output-on-failure
+	$(CTEST) $(CHECKS)
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not slow"
 
 # What takes longer than `make test`.
@@ -45,13 +46,13 @@ clang: $(VENV)/tested
 	$(call needs,clang++,clang)
 	$(CONFIGURE) -B $(CLANG) -DCMAKE_CXX_COMPILER=clang++ -DONNXDC_SANITIZERS=OFF -DONNXDC_RANDOM_CASES=1000
 	$(BIN)/cmake --build $(CLANG)
-	$(BIN)/ctest --test-dir $(CLANG) --output-on-failure
+	$(CTEST) $(CLANG)
 
 # The tests of threads under ThreadSanitizer.
 tsan: $(VENV)/tested
 	$(CONFIGURE) -B $(TSAN) -DONNXDC_TSAN=ON
 	$(BIN)/cmake --build $(TSAN)
-	$(BIN)/ctest --test-dir $(TSAN) --output-on-failure
+	$(CTEST) $(TSAN)
 
 # The npm package: its own tests, then what the encoder writes, in the runtimes for JavaScript.
 test-js: $(VENV)/tested
@@ -81,14 +82,14 @@ valgrind: $(VENV)/tested
 	$(CONFIGURE) -B $(VALGRIND) -DONNXDC_SANITIZERS=OFF -DONNXDC_RANDOM_CASES=100 \
 	  -DCMAKE_TEST_LAUNCHER="valgrind;--quiet;--leak-check=full;--error-exitcode=1;--soname-synonyms=somalloc=nouserintercepts"
 	$(BIN)/cmake --build $(VALGRIND)
-	$(BIN)/ctest --test-dir $(VALGRIND) --output-on-failure
+	$(CTEST) $(VALGRIND)
 
 test-neon: $(VENV)/tested
 	$(call needs,aarch64-linux-gnu-g++,g++-aarch64-linux-gnu)
 	$(call needs,qemu-aarch64,qemu-user)
 	$(CONFIGURE) -B $(NEON) -DONNXDC_SANITIZERS=OFF -DONNXDC_RANDOM_CASES=500 --toolchain $(abspath custom_ops/aarch64.cmake)
 	$(BIN)/cmake --build $(NEON)
-	$(BIN)/ctest --test-dir $(NEON) --output-on-failure
+	$(CTEST) $(NEON)
 
 # The site, from docs/ and mkdocs.yml: build/site/index.html.
 docs: $(VENV)/tested
