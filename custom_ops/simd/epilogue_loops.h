@@ -28,7 +28,19 @@ struct TwoFloats {
         : high(__builtin_convertvector(value, typename V::Vector)),
           low(__builtin_convertvector(value - __builtin_convertvector(high, typename V::Doubles), typename V::Vector)) {
     }
+    // The sum of two numbers, the first of which is not the smaller one.
+    ONNXDC_INLINE TwoFloats(const typename V::Vector& first, const typename V::Vector& second)
+        : high(first + second), low(second - (high - first)) {}
 };
+
+// -a^2 / 2, with a relative error of 2^-36. Products of twelve bits are exact, which the upper half of a float is.
+template <class V>
+ONNXDC_INLINE TwoFloats<V> minus_half_square(const typename V::Vector& a) {
+    using Vector = typename V::Vector;
+    using Integers = typename V::Integers;
+    const Vector upper = reinterpret_cast<Vector>(reinterpret_cast<Integers>(a) & ~0xfff), lower = a - upper;
+    return TwoFloats<V>(upper * upper * -0.5f, lower * (a + upper) * -0.5f);
+}
 
 // e^x for x from -160 to 0, as mantissa * scale * rest: powers of two in two parts, for a product that would otherwise
 // lose digits below the smallest normal number. Relative error of the mantissa 1e-7.
@@ -69,7 +81,9 @@ ONNXDC_INLINE void times_sigmoid(typename V::Vector& y, const TwoFloats<V>& t) {
     below.low = far ? Vector{} : t.high > 0.0f ? -t.low : t.low;
     const Exponential<V> e(below);
     const Vector denominator = 1.0f + e.value();
-    y = t.high < 0.0f ? y * e.mantissa * e.scale / denominator * (far ? Vector{} : e.rest) : y / denominator;
+    const auto negative = t.high < 0.0f;
+    const Vector quotient = (negative ? y * e.mantissa * e.scale : y) / denominator;
+    y = negative ? quotient * (far ? Vector{} : e.rest) : quotient;
 }
 
 // What y is multiplied by is the normal distribution: for a = |y| its tail beyond a, e^(-a^2 / 2) times what
@@ -77,12 +91,10 @@ ONNXDC_INLINE void times_sigmoid(typename V::Vector& y, const TwoFloats<V>& t) {
 template <class V>
 ONNXDC_INLINE void gelu(typename V::Vector& y) {
     using Vector = typename V::Vector;
-    using Doubles = typename V::Doubles;
     const Vector magnitude = y < 0.0f ? -y : y;
     const auto far = magnitude > 16.0f;
     const Vector a = far ? Vector{} + 16.0f : magnitude;
-    const Doubles exact = __builtin_convertvector(a, Doubles);
-    const Exponential<V> e(TwoFloats<V>(Doubles(exact * exact * -0.5)));
+    const Exponential<V> e(minus_half_square<V>(a));
     // The second factor times a + 2.5 is smooth in t = (a - 2.5) / (a + 2.5), from -1 at 0 to 0.72, beyond which the
     // first one is 0. By Remez' algorithm for the least relative error, which is 1.6e-8; rounded to floats.
     const Vector inverse = 1.0f / (a + 2.5f), t = (a - 2.5f) * inverse;
