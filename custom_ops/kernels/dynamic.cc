@@ -1,6 +1,7 @@
 #include "kernels/dynamic.h"
 
 #include "kernels/dynamic_convolution.h"
+#include "kernels/dynamic_lane_matrix.h"
 #include "kernels/dynamic_matrix.h"
 #include "kernels/dynamic_scalar.h"
 
@@ -10,6 +11,13 @@ namespace {
 // As for floats (kernels/convolution.cc).
 constexpr int64_t kMaxTaps = 4096;
 constexpr int64_t kMaxGroups = 65536;
+
+// For any number of rows of x.
+std::unique_ptr<SparseMatrix> make_matrix(IntegerRows weight, const ByteKernels& bytes, Isa isa) {
+    const LaneKernels* lanes = lane_kernels(isa);
+    if (lanes) return std::make_unique<DynamicLaneMatrix>(std::move(weight), *lanes, bytes, isa);
+    return std::make_unique<DynamicMatrix>(std::move(weight), bytes, *panel_kernels(isa), isa);
+}
 
 }  // namespace
 
@@ -21,7 +29,7 @@ std::unique_ptr<SparseMatrix> create_dynamic_matrix(SparseWeight weight, bool tr
     if (*problem) return nullptr;
     const ByteKernels* bytes = byte_kernels(isa);
     if (!bytes || empty) return std::make_unique<ScalarDynamicMatrix>(std::move(rows));
-    return std::make_unique<DynamicMatrix>(std::move(rows), *bytes, *panel_kernels(isa), isa);
+    return make_matrix(std::move(rows), *bytes, isa);
 }
 
 std::unique_ptr<SparseConvolution> create_dynamic_convolution(SparseWeight weight, const ConvolutionParams& params,
