@@ -19,6 +19,7 @@ constexpr size_t kChunkBytes = 262144;
 // Outputs are written some blocks of pixels at a time: a line of a cache that comes alone, with each from another
 // plane, takes four times as long as one that comes with its neighbours.
 constexpr size_t kBlocksAtOnce = 4;
+constexpr size_t kRowsAtOnce = WindowLanes::kBandRows / kBlocksAtOnce;
 // Floats from row to row of a band's outputs: one block may write beyond the others.
 constexpr size_t kOutputPitch = (kBlocksAtOnce + 1) * PixelKernels::kMaxPixels;
 
@@ -56,7 +57,7 @@ struct LaneConvolution::Worker {
 struct LaneConvolution::Plan {
     Plan(const LaneConvolution& layer, const ConvolutionRun& run, void* memory, size_t worker_count)
         : planes(run, layer.params_, layer.kernel_, layer.spans_),
-          blocks(run.out_size, planes.output_steps(), PixelKernels::kMaxPixels),
+          cut(run.out_size, planes.output_steps(), PixelKernels::kMaxPixels),
           scratch(memory),
           image_size(static_cast<size_t>(layer.inputs() * product(run.in_size))),
           out_plane(static_cast<size_t>(product(run.out_size))) {
@@ -67,6 +68,7 @@ struct LaneConvolution::Plan {
         ranges = scratch.take<InputRange>(at_once);
         extremes = scratch.take<Extremes>(at_once * parts);
         bytes = scratch.take<uint8_t>(at_once * layer.groups_.size() * planes.nbytes() + WindowLanes::kOverread);
+        blocks = scratch.take<PixelBlock>(cut.count());
         starts = scratch.take<uint32_t>(layer.spans_.count);
         bases = scratch.take<uint32_t>(layer.steps());
         bias = scratch.take<float>(layer.row_.size());
@@ -81,7 +83,7 @@ struct LaneConvolution::Plan {
     }
 
     PixelPlanes planes;
-    PixelBlocks blocks;
+    PixelBlocks cut;
     ScratchCut scratch;
     size_t image_size, out_plane;
     size_t chunks;       // the images are cut into so many parts, one after the other
@@ -89,6 +91,7 @@ struct LaneConvolution::Plan {
     InputRange* ranges;  // of the images at hand
     Extremes* extremes;  // [images, parts]
     uint8_t* bytes;      // [images, groups, planes.nbytes()]
+    PixelBlock* blocks;  // of an image
     uint32_t* starts;    // of spans
     uint32_t* bases;     // of the windows of all groups, counted from the first input of an output
     float* bias;         // as LaneConvolution::sum_
@@ -140,8 +143,9 @@ void LaneConvolution::run(const ConvolutionRun& run, void* scratch, Executor& ex
         run_images(run, plan, part_of(static_cast<size_t>(run.batch), plan.chunks, chunk), executor);
 }
 
-// What all images have in common: where windows are, and the bias.
+// What all images have in common: where blocks and windows are, and the bias.
 void LaneConvolution::prepare(const ConvolutionRun& run, const Plan& plan) const {
+    plan.cut.write(plan.blocks);
     plan.planes.write_starts(plan.starts);
     uint32_t* bases = plan.bases;
     for (const WindowLanes& group : groups_) {
@@ -206,7 +210,7 @@ void LaneConvolution::run_images(const ConvolutionRun& run, const Plan& plan, Ra
     round_images(plan, x, count, executor);
     // A unit is one band of one group at some blocks of pixels. All pixels meet a chunk of bands before the next one.
     const size_t bands = groups_[0].bands(), chunks = divide_up(bands, chunk_bands_);
-    const size_t parts = divide_up(plan.blocks.count(), kBlocksAtOnce);
+    const size_t parts = divide_up(plan.cut.count(), kBlocksAtOnce);
     const size_t units = groups_.size() * chunks * count * parts * chunk_bands_, tasks = executor.workers();
     executor.parallel_for(tasks, [&](size_t task) {
         const Range own = part_of(units, tasks, task);
@@ -215,7 +219,7 @@ void LaneConvolution::run_images(const ConvolutionRun& run, const Plan& plan, Ra
             const size_t band = chunk % chunks * chunk_bands_ + unit % chunk_bands_;
             if (band >= bands) continue;
             run_band(run, plan, chunk / chunks, band, {images.begin, place / parts % count},
-                     part_of(plan.blocks.count(), parts, place % parts), plan.workers[task]);
+                     part_of(plan.cut.count(), parts, place % parts), plan.workers[task]);
         }
     });
 }
@@ -234,14 +238,19 @@ void LaneConvolution::run_band(const ConvolutionRun& run, const Plan& plan, size
     steps.base = plan.bases + first_step_[group];
     const size_t first_pixel = plan.blocks[blocks.begin].first, outputs = static_cast<size_t>(this->outputs());
     const size_t first_output = (image.first + image.index) * outputs + group * lanes.rows() + first_row;
-    const PixelBlock last = plan.blocks[blocks.end - 1];
+    const PixelBlock& last = plan.blocks[blocks.end - 1];
     const Segment segment{0, 0, last.first + last.count - first_pixel};
     const auto first = static_cast<ptrdiff_t>(first_output * plan.out_plane + first_pixel);
     const PanelOutput output{first, rows, plan.out_plane, &segment, 1};
-    prefetch_residual(run.epilogue, output);
     for (size_t index = blocks.begin; index < blocks.end; ++index) {
-        const PixelBlock block = plan.blocks[index];
-        LaneInputs inputs{plane + block.from, plane + block.second, plan.blocks.step()};
+        const PixelBlock& block = plan.blocks[index];
+        // What is written in the end, and read then, comes meanwhile.
+        const size_t row = std::min(rows, (index - blocks.begin) * kRowsAtOnce);
+        const PanelOutput part_of_output{first + static_cast<ptrdiff_t>(row * plan.out_plane),
+                                         std::min(rows - row, kRowsAtOnce), plan.out_plane, &segment, 1};
+        prefetch(run.y, part_of_output);
+        prefetch_residual(run.epilogue, part_of_output);
+        LaneInputs inputs{plane + block.from, plane + block.second, plan.cut.step()};
         if (plan.planes.is_gathered()) {
             plan.planes.gather(plane, block.first, block.count, static_cast<uint8_t>(range.zero), worker.windows);
             inputs.first = worker.windows;

@@ -1,9 +1,5 @@
 #include "kernels/pixel_blocks.h"
 
-#include <algorithm>
-
-#include "parallel/range.h"
-
 namespace onnxdc {
 
 PixelBlocks::PixelBlocks(const Spatial& out_size, const Spatial& steps, size_t most) {
@@ -29,20 +25,21 @@ PixelBlocks::PixelBlocks(const Spatial& out_size, const Spatial& steps, size_t m
     row_blocks_ = rows_ > 1 && 2 * length_ <= most ? 0 : divide_up(length_, most);
 }
 
-size_t PixelBlocks::from(size_t row, size_t column) const {
-    return row / slice_rows_ * slice_step_ + row % slice_rows_ * row_step_ + column * step_;
-}
-
-PixelBlock PixelBlocks::operator[](size_t index) const {
-    if (row_blocks_ == 0) {
-        const size_t row = 2 * index;
-        if (row + 1 < rows_) return {row * length_, 2 * length_, from(row, 0), from(row + 1, 0)};
-        return {row * length_, length_, from(row, 0), from(row, divide_up(length_, 2))};
+void PixelBlocks::write(PixelBlock* blocks) const {
+    for (size_t row = 0; row < rows_; ++row) {
+        const size_t from = row / slice_rows_ * slice_step_ + row % slice_rows_ * row_step_, first = row * length_;
+        if (row_blocks_ == 0 && row % 2 == 1) {
+            blocks[-1].count += length_;
+            blocks[-1].second = from;
+            continue;
+        }
+        const size_t parts = row_blocks_ == 0 ? 1 : row_blocks_;
+        for (size_t part = 0; part < parts; ++part) {
+            const Range columns = part_of(length_, parts, part);
+            const size_t count = columns.end - columns.begin, start = from + columns.begin * step_;
+            *blocks++ = {first + columns.begin, count, start, start + divide_up(count, 2) * step_};
+        }
     }
-    const size_t row = index / row_blocks_;
-    const Range columns = part_of(length_, row_blocks_, index % row_blocks_);
-    const size_t count = columns.end - columns.begin, half = divide_up(count, 2);
-    return {row * length_ + columns.begin, count, from(row, columns.begin), from(row, columns.begin + half)};
 }
 
 }  // namespace onnxdc

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/convolution.h"
+#include "parallel/range.h"
 
 namespace onnxdc {
 
@@ -20,14 +21,13 @@ public:
     // `steps` are the bytes from an output's inputs to the next one's, along each axis.
     PixelBlocks(const Spatial& out_size, const Spatial& steps, size_t most);
 
-    size_t count() const { return row_blocks_ > 0 ? rows_ * row_blocks_ : (rows_ + 1) / 2; }
+    size_t count() const { return row_blocks_ > 0 ? rows_ * row_blocks_ : divide_up(rows_, 2); }
     // From pixel to pixel of half a block, in bytes.
     size_t step() const { return step_; }
-    PixelBlock operator[](size_t index) const;
+    // All of them, in the order of their pixels.
+    void write(PixelBlock* blocks) const;
 
 private:
-    size_t from(size_t row, size_t column) const;
-
     size_t rows_, length_;                 // length_ pixels are a row
     size_t slice_rows_;                    // rows are so many to a slice
     size_t slice_step_, row_step_, step_;  // in bytes

@@ -100,6 +100,7 @@ void round_pixels(const PixelRow& row, float inverse, int32_t zero, uint8_t* to,
             const auto integers = [&](__m512 v)
                                       __attribute__((always_inline)) { return to_integers(_mm512_mul_ps(v, factor)); };
             const auto next_to_each_other = [&](size_t c) __attribute__((always_inline)) {
+                _mm_prefetch(reinterpret_cast<const char*>(x + (c + kLanes) * row.pitch), _MM_HINT_T0);
                 return integers(_mm512_loadu_ps(x + c * row.pitch));
             };
             const auto some = [&](size_t c) __attribute__((always_inline)) {
@@ -118,9 +119,13 @@ void round_pixels(const PixelRow& row, float inverse, int32_t zero, uint8_t* to,
 
 // What the sums of 16 rows at up to 16 pixels become. Sums of pixels that are not there are those of the next block, or
 // memory that has no meaning, and so are their outputs.
+//
+// Part of its caller: GCC 12 ends no function with vzeroupper that calls one with vectors as arguments, and then the
+// next instruction of SSE takes hundreds of cycles.
 template <bool kIsFull>
-inline void finish_block(const int32_t* sums, size_t rows, const PixelBand& band, size_t place, __m512i zero,
-                         __m512 scale, float* y, size_t pitch) {
+__attribute__((always_inline)) inline void finish_block(const int32_t* sums, size_t rows, const PixelBand& band,
+                                                        size_t place, __m512i zero, __m512 scale, float* y,
+                                                        size_t pitch) {
     // `square` has a vector of rows for each pixel, then a vector of pixels for each row.
     Lanes<kLanes>::Vector square[kLanes];
     const __m512i zeros = _mm512_mullo_epi32(zero, _mm512_load_si512(band.sum + place));
