@@ -1,9 +1,10 @@
 #include "kernels/dynamic.h"
 
 #include "kernels/dynamic_convolution.h"
+#include "kernels/dynamic_lane_convolution.h"
+#include "kernels/dynamic_lane_matrix.h"
 #include "kernels/dynamic_matrix.h"
 #include "kernels/dynamic_scalar.h"
-#include "kernels/lane_convolution.h"
 
 namespace onnxdc {
 namespace {
@@ -20,16 +21,23 @@ constexpr size_t kBandSteps = 8;
 constexpr size_t kMaxColumns = size_t{1} << 30;
 
 // Null if quads will be faster.
-std::unique_ptr<SparseConvolution> create_lane_convolution(const IntegerRows& rows, const Spatial& kernel,
-                                                           const ConvolutionParams& params, Isa isa) {
+std::unique_ptr<SparseConvolution> make_lane_convolution(const IntegerRows& rows, const Spatial& kernel,
+                                                         const ConvolutionParams& params, const ByteKernels& bytes,
+                                                         Isa isa) {
     const LaneKernels* lanes = lane_kernels(isa);
     // A step has so many slots for each row at most.
     const size_t group_rows = rows.rows / static_cast<size_t>(params.groups);
     if (!lanes || group_rows * WindowLanes::kSlots <= kStepNonzeros || rows.columns > kMaxColumns) return nullptr;
-    auto layer =
-        std::make_unique<LaneConvolution>(rows, kernel, params, *lanes, *pixel_kernels(isa), *panel_kernels(isa), isa);
+    auto layer = std::make_unique<DynamicLaneConvolution>(rows, kernel, params, *lanes, bytes, isa);
     if (kStepNonzeros * (layer->steps() + kBandSteps * layer->bands()) > rows.value.size()) return nullptr;
     return layer;
+}
+
+// For any number of rows of x.
+std::unique_ptr<SparseMatrix> make_matrix(IntegerRows weight, const ByteKernels& bytes, Isa isa) {
+    const LaneKernels* lanes = lane_kernels(isa);
+    if (lanes) return std::make_unique<DynamicLaneMatrix>(std::move(weight), *lanes, bytes, isa);
+    return std::make_unique<DynamicMatrix>(std::move(weight), bytes, *panel_kernels(isa), isa);
 }
 
 }  // namespace
@@ -42,7 +50,7 @@ std::unique_ptr<SparseMatrix> create_dynamic_matrix(SparseWeight weight, bool tr
     if (*problem) return nullptr;
     const ByteKernels* bytes = byte_kernels(isa);
     if (!bytes || empty) return std::make_unique<ScalarDynamicMatrix>(std::move(rows));
-    return std::make_unique<DynamicMatrix>(std::move(rows), *bytes, *panel_kernels(isa), isa);
+    return make_matrix(std::move(rows), *bytes, isa);
 }
 
 std::unique_ptr<SparseConvolution> create_dynamic_convolution(SparseWeight weight, const ConvolutionParams& params,
@@ -57,7 +65,7 @@ std::unique_ptr<SparseConvolution> create_dynamic_convolution(SparseWeight weigh
     const ByteKernels* bytes = byte_kernels(isa);
     if (!bytes || empty || product(kernel) > kMaxTaps || params.groups > kMaxGroups)
         return std::make_unique<ScalarDynamicConvolution>(std::move(rows), kernel, params);
-    if (auto layer = create_lane_convolution(rows, kernel, params, isa)) return layer;
+    if (auto layer = make_lane_convolution(rows, kernel, params, *bytes, isa)) return layer;
     return std::make_unique<DynamicConvolution>(std::move(rows), kernel, params, *bytes, *panel_kernels(isa), isa);
 }
 

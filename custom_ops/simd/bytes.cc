@@ -5,8 +5,19 @@
 namespace onnxdc {
 namespace {
 
+#if defined(__x86_64__)
+// Panels of AVX2's, which lose to other layouts where wider ones would pay.
+const ByteKernels kByteKernelsAvx512 = [] {
+    ByteKernels kernels = kByteKernelsAvx2;
+    kernels.extremes = extremes_avx512;
+    kernels.round = round_avx512;
+    return kernels;
+}();
+#endif
+
 constexpr Variant<const ByteKernels*> kFamily[] = {
 #if defined(__x86_64__)
+    {features_of(Isa::kAvx512), &kByteKernelsAvx512},
     {features_of(Isa::kAvx2), &kByteKernelsAvx2},
 #endif
     {0, nullptr},

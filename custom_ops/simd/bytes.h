@@ -65,5 +65,7 @@ const ByteKernels* byte_kernels(Isa isa);
 
 // What the files of each instruction set define.
 extern const ByteKernels kByteKernelsAvx2;
+Extremes extremes_avx512(const float* x, size_t count);
+void round_avx512(const float* x, size_t count, float inverse, int32_t zero, uint8_t* bytes);
 
 }  // namespace onnxdc

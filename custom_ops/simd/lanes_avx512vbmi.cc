@@ -6,7 +6,7 @@ namespace onnxdc {
 namespace {
 
 constexpr size_t kLanes = WindowLanes::kLanes;
-constexpr size_t kPrefetchedSteps = 16;
+constexpr size_t kPrefetchedSteps = 32;
 
 // Adds the products of four bytes each. GCC 12 keeps many such sums in memory rather than in registers, unless it sees
 // no more of the instruction than this.
@@ -76,31 +76,38 @@ inline __mmask16 first(size_t count) { return static_cast<__mmask16>(count < kLa
 
 void finish(const int32_t* sums, const uint8_t* places, size_t inputs, size_t rows, const ByteLanes& of_inputs,
             const ByteRows& of_rows, float* y, size_t y_pitch) {
+    // Of 16 rows of the band each, which are the outputs' order:
+    //   mask         which there are
+    //   place        where their sums are: the lowest five bits count through two blocks
+    //   far          which are in the last two blocks
+    //   row_sum, scale, bias    of the rows
+    constexpr size_t kVectors = WindowLanes::kBandBlocks;
+    __mmask16 mask[kVectors], far[kVectors];
+    __m512i place[kVectors], row_sum[kVectors];
+    __m512 scale[kVectors], bias[kVectors];
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kVectors; ++v) {
+        const size_t row = v * kLanes;
+        mask[v] = row < rows ? first(rows - row) : __mmask16{0};
+        place[v] = widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(places + row)));
+        far[v] = _mm512_test_epi32_mask(place[v], _mm512_set1_epi32(2 * kLanes));
+        row_sum[v] = _mm512_maskz_loadu_epi32(mask[v], of_rows.sum + row);
+        scale[v] = _mm512_mul_ps(_mm512_set1_ps(of_rows.alpha), _mm512_maskz_loadu_ps(mask[v], of_rows.scale + row));
+        bias[v] = of_rows.bias ? _mm512_maskz_loadu_ps(mask[v], of_rows.bias + row) : _mm512_setzero_ps();
+    }
     const size_t pitch = inputs * kLanes;
-    for (size_t row = 0; row < rows; row += kLanes, y += kLanes) {
-        // The state of the loop:
-        //   mask         the rows that there are of 16
-        //   place        where their sums are: the lowest five bits count through two blocks
-        //   far          which are in the last two blocks
-        //   row_sum, scale, bias    of the rows
-        const __mmask16 mask = first(rows - row);
-        const __m512i place = widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(places + row)));
-        const __mmask16 far = _mm512_test_epi32_mask(place, _mm512_set1_epi32(2 * kLanes));
-        const __m512i row_sum = _mm512_maskz_loadu_epi32(mask, of_rows.sum + row);
-        const __m512 scale =
-            _mm512_mul_ps(_mm512_set1_ps(of_rows.alpha), _mm512_maskz_loadu_ps(mask, of_rows.scale + row));
-        const __m512 bias = of_rows.bias ? _mm512_maskz_loadu_ps(mask, of_rows.bias + row) : _mm512_setzero_ps();
-        for (size_t input = 0; input < inputs; ++input) {
-            const int32_t* s = sums + input * kLanes;
-            const __m512i near_sums =
-                _mm512_permutex2var_epi32(_mm512_load_si512(s), place, _mm512_load_si512(s + pitch));
-            const __m512i far_sums =
-                _mm512_permutex2var_epi32(_mm512_load_si512(s + 2 * pitch), place, _mm512_load_si512(s + 3 * pitch));
-            const __m512i sum = _mm512_mask_mov_epi32(near_sums, far, far_sums);
-            const __m512i zeros = _mm512_mullo_epi32(_mm512_set1_epi32(of_inputs.zero[input]), row_sum);
-            const __m512 number = to_floats(_mm512_sub_epi32(sum, zeros));
-            const __m512 factor = _mm512_mul_ps(_mm512_set1_ps(of_inputs.scale[input]), scale);
-            _mm512_mask_storeu_ps(y + input * y_pitch, mask, _mm512_fmadd_ps(number, factor, bias));
+    for (size_t input = 0; input < inputs; ++input, sums += kLanes, y += y_pitch) {
+        const __m512i s0 = _mm512_load_si512(sums), s1 = _mm512_load_si512(sums + pitch),
+                      s2 = _mm512_load_si512(sums + 2 * pitch), s3 = _mm512_load_si512(sums + 3 * pitch);
+        const __m512i zero = _mm512_set1_epi32(of_inputs.zero[input]);
+        const __m512 input_scale = _mm512_set1_ps(of_inputs.scale[input]);
+#pragma GCC unroll 4
+        for (size_t v = 0; v < kVectors; ++v) {
+            const __m512i sum = _mm512_mask_mov_epi32(_mm512_permutex2var_epi32(s0, place[v], s1), far[v],
+                                                      _mm512_permutex2var_epi32(s2, place[v], s3));
+            const __m512 number = to_floats(_mm512_sub_epi32(sum, _mm512_mullo_epi32(zero, row_sum[v])));
+            const __m512 factor = _mm512_mul_ps(input_scale, scale[v]);
+            _mm512_mask_storeu_ps(y + v * kLanes, mask[v], _mm512_fmadd_ps(number, factor, bias[v]));
         }
     }
 }

@@ -6,7 +6,6 @@
 #include <cstdint>
 
 #include "isa/isa.h"
-#include "simd/bytes.h"
 
 namespace onnxdc {
 
@@ -30,8 +29,6 @@ struct PixelBand {
 
 struct PixelKernels {
     static constexpr size_t kMaxPixels = 16;
-
-    Extremes (*extremes)(const float* x, size_t count);
 
     // Channel c of pixel i becomes to[i * to_pitch + c] = round(x * inverse) + zero, from 0 to 255. All inputs are
     // finite, and times `inverse` below 2^15 in magnitude.

@@ -15,36 +15,10 @@ inline __mmask16 first(size_t count) { return static_cast<__mmask16>(count < kLa
 // With masks of ones, of whose intrinsics alone GCC 12 does not warn.
 inline __m512i to_integers(__m512 floats) { return _mm512_maskz_cvtps_epi32(0xffff, floats); }
 inline __m512 to_floats(__m512i integers) { return _mm512_maskz_cvtepi32_ps(0xffff, integers); }
-inline __m512 least(__m512 a, __m512 b) { return _mm512_maskz_min_ps(0xffff, a, b); }
-inline __m512 largest(__m512 a, __m512 b) { return _mm512_maskz_max_ps(0xffff, a, b); }
 inline __m512i low_twos(__m512i a, __m512i b) { return _mm512_maskz_unpacklo_epi32(0xffff, a, b); }
 inline __m512i high_twos(__m512i a, __m512i b) { return _mm512_maskz_unpackhi_epi32(0xffff, a, b); }
 inline __m512i low_fours(__m512i a, __m512i b) { return _mm512_maskz_unpacklo_epi64(0xff, a, b); }
 inline __m512i high_fours(__m512i a, __m512i b) { return _mm512_maskz_unpackhi_epi64(0xff, a, b); }
-
-Extremes extremes(const float* x, size_t count) {
-    // The state of the loop: of each lane the least and the largest float so far, and the sum of all floats times 0,
-    // which is NaN once one of them is not finite.
-    __m512 low = _mm512_setzero_ps(), high = low, nothing = low;
-    const auto take = [&](__m512 v) {
-        low = least(low, v);
-        high = largest(high, v);
-        nothing = _mm512_fmadd_ps(v, _mm512_setzero_ps(), nothing);
-    };
-    size_t i = 0;
-    for (; i + kLanes <= count; i += kLanes) take(_mm512_loadu_ps(x + i));
-    if (i < count) take(_mm512_maskz_loadu_ps(first(count - i), x + i));
-    const bool finite = _mm512_cmp_ps_mask(nothing, nothing, _CMP_UNORD_Q) == 0;
-    alignas(64) float lows[kLanes], highs[kLanes];
-    _mm512_store_ps(lows, low);
-    _mm512_store_ps(highs, high);
-    Extremes result{0.0f, 0.0f, finite};
-    for (size_t lane = 0; lane < kLanes; ++lane) {
-        result.low = lows[lane] < result.low ? lows[lane] : result.low;
-        result.high = highs[lane] > result.high ? highs[lane] : result.high;
-    }
-    return result;
-}
 
 // 16 pixels of 16 channels, rounded: bytes [pixel i of each four][four pixels apart][channel].
 struct ByteSquare {
@@ -171,6 +145,6 @@ void move_bases(const uint32_t* bases, size_t count, const uint32_t* starts, uin
 
 }  // namespace
 
-constexpr PixelKernels kPixelKernelsAvx512 = {extremes, round_pixels, finish, move_bases};
+constexpr PixelKernels kPixelKernelsAvx512 = {round_pixels, finish, move_bases};
 
 }  // namespace onnxdc

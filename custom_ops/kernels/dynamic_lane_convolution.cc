@@ -1,4 +1,4 @@
-#include "kernels/lane_convolution.h"
+#include "kernels/dynamic_lane_convolution.h"
 
 #include <algorithm>
 #include <cstring>
@@ -47,15 +47,15 @@ IntegerRows in_spans(const IntegerRows& weight, size_t first_row, size_t row_cou
 
 }  // namespace
 
-struct LaneConvolution::Worker {
+struct DynamicLaneConvolution::Worker {
     int32_t* sums;     // [block of rows, pixel, lane] of a band
     float* outputs;    // [row of a band, kOutputPitch]
     uint8_t* windows;  // [pixel, spans], where they are gathered
 };
 
 // All that follows from the sizes of a run, and the cut of its scratch memory.
-struct LaneConvolution::Plan {
-    Plan(const LaneConvolution& layer, const ConvolutionRun& run, void* memory, size_t worker_count)
+struct DynamicLaneConvolution::Plan {
+    Plan(const DynamicLaneConvolution& layer, const ConvolutionRun& run, void* memory, size_t worker_count)
         : planes(run, layer.params_, layer.kernel_, layer.spans_),
           cut(run.out_size, planes.output_steps(), PixelKernels::kMaxPixels),
           scratch(memory),
@@ -94,19 +94,20 @@ struct LaneConvolution::Plan {
     PixelBlock* blocks;  // of an image
     uint32_t* starts;    // of spans
     uint32_t* bases;     // of the windows of all groups, counted from the first input of an output
-    float* bias;         // as LaneConvolution::sum_
+    float* bias;         // as DynamicLaneConvolution::sum_
     Worker* workers;
 };
 
-LaneConvolution::LaneConvolution(const IntegerRows& weight, const Spatial& kernel, const ConvolutionParams& params,
-                                 const LaneKernels& lanes, const PixelKernels& pixels, const PanelKernels& floats,
-                                 Isa isa)
+DynamicLaneConvolution::DynamicLaneConvolution(const IntegerRows& weight, const Spatial& kernel,
+                                               const ConvolutionParams& params, const LaneKernels& lanes,
+                                               const ByteKernels& bytes, Isa isa)
     : kernel_(kernel),
       params_(params),
       spans_(kernel, params.dilations, weight.columns / static_cast<size_t>(product(kernel))),
       lanes_(lanes),
-      pixels_(pixels),
-      floats_(floats),
+      bytes_(bytes),
+      pixels_(*pixel_kernels(isa)),
+      floats_(*panel_kernels(isa)),
       isa_(isa) {
     const auto group_count = static_cast<size_t>(params.groups);
     const size_t rows = weight.rows / group_count;
@@ -131,11 +132,11 @@ LaneConvolution::LaneConvolution(const IntegerRows& weight, const Spatial& kerne
     }
 }
 
-size_t LaneConvolution::scratch_nbytes(const ConvolutionRun& run, size_t workers) const {
+size_t DynamicLaneConvolution::scratch_nbytes(const ConvolutionRun& run, size_t workers) const {
     return is_empty(run) ? 0 : Plan(*this, run, nullptr, workers).scratch.nbytes();
 }
 
-void LaneConvolution::run(const ConvolutionRun& run, void* scratch, Executor& executor) const {
+void DynamicLaneConvolution::run(const ConvolutionRun& run, void* scratch, Executor& executor) const {
     if (is_empty(run)) return;
     const Plan plan(*this, run, scratch, executor.workers());
     prepare(run, plan);
@@ -144,7 +145,7 @@ void LaneConvolution::run(const ConvolutionRun& run, void* scratch, Executor& ex
 }
 
 // What all images have in common: where blocks and windows are, and the bias.
-void LaneConvolution::prepare(const ConvolutionRun& run, const Plan& plan) const {
+void DynamicLaneConvolution::prepare(const ConvolutionRun& run, const Plan& plan) const {
     plan.cut.write(plan.blocks);
     plan.planes.write_starts(plan.starts);
     uint32_t* bases = plan.bases;
@@ -161,14 +162,14 @@ void LaneConvolution::prepare(const ConvolutionRun& run, const Plan& plan) const
     }
 }
 
-void LaneConvolution::find_ranges(const Plan& plan, const float* x, size_t count, Executor& executor) const {
+void DynamicLaneConvolution::find_ranges(const Plan& plan, const float* x, size_t count, Executor& executor) const {
     const size_t tasks = executor.workers();
     executor.parallel_for(tasks, [&](size_t task) {
         const Range own = part_of(count * plan.parts, tasks, task);
         for (size_t i = own.begin; i < own.end; ++i) {
             const Range part = part_of(plan.image_size, plan.parts, i % plan.parts);
             plan.extremes[i] =
-                pixels_.extremes(x + i / plan.parts * plan.image_size + part.begin, part.end - part.begin);
+                bytes_.extremes(x + i / plan.parts * plan.image_size + part.begin, part.end - part.begin);
         }
     });
     const Extremes* each = plan.extremes;
@@ -180,7 +181,7 @@ void LaneConvolution::find_ranges(const Plan& plan, const float* x, size_t count
     }
 }
 
-void LaneConvolution::round_images(const Plan& plan, const float* x, size_t count, Executor& executor) const {
+void DynamicLaneConvolution::round_images(const Plan& plan, const float* x, size_t count, Executor& executor) const {
     const size_t tasks = executor.workers(), pieces = plan.planes.pieces();
     const size_t in_plane = plan.image_size / static_cast<size_t>(inputs());
     executor.parallel_for(tasks, [&](size_t task) {
@@ -203,7 +204,8 @@ void LaneConvolution::round_images(const Plan& plan, const float* x, size_t coun
     });
 }
 
-void LaneConvolution::run_images(const ConvolutionRun& run, const Plan& plan, Range images, Executor& executor) const {
+void DynamicLaneConvolution::run_images(const ConvolutionRun& run, const Plan& plan, Range images,
+                                        Executor& executor) const {
     const size_t count = images.end - images.begin;
     const float* x = run.x + images.begin * plan.image_size;
     find_ranges(plan, x, count, executor);
@@ -225,8 +227,8 @@ void LaneConvolution::run_images(const ConvolutionRun& run, const Plan& plan, Ra
 }
 
 // Computes one band of one group's outputs at some blocks of pixels of one image.
-void LaneConvolution::run_band(const ConvolutionRun& run, const Plan& plan, size_t group, size_t band,
-                               const Image& image, Range blocks, const Worker& worker) const {
+void DynamicLaneConvolution::run_band(const ConvolutionRun& run, const Plan& plan, size_t group, size_t band,
+                                      const Image& image, Range blocks, const Worker& worker) const {
     const WindowLanes& lanes = groups_[group];
     const InputRange& range = plan.ranges[image.index];
     const uint8_t* plane = plan.bytes + (image.index * groups_.size() + group) * plan.planes.nbytes();

@@ -19,11 +19,11 @@ namespace onnxdc {
 // Images become bytes with the channels of a pixel side by side, so that windows over them go through several taps of a
 // kernel's row. For a block of output pixels and each band of 64 outputs the sums are computed, lanes first, and become
 // floats, pixels first, while they are in the nearest cache.
-class LaneConvolution final : public SparseConvolution {
+class DynamicLaneConvolution final : public SparseConvolution {
 public:
     // `kernel` is the weight's shape after its first two dimensions.
-    LaneConvolution(const IntegerRows& weight, const Spatial& kernel, const ConvolutionParams& params,
-                    const LaneKernels& lanes, const PixelKernels& pixels, const PanelKernels& floats, Isa isa);
+    DynamicLaneConvolution(const IntegerRows& weight, const Spatial& kernel, const ConvolutionParams& params,
+                           const LaneKernels& lanes, const ByteKernels& bytes, Isa isa);
 
     // Of all groups.
     size_t steps() const { return first_step_.back(); }
@@ -55,6 +55,7 @@ private:
     const ConvolutionParams params_;
     const PixelSpans spans_;
     const LaneKernels& lanes_;
+    const ByteKernels& bytes_;
     const PixelKernels& pixels_;
     const PanelKernels& floats_;
     const Isa isa_;

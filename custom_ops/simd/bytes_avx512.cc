@@ -1,0 +1,71 @@
+#include <immintrin.h>
+
+#include "simd/bytes.h"
+
+namespace onnxdc {
+namespace {
+
+constexpr size_t kLanes = 16;
+constexpr __mmask16 kAll = 0xffff;  // GCC 12 warns of the intrinsics that have no mask
+
+inline __mmask16 first(size_t count) { return static_cast<__mmask16>((1u << count) - 1); }
+
+// The least and the largest float of each lane so far, and the largest magnitude as bits, which grow with it,
+// infinities and NaNs at the end.
+struct LaneExtremes {
+    __m512 low = _mm512_setzero_ps(), high = _mm512_setzero_ps();
+    __m512i magnitude = _mm512_setzero_si512();
+
+    void take(__m512 v) {
+        low = _mm512_maskz_min_ps(kAll, low, v);
+        high = _mm512_maskz_max_ps(kAll, high, v);
+        const __m512i bits = _mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(0x7fffffff));
+        magnitude = _mm512_maskz_max_epu32(kAll, magnitude, bits);
+    }
+};
+
+}  // namespace
+
+Extremes extremes_avx512(const float* x, size_t count) {
+    // The state of the loop: the extremes of every second vector, since an instruction takes several cycles.
+    LaneExtremes even, odd;
+    size_t i = 0;
+    for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
+        even.take(_mm512_loadu_ps(x + i));
+        odd.take(_mm512_loadu_ps(x + i + kLanes));
+    }
+    if (i + kLanes <= count) {
+        even.take(_mm512_loadu_ps(x + i));
+        i += kLanes;
+    }
+    if (i < count) odd.take(_mm512_maskz_loadu_ps(first(count - i), x + i));
+    float lows[2 * kLanes], highs[2 * kLanes];
+    _mm512_storeu_ps(lows, even.low);
+    _mm512_storeu_ps(lows + kLanes, odd.low);
+    _mm512_storeu_ps(highs, even.high);
+    _mm512_storeu_ps(highs + kLanes, odd.high);
+    const __m512i magnitude = _mm512_maskz_max_epu32(kAll, even.magnitude, odd.magnitude);
+    Extremes result{0.0f, 0.0f, _mm512_cmplt_epu32_mask(magnitude, _mm512_set1_epi32(0x7f800000)) == kAll};
+    for (size_t lane = 0; lane < 2 * kLanes; ++lane) {
+        result.low = lows[lane] < result.low ? lows[lane] : result.low;
+        result.high = highs[lane] > result.high ? highs[lane] : result.high;
+    }
+    return result;
+}
+
+void round_avx512(const float* x, size_t count, float inverse, int32_t zero, uint8_t* bytes) {
+    const auto rounded = [factor = _mm512_set1_ps(inverse), point = _mm512_set1_epi32(zero)](__m512 v) {
+        const __m512i integers = _mm512_maskz_cvtps_epi32(kAll, _mm512_mul_ps(v, factor));
+        const __m512i sum = _mm512_maskz_max_epi32(kAll, _mm512_add_epi32(integers, point), _mm512_setzero_si512());
+        return _mm512_maskz_cvtusepi32_epi8(kAll, sum);
+    };
+    const auto store = [bytes](size_t i, __m128i v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(bytes + i), v); };
+    size_t i = 0;
+    for (; i + kLanes <= count; i += kLanes) store(i, rounded(_mm512_loadu_ps(x + i)));
+    if (i < count) {
+        const __mmask16 rest = first(count - i);
+        _mm_mask_storeu_epi8(bytes + i, rest, rounded(_mm512_maskz_loadu_ps(rest, x + i)));
+    }
+}
+
+}  // namespace onnxdc
