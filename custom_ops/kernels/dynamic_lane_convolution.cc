@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
+#include <numeric>
 
 #include "kernels/panel_epilogue.h"
 #include "kernels/scratch.h"
@@ -23,22 +23,25 @@ constexpr size_t kRowsAtOnce = WindowLanes::kBandRows / kBlocksAtOnce;
 // Floats from row to row of a band's outputs: one block may write beyond the others.
 constexpr size_t kOutputPitch = (kBlocksAtOnce + 1) * PixelKernels::kMaxPixels;
 
-// The weight of one group, with its columns where `spans` has them.
+// The weight of one group, with its columns where `spans` has them. These rise tap by tap, then with the channels.
 IntegerRows in_spans(const IntegerRows& weight, size_t first_row, size_t row_count, const PixelSpans& spans) {
+    const uint32_t* starts = weight.start.data() + first_row;
     IntegerRows rows;
     rows.rows = row_count;
     rows.columns = spans.nbytes();
-    const uint32_t* starts = weight.start.data() + first_row;
-    std::vector<std::pair<uint32_t, int8_t>> entries;
+    rows.column.resize(starts[row_count] - starts[0]);
+    rows.value.resize(rows.column.size());
+    std::vector<uint32_t> next(spans.taps + 1);  // where the next nonzero of each tap goes
     for (size_t row = 0; row < row_count; ++row) {
         rows.start.push_back(starts[row] - starts[0]);
-        entries.clear();
-        for (uint32_t i = starts[row]; i < starts[row + 1]; ++i)
-            entries.emplace_back(static_cast<uint32_t>(spans.place_of(weight.column[i])), weight.value[i]);
-        std::sort(entries.begin(), entries.end());
-        for (const auto& [column, value] : entries) {
-            rows.column.push_back(column);
-            rows.value.push_back(value);
+        std::fill(next.begin(), next.end(), 0);
+        next[0] = rows.start.back();
+        for (uint32_t i = starts[row]; i < starts[row + 1]; ++i) ++next[weight.column[i] % spans.taps + 1];
+        std::partial_sum(next.begin(), next.end(), next.begin());
+        for (uint32_t i = starts[row]; i < starts[row + 1]; ++i) {
+            const uint32_t to = next[weight.column[i] % spans.taps]++;
+            rows.column[to] = static_cast<uint32_t>(spans.place_of(weight.column[i]));
+            rows.value[to] = weight.value[i];
         }
     }
     rows.start.push_back(starts[row_count] - starts[0]);
