@@ -15,7 +15,7 @@ constexpr int64_t kMaxGroups = 65536;
 
 // What window lanes take at a pixel: a step as long as so many nonzeros in quads, and what is done for each band as
 // long as so many steps. Measured on Sapphire Rapids.
-constexpr size_t kStepNonzeros = 10;
+constexpr size_t kStepNonzeros = 6;
 constexpr size_t kBandSteps = 8;
 // Of the columns of a row, so that 32 bits count them in spans, too.
 constexpr size_t kMaxColumns = size_t{1} << 30;
