@@ -16,8 +16,8 @@ constexpr size_t kNonzerosOfPart = 32768;
 
 }  // namespace
 
-// Cuts the nonzeros of one block in one tile into steps, greedily: a window starts as far right as the lowest nonzero
-// without a slot permits. No branch on a slot depends on the numbers, so none is mispredicted.
+// Cuts the nonzeros of one block in one tile into steps, greedily: a window starts about as far right as the lowest
+// nonzero without a slot permits. No branch on a slot depends on the numbers, so none is mispredicted.
 class WindowLanes::Schedule {
 public:
     // `rows` are those of the matrix, one for each lane, or kNoRow.
@@ -34,13 +34,18 @@ public:
         }
     }
 
-    // Begins the next step; false if every nonzero has a slot.
+    // Begins the next step; false if every nonzero has a slot. The window starts at a cache line rather than in its
+    // middle, where loads cross into the next one, if it then fills as many slots.
     bool next_step() {
         const uint32_t lowest = *std::min_element(column_, column_ + kLanes);
         if (lowest == kNoColumn) return false;
-        const size_t in_span = lowest % span_columns_, start = in_span / kBaseUnit * kBaseUnit;
-        base_ = static_cast<uint32_t>(lowest - in_span + start);
-        window_ = static_cast<uint32_t>(std::min(kWindow, span_columns_ - start));
+        const size_t in_span = lowest % span_columns_, span = lowest - in_span;
+        const size_t near = in_span / kBaseUnit * kBaseUnit, aligned = in_span / kWindow * kWindow;
+        set_window(span, near);
+        if (aligned == near) return true;
+        const size_t slots = count_slots();
+        set_window(span, aligned);
+        if (count_slots() < slots) set_window(span, near);
         return true;
     }
 
@@ -64,6 +69,21 @@ public:
 
 private:
     static constexpr uint32_t kNoColumn = std::numeric_limits<uint32_t>::max();
+
+    void set_window(size_t span, size_t start) {
+        base_ = static_cast<uint32_t>(span + start);
+        window_ = static_cast<uint32_t>(std::min(kWindow, span_columns_ - start));
+    }
+
+    // How many slots the window would fill.
+    size_t count_slots() const {
+        size_t count = 0;
+        for (size_t lane = 0; lane < kLanes; ++lane) {
+            for (size_t i = next_[lane]; i < next_[lane] + kSlots; ++i)
+                count += i < end_[lane] && columns_[i] - base_ < window_;
+        }
+        return count;
+    }
 
     uint32_t column_of_next(size_t lane) const { return next_[lane] < end_[lane] ? columns_[next_[lane]] : kNoColumn; }
 

@@ -24,6 +24,17 @@ struct LaneExtremes {
     }
 };
 
+// Of all lanes of both, by halves.
+template <class Operation>
+inline float reduce(__m512 a, __m512 b, const Operation& operation) {
+    a = operation(a, b);
+    a = operation(a, _mm512_maskz_shuffle_f32x4(kAll, a, a, 0x4e));
+    a = operation(a, _mm512_maskz_shuffle_f32x4(kAll, a, a, 0xb1));
+    a = operation(a, _mm512_maskz_permute_ps(kAll, a, 0x4e));
+    a = operation(a, _mm512_maskz_permute_ps(kAll, a, 0xb1));
+    return _mm512_cvtss_f32(a);
+}
+
 }  // namespace
 
 Extremes extremes_avx512(const float* x, size_t count) {
@@ -39,18 +50,10 @@ Extremes extremes_avx512(const float* x, size_t count) {
         i += kLanes;
     }
     if (i < count) odd.take(_mm512_maskz_loadu_ps(first(count - i), x + i));
-    float lows[2 * kLanes], highs[2 * kLanes];
-    _mm512_storeu_ps(lows, even.low);
-    _mm512_storeu_ps(lows + kLanes, odd.low);
-    _mm512_storeu_ps(highs, even.high);
-    _mm512_storeu_ps(highs + kLanes, odd.high);
     const __m512i magnitude = _mm512_maskz_max_epu32(kAll, even.magnitude, odd.magnitude);
-    Extremes result{0.0f, 0.0f, _mm512_cmplt_epu32_mask(magnitude, _mm512_set1_epi32(0x7f800000)) == kAll};
-    for (size_t lane = 0; lane < 2 * kLanes; ++lane) {
-        result.low = lows[lane] < result.low ? lows[lane] : result.low;
-        result.high = highs[lane] > result.high ? highs[lane] : result.high;
-    }
-    return result;
+    return {reduce(even.low, odd.low, [](__m512 a, __m512 b) { return _mm512_maskz_min_ps(kAll, a, b); }),
+            reduce(even.high, odd.high, [](__m512 a, __m512 b) { return _mm512_maskz_max_ps(kAll, a, b); }),
+            _mm512_cmplt_epu32_mask(magnitude, _mm512_set1_epi32(0x7f800000)) == kAll};
 }
 
 void round_avx512(const float* x, size_t count, float inverse, int32_t zero, uint8_t* bytes) {
