@@ -9,7 +9,7 @@ namespace {
 constexpr size_t kPieceBytes = 32768;
 // Planes may have so many times the pixels of the image, or so many in any case.
 constexpr double kMostTimes = 4.0, kFewPixels = 1024.0;
-// Beyond, numbers of 32 bits might not hold where a span begins.
+// Beyond, numbers of 32 bits might not hold where a span begins, or how far apart two inputs of a row are.
 constexpr double kMostBytes = 0x1p31;
 
 }  // namespace
@@ -39,8 +39,8 @@ PixelPlanes::PixelPlanes(const ConvolutionRun& run, const ConvolutionParams& par
         pixels *= static_cast<double>(planes_.extent[d]);
     }
     const double inputs = static_cast<double>(product(run.in_size));
-    is_gathered_ =
-        pixels > std::max(kMostTimes * inputs, kFewPixels) || pixels * static_cast<double>(spans.channels) > kMostBytes;
+    is_gathered_ = pixels > std::max(kMostTimes * inputs, kFewPixels) ||
+                   std::max(pixels * static_cast<double>(spans.channels), inputs) > kMostBytes;
     if (is_gathered_) planes_ = {run.in_size, run.in_size, {1, 1, 1}, {0, 0, 0}};
     pitch_[2] = channels();
     pitch_[1] = planes_.extent[2] * pitch_[2];

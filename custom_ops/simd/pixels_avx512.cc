@@ -58,31 +58,36 @@ inline void store_square(const ByteSquare& square, size_t pixels, size_t channel
     }
 }
 
+// `pixels` floats that lie `step` apart, and nothing else.
+inline __m512 load_some(const float* x, size_t step, size_t pixels) {
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __mmask16 mask = first(pixels);
+    if (step == 1) return _mm512_maskz_loadu_ps(mask, x);
+    const __m512i place = _mm512_mullo_epi32(lane, _mm512_set1_epi32(static_cast<int>(step)));
+    if (step > 2) return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask, place, x, sizeof *x);
+    const size_t reach = 2 * pixels - 1;
+    const __m512 low = _mm512_maskz_loadu_ps(first(reach), x),
+                 high = _mm512_maskz_loadu_ps(first(reach < kLanes ? 0 : reach - kLanes), x + kLanes);
+    return _mm512_permutex2var_ps(low, place, high);
+}
+
 void round_pixels(const PixelRow& row, float inverse, int32_t zero, uint8_t* to, size_t to_pitch) {
     // The state of the loops: channel, pixel are where the square at hand begins. Its channels one after the other, so
     // that what the processor fetches ahead are 16 rows of floats.
     const __m512 factor = _mm512_set1_ps(inverse);
     const __m512i zeros = _mm512_set1_epi16(static_cast<int16_t>(zero));
-    const __m512i places = _mm512_mullo_epi32(_mm512_set1_epi32(static_cast<int>(row.step)),
-                                              _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
     for (size_t channel = 0; channel < row.channels; channel += kLanes) {
         const size_t channels = row.channels - channel < kLanes ? row.channels - channel : kLanes;
         for (size_t pixel = 0; pixel < row.pixels; pixel += kLanes) {
             const size_t pixels = row.pixels - pixel < kLanes ? row.pixels - pixel : kLanes;
             const float* x = row.x + channel * row.pitch + pixel * row.step;
-            const __mmask16 mask = first(pixels);
             const auto integers = [&](__m512 v)
                                       __attribute__((always_inline)) { return to_integers(_mm512_mul_ps(v, factor)); };
             const auto next_to_each_other = [&](size_t c) __attribute__((always_inline)) {
-                _mm_prefetch(reinterpret_cast<const char*>(x + (c + kLanes) * row.pitch), _MM_HINT_T0);
                 return integers(_mm512_loadu_ps(x + c * row.pitch));
             };
             const auto some = [&](size_t c) __attribute__((always_inline)) {
-                if (c >= channels) return _mm512_setzero_si512();
-                const float* from = x + c * row.pitch;
-                return integers(row.step == 1
-                                    ? _mm512_maskz_loadu_ps(mask, from)
-                                    : _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask, places, from, sizeof(float)));
+                return c < channels ? integers(load_some(x + c * row.pitch, row.step, pixels)) : _mm512_setzero_si512();
             };
             const bool full = pixels == kLanes && channels == kLanes && row.step == 1;
             const ByteSquare square = full ? pack_square(next_to_each_other, zeros) : pack_square(some, zeros);
