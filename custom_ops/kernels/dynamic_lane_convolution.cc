@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 #include "kernels/panel_epilogue.h"
 #include "kernels/scratch.h"
@@ -22,31 +21,6 @@ constexpr size_t kBlocksAtOnce = 4;
 constexpr size_t kRowsAtOnce = WindowLanes::kBandRows / kBlocksAtOnce;
 // Floats from row to row of a band's outputs: one block may write beyond the others.
 constexpr size_t kOutputPitch = (kBlocksAtOnce + 1) * PixelKernels::kMaxPixels;
-
-// The weight of one group, with its columns where `spans` has them. These rise tap by tap, then with the channels.
-IntegerRows in_spans(const IntegerRows& weight, size_t first_row, size_t row_count, const PixelSpans& spans) {
-    const uint32_t* starts = weight.start.data() + first_row;
-    IntegerRows rows;
-    rows.rows = row_count;
-    rows.columns = spans.nbytes();
-    rows.column.resize(starts[row_count] - starts[0]);
-    rows.value.resize(rows.column.size());
-    std::vector<uint32_t> next(spans.taps + 1);  // where the next nonzero of each tap goes
-    for (size_t row = 0; row < row_count; ++row) {
-        rows.start.push_back(starts[row] - starts[0]);
-        std::fill(next.begin(), next.end(), 0);
-        next[0] = rows.start.back();
-        for (uint32_t i = starts[row]; i < starts[row + 1]; ++i) ++next[weight.column[i] % spans.taps + 1];
-        std::partial_sum(next.begin(), next.end(), next.begin());
-        for (uint32_t i = starts[row]; i < starts[row + 1]; ++i) {
-            const uint32_t to = next[weight.column[i] % spans.taps]++;
-            rows.column[to] = static_cast<uint32_t>(spans.place_of(weight.column[i]));
-            rows.value[to] = weight.value[i];
-        }
-    }
-    rows.start.push_back(starts[row_count] - starts[0]);
-    return rows;
-}
 
 }  // namespace
 
@@ -116,7 +90,7 @@ DynamicLaneConvolution::DynamicLaneConvolution(const IntegerRows& weight, const 
     const size_t rows = weight.rows / group_count;
     groups_.reserve(group_count);
     for (size_t group = 0; group < group_count; ++group) {
-        groups_.emplace_back(in_spans(weight, group * rows, rows, spans_), 0, rows, size_t{1} << spans_.shift,
+        groups_.emplace_back(spans_.rows_of(weight, group * rows, rows), 0, rows, size_t{1} << spans_.shift,
                              spans_.count);
         first_step_.push_back(first_step_.back() + groups_.back().steps());
     }

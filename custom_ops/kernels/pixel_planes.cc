@@ -14,20 +14,6 @@ constexpr double kMostBytes = 0x1p31;
 
 }  // namespace
 
-PixelSpans::PixelSpans(const Spatial& kernel, const Spatial& dilations, size_t channels)
-    : channels(channels),
-      taps(static_cast<size_t>(product(kernel))),
-      span_taps(dilations[2] == 1 ? static_cast<size_t>(kernel[2]) : 1),
-      count(taps / span_taps),
-      shift(0) {
-    while ((size_t{1} << shift) < span_taps * channels) ++shift;
-}
-
-size_t PixelSpans::place_of(size_t column) const {
-    const size_t channel = column / taps, tap = column % taps;
-    return (tap / span_taps << shift) + tap % span_taps * channels + channel;
-}
-
 PixelPlanes::PixelPlanes(const ConvolutionRun& run, const ConvolutionParams& params, const Spatial& kernel,
                          const PixelSpans& spans)
     : spans_(spans), run_(run), params_(params), kernel_(kernel), planes_{run.in_size, {}, {1, 1, 1}, run.pads} {

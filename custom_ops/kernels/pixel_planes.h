@@ -5,26 +5,10 @@
 #include <algorithm>
 
 #include "kernels/convolution.h"
+#include "kernels/pixel_spans.h"
 #include "parallel/range.h"
 
 namespace onnxdc {
-
-// How the columns [channel, kernel...] of one group are numbered for windows. Inputs that lie side by side whatever the
-// sizes of a run are a span: of the taps of a row of the kernel, [tap, channel]; where a dilation parts them, of one
-// tap. A span begins at a multiple of 2^shift.
-struct PixelSpans {
-    PixelSpans(const Spatial& kernel, const Spatial& dilations, size_t channels);
-
-    // Bytes from the first span to the end of the last.
-    size_t nbytes() const { return count << shift; }
-    // Where a column is, counted in these bytes.
-    size_t place_of(size_t column) const;
-
-    size_t channels, taps;
-    size_t span_taps;  // so many taps are a span
-    size_t count;
-    uint32_t shift;
-};
 
 // The inputs of one image as bytes: planes [slice, row, pixel, channel], one for each group of channels so that windows
 // of one do not meet those of another, with the padding written out. Along an axis where the kernel is 1 there is only
