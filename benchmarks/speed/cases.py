@@ -115,6 +115,9 @@ def speed_cases() -> dict[str, Case]:
         *_conv_cases(3, 256, 14, (1.8, 2.4, 5, 8), (2.3, 3.2, 6, 10)),
         *_conv_cases(3, 64, 56, (1.5, 2.1, 4, 7), (2, 3, 5.5, 9)),
         *_conv_cases(1, 512, 28, (1.9, 2.8, 5, 7.5), (2.5, 3.6, 7, 10)),
+        *_conv_cases(3, 256, 14, (5, 7, 11, 14), (6.3, 9, 14.5, 20), integers=True),
+        *_conv_cases(3, 64, 56, (4, 5.5, 7.5, 9), (5.3, 7, 10, 13), integers=True),
+        *_conv_cases(1, 512, 28, (4.3, 6, 8, 9), (5.7, 7.8, 11, 13.5), integers=True),
         Case("alexnet", (1, 3, 227, 227), architectures.alexnet, 2.4, 3.5, light=True),
         Case("vgg16", image, architectures.vgg16, 2.15, 2.8),
         Case("resnet50_10", image, partial(architectures.resnet50, density=0.10), 3, 4.5),
@@ -126,14 +129,23 @@ def speed_cases() -> dict[str, Case]:
     return {case.name: case for case in rows}
 
 
-def _conv_cases(kernel: int, channels: int, size: int, musts: tuple[float, ...], aims: tuple[float, ...]) -> list[Case]:
+def _conv_cases(
+    kernel: int,
+    channels: int,
+    size: int,
+    musts: tuple[float, ...],
+    aims: tuple[float, ...],
+    *,
+    integers: bool = False,
+) -> list[Case]:
     return [
         Case(
-            f"conv{kernel}x{kernel}_{channels}_{size}_{percent:02}",
+            f"conv{kernel}x{kernel}_{channels}_{size}_{percent:02}" + ("_int8" if integers else ""),
             (1, channels, size, size),
             partial(architectures.single_conv, outputs=channels, kernel=kernel, density=percent / 100),
             must,
             aim,
+            integers=integers,
         )
         for percent, must, aim in zip((35, 22, 10, 5), musts, aims, strict=True)
     ]

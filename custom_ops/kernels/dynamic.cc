@@ -1,6 +1,7 @@
 #include "kernels/dynamic.h"
 
 #include "kernels/dynamic_convolution.h"
+#include "kernels/dynamic_lane_convolution.h"
 #include "kernels/dynamic_lane_matrix.h"
 #include "kernels/dynamic_matrix.h"
 #include "kernels/dynamic_scalar.h"
@@ -11,6 +12,26 @@ namespace {
 // As for floats (kernels/convolution.cc).
 constexpr int64_t kMaxTaps = 4096;
 constexpr int64_t kMaxGroups = 65536;
+
+// What window lanes take at a pixel: a step as long as so many nonzeros in quads, and what is done for each band as
+// long as so many steps. Measured on Sapphire Rapids.
+constexpr size_t kStepNonzeros = 6;
+constexpr size_t kBandSteps = 8;
+// Of the columns of a row, so that 32 bits count them in spans, too.
+constexpr size_t kMaxColumns = size_t{1} << 30;
+
+// Null if quads will be faster.
+std::unique_ptr<SparseConvolution> make_lane_convolution(const IntegerRows& rows, const Spatial& kernel,
+                                                         const ConvolutionParams& params, const ByteKernels& bytes,
+                                                         Isa isa) {
+    const LaneKernels* lanes = lane_kernels(isa);
+    // A step has so many slots for each row at most.
+    const size_t group_rows = rows.rows / static_cast<size_t>(params.groups);
+    if (!lanes || group_rows * WindowLanes::kSlots <= kStepNonzeros || rows.columns > kMaxColumns) return nullptr;
+    auto layer = std::make_unique<DynamicLaneConvolution>(rows, kernel, params, *lanes, bytes, isa);
+    if (kStepNonzeros * (layer->steps() + kBandSteps * layer->bands()) > rows.value.size()) return nullptr;
+    return layer;
+}
 
 // For any number of rows of x.
 std::unique_ptr<SparseMatrix> make_matrix(IntegerRows weight, const ByteKernels& bytes, Isa isa) {
@@ -44,6 +65,7 @@ std::unique_ptr<SparseConvolution> create_dynamic_convolution(SparseWeight weigh
     const ByteKernels* bytes = byte_kernels(isa);
     if (!bytes || empty || product(kernel) > kMaxTaps || params.groups > kMaxGroups)
         return std::make_unique<ScalarDynamicConvolution>(std::move(rows), kernel, params);
+    if (auto layer = make_lane_convolution(rows, kernel, params, *bytes, isa)) return layer;
     return std::make_unique<DynamicConvolution>(std::move(rows), kernel, params, *bytes, *panel_kernels(isa), isa);
 }
 

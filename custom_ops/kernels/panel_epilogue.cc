@@ -15,15 +15,14 @@ void finish_panel(const Epilogue& epilogue, Isa isa, const PanelOutput& output, 
     }
 }
 
-void prefetch_residual(const Epilogue& epilogue, const PanelOutput& output) {
-    if (!epilogue.residual) return;
+void prefetch(const float* y, const PanelOutput& output) {
     constexpr size_t kLine = 64 / sizeof(float);
-    const float* residual = epilogue.residual + output.first;
-    for (size_t row = 0; row < output.rows; ++row, residual += output.pitch) {
+    y += output.first;
+    for (size_t row = 0; row < output.rows; ++row, y += output.pitch) {
         for (size_t i = 0; i < output.segment_count; ++i) {
             const Segment& segment = output.segments[i];
             for (size_t lane = 0; lane < segment.length; lane += kLine)
-                __builtin_prefetch(residual + segment.from + lane, 0, 2);
+                __builtin_prefetch(y + segment.from + lane, 0, 2);
         }
     }
 }

@@ -18,7 +18,12 @@ struct PanelOutput {
 // Applies the epilogue to the sums, [rows][sums_pitch].
 void finish_panel(const Epilogue& epilogue, Isa isa, const PanelOutput& output, float* sums, size_t sums_pitch);
 
-// Asks for what finish_panel will read of the residual: its pieces lie apart, and come from far away.
-void prefetch_residual(const Epilogue& epilogue, const PanelOutput& output);
+// Asks for what lies at `y` where these rows go: the pieces lie apart, and come from far away.
+void prefetch(const float* y, const PanelOutput& output);
+
+// Likewise for what finish_panel will read of the residual.
+inline void prefetch_residual(const Epilogue& epilogue, const PanelOutput& output) {
+    if (epilogue.residual) prefetch(epilogue.residual, output);
+}
 
 }  // namespace onnxdc

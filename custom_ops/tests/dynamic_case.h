@@ -3,6 +3,7 @@
 
 #include "convolution_case.h"
 #include "kernels/dynamic.h"
+#include "kernels/dynamic_lane_convolution.h"
 #include "matrix_case.h"
 
 namespace onnxdc {
@@ -192,6 +193,17 @@ inline bool check_dynamic(const MatrixCase& c, uint32_t seed) {
     return true;
 }
 
+// On window lanes, if they run here, where another layout may be faster, too.
+inline bool check_lanes(const ConvolutionCase& c, const SparseWeight& weight, const ConvolutionRun& run,
+                        const std::vector<NaiveSum>& expected, uint32_t seed) {
+    const Isa isa = supported_isas().front();
+    const LaneKernels* lanes = lane_kernels(isa);
+    IntegerRows rows;
+    if (!lanes || weight.numel() == 0 || round_rows(rows_of(weight), &rows)) return true;
+    const DynamicLaneConvolution layer(rows, c.kernel, c.params, *lanes, *byte_kernels(isa), isa);
+    return check_sums(c, layer, run, expected, isa, seed, [](size_t i) { return i; });
+}
+
 inline bool check_dynamic(const ConvolutionCase& c, uint32_t seed) {
     Random random(seed);
     SparseWeight weight = random_weight(random, c.weight_shape(), c.weight);
@@ -211,7 +223,7 @@ inline bool check_dynamic(const ConvolutionCase& c, uint32_t seed) {
         CHECK((problem == nullptr) == rounded.finite && (layer != nullptr) == rounded.finite);
         if (layer && !check_sums(c, *layer, run, expected, isa, seed, [](size_t i) { return i; })) return false;
     }
-    return true;
+    return check_lanes(c, weight, run, expected, seed);
 }
 
 }  // namespace onnxdc

@@ -1,0 +1,53 @@
+// Pixels whose channels lie side by side: what their bytes are made of, and what the sums of layouts/lanes.h at pixels
+// become. One set for each instruction set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "isa/isa.h"
+
+namespace onnxdc {
+
+// Pixels of a row in floats: pixel i of channel c is x[c * pitch + i * step].
+struct PixelRow {
+    const float* x;
+    size_t pitch;
+    size_t step;
+    size_t pixels;
+    size_t channels;
+};
+
+// The rows of one band by their places in it, [WindowLanes::kBandRows], aligned to 64 bytes; `count` places have one.
+struct PixelBand {
+    const int32_t* sum;  // of the integers
+    const float* scale;
+    const float* bias;
+    const uint32_t* row;  // its number within the band
+    size_t count;
+};
+
+struct PixelKernels {
+    static constexpr size_t kMaxPixels = 16;
+
+    // Channel c of pixel i becomes to[i * to_pitch + c] = round(x * inverse) + zero, from 0 to 255. All inputs are
+    // finite, and times `inverse` below 2^15 in magnitude.
+    void (*round)(const PixelRow& row, float inverse, int32_t zero, uint8_t* to, size_t to_pitch);
+
+    // What the sums [block][pixel][lane] of one band become at up to kMaxPixels pixels:
+    // y[row * pitch + pixel] = (sum - zero * sum of the row) * (scale * row scale) + bias, the last product and sum
+    // rounded once. Of each row kMaxPixels floats are written, however many pixels there are.
+    void (*finish)(const int32_t* sums, size_t pixels, const PixelBand& band, int32_t zero, float scale, float* y,
+                   size_t pitch);
+
+    // moved[i] = starts[bases[i] >> shift] + bases[i] % 2^shift
+    void (*move_bases)(const uint32_t* bases, size_t count, const uint32_t* starts, uint32_t shift, uint32_t* moved);
+};
+
+// Null where there are none.
+const PixelKernels* pixel_kernels(Isa isa);
+
+// What the files of each instruction set define.
+extern const PixelKernels kPixelKernelsAvx512;
+
+}  // namespace onnxdc
