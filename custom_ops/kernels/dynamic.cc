@@ -3,6 +3,8 @@
 #include "kernels/dynamic_convolution.h"
 #include "kernels/dynamic_matrix.h"
 #include "kernels/dynamic_scalar.h"
+#include "kernels/dynamic_window.h"
+#include "kernels/few_rows_matrix.h"
 
 namespace onnxdc {
 namespace {
@@ -14,14 +16,23 @@ constexpr int64_t kMaxGroups = 65536;
 }  // namespace
 
 std::unique_ptr<SparseMatrix> create_dynamic_matrix(SparseWeight weight, bool transposed, Isa isa,
-                                                    const char** problem) {
+                                                    int64_t expected_rows, const char** problem) {
     const bool empty = weight.numel() == 0;
     IntegerRows rows;
     *problem = round_rows(transposed ? rows_of(std::move(weight)) : transposed_rows_of(weight), &rows);
     if (*problem) return nullptr;
     const ByteKernels* bytes = byte_kernels(isa);
     if (!bytes || empty) return std::make_unique<ScalarDynamicMatrix>(std::move(rows));
-    return std::make_unique<DynamicMatrix>(std::move(rows), *bytes, *panel_kernels(isa), isa);
+    const auto make_many = [isa, bytes](IntegerRows integers) {
+        return std::make_unique<DynamicMatrix>(std::move(integers), *bytes, *panel_kernels(isa), isa);
+    };
+    const ByteWindowKernels* windows = byte_window_kernels(isa);
+    constexpr int64_t kFewRows = ByteWindowKernels::kMaxVectors;
+    if (!windows || expected_rows > kFewRows || rows.columns > ByteWindows::kMaxColumns)
+        return make_many(std::move(rows));
+    auto few = std::make_unique<const DynamicWindowMatrix>(rows, *windows, *bytes, isa);
+    const auto make_many_from_few = [make_many, from = few.get()] { return make_many(from->to_rows()); };
+    return std::make_unique<FewRowsMatrix>(std::move(few), kFewRows, make_many_from_few);
 }
 
 std::unique_ptr<SparseConvolution> create_dynamic_convolution(SparseWeight weight, const ConvolutionParams& params,

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "kernels/input_range.h"
+#include "kernels/byte_rows.h"
 
 namespace onnxdc {
 
@@ -46,7 +46,8 @@ void DynamicMatrix::run(const MatrixRun& run, void* scratch, Executor& executor)
     const Plan plan(*this, m, scratch, tasks);
     executor.parallel_for(tasks, [&](size_t task) {
         const Range part = part_of(m, tasks, task);
-        for (size_t row = part.begin; row < part.end; ++row) round_row(run, plan, row);
+        for (size_t row = part.begin; row < part.end; ++row)
+            plan.ranges[row] = round_row(bytes_, run, row, tiles_.columns(), plan.bytes + row * tiles_.columns());
     });
     executor.parallel_for(tasks, [&](size_t task) {
         // A unit is one band of one block; the bands of a block that fall to one worker share its panel.
@@ -57,25 +58,6 @@ void DynamicMatrix::run(const MatrixRun& run, void* scratch, Executor& executor)
             unit += last_band - first_band;
         }
     });
-}
-
-void DynamicMatrix::round_row(const MatrixRun& run, const Plan& plan, size_t row) const {
-    const float* x = run.x + static_cast<int64_t>(row) * run.x_row_stride;
-    const size_t columns = tiles_.columns();
-    uint8_t* bytes = plan.bytes + row * columns;
-    if (run.x_column_stride != 1) {
-        plan.ranges[row] = find_range(x, run.x_column_stride, columns);
-        round_inputs(x, run.x_column_stride, columns, plan.ranges[row], bytes);
-        return;
-    }
-    const Extremes extremes = bytes_.extremes(x, columns);
-    const InputRange range = extremes.finite ? input_range(extremes.low, extremes.high) : no_range();
-    plan.ranges[row] = range;
-    if (extremes.finite) {
-        bytes_.round(x, columns, range.inverse, range.zero, bytes);
-    } else {
-        std::fill_n(bytes, columns, uint8_t{0});
-    }
 }
 
 // Computes some bands of the outputs for the rows of one block.

@@ -24,7 +24,6 @@ public:
 private:
     struct Plan;
 
-    void round_row(const MatrixRun& run, const Plan& plan, size_t row) const;
     void run_block(const MatrixRun& run, const Plan& plan, size_t block, Range bands, const ByteWorker& worker) const;
 
     const QuadTiles tiles_;
