@@ -24,7 +24,8 @@ std::unique_ptr<SparseMatrix> create_dynamic_matrix(SparseWeight weight, bool tr
     const ByteKernels* bytes = byte_kernels(isa);
     if (!bytes || empty) return std::make_unique<ScalarDynamicMatrix>(std::move(rows));
     const auto make_many = [isa, bytes](IntegerRows integers) {
-        return std::make_unique<DynamicMatrix>(std::move(integers), *bytes, *panel_kernels(isa), isa);
+        return std::make_unique<DynamicMatrix>(std::move(integers), *quad_kernels(isa), *bytes, *panel_kernels(isa),
+                                               isa);
     };
     const ByteWindowKernels* windows = byte_window_kernels(isa);
     constexpr int64_t kFewRows = ByteWindowKernels::kMaxVectors;
@@ -47,7 +48,8 @@ std::unique_ptr<SparseConvolution> create_dynamic_convolution(SparseWeight weigh
     const ByteKernels* bytes = byte_kernels(isa);
     if (!bytes || empty || product(kernel) > kMaxTaps || params.groups > kMaxGroups)
         return std::make_unique<ScalarDynamicConvolution>(std::move(rows), kernel, params);
-    return std::make_unique<DynamicConvolution>(std::move(rows), kernel, params, *bytes, *panel_kernels(isa), isa);
+    return std::make_unique<DynamicConvolution>(std::move(rows), kernel, params, *quad_kernels(isa), *bytes,
+                                                *panel_kernels(isa), isa);
 }
 
 }  // namespace onnxdc

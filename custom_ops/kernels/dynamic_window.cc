@@ -87,8 +87,9 @@ void DynamicWindowMatrix::run_blocks(const MatrixRun& run, const Plan& plan, Ran
         const ptrdiff_t first = static_cast<int64_t>(rows.begin + v) * run.y_row_stride;
         for (size_t lane = first_lane; lane < last_lane; ++lane)
             y[lane] = run.bias && row_of_lane[lane] != ByteWindows::kNoRow ? run.bias[row_of_lane[lane]] : 0.0f;
+        const ByteRows of_lanes{sum_.data() + first_lane, scale_.data() + first_lane, y + first_lane, run.alpha};
         kernels_.finish(plan.sums + v * plan.sum_pitch + first_lane, last_lane - first_lane, range.zero, range.scale,
-                        run.alpha, sum_.data() + first_lane, scale_.data() + first_lane, y + first_lane);
+                        of_lanes, y + first_lane);
         // The outputs of a block lie apart in y, so the epilogue comes before they go there.
         for (size_t lane = first_lane; run.epilogue.residual && lane < last_lane; ++lane) {
             if (row_of_lane[lane] != ByteWindows::kNoRow) y[lane] += run.epilogue.residual[first + row_of_lane[lane]];

@@ -8,6 +8,8 @@ namespace {
 constexpr Variant<const ByteKernels*> kFamily[] = {
 #if defined(__x86_64__)
     {features_of(Isa::kAvx2), &kByteKernelsAvx2},
+#elif defined(__aarch64__)
+    {features_of(Isa::kNeon), &kByteKernelsNeon},
 #endif
     {0, nullptr},
 };

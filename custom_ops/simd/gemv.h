@@ -6,6 +6,7 @@
 
 #include "isa/isa.h"
 #include "layouts/byte_windows.h"
+#include "simd/bytes.h"
 
 namespace onnxdc {
 
@@ -20,10 +21,9 @@ struct ByteWindowKernels {
     // The kernel of so many vectors, from 1 on.
     Multiply multiply[kMaxVectors + 1];
 
-    // y[i] += (sums[i] - zero * sum[i]) * (scale * (alpha * row_scale[i])), i < count, which is a multiple of the
-    // lanes; rounded once after the product of the scales.
-    void (*finish)(const int32_t* sums, size_t count, int32_t zero, float scale, float alpha, const int32_t* sum,
-                   const float* row_scale, float* y);
+    // y[i] = (sums[i] - zero * sum[i]) * (scale * (alpha * row_scale[i])) + bias[i], the last product and sum rounded
+    // once; i < count, which is a multiple of the lanes. y may be the bias.
+    void (*finish)(const int32_t* sums, size_t count, int32_t zero, float scale, const ByteRows& rows, float* y);
 };
 
 // Null where there are none.

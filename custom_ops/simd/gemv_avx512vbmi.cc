@@ -10,7 +10,7 @@ constexpr size_t kStep = Layout::kSlotsOfStep;
 static_assert(kStep == 64 && Layout::kWindow == 2 * kStep && 2 * Layout::kCodes == kStep, "registers, full");
 
 // How far ahead of their use steps are prefetched: the processor's own prefetching ends with each page.
-constexpr size_t kPrefetch = 40 * kStep;
+constexpr size_t kPrefetch = 120 * kStep;
 
 inline __m512i load(const void* p) { return _mm512_loadu_si512(p); }
 
@@ -68,14 +68,13 @@ void multiply(const Layout::Block& block, const uint8_t* x, size_t x_pitch, int3
         _mm512_storeu_si512(sums + v * sum_pitch, _mm512_add_epi32(sum[v][0], sum[v][1]));
 }
 
-void finish(const int32_t* sums, size_t count, int32_t zero, float scale, float alpha, const int32_t* sum,
-            const float* row_scale, float* y) {
+void finish(const int32_t* sums, size_t count, int32_t zero, float scale, const ByteRows& rows, float* y) {
     for (size_t i = 0; i < count; i += Layout::kLanes) {
-        const __m512i zeros = _mm512_mullo_epi32(_mm512_set1_epi32(zero), load(sum + i));
+        const __m512i zeros = _mm512_mullo_epi32(_mm512_set1_epi32(zero), load(rows.sum + i));
         const __m512 number = _mm512_maskz_cvtepi32_ps(0xffff, _mm512_sub_epi32(load(sums + i), zeros));
-        const __m512 product =
-            _mm512_mul_ps(_mm512_set1_ps(scale), _mm512_mul_ps(_mm512_set1_ps(alpha), _mm512_loadu_ps(row_scale + i)));
-        _mm512_storeu_ps(y + i, _mm512_fmadd_ps(number, product, _mm512_loadu_ps(y + i)));
+        const __m512 own_scale = _mm512_mul_ps(_mm512_set1_ps(rows.alpha), _mm512_loadu_ps(rows.scale + i));
+        const __m512 product = _mm512_mul_ps(_mm512_set1_ps(scale), own_scale);
+        _mm512_storeu_ps(y + i, _mm512_fmadd_ps(number, product, _mm512_loadu_ps(rows.bias + i)));
     }
 }
 

@@ -4,32 +4,15 @@
 
 #include "check.h"
 #include "layouts/quads.h"
-#include "random_weight.h"
+#include "random_integers.h"
 
 using namespace onnxdc;
 
 namespace {
 
-IntegerRows random_rows(Random& random, size_t rows, size_t columns, double density, int most) {
-    IntegerRows matrix;
-    matrix.rows = rows;
-    matrix.columns = columns;
-    matrix.start.push_back(0);
-    for (size_t row = 0; row < rows; ++row) {
-        for (size_t column = 0; column < columns; ++column) {
-            const int value = static_cast<int>(random() % static_cast<unsigned>(2 * most + 1)) - most;
-            if (value == 0 || !std::bernoulli_distribution(density)(random)) continue;
-            matrix.column.push_back(static_cast<uint32_t>(column));
-            matrix.value.push_back(static_cast<int8_t>(value));
-        }
-        matrix.start.push_back(static_cast<uint32_t>(matrix.column.size()));
-    }
-    return matrix;
-}
-
 void test_case(size_t rows, size_t columns, double density, int most) {
     Random random(static_cast<uint32_t>(rows + columns));
-    const IntegerRows matrix = random_rows(random, rows, columns, density, most);
+    const IntegerRows matrix = random_integers(random, rows, columns, density, most);
     const size_t first_row = rows / 3, row_count = rows - first_row;
     const QuadTiles tiles(matrix, first_row, row_count);
     CHECK(tiles.rows() == row_count && tiles.columns() == columns);
