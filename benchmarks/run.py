@@ -21,8 +21,9 @@ The columns of the table:
   the others   dense / peer, with --peers (see peers/__init__.py); "-" for one that fails; why it did, and the peers'
                errors, which are larger, are in the JSON file
 
-Exits with 1 if one of our errors is above 1e-4. Whether the ratios are reached is for the reader: it takes an idle
-machine. The peak and the bandwidths are measured by a program that the C++ compiler makes here.
+Exits with 1 if one of our errors is above 1e-4, or above 0.05 where layers run on integers. Whether the ratios are
+reached is for the reader: it takes an idle machine. The peak and the bandwidths are measured by a program that the C++
+compiler makes here.
 """
 
 from __future__ import annotations
@@ -51,7 +52,6 @@ from speed.limits import CompilerError, Limits, compile_limits
 from speed.row import AVX2, Row, headings, line
 from speed.timing import Times, time_case
 
-TOLERANCE: Final = 1e-4  # of our outputs, to those of the dense model
 LOADS: Final = 3
 
 
@@ -70,7 +70,7 @@ def main() -> int:
         arguments.json.write_text(json.dumps([row.to_json() for row in rows], indent=1) + "\n", encoding="utf-8")
     missed = [f"{row.case.name} {name}" for row in rows for name, reached in row.goals.items() if not reached]
     print(f"goals missed: {', '.join(missed) or 'none'}")
-    return int(not all(row.error <= TOLERANCE for row in rows))
+    return int(not all(row.error <= row.case.tolerance for row in rows))
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from common.sessions import Feed
 from common.turns import NOT_SLOWER
 from speed import architectures
 from speed.net import INPUT, Net, Value
+
+# Of max|a - b| / max|b|, b being the outputs of the dense model.
+_TOLERANCE: Final = 1e-4
+_INTEGERS_TOLERANCE: Final = 5e-2
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Case:
         must: The ratio to dense onnxruntime that one thread must reach.
         aim: The ratio that it should reach.
         light: Whether what loading takes has goals, too.
+        integers: Whether its layers run on integers, whatever the cost model thinks of that.
     """
 
     name: str
@@ -34,6 +40,12 @@ class Case:
     must: float
     aim: float
     light: bool = False
+    integers: bool = False
+
+    @property
+    def tolerance(self) -> float:
+        """The error that its outputs may have."""
+        return _INTEGERS_TOLERANCE if self.integers else _TOLERANCE
 
     def feed(self) -> Feed:
         """Make the input: normal numbers from a fixed seed."""
@@ -50,6 +62,8 @@ def speed_cases() -> dict[str, Case]:
     rows = [
         Case("alexnet_fc", (1, 9216), alexnet_fc, 12, 18),
         Case("vgg16_fc", (1, 25088), vgg_fc, 16, 25),
+        Case("alexnet_fc_int8", (1, 9216), alexnet_fc, 25, 40, integers=True),
+        Case("vgg16_fc_int8", (1, 25088), vgg_fc, 35, 60, integers=True),
         *(
             Case(
                 f"fc_9216_4096_09_b{batch}",

@@ -14,8 +14,10 @@ import onnxdc
 from speed.cases import Case
 from speed.net import Net, Use
 
-# Bytes of weights that a native run reads for each nonzero (custom_ops/layouts): windows for few vectors, else tiles.
+# Bytes of weights that a native run reads for each nonzero (custom_ops/layouts): windows for few vectors, of floats or
+# of bytes, else tiles.
 _WINDOW_BYTES: Final = 2.2
+_BYTE_WINDOW_BYTES: Final = 1.8
 _TILE_BYTES: Final = 6.3
 _WINDOW_VECTORS: Final = 4
 _DENSE_BYTES: Final = 4.0  # an element of a weight that is decoded
@@ -37,6 +39,7 @@ class Layer:
         elements: How many elements the weight has.
         nonzeros: How many of them are not zero.
         sparse: Whether its operator runs on the compressed weight.
+        integers: Whether it computes with integers.
         vectors: See ``net.Use``.
         products: See ``net.Use``.
         activations: See ``net.Use``.
@@ -45,6 +48,7 @@ class Layer:
     elements: int
     nonzeros: int
     sparse: bool
+    integers: bool
     vectors: int
     products: float
     activations: int
@@ -59,7 +63,8 @@ class Layer:
         """The bytes that a run reads of the weight, about: all of it once."""
         if not self.sparse:
             return self.elements * _DENSE_BYTES
-        return self.nonzeros * (_WINDOW_BYTES if self.vectors <= _WINDOW_VECTORS else _TILE_BYTES)
+        window_bytes = _BYTE_WINDOW_BYTES if self.integers else _WINDOW_BYTES
+        return self.nonzeros * (window_bytes if self.vectors <= _WINDOW_VECTORS else _TILE_BYTES)
 
     @property
     def touched_bytes(self) -> float:
@@ -103,7 +108,10 @@ def write_dense(case: Case, path: Path) -> dict[str, Use]:
 
 def _make(case: Case, dense: Path, small: Path, facts: Path) -> None:
     uses = write_dense(case, dense)
-    encoded = onnxdc.encode(dense)
+    encoded = onnxdc.encode(dense, activation="dynamic", execution="sparse") if case.integers else onnxdc.encode(dense)
     encoded.save(small)
-    layers = [Layer(row.size, row.nnz, row.execution == "sparse", *uses[row.name]) for row in encoded.report.rows]
+    layers = [
+        Layer(row.size, row.nnz, row.runs_sparse, row.execution == "dynamic", *uses[row.name])
+        for row in encoded.report.rows
+    ]
     facts.write_text(json.dumps([dataclasses.asdict(layer) for layer in layers]), encoding="utf-8")

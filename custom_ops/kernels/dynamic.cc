@@ -1,6 +1,7 @@
 #include "kernels/dynamic.h"
 
 #include "kernels/dynamic_convolution.h"
+#include "kernels/dynamic_dense.h"
 #include "kernels/dynamic_matrix.h"
 #include "kernels/dynamic_scalar.h"
 #include "kernels/dynamic_window.h"
@@ -13,6 +14,21 @@ namespace {
 constexpr int64_t kMaxTaps = 4096;
 constexpr int64_t kMaxGroups = 65536;
 
+// The share of nonzeros from which it is faster to multiply the zeros, too.
+constexpr double kDenseShare = 0.5;
+
+bool is_dense(const IntegerRows& weight) {
+    const size_t elements = DenseIntegers::padded_size(weight.rows, weight.columns);
+    return static_cast<double>(weight.value.size()) >= kDenseShare * static_cast<double>(elements);
+}
+
+// For any number of rows of x.
+std::unique_ptr<SparseMatrix> make_matrix(IntegerRows weight, const ByteKernels& bytes, Isa isa) {
+    const DenseKernels* dense = dense_kernels(isa);
+    if (dense && is_dense(weight)) return std::make_unique<DynamicDenseMatrix>(weight, *dense, bytes, isa);
+    return std::make_unique<DynamicMatrix>(std::move(weight), *quad_kernels(isa), bytes, *panel_kernels(isa), isa);
+}
+
 }  // namespace
 
 std::unique_ptr<SparseMatrix> create_dynamic_matrix(SparseWeight weight, bool transposed, Isa isa,
@@ -23,17 +39,13 @@ std::unique_ptr<SparseMatrix> create_dynamic_matrix(SparseWeight weight, bool tr
     if (*problem) return nullptr;
     const ByteKernels* bytes = byte_kernels(isa);
     if (!bytes || empty) return std::make_unique<ScalarDynamicMatrix>(std::move(rows));
-    const auto make_many = [isa, bytes](IntegerRows integers) {
-        return std::make_unique<DynamicMatrix>(std::move(integers), *quad_kernels(isa), *bytes, *panel_kernels(isa),
-                                               isa);
-    };
     const ByteWindowKernels* windows = byte_window_kernels(isa);
     constexpr int64_t kFewRows = ByteWindowKernels::kMaxVectors;
     if (!windows || expected_rows > kFewRows || rows.columns > ByteWindows::kMaxColumns)
-        return make_many(std::move(rows));
+        return make_matrix(std::move(rows), *bytes, isa);
     auto few = std::make_unique<const DynamicWindowMatrix>(rows, *windows, *bytes, isa);
-    const auto make_many_from_few = [make_many, from = few.get()] { return make_many(from->to_rows()); };
-    return std::make_unique<FewRowsMatrix>(std::move(few), kFewRows, make_many_from_few);
+    const auto make_many = [from = few.get(), bytes, isa] { return make_matrix(from->to_rows(), *bytes, isa); };
+    return std::make_unique<FewRowsMatrix>(std::move(few), kFewRows, make_many);
 }
 
 std::unique_ptr<SparseConvolution> create_dynamic_convolution(SparseWeight weight, const ConvolutionParams& params,

@@ -6,7 +6,7 @@
 
 #include "isa/isa.h"
 #include "layouts/byte_windows.h"
-#include "simd/bytes.h"
+#include "simd/outputs.h"
 
 namespace onnxdc {
 
@@ -20,10 +20,7 @@ struct ByteWindowKernels {
 
     // The kernel of so many vectors, from 1 on.
     Multiply multiply[kMaxVectors + 1];
-
-    // y[i] = (sums[i] - zero * sum[i]) * (scale * (alpha * row_scale[i])) + bias[i], the last product and sum rounded
-    // once; i < count, which is a multiple of the lanes. y may be the bias.
-    void (*finish)(const int32_t* sums, size_t count, int32_t zero, float scale, const ByteRows& rows, float* y);
+    FinishOutputs finish;
 };
 
 // Null where there are none.

@@ -68,18 +68,8 @@ void multiply(const Layout::Block& block, const uint8_t* x, size_t x_pitch, int3
         _mm512_storeu_si512(sums + v * sum_pitch, _mm512_add_epi32(sum[v][0], sum[v][1]));
 }
 
-void finish(const int32_t* sums, size_t count, int32_t zero, float scale, const ByteRows& rows, float* y) {
-    for (size_t i = 0; i < count; i += Layout::kLanes) {
-        const __m512i zeros = _mm512_mullo_epi32(_mm512_set1_epi32(zero), load(rows.sum + i));
-        const __m512 number = _mm512_maskz_cvtepi32_ps(0xffff, _mm512_sub_epi32(load(sums + i), zeros));
-        const __m512 own_scale = _mm512_mul_ps(_mm512_set1_ps(rows.alpha), _mm512_loadu_ps(rows.scale + i));
-        const __m512 product = _mm512_mul_ps(_mm512_set1_ps(scale), own_scale);
-        _mm512_storeu_ps(y + i, _mm512_fmadd_ps(number, product, _mm512_loadu_ps(rows.bias + i)));
-    }
-}
-
 }  // namespace
 
-constexpr ByteWindowKernels kByteWindowKernelsAvx512Vbmi = {{nullptr, multiply<1>, multiply<2>}, finish};
+constexpr ByteWindowKernels kByteWindowKernelsAvx512Vbmi = {{nullptr, multiply<1>, multiply<2>}, finish_outputs_avx512};
 
 }  // namespace onnxdc
