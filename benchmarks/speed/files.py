@@ -15,11 +15,13 @@ from speed.cases import Case
 from speed.net import Net, Use
 
 # Bytes of weights that a native run reads for each nonzero (custom_ops/layouts): windows for few vectors, of floats or
-# of bytes, else tiles.
+# of bytes, else tiles or lanes.
 _WINDOW_BYTES: Final = 2.2
 _BYTE_WINDOW_BYTES: Final = 1.8
 _TILE_BYTES: Final = 6.3
+_LANE_BYTES: Final = 3.1
 _WINDOW_VECTORS: Final = 4
+_BYTE_WINDOW_VECTORS: Final = 2
 _DENSE_BYTES: Final = 4.0  # an element of a weight that is decoded
 _ACTIVATION_BYTES: Final = 4.0
 _HERE: Final = Path(__file__).parent
@@ -63,8 +65,9 @@ class Layer:
         """The bytes that a run reads of the weight, about: all of it once."""
         if not self.sparse:
             return self.elements * _DENSE_BYTES
-        window_bytes = _BYTE_WINDOW_BYTES if self.integers else _WINDOW_BYTES
-        return self.nonzeros * (window_bytes if self.vectors <= _WINDOW_VECTORS else _TILE_BYTES)
+        if self.integers:
+            return self.nonzeros * (_BYTE_WINDOW_BYTES if self.vectors <= _BYTE_WINDOW_VECTORS else _LANE_BYTES)
+        return self.nonzeros * (_WINDOW_BYTES if self.vectors <= _WINDOW_VECTORS else _TILE_BYTES)
 
     @property
     def touched_bytes(self) -> float:

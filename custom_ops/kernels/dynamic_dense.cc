@@ -79,8 +79,10 @@ void DynamicDenseMatrix::run_block(const MatrixRun& run, const Plan& plan, size_
     const size_t first = block * kBlockRows, outputs = std::min(weights_.rows() - first, kBlockRows);
     const ByteRows of_outputs{sum_.data() + first, scale_.data() + first, worker.outputs, run.alpha};
     const Finish finish = finish_kernel(isa_);
-    for (size_t begin = rows.begin; begin < rows.end; begin += kInputs) {
-        const size_t count = std::min(rows.end - begin, kInputs);
+    const size_t parts = divide_up(rows.end - rows.begin, kInputs);
+    for (size_t part = 0; part < parts; ++part) {
+        const Range own = part_of(rows.end - rows.begin, parts, part);
+        const size_t begin = rows.begin + own.begin, count = own.end - own.begin;
         kernels_.multiply[count](weights_.block(block), offsets_.data(), weights_.fours(),
                                  plan.bytes + begin * plan.pitch, plan.pitch, worker.sums);
         for (size_t i = 0; i < count; ++i) {
