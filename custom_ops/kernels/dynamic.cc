@@ -14,19 +14,20 @@ namespace {
 constexpr int64_t kMaxTaps = 4096;
 constexpr int64_t kMaxGroups = 65536;
 
-// The share of nonzeros from which it is faster to multiply the zeros, too, than to have lanes of rows: on Sapphire
-// Rapids it lies between an eighth, of 16 rows, and a third, of 128.
-constexpr double kDenseShare = 1.0 / 3;
+// The share of nonzeros from which it is faster to multiply the zeros, too: on Sapphire Rapids it lies at a half for a
+// row of x or two, and for more between an eighth, of 16 rows, and a third, of 128.
+constexpr double kDenseShareOfFewRows = 0.5, kDenseShare = 1.0 / 3;
 
-bool is_dense(const IntegerRows& weight) {
-    const size_t elements = DenseIntegers::padded_size(weight.rows, weight.columns);
-    return static_cast<double>(weight.value.size()) >= kDenseShare * static_cast<double>(elements);
+// The kernels of zeros if a weight has so few of them, else null.
+const DenseKernels* dense_kernels_for(const IntegerRows& weight, double share, Isa isa) {
+    const auto elements = static_cast<double>(DenseIntegers::padded_size(weight.rows, weight.columns));
+    return static_cast<double>(weight.value.size()) >= share * elements ? dense_kernels(isa) : nullptr;
 }
 
 // For any number of rows of x.
 std::unique_ptr<SparseMatrix> make_matrix(IntegerRows weight, const ByteKernels& bytes, Isa isa) {
-    const DenseKernels* dense = dense_kernels(isa);
-    if (dense && is_dense(weight)) return std::make_unique<DynamicDenseMatrix>(weight, *dense, bytes, isa);
+    const DenseKernels* dense = dense_kernels_for(weight, kDenseShare, isa);
+    if (dense) return std::make_unique<DynamicDenseMatrix>(weight, *dense, bytes, isa);
     return std::make_unique<DynamicMatrix>(std::move(weight), *quad_kernels(isa), bytes, *panel_kernels(isa), isa);
 }
 
@@ -42,7 +43,8 @@ std::unique_ptr<SparseMatrix> create_dynamic_matrix(SparseWeight weight, bool tr
     if (!bytes || empty) return std::make_unique<ScalarDynamicMatrix>(std::move(rows));
     const ByteWindowKernels* windows = byte_window_kernels(isa);
     constexpr int64_t kFewRows = ByteWindowKernels::kMaxVectors;
-    if (!windows || expected_rows > kFewRows || rows.columns > ByteWindows::kMaxColumns)
+    if (!windows || expected_rows > kFewRows || rows.columns > ByteWindows::kMaxColumns ||
+        dense_kernels_for(rows, kDenseShareOfFewRows, isa))
         return make_matrix(std::move(rows), *bytes, isa);
     auto few = std::make_unique<const DynamicWindowMatrix>(rows, *windows, *bytes, isa);
     const auto make_many = [from = few.get(), bytes, isa] { return make_matrix(from->to_rows(), *bytes, isa); };
