@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
         const SparseWeight weight = random_weight(layer);
         const auto create_start = std::chrono::steady_clock::now();
         const char* problem = nullptr;
-        const auto kernel = dynamic ? create_dynamic_matrix(weight, true, isa, &problem)
+        const auto kernel = dynamic ? create_dynamic_matrix(weight, true, isa, only, &problem)
                                     : SparseMatrix::create(weight, true, isa, only);
         const double create_ms =
             std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - create_start).count();

@@ -10,7 +10,7 @@ constexpr size_t kSlack = 64;
 
 }  // namespace
 
-ByteBlocks::ByteBlocks(const ByteKernels& kernels, size_t positions)
+ByteBlocks::ByteBlocks(const QuadKernels& kernels, size_t positions)
     : kernels_(kernels), positions_(positions), wide_(positions / kernels.wide.lanes) {
     const size_t rest = positions % kernels.wide.lanes;
     narrow_ = rest > 0 && rest <= kernels.narrow.lanes;
@@ -23,7 +23,7 @@ Range ByteBlocks::positions(size_t block) const {
     return {begin, std::min(positions_, begin + kernels(block).lanes)};
 }
 
-ByteWorker::ByteWorker(const ByteKernels& kernels, size_t columns, ScratchCut* scratch)
+ByteWorker::ByteWorker(const QuadKernels& kernels, size_t columns, ScratchCut* scratch)
     : panel(scratch->take<uint8_t>(columns * kernels.wide.lanes + kSlack)),
       sums(scratch->take<int32_t>(QuadTiles::kBandRows * kernels.wide.lanes)),
       outputs(scratch->take<float>(QuadTiles::kBandRows * kernels.wide.lanes)),

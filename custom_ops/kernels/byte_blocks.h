@@ -7,7 +7,7 @@
 #include "kernels/scratch.h"
 #include "layouts/quads.h"
 #include "parallel/range.h"
-#include "simd/bytes.h"
+#include "simd/quads.h"
 
 namespace onnxdc {
 
@@ -15,21 +15,21 @@ namespace onnxdc {
 // number of threads.
 class ByteBlocks {
 public:
-    ByteBlocks(const ByteKernels& kernels, size_t positions);
+    ByteBlocks(const QuadKernels& kernels, size_t positions);
 
     size_t count() const { return wide_ + narrow_; }
     const BytePanelKernels& kernels(size_t block) const { return block < wide_ ? kernels_.wide : kernels_.narrow; }
     Range positions(size_t block) const;
 
 private:
-    const ByteKernels& kernels_;
+    const QuadKernels& kernels_;
     size_t positions_, wide_, narrow_;
 };
 
 // The arrays of one worker.
 struct ByteWorker {
     // Panels of so many columns; bytes beyond them may be written, and are.
-    ByteWorker(const ByteKernels& kernels, size_t columns, ScratchCut* scratch);
+    ByteWorker(const QuadKernels& kernels, size_t columns, ScratchCut* scratch);
 
     // What lanes `first` .. of the block stand for; the lanes from `count` on stand for nothing.
     void set_lane(size_t lane, const InputRange& range) const;

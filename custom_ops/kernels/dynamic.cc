@@ -1,10 +1,13 @@
 #include "kernels/dynamic.h"
 
 #include "kernels/dynamic_convolution.h"
+#include "kernels/dynamic_dense.h"
 #include "kernels/dynamic_lane_convolution.h"
 #include "kernels/dynamic_lane_matrix.h"
 #include "kernels/dynamic_matrix.h"
 #include "kernels/dynamic_scalar.h"
+#include "kernels/dynamic_window.h"
+#include "kernels/few_rows_matrix.h"
 
 namespace onnxdc {
 namespace {
@@ -12,6 +15,16 @@ namespace {
 // As for floats (kernels/convolution.cc).
 constexpr int64_t kMaxTaps = 4096;
 constexpr int64_t kMaxGroups = 65536;
+
+// The share of nonzeros from which it is faster to multiply the zeros, too, measured on Sapphire Rapids: for a row of x
+// or two, for more of them by window lanes, and by quads, where it lies between an eighth, of 16 rows, and a third.
+constexpr double kDenseShareOfFewRows = 0.5, kDenseShareOfLanes = 0.5, kDenseShareOfQuads = 1.0 / 3;
+
+// The kernels of zeros if a weight has so few of them, else null.
+const DenseKernels* dense_kernels_for(const IntegerRows& weight, double share, Isa isa) {
+    const auto elements = static_cast<double>(DenseIntegers::padded_size(weight.rows, weight.columns));
+    return static_cast<double>(weight.value.size()) >= share * elements ? dense_kernels(isa) : nullptr;
+}
 
 // What window lanes take at a pixel: a step as long as so many nonzeros in quads, and what is done for each band as
 // long as so many steps. Measured on Sapphire Rapids.
@@ -32,25 +45,36 @@ std::unique_ptr<SparseConvolution> make_lane_convolution(const IntegerRows& rows
     if (kStepNonzeros * (layer->steps() + kBandSteps * layer->bands()) > rows.value.size()) return nullptr;
     return layer;
 }
+}
 
 // For any number of rows of x.
 std::unique_ptr<SparseMatrix> make_matrix(IntegerRows weight, const ByteKernels& bytes, Isa isa) {
     const LaneKernels* lanes = lane_kernels(isa);
+    const double share = lanes ? kDenseShareOfLanes : kDenseShareOfQuads;
+    if (const DenseKernels* dense = dense_kernels_for(weight, share, isa))
+        return std::make_unique<DynamicDenseMatrix>(weight, *dense, bytes, isa);
     if (lanes) return std::make_unique<DynamicLaneMatrix>(std::move(weight), *lanes, bytes, isa);
-    return std::make_unique<DynamicMatrix>(std::move(weight), bytes, *panel_kernels(isa), isa);
+    return std::make_unique<DynamicMatrix>(std::move(weight), *quad_kernels(isa), bytes, *panel_kernels(isa), isa);
 }
 
 }  // namespace
 
 std::unique_ptr<SparseMatrix> create_dynamic_matrix(SparseWeight weight, bool transposed, Isa isa,
-                                                    const char** problem) {
+                                                    int64_t expected_rows, const char** problem) {
     const bool empty = weight.numel() == 0;
     IntegerRows rows;
     *problem = round_rows(transposed ? rows_of(std::move(weight)) : transposed_rows_of(weight), &rows);
     if (*problem) return nullptr;
     const ByteKernels* bytes = byte_kernels(isa);
     if (!bytes || empty) return std::make_unique<ScalarDynamicMatrix>(std::move(rows));
-    return make_matrix(std::move(rows), *bytes, isa);
+    const ByteWindowKernels* windows = byte_window_kernels(isa);
+    constexpr int64_t kFewRows = ByteWindowKernels::kMaxVectors;
+    if (!windows || expected_rows > kFewRows || rows.columns > ByteWindows::kMaxColumns ||
+        dense_kernels_for(rows, kDenseShareOfFewRows, isa))
+        return make_matrix(std::move(rows), *bytes, isa);
+    auto few = std::make_unique<const DynamicWindowMatrix>(rows, *windows, *bytes, isa);
+    const auto make_many = [from = few.get(), bytes, isa] { return make_matrix(from->to_rows(), *bytes, isa); };
+    return std::make_unique<FewRowsMatrix>(std::move(few), kFewRows, make_many);
 }
 
 std::unique_ptr<SparseConvolution> create_dynamic_convolution(SparseWeight weight, const ConvolutionParams& params,
@@ -66,7 +90,8 @@ std::unique_ptr<SparseConvolution> create_dynamic_convolution(SparseWeight weigh
     if (!bytes || empty || product(kernel) > kMaxTaps || params.groups > kMaxGroups)
         return std::make_unique<ScalarDynamicConvolution>(std::move(rows), kernel, params);
     if (auto layer = make_lane_convolution(rows, kernel, params, *bytes, isa)) return layer;
-    return std::make_unique<DynamicConvolution>(std::move(rows), kernel, params, *bytes, *panel_kernels(isa), isa);
+    return std::make_unique<DynamicConvolution>(std::move(rows), kernel, params, *quad_kernels(isa), *bytes,
+                                                *panel_kernels(isa), isa);
 }
 
 }  // namespace onnxdc

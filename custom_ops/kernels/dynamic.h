@@ -11,7 +11,7 @@ namespace onnxdc {
 
 // As SparseMatrix::create. Null if the weight has no such form, and *problem says why in a few words.
 std::unique_ptr<SparseMatrix> create_dynamic_matrix(SparseWeight weight, bool transposed, Isa isa,
-                                                    const char** problem);
+                                                    int64_t expected_rows, const char** problem);
 
 // As SparseConvolution::create, likewise.
 std::unique_ptr<SparseConvolution> create_dynamic_convolution(SparseWeight weight, const ConvolutionParams& params,

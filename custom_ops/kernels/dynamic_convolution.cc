@@ -32,7 +32,7 @@ struct DynamicConvolution::Plan {
           in_plane(static_cast<size_t>(product(run.in_size))),
           copies(!geometry.in_place()) {
         const auto batch = static_cast<size_t>(run.batch), inputs = static_cast<size_t>(layer.inputs_);
-        const size_t lanes = layer.bytes_.wide.lanes, taps = geometry.taps();
+        const size_t lanes = layer.quads_.wide.lanes, taps = geometry.taps();
         chunks = divide_up(batch, divide_up(kPixelsAtOnce, geometry.out_plane()));
         const size_t at_once = divide_up(batch, chunks);
         ranges = scratch.take<InputRange>(at_once);
@@ -40,7 +40,7 @@ struct DynamicConvolution::Plan {
         bytes = scratch.take<uint8_t>(at_once * geometry.image_pitch() + kSlack);
         workers = scratch.take<Worker>(worker_count);
         for (size_t i = 0; i < worker_count; ++i) {
-            const Worker worker{ByteWorker(layer.bytes_, layer.groups_[0].columns(), &scratch),
+            const Worker worker{ByteWorker(layer.quads_, layer.groups_[0].columns(), &scratch),
                                 scratch.take<uint8_t>(in_plane),
                                 scratch.take<Segment>(lanes),
                                 scratch.take<Segment>(lanes),
@@ -62,9 +62,11 @@ struct DynamicConvolution::Plan {
 };
 
 DynamicConvolution::DynamicConvolution(IntegerRows weight, const Spatial& kernel, const ConvolutionParams& params,
-                                       const ByteKernels& bytes, const PanelKernels& floats, Isa isa)
+                                       const QuadKernels& quads, const ByteKernels& bytes, const PanelKernels& floats,
+                                       Isa isa)
     : kernel_(kernel),
       params_(params),
+      quads_(quads),
       bytes_(bytes),
       floats_(floats),
       isa_(isa),
@@ -126,7 +128,7 @@ void DynamicConvolution::round_images(const ConvolutionRun& run, const Plan& pla
 void DynamicConvolution::run_images(const ConvolutionRun& run, const Plan& plan, Range images,
                                     Executor& executor) const {
     round_images(run, plan, images, executor);
-    const ByteBlocks blocks(bytes_, (images.end - images.begin) * plan.geometry.out_plane());
+    const ByteBlocks blocks(quads_, (images.end - images.begin) * plan.geometry.out_plane());
     const size_t bands = groups_[0].bands(), units = blocks.count() * groups_.size() * bands;
     const size_t tasks = executor.workers();
     executor.parallel_for(tasks, [&](size_t task) {
@@ -176,7 +178,7 @@ void DynamicConvolution::fill_panel(const Plan& plan, Range pixels, size_t group
         return;
     }
     const size_t segments = plan.geometry.write_input_segments(pixels.begin, pixels.end, worker.inputs);
-    bytes_.gather(bytes, pitch, channels, worker.offsets, taps, worker.inputs, segments, to, lanes);
+    quads_.gather(bytes, pitch, channels, worker.offsets, taps, worker.inputs, segments, to, lanes);
 }
 
 // Computes some bands of one group's outputs at the pixels whose panel the worker has.

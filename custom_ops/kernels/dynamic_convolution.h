@@ -17,7 +17,7 @@ class DynamicConvolution final : public SparseConvolution {
 public:
     // `kernel` is the weight's shape after its first two dimensions.
     DynamicConvolution(IntegerRows weight, const Spatial& kernel, const ConvolutionParams& params,
-                       const ByteKernels& bytes, const PanelKernels& floats, Isa isa);
+                       const QuadKernels& quads, const ByteKernels& bytes, const PanelKernels& floats, Isa isa);
 
     int64_t inputs() const override { return inputs_; }
     int64_t outputs() const override { return outputs_; }
@@ -37,6 +37,7 @@ private:
 
     const Spatial kernel_;
     const ConvolutionParams params_;
+    const QuadKernels& quads_;
     const ByteKernels& bytes_;
     const PanelKernels& floats_;
     const Isa isa_;

@@ -10,12 +10,12 @@ namespace onnxdc {
 // All that follows from the number of rows of x, and the cut of the scratch memory.
 struct DynamicMatrix::Plan {
     Plan(const DynamicMatrix& layer, size_t m, void* memory, size_t worker_count)
-        : scratch(memory), blocks(layer.bytes_, m) {
+        : scratch(memory), blocks(layer.quads_, m) {
         ranges = scratch.take<InputRange>(m);
         bytes = scratch.take<uint8_t>(m * layer.tiles_.columns());
         workers = scratch.take<ByteWorker>(worker_count);
         for (size_t i = 0; i < worker_count; ++i) {
-            const ByteWorker worker(layer.bytes_, layer.tiles_.columns(), &scratch);
+            const ByteWorker worker(layer.quads_, layer.tiles_.columns(), &scratch);
             if (memory) workers[i] = worker;
         }
     }
@@ -27,10 +27,12 @@ struct DynamicMatrix::Plan {
     ByteWorker* workers;
 };
 
-DynamicMatrix::DynamicMatrix(IntegerRows weight, const ByteKernels& bytes, const PanelKernels& floats, Isa isa)
+DynamicMatrix::DynamicMatrix(IntegerRows weight, const QuadKernels& quads, const ByteKernels& bytes,
+                             const PanelKernels& floats, Isa isa)
     : tiles_(weight, 0, weight.rows),
       scale_(std::move(weight.scale)),
       sum_(std::move(weight.sum)),
+      quads_(quads),
       bytes_(bytes),
       floats_(floats),
       isa_(isa) {}
@@ -68,7 +70,7 @@ void DynamicMatrix::run_block(const MatrixRun& run, const Plan& plan, size_t blo
     const size_t count = rows.end - rows.begin, columns = tiles_.columns();
     // Lanes without a row keep what they had, which no output is made of.
     if (count < kernels.lanes) std::fill_n(worker.panel, columns * kernels.lanes, uint8_t{0});
-    bytes_.transpose(plan.bytes + rows.begin * columns, columns, count, columns, worker.panel, kernels.lanes);
+    quads_.transpose(plan.bytes + rows.begin * columns, columns, count, columns, worker.panel, kernels.lanes);
     for (size_t lane = 0; lane < count; ++lane) worker.set_lane(lane, plan.ranges[rows.begin + lane]);
     worker.clear_lanes(count, kernels.lanes);
     const ByteRows of_rows{sum_.data(), scale_.data(), run.bias, run.alpha};

@@ -13,7 +13,8 @@ namespace onnxdc {
 // each band of the outputs is computed, while its sums stay in the nearest cache.
 class DynamicMatrix final : public SparseMatrix {
 public:
-    DynamicMatrix(IntegerRows weight, const ByteKernels& bytes, const PanelKernels& floats, Isa isa);
+    DynamicMatrix(IntegerRows weight, const QuadKernels& quads, const ByteKernels& bytes, const PanelKernels& floats,
+                  Isa isa);
 
     int64_t inputs() const override { return static_cast<int64_t>(tiles_.columns()); }
     int64_t outputs() const override { return static_cast<int64_t>(tiles_.rows()); }
@@ -29,6 +30,7 @@ private:
     const QuadTiles tiles_;
     const std::vector<float> scale_;
     const std::vector<int32_t> sum_;
+    const QuadKernels& quads_;
     const ByteKernels& bytes_;
     const PanelKernels& floats_;
     const Isa isa_;

@@ -1,7 +1,6 @@
 #include "layouts/windows.h"
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 
 #include "parallel/range.h"
@@ -16,65 +15,6 @@ constexpr size_t kMaxTileColumns = 5120;
 constexpr size_t kNonzerosOfPart = 16384;
 
 }  // namespace
-
-// Cuts the nonzeros of one block in one tile into steps.
-class Windows::Schedule {
-public:
-    static constexpr int32_t kNoColumn = std::numeric_limits<int32_t>::max();
-
-    Schedule(const Windows& windows, const SparseRows& matrix, size_t tile, size_t block)
-        : lanes_(windows.form_.lanes),
-          window_(static_cast<uint32_t>(windows.form_.window())),
-          tile_begin_(static_cast<uint32_t>(tile * windows.tile_columns_)),
-          columns_(matrix.column.data()) {
-        const size_t tile_end = tile_begin_ + windows.tile_columns_;
-        for (size_t lane = 0; lane < lanes_; ++lane) {
-            const uint32_t row = windows.row_of_lane_[block * lanes_ + lane];
-            if (row != kNoRow) {
-                const uint32_t* end = columns_ + matrix.start[row + 1];
-                const uint32_t* begin = std::lower_bound(columns_ + matrix.start[row], end, tile_begin_);
-                next_[lane] = static_cast<uint32_t>(begin - columns_);
-                end_[lane] = static_cast<uint32_t>(std::lower_bound(begin, end, tile_end) - columns_);
-            }
-            column_[lane] = column_of_next(lane);
-            lowest_ = std::min(lowest_, column_[lane]);
-        }
-    }
-
-    // The lowest column, counted from the tile's first, that has no slot yet: the next step's window begins there.
-    // kNoColumn if there is none.
-    int32_t base() const { return lowest_; }
-
-    // Gives each lane one slot in the step whose window begins at `base`: calls set(lane, index, nonzero, used), where
-    // `index` lies in the window, unless `used` is false. No branch depends on the numbers, none is mispredicted.
-    template <class Set>
-    void give_slot(int32_t base, const Set& set) {
-        int32_t lowest = kNoColumn;
-        for (size_t lane = 0; lane < lanes_; ++lane) {
-            const auto index = static_cast<uint32_t>(column_[lane] - base);
-            const bool used = index < window_;
-            set(lane, index, next_[lane], used);
-            next_[lane] += used;
-            column_[lane] = column_of_next(lane);
-            lowest = std::min(lowest, column_[lane]);
-        }
-        lowest_ = lowest;
-    }
-
-private:
-    int32_t column_of_next(size_t lane) const {
-        return next_[lane] < end_[lane] ? static_cast<int32_t>(columns_[next_[lane]] - tile_begin_) : kNoColumn;
-    }
-
-    const size_t lanes_;
-    const uint32_t window_;
-    const uint32_t tile_begin_;
-    const uint32_t* const columns_;
-    uint32_t next_[kMaxLanes] = {};  // each lane's first nonzero without a slot
-    uint32_t end_[kMaxLanes] = {};   // each lane's first nonzero beyond the tile
-    int32_t column_[kMaxLanes];      // the column of each lane's `next_`; kNoColumn if that is its `end_`
-    int32_t lowest_ = kNoColumn;     // the lowest column of all lanes
-};
 
 Windows::Windows(const SparseRows& matrix, const WindowForm& form)
     : form_(form),
@@ -117,10 +57,16 @@ Windows::Windows(const SparseRows& matrix, const WindowForm& form)
     });
 }
 
+WindowSchedule Windows::schedule_of(const SparseRows& matrix, size_t unit) const {
+    const size_t first = unit / blocks_ * tile_columns_;
+    return {matrix.start.data(), matrix.column.data(), row_of_lane_.data() + unit % blocks_ * form_.lanes,
+            form_.lanes,         form_.window(),       {first, first + tile_columns_}};
+}
+
 uint32_t Windows::count_threes(const SparseRows& matrix, size_t unit) const {
-    Schedule schedule(*this, matrix, unit / blocks_, unit % blocks_);
+    WindowSchedule schedule = schedule_of(matrix, unit);
     size_t steps = 0;
-    for (int32_t base; (base = schedule.base()) != Schedule::kNoColumn; ++steps) {
+    for (int32_t base; (base = schedule.base()) != WindowSchedule::kNoColumn; ++steps) {
         for (size_t slot = 0; slot < WindowForm::kSlotsOfStep; ++slot) {
             schedule.give_slot(base, [](size_t, uint32_t, uint32_t, bool) {});
         }
@@ -130,10 +76,10 @@ uint32_t Windows::count_threes(const SparseRows& matrix, size_t unit) const {
 
 // Where the last three are not full, their empty steps look at the tile's first window.
 void Windows::fill_coded(const SparseRows& matrix, size_t unit) {
-    Schedule schedule(*this, matrix, unit / blocks_, unit % blocks_);
+    WindowSchedule schedule = schedule_of(matrix, unit);
     const uint32_t last = static_cast<uint32_t>(matrix.code.size()) - 1;
     size_t slot = start_[unit] * WindowForm::kSlots;
-    for (int32_t base; (base = schedule.base()) != Schedule::kNoColumn;) {
+    for (int32_t base; (base = schedule.base()) != WindowSchedule::kNoColumn;) {
         base_[slot / WindowForm::kSlotsOfStep] = static_cast<uint16_t>(base);
         for (const size_t end = slot + WindowForm::kSlotsOfStep; slot < end; ++slot) {
             uint32_t* words = words_.data() + first_word(slot);
@@ -148,9 +94,9 @@ void Windows::fill_coded(const SparseRows& matrix, size_t unit) {
 }
 
 void Windows::fill_floats(const SparseRows& matrix, size_t unit) {
-    Schedule schedule(*this, matrix, unit / blocks_, unit % blocks_);
+    WindowSchedule schedule = schedule_of(matrix, unit);
     size_t slot = start_[unit] * WindowForm::kSlots;
-    for (int32_t base; (base = schedule.base()) != Schedule::kNoColumn;) {
+    for (int32_t base; (base = schedule.base()) != WindowSchedule::kNoColumn;) {
         base_[slot / WindowForm::kSlotsOfStep] = static_cast<uint16_t>(base);
         for (const size_t end = slot + WindowForm::kSlotsOfStep; slot < end; ++slot) {
             uint32_t* words = words_.data() + first_word(slot);

@@ -7,6 +7,7 @@
 
 #include "layouts/aligned.h"
 #include "layouts/rows.h"
+#include "layouts/window_schedule.h"
 
 namespace onnxdc {
 
@@ -56,8 +57,8 @@ constexpr WindowForm kNarrowWindows{8, 4, 0};
 // steps lie tile by tile, in a tile block by block.
 class Windows {
 public:
-    static constexpr size_t kMaxLanes = kWideWindows.lanes;
-    static constexpr uint32_t kNoRow = 0xffffffff;
+    static constexpr size_t kMaxLanes = WindowSchedule::kMaxLanes;
+    static constexpr uint32_t kNoRow = WindowSchedule::kNoRow;
 
     // A tile, for the inner loops: plain pointers, nothing that the standard library compiles.
     struct Tile {
@@ -89,9 +90,8 @@ public:
     }
 
 private:
-    class Schedule;
-
     // A unit is one block in one tile.
+    WindowSchedule schedule_of(const SparseRows& matrix, size_t unit) const;
     uint32_t count_threes(const SparseRows& matrix, size_t unit) const;
     void fill_coded(const SparseRows& matrix, size_t unit);
     void fill_floats(const SparseRows& matrix, size_t unit);

@@ -16,9 +16,10 @@ std::unique_ptr<SparseMatrix> read_matrix(const ort::KernelInfo& info, const Gro
     }
     const int64_t outputs = shape[transposed ? 0 : 1];
     const char* problem = nullptr;
-    auto matrix = arithmetic == Arithmetic::kDynamic
-                      ? create_dynamic_matrix(weight.decode(outputs), transposed, session_isa(), &problem)
-                      : SparseMatrix::create(weight.decode(outputs), transposed, session_isa(), expected_rows);
+    auto matrix =
+        arithmetic == Arithmetic::kDynamic
+            ? create_dynamic_matrix(weight.decode(outputs), transposed, session_isa(), expected_rows, &problem)
+            : SparseMatrix::create(weight.decode(outputs), transposed, session_isa(), expected_rows);
     if (problem) throw ort::Error(kOrtInvalidGraph, problem);
     release_free_memory(weight.group().entries);
     return matrix;

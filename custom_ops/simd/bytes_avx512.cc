@@ -35,9 +35,7 @@ inline float reduce(__m512 a, __m512 b, const Operation& operation) {
     return _mm512_cvtss_f32(a);
 }
 
-}  // namespace
-
-Extremes extremes_avx512(const float* x, size_t count) {
+Extremes extremes(const float* x, size_t count) {
     // The state of the loop: the extremes of every second vector, since an instruction takes several cycles.
     LaneExtremes even, odd;
     size_t i = 0;
@@ -56,7 +54,7 @@ Extremes extremes_avx512(const float* x, size_t count) {
             _mm512_cmplt_epu32_mask(magnitude, _mm512_set1_epi32(0x7f800000)) == kAll};
 }
 
-void round_avx512(const float* x, size_t count, float inverse, int32_t zero, uint8_t* bytes) {
+void round(const float* x, size_t count, float inverse, int32_t zero, uint8_t* bytes) {
     const auto rounded = [factor = _mm512_set1_ps(inverse), point = _mm512_set1_epi32(zero)](__m512 v) {
         const __m512i integers = _mm512_maskz_cvtps_epi32(kAll, _mm512_mul_ps(v, factor));
         const __m512i sum = _mm512_maskz_max_epi32(kAll, _mm512_add_epi32(integers, point), _mm512_setzero_si512());
@@ -70,5 +68,9 @@ void round_avx512(const float* x, size_t count, float inverse, int32_t zero, uin
         _mm_mask_storeu_epi8(bytes + i, rest, rounded(_mm512_maskz_loadu_ps(rest, x + i)));
     }
 }
+
+}  // namespace
+
+constexpr ByteKernels kByteKernelsAvx512 = {extremes, round};
 
 }  // namespace onnxdc

@@ -181,7 +181,7 @@ inline bool check_dynamic(const MatrixCase& c, uint32_t seed) {
         rounded.finite ? naive_dynamic(c, weight, rounded, run) : std::vector<NaiveSum>();
     for (const Isa isa : supported_isas()) {
         const char* problem = nullptr;
-        const auto layer = create_dynamic_matrix(weight, c.weight_transposed, isa, &problem);
+        const auto layer = create_dynamic_matrix(weight, c.weight_transposed, isa, c.expected_m, &problem);
         CHECK((problem == nullptr) == rounded.finite && (layer != nullptr) == rounded.finite);
         if (!layer) continue;
         const auto at = [&](size_t i) {

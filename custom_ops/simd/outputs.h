@@ -1,0 +1,20 @@
+// What sums of integers become where the outputs of a row lie side by side.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "simd/bytes.h"
+
+namespace onnxdc {
+
+// y[i] = (sums[i] - zero * rows.sum[i]) * (scale * (rows.alpha * rows.scale[i])) + rows.bias[i], the last product and
+// sum rounded once; i < count, a multiple of 16. The bias is not null, but may be y.
+using FinishOutputs = void (*)(const int32_t* sums, size_t count, int32_t zero, float scale, const ByteRows& rows,
+                               float* y);
+
+// What the file of the instruction set defines.
+void finish_outputs_avx512(const int32_t* sums, size_t count, int32_t zero, float scale, const ByteRows& rows,
+                           float* y);
+
+}  // namespace onnxdc
