@@ -45,7 +45,6 @@ std::unique_ptr<SparseConvolution> make_lane_convolution(const IntegerRows& rows
     if (kStepNonzeros * (layer->steps() + kBandSteps * layer->bands()) > rows.value.size()) return nullptr;
     return layer;
 }
-}
 
 // For any number of rows of x.
 std::unique_ptr<SparseMatrix> make_matrix(IntegerRows weight, const ByteKernels& bytes, Isa isa) {
