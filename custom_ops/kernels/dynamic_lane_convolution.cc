@@ -15,18 +15,17 @@ constexpr size_t kPixelsAtOnce = 1024;
 constexpr size_t kFloatsAtOnce = 4096;
 // A quarter of a second cache of a megabyte.
 constexpr size_t kChunkBytes = 262144;
-// Outputs are written some blocks of pixels at a time: a line of a cache that comes alone, with each from another
-// plane, takes four times as long as one that comes with its neighbours.
+// Where outputs go is fetched for some blocks of pixels together: a line of a cache that comes alone, with each from
+// another plane, takes four times as long as one that comes with its neighbours.
 constexpr size_t kBlocksAtOnce = 4;
-constexpr size_t kRowsAtOnce = WindowLanes::kBandRows / kBlocksAtOnce;
-// Floats from row to row of a band's outputs: one block may write beyond the others.
-constexpr size_t kOutputPitch = (kBlocksAtOnce + 1) * PixelKernels::kMaxPixels;
+// Floats from row to row of a band's outputs.
+constexpr size_t kOutputPitch = kBlocksAtOnce * PixelKernels::kMaxPixels;
 
 }  // namespace
 
 struct DynamicLaneConvolution::Worker {
     int32_t* sums;     // [block of rows, pixel, lane] of a band
-    float* outputs;    // [row of a band, kOutputPitch]
+    float* outputs;    // [row of a band, kOutputPitch], of other activations
     uint8_t* windows;  // [pixel, spans], where they are gathered
 };
 
@@ -221,14 +220,11 @@ void DynamicLaneConvolution::run_band(const ConvolutionRun& run, const Plan& pla
     const Segment segment{0, 0, last.first + last.count - first_pixel};
     const auto first = static_cast<ptrdiff_t>(first_output * plan.out_plane + first_pixel);
     const PanelOutput output{first, rows, plan.out_plane, &segment, 1};
+    const OutputLimits limits(run.epilogue);
+    prefetch(run.y, output);
+    prefetch_residual(run.epilogue, output);
     for (size_t index = blocks.begin; index < blocks.end; ++index) {
         const PixelBlock& block = plan.blocks[index];
-        // What is written in the end, and read then, comes meanwhile.
-        const size_t row = std::min(rows, (index - blocks.begin) * kRowsAtOnce);
-        const PanelOutput part_of_output{first + static_cast<ptrdiff_t>(row * plan.out_plane),
-                                         std::min(rows - row, kRowsAtOnce), plan.out_plane, &segment, 1};
-        prefetch(run.y, part_of_output);
-        prefetch_residual(run.epilogue, part_of_output);
         LaneInputs inputs{plane + block.from, plane + block.second, plan.cut.step()};
         if (plan.planes.is_gathered()) {
             plan.planes.gather(plane, block.first, block.count, static_cast<uint8_t>(range.zero), worker.windows);
@@ -236,9 +232,13 @@ void DynamicLaneConvolution::run_band(const ConvolutionRun& run, const Plan& pla
             inputs.second = worker.windows + (block.second - block.from);
         }
         lanes_.multiply[block.count](steps, inputs, false, worker.sums);
-        pixels_.finish(worker.sums, block.count, of_rows, range.zero, range.scale,
-                       worker.outputs + block.first - first_pixel, kOutputPitch);
+        const size_t at = block.first - first_pixel;
+        PixelOutput to{run.y + first + at, run.epilogue.residual_at(first + static_cast<ptrdiff_t>(at)), plan.out_plane,
+                       limits.low, limits.high};
+        if (!limits.are_all) to = {worker.outputs + at, nullptr, kOutputPitch, limits.low, limits.high};
+        pixels_.finish(worker.sums, block.count, of_rows, range.zero, range.scale, to);
     }
+    if (limits.are_all) return;
     finish_panel(run.epilogue, isa_, output, worker.outputs, kOutputPitch);
     floats_.scatter(worker.outputs, kOutputPitch, rows, &segment, 1, run.y + first, plan.out_plane);
 }

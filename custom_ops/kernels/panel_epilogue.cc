@@ -1,5 +1,7 @@
 #include "kernels/panel_epilogue.h"
 
+#include <limits>
+
 namespace onnxdc {
 
 void finish_panel(const Epilogue& epilogue, Isa isa, const PanelOutput& output, float* sums, size_t sums_pitch) {
@@ -12,6 +14,16 @@ void finish_panel(const Epilogue& epilogue, Isa isa, const PanelOutput& output, 
             const Segment& segment = output.segments[i];
             finish(epilogue, residual + segment.from, sums + segment.to, segment.length);
         }
+    }
+}
+
+OutputLimits::OutputLimits(const Epilogue& epilogue)
+    : low(-std::numeric_limits<float>::infinity()), high(std::numeric_limits<float>::infinity()), are_all(true) {
+    switch (epilogue.activation) {
+        case Activation::none: break;
+        case Activation::relu: low = 0.0f; break;
+        case Activation::clip: low = epilogue.a, high = epilogue.b; break;
+        default: are_all = false;
     }
 }
 

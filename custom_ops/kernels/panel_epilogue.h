@@ -18,6 +18,14 @@ struct PanelOutput {
 // Applies the epilogue to the sums, [rows][sums_pitch].
 void finish_panel(const Epilogue& epilogue, Isa isa, const PanelOutput& output, float* sums, size_t sums_pitch);
 
+// What the usual activations do: they keep outputs from `low` to `high`. Of other activations `are_all` is false.
+struct OutputLimits {
+    explicit OutputLimits(const Epilogue& epilogue);
+
+    float low, high;
+    bool are_all;
+};
+
 // Asks for what lies at `y` where these rows go: the pieces lie apart, and come from far away.
 void prefetch(const float* y, const PanelOutput& output);
 

@@ -27,6 +27,15 @@ struct PixelBand {
     size_t count;
 };
 
+// Where the outputs of some pixels go: those of row r begin at y + r * pitch, and what is added to them, unless it is
+// null, at residual + r * pitch.
+struct PixelOutput {
+    float* y;
+    const float* residual;
+    size_t pitch;
+    float low, high;
+};
+
 struct PixelKernels {
     static constexpr size_t kMaxPixels = 16;
 
@@ -34,11 +43,11 @@ struct PixelKernels {
     // finite, and times `inverse` below 2^15 in magnitude.
     void (*round)(const PixelRow& row, float inverse, int32_t zero, uint8_t* to, size_t to_pitch);
 
-    // What the sums [block][pixel][lane] of one band become at up to kMaxPixels pixels:
-    // y[row * pitch + pixel] = (sum - zero * sum of the row) * (scale * row scale) + bias, the last product and sum
-    // rounded once. Of each row kMaxPixels floats are written, however many pixels there are.
-    void (*finish)(const int32_t* sums, size_t pixels, const PixelBand& band, int32_t zero, float scale, float* y,
-                   size_t pitch);
+    // What the sums [block][pixel][lane] of one band become at up to kMaxPixels pixels whose outputs lie side by side:
+    // (sum - zero * sum of the row) * (scale * row scale) + bias, the last product and sum rounded once; plus the
+    // residual; then from low to high, with that of high where low is above it. A NaN stays one.
+    void (*finish)(const int32_t* sums, size_t pixels, const PixelBand& band, int32_t zero, float scale,
+                   const PixelOutput& output);
 
     // moved[i] = starts[bases[i] >> shift] + bases[i] % 2^shift
     void (*move_bases)(const uint32_t* bases, size_t count, const uint32_t* starts, uint32_t shift, uint32_t* moved);

@@ -97,18 +97,18 @@ void round_pixels(const PixelRow& row, float inverse, int32_t zero, uint8_t* to,
 }
 
 // What the sums of 16 rows at up to 16 pixels become. Sums of pixels that are not there are those of the next block, or
-// memory that has no meaning, and so are their outputs.
+// memory that has no meaning, and nothing is written of them.
 //
 // Part of its caller: GCC 12 ends no function with vzeroupper that calls one with vectors as arguments, and then the
 // next instruction of SSE takes hundreds of cycles.
-template <bool kIsFull>
-__attribute__((always_inline)) inline void finish_block(const int32_t* sums, size_t rows, const PixelBand& band,
-                                                        size_t place, __m512i zero, __m512 scale, float* y,
-                                                        size_t pitch) {
+template <bool kIsFull, bool kHasResidual>
+__attribute__((always_inline)) inline void finish_block(const int32_t* sums, size_t pixels, const PixelBand& band,
+                                                        size_t place, int32_t zero, float scale,
+                                                        const PixelOutput& output) {
     // `square` has a vector of rows for each pixel, then a vector of pixels for each row.
     Lanes<kLanes>::Vector square[kLanes];
-    const __m512i zeros = _mm512_mullo_epi32(zero, _mm512_load_si512(band.sum + place));
-    const __m512 factor = _mm512_mul_ps(scale, _mm512_load_ps(band.scale + place)),
+    const __m512i zeros = _mm512_mullo_epi32(_mm512_set1_epi32(zero), _mm512_load_si512(band.sum + place));
+    const __m512 factor = _mm512_mul_ps(_mm512_set1_ps(scale), _mm512_load_ps(band.scale + place)),
                  bias = _mm512_load_ps(band.bias + place);
 #pragma GCC unroll 16
     for (size_t i = 0; i < kLanes; ++i) {
@@ -116,24 +116,36 @@ __attribute__((always_inline)) inline void finish_block(const int32_t* sums, siz
         square[i] = _mm512_fmadd_ps(to_floats(sum), factor, bias);
     }
     swap_halves<void, kLanes, kLanes / 2>(square, std::make_integer_sequence<int, kLanes>());
+    const __mmask16 mask = first(pixels);
+    const __m512 low = _mm512_set1_ps(output.low), high = _mm512_set1_ps(output.high);
 #pragma GCC unroll 16
     for (size_t i = 0; i < kLanes; ++i) {
-        if (kIsFull || i < rows) _mm512_storeu_ps(y + band.row[place + i] * pitch, square[i]);
+        if (!kIsFull && place + i >= band.count) break;
+        const size_t to = band.row[place + i] * output.pitch;
+        __m512 y = square[i];
+        if (kHasResidual) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, output.residual + to));
+        // Of two numbers that do not compare these are the second.
+        y = _mm512_maskz_min_ps(0xffff, high, _mm512_maskz_max_ps(0xffff, low, y));
+        _mm512_mask_storeu_ps(output.y + to, mask, y);
     }
 }
 
-void finish(const int32_t* sums, size_t pixels, const PixelBand& band, int32_t zero, float scale, float* y,
-            size_t pitch) {
+template <bool kHasResidual>
+__attribute__((always_inline)) inline void finish_blocks(const int32_t* sums, size_t pixels, const PixelBand& band,
+                                                         int32_t zero, float scale, const PixelOutput& output) {
     // The state of the loop: `place` is that of the block's first row.
-    const __m512i zeros = _mm512_set1_epi32(zero);
-    const __m512 scales = _mm512_set1_ps(scale);
-    for (size_t place = 0; place < band.count; place += kLanes, sums += pixels * kLanes) {
-        const size_t rows = band.count - place;
-        if (rows >= kLanes) {
-            finish_block<true>(sums, kLanes, band, place, zeros, scales, y, pitch);
-        } else {
-            finish_block<false>(sums, rows, band, place, zeros, scales, y, pitch);
-        }
+    size_t place = 0;
+    for (; place + kLanes <= band.count; place += kLanes, sums += pixels * kLanes)
+        finish_block<true, kHasResidual>(sums, pixels, band, place, zero, scale, output);
+    if (place < band.count) finish_block<false, kHasResidual>(sums, pixels, band, place, zero, scale, output);
+}
+
+void finish(const int32_t* sums, size_t pixels, const PixelBand& band, int32_t zero, float scale,
+            const PixelOutput& output) {
+    if (output.residual) {
+        finish_blocks<true>(sums, pixels, band, zero, scale, output);
+    } else {
+        finish_blocks<false>(sums, pixels, band, zero, scale, output);
     }
 }
 
