@@ -80,7 +80,7 @@ void test_epilogues() {
     const Floats residual(y_size(run, c.outputs), random);
     for (const Isa isa : supported_isas()) {
         const char* problem = nullptr;
-        const auto layer = create_dynamic_matrix(weight, true, isa, &problem);
+        const auto layer = create_dynamic_matrix(weight, true, isa, run.m, &problem);
         for (const Activation activation : {Activation::none, Activation::relu, Activation::gelu}) {
             for (const bool added : {false, true}) {
                 BackwardExecutor executor(3);
