@@ -17,8 +17,9 @@ constexpr int64_t kMaxTaps = 4096;
 constexpr int64_t kMaxGroups = 65536;
 
 // The share of nonzeros from which it is faster to multiply the zeros, too, measured on Sapphire Rapids: for a row of x
-// or two, for more of them by window lanes, and by quads, where it lies between an eighth, of 16 rows, and a third.
-constexpr double kDenseShareOfFewRows = 0.5, kDenseShareOfLanes = 0.5, kDenseShareOfQuads = 1.0 / 3;
+// or two, for more of them than by window lanes, and than by quads, where it is an eighth of 16 rows, and a third of
+// 128.
+constexpr double kDenseShareOfFewRows = 0.5, kDenseShareOfLanes = 0.6, kDenseShareOfQuads = 1.0 / 3;
 
 // The kernels of zeros if a weight has so few of them, else null.
 const DenseKernels* dense_kernels_for(const IntegerRows& weight, double share, Isa isa) {
