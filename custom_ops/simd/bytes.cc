@@ -6,7 +6,7 @@ namespace onnxdc {
 namespace {
 
 #if defined(__x86_64__)
-// Panels of AVX2's, which lose to other layouts where wider ones would pay.
+// The panels are those of AVX2.
 const ByteKernels kByteKernelsAvx512 = [] {
     ByteKernels kernels = kByteKernelsAvx2;
     kernels.extremes = extremes_avx512;

@@ -43,7 +43,7 @@ void multiply(const LaneBand& band, const LaneInputs& x, bool add, int32_t* sums
 #pragma GCC unroll 4
             for (size_t c = 1; c < kChains; ++c) sum[c][t] = _mm512_setzero_si512();
         }
-        const auto take_step = [&](size_t i, __m512i* sum) __attribute__((always_inline)) {
+        const auto take_step = [&](size_t i, __m512i* to) __attribute__((always_inline)) {
             const LaneStep* step = band.step + i;
             const __m512i index = _mm512_load_si512(step->index), weight = _mm512_load_si512(step->weight);
             _mm_prefetch(reinterpret_cast<const char*>(step + kPrefetchedSteps), _MM_HINT_T0);
@@ -53,7 +53,7 @@ void multiply(const LaneBand& band, const LaneInputs& x, bool add, int32_t* sums
 #pragma GCC unroll 16
             for (size_t t = 0; t < kInputs; ++t) {
                 const uint8_t* window = t < kFirst ? first + offset[t] : second + offset[t - kFirst];
-                sum[t] = add_products(sum[t], permute(index, _mm512_loadu_si512(window)), weight);
+                to[t] = add_products(to[t], permute(index, _mm512_loadu_si512(window)), weight);
             }
         };
         size_t i = band.start[block];
