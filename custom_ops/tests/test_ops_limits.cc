@@ -4,6 +4,7 @@
 
 #include "abi/ort.h"
 #include "check.h"
+#include "check_layer.h"
 #include "isa/isa.h"
 #include "op_case.h"
 #include "watched_memory.h"
@@ -68,7 +69,8 @@ void test_claim(const Claim& claim) {
     if (std::string(claim.op) != "SparseQuantGather") info.inputs.push_back({"x"});
     for (const OrtValue& tensor : group) info.inputs.push_back({"w.codebook", &tensor});
     for (const char* rest : {"", "", "b"}) info.inputs.push_back({rest});
-    for (const Isa isa : supported_isas()) {
+    const bool on_integers = std::string(claim.op).find("Dynamic") != std::string::npos;
+    for (const Isa isa : on_integers ? supported_isas() : isas_of_floats()) {
         setenv("ONNXDC_ISA", isa_name(isa), 1);
         const size_t before = held_bytes;
         peak_bytes = before;
@@ -97,13 +99,26 @@ int main() {
         {"SparseQuantGemm", {kMost, 1}, {}, 0, 1, 2},
         {"SparseQuantMatMul", {1, kMost}, {}, 0, 1, 2},
         {"SparseQuantGather", {kMost, 1}, {}, 0, 1, 2},
+        {"SparseDynamicConv", {kOutputs, 1, 1}, {{"group", kOutputs}}, 0, 1, 2},
+        {"SparseDynamicConv", {65536, 1, 1}, {{"group", int64_t{65536}}}, 0, 1, 2},
+        {"SparseDynamicConv", {kOutputs, 511, 1}, {}, 0, 1, 2},
+        {"SparseDynamicConv", {1, 1, kMost}, {}, 0, 1, 2},
+        {"SparseDynamicGemm", {kOutputs, 511}, {{"transB", int64_t{1}}}, 0, 1, 2},
+        {"SparseDynamicGemm", {kMost, 1}, {}, 0, 1, 2},
+        {"SparseDynamicMatMul", {1, kMost}, {}, 0, 1, 2},
         // Nonzeros of a single row, each alone in its window, with a codebook for registers and one beyond them.
         {"SparseQuantGemm", {1, 64000000}, {{"transB", int64_t{1}}}, 1000000, 64, 2},
         {"SparseQuantGemm", {1, 64000000}, {{"transB", int64_t{1}}}, 1000000, 64, 200},
         {"SparseQuantGather", {1, 64000000}, {}, 1000000, 64, 200},
+        {"SparseDynamicGemm", {1, 64000000}, {{"transB", int64_t{1}}}, 60000, 64, 2},
+        {"SparseDynamicMatMul", {64000000, 1}, {}, 60000, 64, 200},
+        {"SparseDynamicMatMul", {64, 1000000}, {}, 1000000, 64, 2},
+        {"SparseDynamicConv", {1, 64000000, 1}, {}, 60000, 64, 2},
         // All entries, of a bit each.
         {"SparseQuantGemm", {1000, 4000}, {}, 4000000, 1, 2},
         {"SparseQuantConv", {1000, 4000, 1}, {}, 4000000, 1, 2},
+        {"SparseDynamicGemm", {1000, 4000}, {}, 4000000, 1, 2},
+        {"SparseDynamicConv", {1000, 4000, 1}, {}, 4000000, 1, 2},
         // Values of many groups that are multiplied out, for a shape with elements and one without.
         {"SparseQuantGemm", {1 << 17, 3}, {}, 300000, 1, 256, 1 << 17},
         {"SparseQuantMatMul", {0, 3}, {}, 0, 1, 256, 1 << 17},
