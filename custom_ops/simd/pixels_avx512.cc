@@ -8,6 +8,8 @@
 namespace onnxdc {
 namespace {
 
+struct Avx512 {};  // so that templates of it are this file's own
+
 constexpr size_t kLanes = 16;
 
 inline __mmask16 first(size_t count) { return static_cast<__mmask16>(count < kLanes ? (1u << count) - 1 : 0xffffu); }
@@ -115,7 +117,7 @@ __attribute__((always_inline)) inline void finish_block(const int32_t* sums, siz
         const __m512i sum = _mm512_sub_epi32(_mm512_load_si512(sums + i * kLanes), zeros);
         square[i] = _mm512_fmadd_ps(to_floats(sum), factor, bias);
     }
-    swap_halves<void, kLanes, kLanes / 2>(square, std::make_integer_sequence<int, kLanes>());
+    swap_halves<Avx512, kLanes, kLanes / 2>(square, std::make_integer_sequence<int, kLanes>());
     const __mmask16 mask = first(pixels);
     const __m512 low = _mm512_set1_ps(output.low), high = _mm512_set1_ps(output.high);
 #pragma GCC unroll 16
