@@ -16,10 +16,10 @@ namespace {
 constexpr int64_t kMaxTaps = 4096;
 constexpr int64_t kMaxGroups = 65536;
 
-// The share of nonzeros from which it is faster to multiply the zeros, too, measured on Sapphire Rapids: for a row of x
-// or two, for more of them than by window lanes, and than by quads, where it is an eighth of 16 rows, and a third of
-// 128.
-constexpr double kDenseShareOfFewRows = 0.5, kDenseShareOfLanes = 0.6, kDenseShareOfQuads = 1.0 / 3;
+// The share of nonzeros from which it is faster to multiply the zeros, too, measured on Sapphire Rapids: than by
+// windows, which one and two rows of x meet at 0.5 to 0.65, and than by quads, where it is an eighth of 16 rows, and a
+// third of 128.
+constexpr double kDenseShareOfWindows = 0.6, kDenseShareOfQuads = 1.0 / 3;
 
 // The kernels of zeros if a weight has so few of them, else null.
 const DenseKernels* dense_kernels_for(const IntegerRows& weight, double share, Isa isa) {
@@ -50,7 +50,7 @@ std::unique_ptr<SparseConvolution> make_lane_convolution(const IntegerRows& rows
 // For any number of rows of x.
 std::unique_ptr<SparseMatrix> make_matrix(IntegerRows weight, const ByteKernels& bytes, Isa isa) {
     const LaneKernels* lanes = lane_kernels(isa);
-    const double share = lanes ? kDenseShareOfLanes : kDenseShareOfQuads;
+    const double share = lanes ? kDenseShareOfWindows : kDenseShareOfQuads;
     if (const DenseKernels* dense = dense_kernels_for(weight, share, isa))
         return std::make_unique<DynamicDenseMatrix>(weight, *dense, bytes, isa);
     if (lanes) return std::make_unique<DynamicLaneMatrix>(std::move(weight), *lanes, bytes, isa);
@@ -70,7 +70,7 @@ std::unique_ptr<SparseMatrix> create_dynamic_matrix(SparseWeight weight, bool tr
     const ByteWindowKernels* windows = byte_window_kernels(isa);
     constexpr int64_t kFewRows = ByteWindowKernels::kMaxVectors;
     if (!windows || expected_rows > kFewRows || rows.columns > ByteWindows::kMaxColumns ||
-        dense_kernels_for(rows, kDenseShareOfFewRows, isa))
+        dense_kernels_for(rows, kDenseShareOfWindows, isa))
         return make_matrix(std::move(rows), *bytes, isa);
     auto few = std::make_unique<const DynamicWindowMatrix>(rows, *windows, *bytes, isa);
     const auto make_many = [from = few.get(), bytes, isa] { return make_matrix(from->to_rows(), *bytes, isa); };

@@ -1,5 +1,6 @@
 // Matrix products on integers where the cuts of their layouts are: vectors, windows, tiles, bands, groups of rows.
 #include "dynamic_case.h"
+#include "kernels/dynamic_lane_matrix.h"
 
 using namespace onnxdc;
 
@@ -102,6 +103,20 @@ void test_epilogues() {
     }
 }
 
+// A row of x or two takes longer on window lanes than on the layouts for so few, whatever the density.
+void test_few_rows_do_not_meet_window_lanes() {
+    for (const double density : {0.1, 0.45, 0.55, 0.65, 1.0}) {
+        MatrixCase c = sized(1, 200, 192, density);
+        Random random(1);
+        const SparseWeight weight = random_weight(random, c.weight_shape(), c.weight);
+        for (const int64_t expected_rows : {0, 1, 2}) {
+            const char* problem = nullptr;
+            const auto layer = create_dynamic_matrix(weight, true, supported_isas().front(), expected_rows, &problem);
+            CHECK(!dynamic_cast<const DynamicLaneMatrix*>(layer.get()));
+        }
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -111,5 +126,6 @@ int main() {
     test_bands();
     test_infinities_spoil_their_rows();
     test_epilogues();
+    test_few_rows_do_not_meet_window_lanes();
     return check::finish();
 }

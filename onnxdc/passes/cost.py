@@ -36,7 +36,7 @@ ROW_PRODUCT: Final = 0.18  # dense, an element of the weight
 # Rows of a table, an element of what is looked up.
 LOOK_UP: Final = 0.85  # a code becomes a value, without the permutations of AVX-512
 COPY: Final = 0.3  # dense
-# Sparse on integers, on panels of bytes (custom_ops/simd/bytes.h).
+# Sparse on integers, on panels of bytes (custom_ops/simd/quads.h).
 INTEGER_ENTRY: Final = 0.9  # a nonzero
 INTEGER_COLUMN: Final = 4.0  # an input that a weight meets, brought into a panel
 INTEGER_TILE: Final = 15.0  # an output in each tile of columns: its sums, and its last quad, which is not full
