@@ -135,4 +135,4 @@ $(VENV)/release: $(VENV)/installed
 
 # The C++ unit tests, under AddressSanitizer and UndefinedBehaviorSanitizer.
 $(CHECKS)/CMakeCache.txt: $(VENV)/tested custom_ops/CMakeLists.txt
-	$(CONFIGURE) -B $(CHECKS)
+	$(CONFIGURE) -B $(CHECKS) -DONNXDC_RANDOM_CASES=1500

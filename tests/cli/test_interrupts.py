@@ -16,6 +16,8 @@ import pytest
 from onnxdc.cli import supervisor
 from tests.helpers.small_models import dense, saved
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-m", "onnxdc"]
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 # A command of this process's own, as the supervisor runs one.

@@ -26,6 +26,8 @@ from tests.helpers.old_operator_rows import rows
 from tests.helpers.old_operators import NEWEST_OLD, Row, changed_operators, model_of, version_of
 from tests.helpers.passes import encode, share
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "operator_sets.md"
 KINDS = ("as onnxruntime runs it", "as defined", "refused", "not run")
 

@@ -23,6 +23,7 @@ RECIPES = {
     "sparse": Recipe(min_elements=0).with_options(execution="sparse"),
 }
 STORED = [(kind, name) for kind in backend_cases.STORED_KINDS for name in backend_cases.stored_names(kind)]
+EXECUTIONS = ["auto", pytest.param("sparse", marks=pytest.mark.slow)]
 SMALL = ("light_shufflenet", "light_squeezenet")
 NODES = {case.name: case for case in backend_cases.node_cases()}
 
@@ -79,13 +80,13 @@ def check(case: backend_cases.Case, recipe: Recipe, *, portable: bool = True) ->
     assert_same(run(after, case, with_library=True), expected, rtol, 1e-5 if shared else max(case.atol, 1e-6))
 
 
-@pytest.mark.parametrize("execution", RECIPES)
+@pytest.mark.parametrize("execution", EXECUTIONS)
 @pytest.mark.parametrize(("kind", "name"), STORED)
 def test_stored_model(kind: str, name: str, execution: str) -> None:
     check(backend_cases.stored_case(kind, name), RECIPES[execution])
 
 
-@pytest.mark.parametrize("execution", RECIPES)
+@pytest.mark.parametrize("execution", EXECUTIONS)
 @pytest.mark.parametrize("name", NODES)
 def test_node_with_constant_weight(name: str, execution: str) -> None:
     check(NODES[name], RECIPES[execution])

@@ -13,6 +13,8 @@ from onnx import TensorProto, helper
 from onnxdc import native
 from tests.vectors import vector_file
 
+pytestmark = pytest.mark.slow
+
 GOOD = sorted((Path(__file__).parents[1] / "vectors" / "good").glob("*.onnx"))
 BAD = sorted((Path(__file__).parents[1] / "vectors" / "bad").glob("*.onnx"))
 TYPE_RULES = {"codebook-type", "tensor-type"}  # onnxruntime may refuse a wrong type before the operator sees it
