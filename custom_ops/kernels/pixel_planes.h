@@ -63,7 +63,7 @@ private:
 
 template <class Fill, class Round>
 void PixelPlanes::write_piece(size_t piece, const Fill& fill, const Round& round) const {
-    const auto& [size, extent, sample, pads] = planes_;
+    const Spatial &size = planes_.size, &extent = planes_.extent, &sample = planes_.sample, &pads = planes_.pads;
     const auto row = static_cast<int64_t>(piece / row_pieces_);
     const Range part = part_of(static_cast<size_t>(extent[2]), row_pieces_, piece % row_pieces_);
     const auto begin = static_cast<int64_t>(part.begin), end = static_cast<int64_t>(part.end);
