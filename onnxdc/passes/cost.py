@@ -58,6 +58,8 @@ class Layer:
         groups: The groups of a convolution, else 1.
         taps: The size of a convolution's kernel, else 0.
         positions: The pixels of the output planes of all images, or the rows; 0 if that is not known.
+        met: How often a tap meets an input rather than padding, over which dense kernels pass, by the axis where that
+            is rarest, as their times go. It counts where dilations make it rare; usual padding is in the coefficients.
     """
 
     outputs: int
@@ -65,6 +67,7 @@ class Layer:
     groups: int = 1
     taps: int = 0
     positions: int = 0
+    met: float = 1.0
 
 
 def gain(layer: Layer, density: float) -> float:
@@ -135,7 +138,7 @@ def _dynamic_gain_of_rows(layer: Layer, density: float, rows: int) -> float:
 
 def _dense(layer: Layer) -> float:
     size = layer.outputs * layer.columns
-    return (SMALL_GROUP if _has_small_groups(layer) else PRODUCT) * size
+    return (SMALL_GROUP if _has_small_groups(layer) else PRODUCT) * size * layer.met
 
 
 def _has_small_groups(layer: Layer) -> bool:

@@ -184,12 +184,36 @@ def layer_of(weight: Weight, node: ir.Node, shapes: Shapes) -> cost.Layer:
         shape_out = shapes.get(node.outputs[0].name or "")
         images = _product(shape_out, slice(0, 1)) or 1  # the kernels count pixels through all of them
         positions = images * _product(shape_out, slice(2, None))
-        return cost.Layer(shape[0], prod(shape[1:]), groups, prod(shape[2:]), positions)
+        met = _share_met(node, shape[2:], shapes)
+        return cost.Layer(shape[0], prod(shape[1:]), groups, prod(shape[2:]), positions, met)
     transposed = {name: weight.op_type == "Gemm" and node.attributes.get_int(name, False) for name in _TRANSPOSES}
     inputs, outputs = shape[::-1] if transposed["transB"] else shape
     x = node.inputs[0].name if node.inputs[0] else None
     rows = _product(shapes.get(x or ""), slice(1, None) if transposed["transA"] else slice(0, -1))
     return cost.Layer(outputs, inputs, positions=rows)
+
+
+def _share_met(node: ir.Node, kernel: Sequence[int], shapes: Shapes) -> float:
+    """Return how often a tap of a dilated convolution meets an input, not padding, on the axis where that is rarest.
+
+    1 where it is not known.
+    """
+    x, y = (shapes.get(value.name or "") if value else None for value in (node.inputs[0], node.outputs[0]))
+    if not x or not y or node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET":
+        return 1.0
+    rank, met = len(kernel), 1.0
+    pads = node.attributes.get_ints("pads", [0] * 2 * rank)
+    strides, dilations = (node.attributes.get_ints(name, [1] * rank) for name in ("strides", "dilations"))
+    if {len(x) - 2, len(y) - 2, len(pads) // 2, len(strides), len(dilations)} != {rank}:
+        return 1.0  # onnxruntime refuses the node
+    if max(dilations) == 1:
+        return 1.0
+    for axis, (inputs, outputs) in enumerate(zip(x[2:], y[2:], strict=True)):
+        if not isinstance(inputs, int) or not isinstance(outputs, int):
+            return 1.0
+        meets = np.arange(outputs) * strides[axis] + np.arange(kernel[axis])[:, None] * dilations[axis] - pads[axis]
+        met = min(met, float(((meets >= 0) & (meets < inputs)).mean()) if meets.size else 1.0)
+    return met
 
 
 def _product(shape: tuple[Dimension, ...] | None, axes: slice) -> int:

@@ -53,6 +53,20 @@ def test_integers_pay_for_convolutions_whose_inputs_many_outputs_meet():
     assert dynamic_gain(narrow, 0.05) < gain(narrow, 0.05)
 
 
+@pytest.mark.parametrize(("dilation", "sparse"), [(1, True), (3, True), (13, False), (36, False)])
+def test_taps_of_dilated_kernels_that_meet_padding_cost_nothing_dense(dilation: int, sparse: bool):
+    rng = np.random.default_rng(0)
+    weight = np.where(rng.random((64, 64, 3, 3)) < 0.2, rng.integers(1, 9, (64, 64, 3, 3)), 0).astype(np.float32)
+    pads, dilations = [dilation] * 4, [dilation] * 2
+    model = build(
+        "g (float[1, 64, 14, 14] x) => (float[1, 64, 14, 14] y) {"
+        f" y = Conv <pads = {pads}, dilations = {dilations}> (x, w) }}",
+        w=weight,
+    )
+    (change,) = encode(model).changes
+    assert change.execution.sparse == sparse
+
+
 def test_what_a_call_costs_keeps_tiny_layers_dense():
     assert gain(Layer(10, 100, positions=1), 0.05) < 1
     assert gain(Layer(16, 144, taps=9, positions=4), 0.05) < 1
