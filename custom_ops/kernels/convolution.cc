@@ -10,12 +10,6 @@ namespace onnxdc {
 
 namespace {
 
-// Of kernels with more places than these, to describe the inputs of each would take more time and memory than it saves.
-// The kernels of networks have at most some hundreds.
-constexpr int64_t kMaxTaps = 4096;
-// Each group takes a layout of its own, some 200 bytes though it be empty, which a file of a few bytes can ask for.
-constexpr int64_t kMaxGroups = 65536;
-
 // Panels hold the padding as zeros, which an infinity must not meet, and bring all columns together, used or not.
 bool suits_panels(const SparseWeight& weight, const ConvolutionParams& params) {
     int64_t taps = 1;

@@ -19,6 +19,12 @@ using Spatial = std::array<int64_t, 3>;
 
 inline int64_t product(const Spatial& size) { return size[0] * size[1] * size[2]; }
 
+// Of kernels with more places than these, to describe the inputs of each would take more time and memory than it saves.
+// The kernels of networks have at most some hundreds.
+constexpr int64_t kMaxTaps = 4096;
+// Each group takes a layout of its own, some 200 bytes though it be empty, which a file of a few bytes can ask for.
+constexpr int64_t kMaxGroups = 65536;
+
 // What is known when the convolution is created; the kernel's sizes come with the weight.
 struct ConvolutionParams {
     int64_t groups = 1;  // divides the weight's first dimension

@@ -12,10 +12,6 @@
 namespace onnxdc {
 namespace {
 
-// As for floats (kernels/convolution.cc).
-constexpr int64_t kMaxTaps = 4096;
-constexpr int64_t kMaxGroups = 65536;
-
 // The share of nonzeros from which it is faster to multiply the zeros, too, measured on Sapphire Rapids: than by
 // windows, which one and two rows of x meet at 0.5 to 0.65, and than by quads, where it is an eighth of 16 rows, and a
 // third of 128.

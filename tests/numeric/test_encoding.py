@@ -250,6 +250,25 @@ def test_codewords_of_one_bit_are_kept_only_where_they_save(density: float, valu
             assert cost < 0.004
 
 
+@pytest.mark.parametrize(("dtype", "centre"), [(np.uint8, 128), (np.uint8, 3), (ml_dtypes.uint4, 8), (np.uint8, 0)])
+def test_sparse_integers_around_a_zero_point_take_the_gap_form(dtype: type, centre: int) -> None:
+    rng = np.random.default_rng(centre)
+    values = np.where(rng.random((100, 80)) < 0.05, rng.integers(0, 16, (100, 80)), centre)
+    array = values.astype(np.uint8).astype(dtype)
+    weight = encode_weight(array)
+    assert not weight.is_dense
+    assert weight.background == array.dtype.type(centre)
+    assert weight.nbytes < encode_weight(array, gaps=False).nbytes
+    assert_comes_back(weight, array)
+
+
+def test_integers_that_are_all_one_have_no_entries() -> None:
+    array = np.full((300, 4), 128, np.uint8)
+    weight = encode_weight(array)
+    assert weight.entries == 0
+    assert_comes_back(weight, array)
+
+
 # Tables that weights share.
 
 
@@ -448,22 +467,3 @@ def test_refusals(array: np.ndarray, message: str) -> None:
 def test_256_values_are_the_most() -> None:
     assert encode_weight(np.arange(256) / 3).codebook.shape == (1, 256)
     assert encode_weight(np.arange(1, 257) / 3).codebook.shape == (1, 256)
-
-
-@pytest.mark.parametrize(("dtype", "centre"), [(np.uint8, 128), (np.uint8, 3), (ml_dtypes.uint4, 8), (np.uint8, 0)])
-def test_sparse_integers_around_a_zero_point_take_the_gap_form(dtype: type, centre: int) -> None:
-    rng = np.random.default_rng(centre)
-    values = np.where(rng.random((100, 80)) < 0.05, rng.integers(0, 16, (100, 80)), centre)
-    array = values.astype(np.uint8).astype(dtype)
-    weight = encode_weight(array)
-    assert not weight.is_dense
-    assert weight.background == array.dtype.type(centre)
-    assert weight.nbytes < encode_weight(array, gaps=False).nbytes
-    assert_comes_back(weight, array)
-
-
-def test_integers_that_are_all_one_have_no_entries() -> None:
-    array = np.full((300, 4), 128, np.uint8)
-    weight = encode_weight(array)
-    assert weight.entries == 0
-    assert_comes_back(weight, array)
