@@ -19,7 +19,7 @@ constexpr size_t kBias = ConvKernel::kWeightInput + kGroupInputs;
 Spatial three_axes(const std::vector<int64_t>& values, int64_t neutral) {
     Spatial spatial;
     spatial.fill(neutral);
-    std::copy(values.begin(), values.end(), spatial.end() - static_cast<std::ptrdiff_t>(values.size()));
+    std::copy_n(values.rbegin(), std::min(values.size(), spatial.size()), spatial.rbegin());
     return spatial;
 }
 
