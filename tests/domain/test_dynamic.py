@@ -14,9 +14,8 @@ from onnxdc.numeric.encoding import encode_weight
 from onnxdc.numeric.weight import CompressedWeight
 from tests.helpers.dynamic_products import convolution, matrix_product
 from tests.helpers.native_models import normal, sparse_array
-from tests.helpers.portable_models import NEWEST_OPSET, Node, compressed_model, run, run_in_reference
+from tests.helpers.portable_models import NEWEST_OPSET, OPSETS, Node, compressed_model, run, run_in_reference
 
-OPSETS = [11, 13, 17, 18, 23, NEWEST_OPSET]
 BYTES_ALLOWED = 11500
 
 

@@ -16,9 +16,17 @@ from onnxdc.domain.operators import DECODERS
 from onnxdc.domain.portable import portable_functions
 from onnxdc.domain.portable.symbols import Stream, SymbolsLayout, Table
 from onnxdc.numeric.encoding import encode_weight, plain
-from tests.helpers.portable_models import NEWEST_OPSET, Node, compressed_model, model_of, run, run_in_reference, sparse
+from tests.helpers.portable_models import (
+    NEWEST_OPSET,
+    OPSETS,
+    Node,
+    compressed_model,
+    model_of,
+    run,
+    run_in_reference,
+    sparse,
+)
 
-OPSETS = range(11, NEWEST_OPSET + 1)
 OPERATORS = ["DecodeWeight", "SparseQuantConv", "SparseQuantGather", "SparseQuantGemm", "SparseQuantMatMul"]
 BYTES_ALLOWED = 9500
 RNG = np.random.default_rng(7)
