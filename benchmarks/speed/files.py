@@ -111,7 +111,7 @@ def write_dense(case: Case, path: Path) -> dict[str, Use]:
 
 def _make(case: Case, dense: Path, small: Path, facts: Path) -> None:
     uses = write_dense(case, dense)
-    encoded = onnxdc.encode(dense, activation="dynamic", execution="sparse") if case.integers else onnxdc.encode(dense)
+    encoded = onnxdc.encode(dense, activation="dynamic" if case.integers else None, execution=case.execution)
     encoded.save(small)
     layers = [
         Layer(row.size, row.nnz, row.runs_sparse, row.execution == "dynamic", *uses[row.name])

@@ -10,11 +10,12 @@ from tests.helpers.small_models import dense, saved
 
 
 @pytest.mark.slow
-def test_a_line_for_a_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize("activation", ["float", "dynamic"])
+def test_a_line_for_a_model(tmp_path: Path, activation: str) -> None:
     (tmp_path / "deep").mkdir()
     saved(dense(), tmp_path / "deep" / "tiny.onnx")
 
-    ended = run("never_slower.py", tmp_path, "--threads", "1", "--runs", "1")
+    ended = run("never_slower.py", tmp_path, "--activation", activation, "--threads", "1", "--runs", "1")
 
     assert ended.error == ""
     headings, row, last = ended.lines
