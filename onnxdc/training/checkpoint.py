@@ -39,8 +39,8 @@ def save_checkpoint(path: Path, run: dict[str, Any], state: dict[str, Any]) -> N
     content = io.BytesIO()
     torch.save({"version": CHECKPOINT_VERSION, "run": run, "state": state}, content)
     try:
-        with replacing(path) as file:
-            file.write(content.getbuffer())
+        with replacing(path) as file, content.getbuffer() as view:
+            file.write(view)
     except OSError as error:
         raise TrainingError(f"{path}: cannot write the checkpoint: {error.strerror or error}") from error
 

@@ -72,7 +72,9 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("data", [DATA, None], ids=["calibrated", "without data"])
+@pytest.mark.parametrize(
+    "data", [pytest.param(DATA, id="calibrated"), pytest.param(None, id="without data", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_recipe_makes_the_same_file_to_the_bit(name, data, tmp_path, monkeypatch):
     made: list[bytes] = []

@@ -40,7 +40,7 @@ def model(path: Path, name: str, *, twice: bool = False) -> Path:
 def on_a_terminal(arguments: Sequence[object]) -> tuple[int, str]:
     """The exit code of a command on a terminal, and what is on the terminal."""
     leader, follower = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "200", "TERM": "dumb"}
+    environment = {**os.environ, "COLUMNS": "200", "LINES": "50", "TERM": "dumb"}  # rich asks for both
     command = [*COMMAND, *map(str, arguments)]
     with subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, env=environment) as process:
         os.close(follower)

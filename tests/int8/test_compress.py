@@ -15,11 +15,13 @@ from tests.helpers.int8_models import encoder, images, optimised_operators, resi
 from tests.helpers.small_models import CNN, DIGITS, constants, report_of, saved
 from tests.helpers.small_models import onnxdc as command
 
+pytestmark = pytest.mark.xdist_group("int8")  # what compresses once is for one process
+
 DATA, OTHERS = {"x": images(120)}, {"x": images(60, seed=1)}
 
 
 def network() -> ir.Model:
-    return residual_network(channels=64)
+    return residual_network(channels=48)
 
 
 def nbytes(result: onnxdc.CompressionResult) -> int:

@@ -17,6 +17,8 @@ from tests.helpers.c_interface import expand_buffer
 from tests.helpers.int8_models import images, optimised_operators, residual_network
 from tests.helpers.text_models import normal
 
+pytestmark = pytest.mark.xdist_group("int8")  # what is made once is for one process
+
 RECIPE = Recipe(min_elements=100)
 DATA, OTHERS = {"x": images(90)}, {"x": images(30, seed=1)}
 

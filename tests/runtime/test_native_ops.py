@@ -117,7 +117,7 @@ CONVOLUTIONS = {
 
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 @pytest.mark.parametrize("density", [0.1, 0.6])
-@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("bias", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_conv(name, density, bias):
     weight_shape, input_shape, attributes = CONVOLUTIONS[name]
     rng = np.random.default_rng(len(name))
