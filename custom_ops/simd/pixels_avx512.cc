@@ -98,6 +98,29 @@ void round_pixels(const PixelRow& row, float inverse, int32_t zero, uint8_t* to,
     }
 }
 
+// What turns the sums of 16 rows, from `place` on, into floats.
+struct RowOutputs {
+    __m512i zeros;
+    __m512 factor, bias;
+};
+
+__attribute__((always_inline)) inline RowOutputs outputs_of(const PixelBand& band, size_t place, int32_t zero,
+                                                            float scale) {
+    return {_mm512_mullo_epi32(_mm512_set1_epi32(zero), _mm512_load_si512(band.sum + place)),
+            _mm512_mul_ps(_mm512_set1_ps(scale), _mm512_load_ps(band.scale + place)),
+            _mm512_load_ps(band.bias + place)};
+}
+
+__attribute__((always_inline)) inline __m512 output_of(const int32_t* sums, const RowOutputs& rows) {
+    return _mm512_fmadd_ps(to_floats(_mm512_sub_epi32(_mm512_load_si512(sums), rows.zeros)), rows.factor, rows.bias);
+}
+
+// Of two numbers that do not compare these instructions yield the second.
+__attribute__((always_inline)) inline __m512 limit(__m512 y, const PixelOutput& output) {
+    return _mm512_maskz_min_ps(0xffff, _mm512_set1_ps(output.high),
+                               _mm512_maskz_max_ps(0xffff, _mm512_set1_ps(output.low), y));
+}
+
 // What the sums of 16 rows at up to 16 pixels become. Sums of pixels that are not there are those of the next block, or
 // memory that has no meaning, and nothing is written of them.
 //
@@ -109,45 +132,59 @@ __attribute__((always_inline)) inline void finish_block(const int32_t* sums, siz
                                                         const PixelOutput& output) {
     // `square` has a vector of rows for each pixel, then a vector of pixels for each row.
     Lanes<kLanes>::Vector square[kLanes];
-    const __m512i zeros = _mm512_mullo_epi32(_mm512_set1_epi32(zero), _mm512_load_si512(band.sum + place));
-    const __m512 factor = _mm512_mul_ps(_mm512_set1_ps(scale), _mm512_load_ps(band.scale + place)),
-                 bias = _mm512_load_ps(band.bias + place);
+    const RowOutputs rows = outputs_of(band, place, zero, scale);
 #pragma GCC unroll 16
-    for (size_t i = 0; i < kLanes; ++i) {
-        const __m512i sum = _mm512_sub_epi32(_mm512_load_si512(sums + i * kLanes), zeros);
-        square[i] = _mm512_fmadd_ps(to_floats(sum), factor, bias);
-    }
+    for (size_t i = 0; i < kLanes; ++i) square[i] = output_of(sums + i * kLanes, rows);
     swap_halves<Avx512, kLanes, kLanes / 2>(square, std::make_integer_sequence<int, kLanes>());
     const __mmask16 mask = first(pixels);
-    const __m512 low = _mm512_set1_ps(output.low), high = _mm512_set1_ps(output.high);
 #pragma GCC unroll 16
     for (size_t i = 0; i < kLanes; ++i) {
         if (!kIsFull && place + i >= band.count) break;
         const size_t to = band.row[place + i] * output.pitch;
         __m512 y = square[i];
         if (kHasResidual) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, output.residual + to));
-        // Of two numbers that do not compare these are the second.
-        y = _mm512_maskz_min_ps(0xffff, high, _mm512_maskz_max_ps(0xffff, low, y));
-        _mm512_mask_storeu_ps(output.y + to, mask, y);
+        _mm512_mask_storeu_ps(output.y + to, mask, limit(y, output));
     }
 }
 
 template <bool kHasResidual>
-__attribute__((always_inline)) inline void finish_blocks(const int32_t* sums, size_t pixels, const PixelBand& band,
-                                                         int32_t zero, float scale, const PixelOutput& output) {
+__attribute__((always_inline)) inline void finish_blocks(const int32_t* sums, size_t pitch, size_t pixels,
+                                                         const PixelBand& band, int32_t zero, float scale,
+                                                         const PixelOutput& output) {
     // The state of the loop: `place` is that of the block's first row.
     size_t place = 0;
-    for (; place + kLanes <= band.count; place += kLanes, sums += pixels * kLanes)
+    for (; place + kLanes <= band.count; place += kLanes, sums += pitch * kLanes)
         finish_block<true, kHasResidual>(sums, pixels, band, place, zero, scale, output);
     if (place < band.count) finish_block<false, kHasResidual>(sums, pixels, band, place, zero, scale, output);
 }
 
-void finish(const int32_t* sums, size_t pixels, const PixelBand& band, int32_t zero, float scale,
+// The same for one pixel, where to turn 16 by 16 numbers would take four times as long.
+__attribute__((always_inline)) inline void finish_pixel(const int32_t* sums, size_t pitch, const PixelBand& band,
+                                                        int32_t zero, float scale, const PixelOutput& output) {
+    for (size_t place = 0; place < band.count; place += kLanes, sums += pitch * kLanes) {
+        const __mmask16 mask = first(band.count - place);
+        const __m512i to =
+            _mm512_mullo_epi32(_mm512_loadu_si512(band.row + place), _mm512_set1_epi32(static_cast<int>(output.pitch)));
+        __m512 y = output_of(sums, outputs_of(band, place, zero, scale));
+        if (output.residual) {
+            y = _mm512_add_ps(y,
+                              _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask, to, output.residual, sizeof(float)));
+        }
+        _mm512_mask_i32scatter_ps(output.y, mask, to, limit(y, output), sizeof(float));
+    }
+}
+
+// Planes whose outputs of a band 32 bits tell apart.
+constexpr size_t kMaxScattered = size_t{1} << 24;
+
+void finish(const int32_t* sums, size_t pitch, size_t pixels, const PixelBand& band, int32_t zero, float scale,
             const PixelOutput& output) {
-    if (output.residual) {
-        finish_blocks<true>(sums, pixels, band, zero, scale, output);
+    if (pixels == 1 && output.pitch <= kMaxScattered) {
+        finish_pixel(sums, pitch, band, zero, scale, output);
+    } else if (output.residual) {
+        finish_blocks<true>(sums, pitch, pixels, band, zero, scale, output);
     } else {
-        finish_blocks<false>(sums, pixels, band, zero, scale, output);
+        finish_blocks<false>(sums, pitch, pixels, band, zero, scale, output);
     }
 }
 
