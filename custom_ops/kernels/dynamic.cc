@@ -2,6 +2,7 @@
 
 #include "kernels/dynamic_convolution.h"
 #include "kernels/dynamic_dense.h"
+#include "kernels/dynamic_float_window.h"
 #include "kernels/dynamic_lane_convolution.h"
 #include "kernels/dynamic_lane_matrix.h"
 #include "kernels/dynamic_matrix.h"
@@ -53,6 +54,26 @@ std::unique_ptr<SparseMatrix> make_matrix(IntegerRows weight, const ByteKernels&
     return std::make_unique<DynamicMatrix>(std::move(weight), *quad_kernels(isa), bytes, *panel_kernels(isa), isa);
 }
 
+// Null if no layout is faster for so few rows, 0 if that is not known: zeros are multiplied, too, where these are few.
+std::unique_ptr<SparseMatrix> make_few_rows_matrix(const IntegerRows& weight, const ByteKernels& bytes, Isa isa,
+                                                   int64_t expected_rows) {
+    const auto with_many = [&](auto few, int64_t few_rows) {
+        const auto make_many = [from = few.get(), &bytes, isa] { return make_matrix(from->to_rows(), bytes, isa); };
+        return std::make_unique<FewRowsMatrix>(std::move(few), few_rows, make_many);
+    };
+    const ByteWindowKernels* windows = byte_window_kernels(isa);
+    const WindowKernels* floats = window_kernels(isa);
+    if (dense_kernels_for(weight, windows ? kDenseShareOfWindows : kDenseShareOfQuads, isa)) return nullptr;
+    constexpr int64_t kFewRows = ByteWindowKernels::kMaxVectors;
+    if (windows && expected_rows <= kFewRows && weight.columns <= ByteWindows::kMaxColumns)
+        return with_many(std::make_unique<const DynamicWindowMatrix>(weight, *windows, bytes, isa), kFewRows);
+    if (!windows && floats && expected_rows <= floats->few_rows && weight.value.size() <= floats->max_nonzeros &&
+        DynamicFloatWindowMatrix::is_exact(weight))
+        return with_many(std::make_unique<const DynamicFloatWindowMatrix>(weight, *floats, bytes, isa),
+                         floats->few_rows);
+    return nullptr;
+}
+
 }  // namespace
 
 std::unique_ptr<SparseMatrix> create_dynamic_matrix(SparseWeight weight, bool transposed, Isa isa,
@@ -63,14 +84,8 @@ std::unique_ptr<SparseMatrix> create_dynamic_matrix(SparseWeight weight, bool tr
     if (*problem) return nullptr;
     const ByteKernels* bytes = byte_kernels(isa);
     if (!bytes || empty) return std::make_unique<ScalarDynamicMatrix>(std::move(rows));
-    const ByteWindowKernels* windows = byte_window_kernels(isa);
-    constexpr int64_t kFewRows = ByteWindowKernels::kMaxVectors;
-    if (!windows || expected_rows > kFewRows || rows.columns > ByteWindows::kMaxColumns ||
-        dense_kernels_for(rows, kDenseShareOfWindows, isa))
-        return make_matrix(std::move(rows), *bytes, isa);
-    auto few = std::make_unique<const DynamicWindowMatrix>(rows, *windows, *bytes, isa);
-    const auto make_many = [from = few.get(), bytes, isa] { return make_matrix(from->to_rows(), *bytes, isa); };
-    return std::make_unique<FewRowsMatrix>(std::move(few), kFewRows, make_many);
+    if (auto few = make_few_rows_matrix(rows, *bytes, isa, expected_rows)) return few;
+    return make_matrix(std::move(rows), *bytes, isa);
 }
 
 std::unique_ptr<SparseConvolution> create_dynamic_convolution(SparseWeight weight, const ConvolutionParams& params,
