@@ -24,10 +24,14 @@ const DenseKernels* dense_kernels_for(const IntegerRows& weight, double share, I
     return static_cast<double>(weight.value.size()) >= share * elements ? dense_kernels(isa) : nullptr;
 }
 
-// What window lanes take at a pixel: a step as long as so many nonzeros in quads, and what is done for each band as
-// long as so many steps. Measured on Sapphire Rapids.
-constexpr size_t kStepNonzeros = 6;
+// What convolutions take at a pixel, counted in nonzeros of quads: a step of window lanes as long as so many, and what
+// is done for each band as long as so many steps; in quads a column is brought into a panel, whatever meets it.
+// Measured on Sapphire Rapids, quads with VNNI.
+constexpr size_t kStepNonzeros = 7;
 constexpr size_t kBandSteps = 8;
+constexpr size_t kColumnNonzeros = 3;
+// Groups with fewer outputs leave so much of a block empty that quads are faster.
+constexpr size_t kFewestOutputs = 4;
 // Of the columns of a row, so that 32 bits count them in spans, too.
 constexpr size_t kMaxColumns = size_t{1} << 30;
 
@@ -36,11 +40,11 @@ std::unique_ptr<SparseConvolution> make_lane_convolution(const IntegerRows& rows
                                                          const ConvolutionParams& params, const ByteKernels& bytes,
                                                          Isa isa) {
     const LaneKernels* lanes = lane_kernels(isa);
-    // A step has so many slots for each row at most.
-    const size_t group_rows = rows.rows / static_cast<size_t>(params.groups);
-    if (!lanes || group_rows * WindowLanes::kSlots <= kStepNonzeros || rows.columns > kMaxColumns) return nullptr;
+    const auto groups = static_cast<size_t>(params.groups);
+    if (!lanes || (groups > 1 && rows.rows / groups < kFewestOutputs) || rows.columns > kMaxColumns) return nullptr;
     auto layer = std::make_unique<DynamicLaneConvolution>(rows, kernel, params, *lanes, bytes, isa);
-    if (kStepNonzeros * (layer->steps() + kBandSteps * layer->bands()) > rows.value.size()) return nullptr;
+    const size_t quads = rows.value.size() + kColumnNonzeros * rows.columns * groups;
+    if (kStepNonzeros * (layer->steps() + kBandSteps * layer->bands()) > quads) return nullptr;
     return layer;
 }
 

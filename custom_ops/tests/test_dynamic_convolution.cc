@@ -158,6 +158,24 @@ void test_epilogues(const Spatial& in_size, int64_t batch) {
     }
 }
 
+// Window lanes where they exist, but for groups of so few outputs that a block of sixteen is nearly empty.
+void test_layouts_by_groups() {
+    const Isa isa = supported_isas().front();
+    for (const int64_t group_outputs : {1, 2, 3, 4, 16}) {
+        for (const double density : {0.01, 0.3, 1.0}) {
+            ConvolutionCase c = sized(32, 8 * group_outputs, {1, 9, 9}, {1, 7, 7}, density);
+            c.params.groups = 8;
+            Random random(1);
+            const SparseWeight weight = random_weight(random, c.weight_shape(), c.weight);
+            const char* problem = nullptr;
+            const auto layer = create_dynamic_convolution(weight, c.params, isa, &problem);
+            const bool is_on_lanes = dynamic_cast<const DynamicLaneConvolution*>(layer.get());
+            if (!lane_kernels(isa) || group_outputs < 4) CHECK(!is_on_lanes);
+            if (lane_kernels(isa) && group_outputs == 16) CHECK(is_on_lanes);
+        }
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -168,6 +186,7 @@ int main() {
     test_bands();
     test_images();
     test_small_planes();
+    test_layouts_by_groups();
     test_epilogues({1, 13, 19}, 1);
     test_epilogues({1, 1, 1}, 37);
     test_epilogues({1, 3, 2}, 5);
