@@ -1,4 +1,4 @@
-// Time of single convolutions, batch 1, one thread:
+// Time of single convolutions, one thread:
 // bench_convolution [name of an instruction set [part of a layer's name [dynamic]]]
 #include <cstdio>
 #include <cstring>
@@ -25,6 +25,7 @@ constexpr Layer kLayers[] = {
     {"1x1 512->512@28", 512, 512, 28, 1, 1, 1, 1},      {"1x1 256->64@56", 256, 64, 56, 1, 1, 1, 1},
     {"1x1 64->256@56", 64, 256, 56, 1, 1, 1, 1},        {"3x3 512->512@7", 512, 512, 7, 3, 1, 1, 1},
     {"3x3 s2 128->256@28", 128, 256, 28, 3, 2, 1, 1},   {"3x3 dw 256@28", 256, 256, 28, 3, 1, 256, 1},
+    {"1x1 512->512@7 b64", 512, 512, 7, 1, 1, 1, 64},   {"1x1 512->512@1 b64", 512, 512, 1, 1, 1, 1, 64},
 };
 
 SparseWeight random_weight(const Layer& layer, double density) {

@@ -12,12 +12,12 @@ InputRange round_row(const ByteKernels& kernels, const MatrixRun& run, size_t ro
         return range;
     }
     const Extremes extremes = kernels.extremes(x, columns);
-    if (!extremes.finite) {
+    const InputRange range = range_of(&extremes, 1);
+    if (extremes.finite) {
+        kernels.round(x, columns, range.inverse, range.zero, bytes);
+    } else {
         std::fill_n(bytes, columns, uint8_t{0});
-        return no_range();
     }
-    const InputRange range = input_range(extremes.low, extremes.high);
-    kernels.round(x, columns, range.inverse, range.zero, bytes);
     return range;
 }
 

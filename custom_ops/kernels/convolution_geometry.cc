@@ -19,6 +19,14 @@ void append(Segment* segments, size_t* count, const Segment& segment) {
 
 }  // namespace
 
+size_t write_output_segments(Range outputs, size_t plane, size_t image_stride, Segment* segments) {
+    size_t segment_count = 0;
+    for_each_image(outputs, plane, [&](size_t image, size_t pixel, size_t count, size_t at) {
+        append(segments, &segment_count, {static_cast<ptrdiff_t>(image * image_stride + pixel), at, count});
+    });
+    return segment_count;
+}
+
 ConvolutionGeometry::ConvolutionGeometry(const ConvolutionRun& run, const ConvolutionParams& params,
                                          const Spatial& kernel, int64_t inputs, Copies copies)
     : kernel_(kernel),
@@ -187,18 +195,6 @@ void ConvolutionGeometry::write_places(size_t begin, size_t end, size_t index, i
             column >= tap.columns.begin && column < tap.columns.end && !meets_padding(tap, here.slice, here.row);
         *places = meets ? row_start(here.image, here.slice, here.row) + tap.offset + here.column * strides_[2] : -1;
     }
-}
-
-size_t ConvolutionGeometry::write_output_segments(size_t begin, size_t end, size_t image_stride,
-                                                  Segment* segments) const {
-    size_t count = 0;
-    for (size_t at = begin; at < end;) {
-        const size_t pixel = at % out_plane();
-        const size_t length = std::min(out_plane() - pixel, end - at);
-        append(segments, &count, {static_cast<ptrdiff_t>(at / out_plane() * image_stride + pixel), at - begin, length});
-        at += length;
-    }
-    return count;
 }
 
 }  // namespace onnxdc

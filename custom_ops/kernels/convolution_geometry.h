@@ -1,10 +1,28 @@
 // Where a convolution finds its inputs, once the sizes of a run are known.
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/convolution.h"
+#include "parallel/range.h"
 #include "simd/panel.h"
 
 namespace onnxdc {
+
+// Calls visit(image, pixel, count, at) for what some outputs, counted over planes of consecutive images, have of each:
+// its pixels from `pixel` on are the outputs from `at` on, less the first one.
+template <class Visit>
+void for_each_image(Range outputs, size_t plane, const Visit& visit) {
+    for (size_t first = outputs.begin, count; first < outputs.end; first += count) {
+        const size_t pixel = first % plane;
+        count = std::min(plane - pixel, outputs.end - first);
+        visit(first / plane, pixel, count, first - outputs.begin);
+    }
+}
+
+// Describes where these outputs go: `from` counts from the first plane of the first image, image_stride floats lie
+// between images. Room for as many segments as outputs. Answers how many there are.
+size_t write_output_segments(Range outputs, size_t plane, size_t image_stride, Segment* segments);
 
 // The input of one image as the inner loops see it: the planes of x, or, for strides along the last axis, copies of
 // them with the padding written out and the columns sorted by their remainder modulo the stride ("phases"). Either way
@@ -46,10 +64,6 @@ public:
 
     // Of x itself: the place of what a tap meets at each of these outputs, -1 in the padding.
     void write_places(size_t begin, size_t end, size_t tap, int64_t* places) const;
-
-    // Describes where these outputs go: `from` counts from the first plane of the first image, image_stride floats lie
-    // between images. Room for end - begin segments. Answers how many there are.
-    size_t write_output_segments(size_t begin, size_t end, size_t image_stride, Segment* segments) const;
 
 private:
     struct Tap {

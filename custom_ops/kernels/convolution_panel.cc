@@ -152,8 +152,7 @@ void PanelConvolution::run_block(const ConvolutionRun& run, const Plan& plan, co
         std::fill(sums + row * pitch, sums + (row + 1) * pitch, run.bias ? run.bias[first_output + row] : 0.0f);
 
     const size_t out_plane = plan.geometry.out_plane(), image_stride = static_cast<size_t>(outputs_) * out_plane;
-    const size_t output_segments =
-        plan.geometry.write_output_segments(pixels.begin, pixels.end, image_stride, worker.output);
+    const size_t output_segments = write_output_segments(pixels, out_plane, image_stride, worker.output);
     const auto first = static_cast<ptrdiff_t>(first_image * image_stride + first_output * out_plane);
     const PanelOutput output{first, rows, out_plane, worker.output, output_segments};
     prefetch_residual(run.epilogue, output);

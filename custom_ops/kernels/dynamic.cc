@@ -2,6 +2,7 @@
 
 #include "kernels/dynamic_convolution.h"
 #include "kernels/dynamic_dense.h"
+#include "kernels/dynamic_float_window.h"
 #include "kernels/dynamic_lane_convolution.h"
 #include "kernels/dynamic_lane_matrix.h"
 #include "kernels/dynamic_matrix.h"
@@ -23,10 +24,14 @@ const DenseKernels* dense_kernels_for(const IntegerRows& weight, double share, I
     return static_cast<double>(weight.value.size()) >= share * elements ? dense_kernels(isa) : nullptr;
 }
 
-// What window lanes take at a pixel: a step as long as so many nonzeros in quads, and what is done for each band as
-// long as so many steps. Measured on Sapphire Rapids.
-constexpr size_t kStepNonzeros = 6;
+// What convolutions take at a pixel, counted in nonzeros of quads: a step of window lanes as long as so many, and what
+// is done for each band as long as so many steps; in quads a column is brought into a panel, whatever meets it.
+// Measured on Sapphire Rapids, quads with VNNI.
+constexpr size_t kStepNonzeros = 7;
 constexpr size_t kBandSteps = 8;
+constexpr size_t kColumnNonzeros = 3;
+// Groups with fewer outputs leave so much of a block empty that quads are faster.
+constexpr size_t kFewestOutputs = 4;
 // Of the columns of a row, so that 32 bits count them in spans, too.
 constexpr size_t kMaxColumns = size_t{1} << 30;
 
@@ -35,11 +40,11 @@ std::unique_ptr<SparseConvolution> make_lane_convolution(const IntegerRows& rows
                                                          const ConvolutionParams& params, const ByteKernels& bytes,
                                                          Isa isa) {
     const LaneKernels* lanes = lane_kernels(isa);
-    // A step has so many slots for each row at most.
-    const size_t group_rows = rows.rows / static_cast<size_t>(params.groups);
-    if (!lanes || group_rows * WindowLanes::kSlots <= kStepNonzeros || rows.columns > kMaxColumns) return nullptr;
+    const auto groups = static_cast<size_t>(params.groups);
+    if (!lanes || (groups > 1 && rows.rows / groups < kFewestOutputs) || rows.columns > kMaxColumns) return nullptr;
     auto layer = std::make_unique<DynamicLaneConvolution>(rows, kernel, params, *lanes, bytes, isa);
-    if (kStepNonzeros * (layer->steps() + kBandSteps * layer->bands()) > rows.value.size()) return nullptr;
+    const size_t quads = rows.value.size() + kColumnNonzeros * rows.columns * groups;
+    if (kStepNonzeros * (layer->steps() + kBandSteps * layer->bands()) > quads) return nullptr;
     return layer;
 }
 
@@ -53,6 +58,26 @@ std::unique_ptr<SparseMatrix> make_matrix(IntegerRows weight, const ByteKernels&
     return std::make_unique<DynamicMatrix>(std::move(weight), *quad_kernels(isa), bytes, *panel_kernels(isa), isa);
 }
 
+// Null if no layout is faster for so few rows, 0 if that is not known: zeros are multiplied, too, where these are few.
+std::unique_ptr<SparseMatrix> make_few_rows_matrix(const IntegerRows& weight, const ByteKernels& bytes, Isa isa,
+                                                   int64_t expected_rows) {
+    const auto with_many = [&](auto few, int64_t few_rows) {
+        const auto make_many = [from = few.get(), &bytes, isa] { return make_matrix(from->to_rows(), bytes, isa); };
+        return std::make_unique<FewRowsMatrix>(std::move(few), few_rows, make_many);
+    };
+    const ByteWindowKernels* windows = byte_window_kernels(isa);
+    const WindowKernels* floats = window_kernels(isa);
+    if (dense_kernels_for(weight, windows ? kDenseShareOfWindows : kDenseShareOfQuads, isa)) return nullptr;
+    constexpr int64_t kFewRows = ByteWindowKernels::kMaxVectors;
+    if (windows && expected_rows <= kFewRows && weight.columns <= ByteWindows::kMaxColumns)
+        return with_many(std::make_unique<const DynamicWindowMatrix>(weight, *windows, bytes, isa), kFewRows);
+    if (!windows && floats && expected_rows <= floats->few_rows && weight.value.size() <= floats->max_nonzeros &&
+        DynamicFloatWindowMatrix::is_exact(weight))
+        return with_many(std::make_unique<const DynamicFloatWindowMatrix>(weight, *floats, bytes, isa),
+                         floats->few_rows);
+    return nullptr;
+}
+
 }  // namespace
 
 std::unique_ptr<SparseMatrix> create_dynamic_matrix(SparseWeight weight, bool transposed, Isa isa,
@@ -63,14 +88,8 @@ std::unique_ptr<SparseMatrix> create_dynamic_matrix(SparseWeight weight, bool tr
     if (*problem) return nullptr;
     const ByteKernels* bytes = byte_kernels(isa);
     if (!bytes || empty) return std::make_unique<ScalarDynamicMatrix>(std::move(rows));
-    const ByteWindowKernels* windows = byte_window_kernels(isa);
-    constexpr int64_t kFewRows = ByteWindowKernels::kMaxVectors;
-    if (!windows || expected_rows > kFewRows || rows.columns > ByteWindows::kMaxColumns ||
-        dense_kernels_for(rows, kDenseShareOfWindows, isa))
-        return make_matrix(std::move(rows), *bytes, isa);
-    auto few = std::make_unique<const DynamicWindowMatrix>(rows, *windows, *bytes, isa);
-    const auto make_many = [from = few.get(), bytes, isa] { return make_matrix(from->to_rows(), *bytes, isa); };
-    return std::make_unique<FewRowsMatrix>(std::move(few), kFewRows, make_many);
+    if (auto few = make_few_rows_matrix(rows, *bytes, isa, expected_rows)) return few;
+    return make_matrix(std::move(rows), *bytes, isa);
 }
 
 std::unique_ptr<SparseConvolution> create_dynamic_convolution(SparseWeight weight, const ConvolutionParams& params,

@@ -36,7 +36,7 @@ struct DynamicConvolution::Plan {
         chunks = divide_up(batch, divide_up(kPixelsAtOnce, geometry.out_plane()));
         const size_t at_once = divide_up(batch, chunks);
         ranges = scratch.take<InputRange>(at_once);
-        extremes = scratch.take<Extremes>(at_once * inputs);
+        extremes = scratch.take<Extremes>(at_once * range_parts(inputs * in_plane));
         bytes = scratch.take<uint8_t>(at_once * geometry.image_pitch() + kSlack);
         workers = scratch.take<Worker>(worker_count);
         for (size_t i = 0; i < worker_count; ++i) {
@@ -56,7 +56,7 @@ struct DynamicConvolution::Plan {
     bool copies;         // whether padding is written out; else inputs are looked up one by one
     size_t chunks;       // the images are cut into so many parts, one after the other
     InputRange* ranges;  // of the images at hand
-    Extremes* extremes;  // of their planes
+    Extremes* extremes;  // of their parts
     uint8_t* bytes;      // [images, image_pitch]
     Worker* workers;
 };
@@ -91,23 +91,13 @@ void DynamicConvolution::run(const ConvolutionRun& run, void* scratch, Executor&
         run_images(run, plan, part_of(static_cast<size_t>(run.batch), plan.chunks, chunk), executor);
 }
 
-// The ranges of the images from those of their planes, then their bytes, both in parallel.
+// The ranges of the images, then their bytes, both in parallel.
 void DynamicConvolution::round_images(const ConvolutionRun& run, const Plan& plan, Range images,
                                       Executor& executor) const {
     const auto inputs = static_cast<size_t>(inputs_);
     const size_t tasks = executor.workers(), count = images.end - images.begin, planes = count * inputs;
     const float* x = run.x + images.begin * inputs * plan.in_plane;
-    executor.parallel_for(tasks, [&](size_t task) {
-        const Range part = part_of(planes, tasks, task);
-        for (size_t plane = part.begin; plane < part.end; ++plane)
-            plan.extremes[plane] = bytes_.extremes(x + plane * plan.in_plane, plan.in_plane);
-    });
-    for (size_t image = 0; image < count; ++image) {
-        Extremes all{0.0f, 0.0f, true};
-        for (const Extremes* each = plan.extremes + image * inputs; each < plan.extremes + (image + 1) * inputs; ++each)
-            all = {std::min(all.low, each->low), std::max(all.high, each->high), all.finite && each->finite};
-        plan.ranges[image] = all.finite ? input_range(all.low, all.high) : no_range();
-    }
+    find_ranges(bytes_, {x, count, inputs * plan.in_plane}, plan.extremes, plan.ranges, executor);
     executor.parallel_for(tasks, [&](size_t task) {
         const Range part = part_of(planes, tasks, task);
         for (size_t plane = part.begin; plane < part.end; ++plane) {
@@ -190,7 +180,7 @@ void DynamicConvolution::run_bands(const ConvolutionRun& run, const Plan& plan, 
                  first_of_group = group * tiles.rows();
     const ByteRows rows{sum_.data() + first_of_group, scale_.data() + first_of_group,
                         run.bias ? run.bias + first_of_group : nullptr, 1.0f};
-    const size_t segments = plan.geometry.write_output_segments(pixels.begin, pixels.end, image_stride, worker.output);
+    const size_t segments = write_output_segments(pixels, out_plane, image_stride, worker.output);
     for (size_t band = bands.begin; band < bands.end; ++band) {
         const size_t first_row = tiles.first_row_of_band(band), count = tiles.first_row_of_band(band + 1) - first_row;
         const auto first =

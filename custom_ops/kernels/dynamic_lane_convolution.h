@@ -39,17 +39,11 @@ private:
     struct Plan;
     struct Worker;
 
-    // One of the images at hand, which begin with number `first`.
-    struct Image {
-        size_t first, index;
-    };
-
     void prepare(const ConvolutionRun& run, const Plan& plan) const;
     void run_images(const ConvolutionRun& run, const Plan& plan, Range images, Executor& executor) const;
-    void find_ranges(const Plan& plan, const float* x, size_t count, Executor& executor) const;
     void round_images(const Plan& plan, const float* x, size_t count, Executor& executor) const;
-    void run_band(const ConvolutionRun& run, const Plan& plan, size_t group, size_t band, const Image& image,
-                  Range blocks, const Worker& worker) const;
+    void run_band(const ConvolutionRun& run, const Plan& plan, Range images, size_t group, size_t band, Range blocks,
+                  const Worker& worker) const;
 
     const Spatial kernel_;
     const ConvolutionParams params_;

@@ -4,6 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "parallel/executor.h"
+#include "simd/bytes.h"
+
 namespace onnxdc {
 
 // Input x becomes the byte q = round(x * inverse) + zero, from 0 to 255, and q - zero times `scale` is nearly x. Of
@@ -14,11 +17,19 @@ struct InputRange {
     int32_t zero;
 };
 
-// Of inputs from `low` to `high`, both finite, 0 among them.
-InputRange input_range(float low, float high);
+// Of inputs whose parts have these extremes.
+InputRange range_of(const Extremes* parts, size_t count);
 
-// Of inputs that have no range.
-InputRange no_range();
+// Images of `size` inputs each, one after the other.
+struct Images {
+    const float* x;
+    size_t count, size;
+};
+
+// Of each image. The extremes of its parts, [images.count, range_parts(images.size)], are found on the way.
+void find_ranges(const ByteKernels& kernels, const Images& images, Extremes* extremes, InputRange* ranges,
+                 Executor& executor);
+size_t range_parts(size_t size);
 
 // Of `count` inputs, x[0], x[stride] and so on.
 InputRange find_range(const float* x, int64_t stride, size_t count);

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "parallel/range.h"
+
 namespace onnxdc {
 
 void finish_panel(const Epilogue& epilogue, Isa isa, const PanelOutput& output, float* sums, size_t sums_pitch) {
@@ -30,7 +32,9 @@ OutputLimits::OutputLimits(const Epilogue& epilogue)
 void prefetch(const float* y, const PanelOutput& output) {
     constexpr size_t kLine = 64 / sizeof(float);
     y += output.first;
-    for (size_t row = 0; row < output.rows; ++row, y += output.pitch) {
+    // Rows of small planes lie in the same line.
+    const size_t step = divide_up(kLine, output.pitch);
+    for (size_t row = 0; row < output.rows; row += step, y += step * output.pitch) {
         for (size_t i = 0; i < output.segment_count; ++i) {
             const Segment& segment = output.segments[i];
             for (size_t lane = 0; lane < segment.length; lane += kLine)

@@ -2,42 +2,43 @@
 
 namespace onnxdc {
 
-PixelBlocks::PixelBlocks(const Spatial& out_size, const Spatial& steps, size_t most) {
-    size_t size[3], bytes[3];
-    for (size_t d = 0; d < 3; ++d) {
-        size[d] = static_cast<size_t>(out_size[d]);
-        bytes[d] = static_cast<size_t>(steps[d]);
+PixelBlocks::PixelBlocks(size_t images, const Spatial& out_size, const PixelSteps& steps, size_t most)
+    : sizes_{images, static_cast<size_t>(out_size[0]), static_cast<size_t>(out_size[1]),
+             static_cast<size_t>(out_size[2])},
+      steps_(steps) {
+    size_t &length = sizes_[3], &step = steps_[3];
+    // An axis belongs to the row if its steps go on where those of the row end; a row of one has any steps. Images that
+    // fill half a block or more are better off without the outputs of others in their blocks.
+    for (size_t d = 3; d-- > 0;) {
+        if (length == 1) step = steps[d];
+        if (sizes_[d] > 1 && (steps[d] != length * step || (d == 0 && 2 * length > most))) break;
+        length *= sizes_[d];
+        sizes_[d] = 1;
     }
-    length_ = size[2];
-    step_ = bytes[2];
-    // An axis belongs to the row if its steps go on where those of the row end; a row of one has any steps.
-    size_t axes = 2;
-    for (; axes > 0; --axes) {
-        const size_t d = axes - 1;
-        if (length_ == 1) step_ = bytes[d];
-        if (size[d] > 1 && bytes[d] != length_ * step_) break;
-        length_ *= size[d];
-    }
-    slice_rows_ = axes == 2 ? size[1] : 1;
-    rows_ = axes == 0 ? 1 : size[0] * slice_rows_;
-    slice_step_ = bytes[0];
-    row_step_ = axes == 2 ? bytes[1] : 0;
-    row_blocks_ = rows_ > 1 && 2 * length_ <= most ? 0 : divide_up(length_, most);
+    rows_ = sizes_[0] * sizes_[1] * sizes_[2];
+    row_blocks_ = rows_ > 1 && 2 * length <= most ? 0 : divide_up(length, most);
+}
+
+size_t PixelBlocks::start_of_row(size_t row) const {
+    size_t start = 0;
+    for (size_t d = 3; d-- > 0; row /= sizes_[d]) start += row % sizes_[d] * steps_[d];
+    return start;
 }
 
 void PixelBlocks::write(PixelBlock* blocks) const {
+    const size_t length = sizes_[3], step = steps_[3];
     for (size_t row = 0; row < rows_; ++row) {
-        const size_t from = row / slice_rows_ * slice_step_ + row % slice_rows_ * row_step_, first = row * length_;
+        const size_t from = start_of_row(row), first = row * length;
         if (row_blocks_ == 0 && row % 2 == 1) {
-            blocks[-1].count += length_;
+            blocks[-1].count += length;
             blocks[-1].second = from;
             continue;
         }
         const size_t parts = row_blocks_ == 0 ? 1 : row_blocks_;
         for (size_t part = 0; part < parts; ++part) {
-            const Range columns = part_of(length_, parts, part);
-            const size_t count = columns.end - columns.begin, start = from + columns.begin * step_;
-            *blocks++ = {first + columns.begin, count, start, start + divide_up(count, 2) * step_};
+            const Range columns = part_of(length, parts, part);
+            const size_t count = columns.end - columns.begin, start = from + columns.begin * step;
+            *blocks++ = {first + columns.begin, count, start, start + divide_up(count, 2) * step, step};
         }
     }
 }

@@ -47,10 +47,13 @@ void PixelPlanes::join_rows(Axes* axes) {
     sample = {1, sample[0], 1};
 }
 
-Spatial PixelPlanes::output_steps() const {
-    if (!is_gathered_) return {step_[0] * pitch_[0], step_[1] * pitch_[1], step_[2] * pitch_[2]};
-    const auto window = static_cast<int64_t>(spans_.nbytes());
-    return {run_.out_size[1] * run_.out_size[2] * window, run_.out_size[2] * window, window};
+PixelSteps PixelPlanes::output_steps() const {
+    PixelSteps steps{nbytes()};
+    for (size_t d = 0; d < 3; ++d) steps[d + 1] = static_cast<size_t>(step_[d] * pitch_[d]);
+    if (!is_gathered_) return steps;
+    steps[3] = spans_.nbytes();
+    for (size_t d = 3; d-- > 0;) steps[d] = steps[d + 1] * static_cast<size_t>(run_.out_size[d]);
+    return steps;
 }
 
 void PixelPlanes::write_starts(uint32_t* starts) const {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/convolution.h"
+#include "kernels/pixel_blocks.h"
 #include "kernels/pixel_spans.h"
 #include "parallel/range.h"
 
@@ -25,8 +26,8 @@ public:
     bool is_gathered() const { return is_gathered_; }
     // Of one plane.
     size_t nbytes() const { return static_cast<size_t>(product(planes_.extent) * channels()); }
-    // From output to output along each axis, in bytes: of the plane, or of what gather() writes.
-    Spatial output_steps() const;
+    // In planes of images that lie one after the other, or in what gather() writes.
+    PixelSteps output_steps() const;
     // Where each span begins, counted from the first input of an output: [spans.count].
     void write_starts(uint32_t* starts) const;
 

@@ -75,8 +75,7 @@ void ByteWindows::sort_rows(const IntegerRows& matrix) {
 }
 
 WindowSchedule ByteWindows::schedule_of(const IntegerRows& matrix, size_t block) const {
-    return {matrix.start.data(), matrix.column.data(), row_of_lane_.data() + block * kLanes, kLanes, kWindow,
-            {0, columns_}};
+    return {matrix.start.data(), matrix.column.data(), row_of_lane_.data() + block * kLanes, kLanes, {0, columns_}};
 }
 
 // Numbers the integers of a block, that of 0 being 0. Answers whether there are no more than codes can tell apart.
@@ -97,8 +96,10 @@ bool ByteWindows::give_codes(const IntegerRows& matrix, size_t block, Codes code
 uint32_t ByteWindows::count_pairs(const IntegerRows& matrix, size_t block) const {
     WindowSchedule schedule = schedule_of(matrix, block);
     size_t steps = 0;
-    for (int32_t base; (base = schedule.base()) != WindowSchedule::kNoColumn; ++steps) {
-        for (size_t slot = 0; slot < kSlots; ++slot) schedule.give_slot(base, [](size_t, uint32_t, uint32_t, bool) {});
+    for (; schedule.lowest() != WindowSchedule::kNoColumn; ++steps) {
+        const ColumnWindow window{schedule.lowest(), kWindow};
+        for (size_t slot = 0; slot < kSlots; ++slot)
+            schedule.give_slot(window, [](size_t, uint32_t, uint32_t, bool) {});
     }
     return static_cast<uint32_t>(divide_up(steps, 2));
 }
@@ -119,10 +120,11 @@ void ByteWindows::fill(const IntegerRows& matrix, size_t block) {
     uint16_t* base_of_step = base_.data() + size_t{2} * first_pair_[block];
     uint8_t* pair = pairs_.data() + first_byte_[block];
     size_t second = 0;
-    for (int32_t base; (base = schedule.base()) != WindowSchedule::kNoColumn; second ^= 1) {
-        *base_of_step++ = static_cast<uint16_t>(base);
+    for (; schedule.lowest() != WindowSchedule::kNoColumn; second ^= 1) {
+        const ColumnWindow window{schedule.lowest(), kWindow};
+        *base_of_step++ = static_cast<uint16_t>(window.base);
         for (size_t slot = 0; slot < kSlots; ++slot) {
-            schedule.give_slot(base, [&](size_t lane, uint32_t index, uint32_t nonzero, bool used) {
+            schedule.give_slot(window, [&](size_t lane, uint32_t index, uint32_t nonzero, bool used) {
                 if (!used) return;
                 const size_t place = lane * kSlots + slot;
                 const auto weight = static_cast<uint8_t>(matrix.value[nonzero]);

@@ -8,6 +8,7 @@
 
 #include "layouts/aligned.h"
 #include "layouts/integer_rows.h"
+#include "layouts/window_schedule.h"
 
 namespace onnxdc {
 
@@ -65,8 +66,7 @@ public:
     const uint8_t* places(size_t band) const { return place_.data() + band * kBandRows; }
 
 private:
-    class Schedule;
-
+    ColumnWindow choose_window(const WindowSchedule& schedule) const;
     std::vector<uint32_t> sort_rows(const IntegerRows& matrix, size_t first_row);
 
     size_t rows_, columns_, span_columns_, tile_columns_, tiles_, bands_;

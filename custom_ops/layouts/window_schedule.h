@@ -10,6 +10,12 @@
 
 namespace onnxdc {
 
+// Columns of a step's window, counted from the first of a range.
+struct ColumnWindow {
+    int32_t base;
+    uint32_t size;
+};
+
 // The rows of one block, a lane each, in one range of columns: lanes take their nonzeros in the order of columns.
 class WindowSchedule {
 public:
@@ -18,13 +24,9 @@ public:
     static constexpr int32_t kNoColumn = std::numeric_limits<int32_t>::max();
 
     // Row r has the columns column[start[r]] .. column[start[r + 1] - 1], rising. `rows` are those of the lanes, kNoRow
-    // for a lane without one; `window` columns are in sight at a time.
-    WindowSchedule(const uint32_t* start, const uint32_t* column, const uint32_t* rows, size_t lanes, size_t window,
-                   Range columns)
-        : lanes_(lanes),
-          window_(static_cast<uint32_t>(window)),
-          first_column_(static_cast<uint32_t>(columns.begin)),
-          columns_(column) {
+    // for a lane without one.
+    WindowSchedule(const uint32_t* start, const uint32_t* column, const uint32_t* rows, size_t lanes, Range columns)
+        : lanes_(lanes), first_column_(static_cast<uint32_t>(columns.begin)), columns_(column) {
         for (size_t lane = 0; lane < lanes_; ++lane) {
             if (rows[lane] != kNoRow) {
                 const uint32_t* end = column + start[rows[lane] + 1];
@@ -37,18 +39,18 @@ public:
         }
     }
 
-    // The lowest column, counted from the first of the range, that has no slot yet: the next step's window begins
-    // there. kNoColumn if there is none.
-    int32_t base() const { return lowest_; }
+    // The lowest column, counted from the first of the range, that has no slot yet: the next step's window must have
+    // it. kNoColumn if there is none.
+    int32_t lowest() const { return lowest_; }
 
-    // Gives each lane one slot in the step whose window begins at `base`: calls set(lane, index, nonzero, used), where
-    // `index` lies in the window, unless `used` is false. No branch depends on the numbers, none is mispredicted.
+    // Gives each lane one slot in a step with that window: calls set(lane, index, nonzero, used), where `index` lies in
+    // the window, unless `used` is false. No branch depends on the numbers, none is mispredicted.
     template <class Set>
-    void give_slot(int32_t base, const Set& set) {
+    void give_slot(const ColumnWindow& window, const Set& set) {
         int32_t lowest = kNoColumn;
         for (size_t lane = 0; lane < lanes_; ++lane) {
-            const auto index = static_cast<uint32_t>(column_[lane] - base);
-            const bool used = index < window_;
+            const auto index = static_cast<uint32_t>(column_[lane] - window.base);
+            const bool used = index < window.size;
             set(lane, index, next_[lane], used);
             next_[lane] += used;
             column_[lane] = column_of_next(lane);
@@ -57,13 +59,23 @@ public:
         lowest_ = lowest;
     }
 
+    // How many of so many slots for each lane a step with that window would fill.
+    size_t count_slots(const ColumnWindow& window, size_t slots) const {
+        const uint32_t base = first_column_ + static_cast<uint32_t>(window.base);
+        size_t count = 0;
+        for (size_t lane = 0; lane < lanes_; ++lane) {
+            for (size_t i = next_[lane]; i < next_[lane] + slots; ++i)
+                count += i < end_[lane] && columns_[i] - base < window.size;
+        }
+        return count;
+    }
+
 private:
     int32_t column_of_next(size_t lane) const {
         return next_[lane] < end_[lane] ? static_cast<int32_t>(columns_[next_[lane]] - first_column_) : kNoColumn;
     }
 
     const size_t lanes_;
-    const uint32_t window_;
     const uint32_t first_column_;
     const uint32_t* const columns_;
     uint32_t next_[kMaxLanes] = {};  // each lane's first nonzero without a slot

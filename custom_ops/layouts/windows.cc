@@ -59,16 +59,20 @@ Windows::Windows(const SparseRows& matrix, const WindowForm& form)
 
 WindowSchedule Windows::schedule_of(const SparseRows& matrix, size_t unit) const {
     const size_t first = unit / blocks_ * tile_columns_;
-    return {matrix.start.data(), matrix.column.data(), row_of_lane_.data() + unit % blocks_ * form_.lanes,
-            form_.lanes,         form_.window(),       {first, first + tile_columns_}};
+    return {matrix.start.data(),
+            matrix.column.data(),
+            row_of_lane_.data() + unit % blocks_ * form_.lanes,
+            form_.lanes,
+            {first, first + tile_columns_}};
 }
 
 uint32_t Windows::count_threes(const SparseRows& matrix, size_t unit) const {
     WindowSchedule schedule = schedule_of(matrix, unit);
     size_t steps = 0;
-    for (int32_t base; (base = schedule.base()) != WindowSchedule::kNoColumn; ++steps) {
+    for (; schedule.lowest() != WindowSchedule::kNoColumn; ++steps) {
+        const ColumnWindow window = window_of(schedule);
         for (size_t slot = 0; slot < WindowForm::kSlotsOfStep; ++slot) {
-            schedule.give_slot(base, [](size_t, uint32_t, uint32_t, bool) {});
+            schedule.give_slot(window, [](size_t, uint32_t, uint32_t, bool) {});
         }
     }
     return static_cast<uint32_t>(divide_up(steps, WindowForm::kStepsAtOnce));
@@ -79,12 +83,13 @@ void Windows::fill_coded(const SparseRows& matrix, size_t unit) {
     WindowSchedule schedule = schedule_of(matrix, unit);
     const uint32_t last = static_cast<uint32_t>(matrix.code.size()) - 1;
     size_t slot = start_[unit] * WindowForm::kSlots;
-    for (int32_t base; (base = schedule.base()) != WindowSchedule::kNoColumn;) {
-        base_[slot / WindowForm::kSlotsOfStep] = static_cast<uint16_t>(base);
+    while (schedule.lowest() != WindowSchedule::kNoColumn) {
+        const ColumnWindow window = window_of(schedule);
+        base_[slot / WindowForm::kSlotsOfStep] = static_cast<uint16_t>(window.base);
         for (const size_t end = slot + WindowForm::kSlotsOfStep; slot < end; ++slot) {
             uint32_t* words = words_.data() + first_word(slot);
             const uint32_t bit = first_bit(slot);
-            schedule.give_slot(base, [&](size_t lane, uint32_t index, uint32_t nonzero, bool used) {
+            schedule.give_slot(window, [&](size_t lane, uint32_t index, uint32_t nonzero, bool used) {
                 // A code is read whether it is used or not: that of the last nonzero where there is none left.
                 const uint32_t word = index | matrix.code[std::min(nonzero, last)] << form_.index_bits;
                 words[lane] |= (word & -uint32_t{used}) << bit;
@@ -96,13 +101,14 @@ void Windows::fill_coded(const SparseRows& matrix, size_t unit) {
 void Windows::fill_floats(const SparseRows& matrix, size_t unit) {
     WindowSchedule schedule = schedule_of(matrix, unit);
     size_t slot = start_[unit] * WindowForm::kSlots;
-    for (int32_t base; (base = schedule.base()) != WindowSchedule::kNoColumn;) {
-        base_[slot / WindowForm::kSlotsOfStep] = static_cast<uint16_t>(base);
+    while (schedule.lowest() != WindowSchedule::kNoColumn) {
+        const ColumnWindow window = window_of(schedule);
+        base_[slot / WindowForm::kSlotsOfStep] = static_cast<uint16_t>(window.base);
         for (const size_t end = slot + WindowForm::kSlotsOfStep; slot < end; ++slot) {
             uint32_t* words = words_.data() + first_word(slot);
             float* floats = floats_.data() + slot * form_.lanes;
             const uint32_t bit = first_bit(slot);
-            schedule.give_slot(base, [&](size_t lane, uint32_t index, uint32_t nonzero, bool used) {
+            schedule.give_slot(window, [&](size_t lane, uint32_t index, uint32_t nonzero, bool used) {
                 if (!used) return;
                 words[lane] |= index << bit;
                 floats[lane] = matrix.values[matrix.code[nonzero]];

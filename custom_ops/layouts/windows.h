@@ -92,6 +92,9 @@ public:
 private:
     // A unit is one block in one tile.
     WindowSchedule schedule_of(const SparseRows& matrix, size_t unit) const;
+    ColumnWindow window_of(const WindowSchedule& schedule) const {
+        return {schedule.lowest(), static_cast<uint32_t>(form_.window())};
+    }
     uint32_t count_threes(const SparseRows& matrix, size_t unit) const;
     void fill_coded(const SparseRows& matrix, size_t unit);
     void fill_floats(const SparseRows& matrix, size_t unit);

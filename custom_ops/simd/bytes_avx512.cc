@@ -1,14 +1,11 @@
-#include <immintrin.h>
-
 #include "simd/bytes.h"
+
+#include "simd/avx512.h"
 
 namespace onnxdc {
 namespace {
 
 constexpr size_t kLanes = 16;
-constexpr __mmask16 kAll = 0xffff;  // GCC 12 warns of the intrinsics that have no mask
-
-inline __mmask16 first(size_t count) { return static_cast<__mmask16>((1u << count) - 1); }
 
 // The least and the largest float of each lane so far, and the largest magnitude as bits, which grow with it,
 // infinities and NaNs at the end.
@@ -17,10 +14,10 @@ struct LaneExtremes {
     __m512i magnitude = _mm512_setzero_si512();
 
     void take(__m512 v) {
-        low = _mm512_maskz_min_ps(kAll, low, v);
-        high = _mm512_maskz_max_ps(kAll, high, v);
+        low = _mm512_maskz_min_ps(kAllLanes, low, v);
+        high = _mm512_maskz_max_ps(kAllLanes, high, v);
         const __m512i bits = _mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(0x7fffffff));
-        magnitude = _mm512_maskz_max_epu32(kAll, magnitude, bits);
+        magnitude = _mm512_maskz_max_epu32(kAllLanes, magnitude, bits);
     }
 };
 
@@ -28,10 +25,10 @@ struct LaneExtremes {
 template <class Operation>
 inline float reduce(__m512 a, __m512 b, const Operation& operation) {
     a = operation(a, b);
-    a = operation(a, _mm512_maskz_shuffle_f32x4(kAll, a, a, 0x4e));
-    a = operation(a, _mm512_maskz_shuffle_f32x4(kAll, a, a, 0xb1));
-    a = operation(a, _mm512_maskz_permute_ps(kAll, a, 0x4e));
-    a = operation(a, _mm512_maskz_permute_ps(kAll, a, 0xb1));
+    a = operation(a, _mm512_maskz_shuffle_f32x4(kAllLanes, a, a, 0x4e));
+    a = operation(a, _mm512_maskz_shuffle_f32x4(kAllLanes, a, a, 0xb1));
+    a = operation(a, _mm512_maskz_permute_ps(kAllLanes, a, 0x4e));
+    a = operation(a, _mm512_maskz_permute_ps(kAllLanes, a, 0xb1));
     return _mm512_cvtss_f32(a);
 }
 
@@ -47,24 +44,25 @@ Extremes extremes(const float* x, size_t count) {
         even.take(_mm512_loadu_ps(x + i));
         i += kLanes;
     }
-    if (i < count) odd.take(_mm512_maskz_loadu_ps(first(count - i), x + i));
-    const __m512i magnitude = _mm512_maskz_max_epu32(kAll, even.magnitude, odd.magnitude);
-    return {reduce(even.low, odd.low, [](__m512 a, __m512 b) { return _mm512_maskz_min_ps(kAll, a, b); }),
-            reduce(even.high, odd.high, [](__m512 a, __m512 b) { return _mm512_maskz_max_ps(kAll, a, b); }),
-            _mm512_cmplt_epu32_mask(magnitude, _mm512_set1_epi32(0x7f800000)) == kAll};
+    if (i < count) odd.take(_mm512_maskz_loadu_ps(first_lanes(count - i), x + i));
+    const __m512i magnitude = _mm512_maskz_max_epu32(kAllLanes, even.magnitude, odd.magnitude);
+    return {reduce(even.low, odd.low, [](__m512 a, __m512 b) { return _mm512_maskz_min_ps(kAllLanes, a, b); }),
+            reduce(even.high, odd.high, [](__m512 a, __m512 b) { return _mm512_maskz_max_ps(kAllLanes, a, b); }),
+            _mm512_cmplt_epu32_mask(magnitude, _mm512_set1_epi32(0x7f800000)) == kAllLanes};
 }
 
 void round(const float* x, size_t count, float inverse, int32_t zero, uint8_t* bytes) {
     const auto rounded = [factor = _mm512_set1_ps(inverse), point = _mm512_set1_epi32(zero)](__m512 v) {
-        const __m512i integers = _mm512_maskz_cvtps_epi32(kAll, _mm512_mul_ps(v, factor));
-        const __m512i sum = _mm512_maskz_max_epi32(kAll, _mm512_add_epi32(integers, point), _mm512_setzero_si512());
-        return _mm512_maskz_cvtusepi32_epi8(kAll, sum);
+        const __m512i integers = to_integers(_mm512_mul_ps(v, factor));
+        const __m512i sum =
+            _mm512_maskz_max_epi32(kAllLanes, _mm512_add_epi32(integers, point), _mm512_setzero_si512());
+        return _mm512_maskz_cvtusepi32_epi8(kAllLanes, sum);
     };
     const auto store = [bytes](size_t i, __m128i v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(bytes + i), v); };
     size_t i = 0;
     for (; i + kLanes <= count; i += kLanes) store(i, rounded(_mm512_loadu_ps(x + i)));
     if (i < count) {
-        const __mmask16 rest = first(count - i);
+        const __mmask16 rest = first_lanes(count - i);
         _mm_mask_storeu_epi8(bytes + i, rest, rounded(_mm512_maskz_loadu_ps(rest, x + i)));
     }
 }

@@ -1,16 +1,10 @@
-#include <immintrin.h>
-
+#include "simd/avx512.h"
 #include "simd/dense.h"
 
 namespace onnxdc {
 namespace {
 
 constexpr size_t kLanes = 16, kVectors = DenseIntegers::kBlockRows / kLanes;
-
-// As an instruction: GCC 12 keeps some of the many sums in memory where it is an intrinsic.
-inline void add_products(__m512i& sums, __m512i bytes, __m512i weights) {
-    __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(bytes), "v"(weights));
-}
 
 template <size_t kInputs>
 void multiply(const int8_t* block, const uint32_t* offsets, size_t fours, const uint8_t* x, size_t pitch,
@@ -36,7 +30,7 @@ void multiply(const int8_t* block, const uint32_t* offsets, size_t fours, const 
             __builtin_memcpy(&bytes_of_input, four + i * pitch, sizeof bytes_of_input);
             const __m512i bytes = _mm512_set1_epi32(bytes_of_input);
 #pragma GCC unroll 4
-            for (size_t v = 0; v < kVectors; ++v) add_products(sum[i][v], bytes, weights[v]);
+            for (size_t v = 0; v < kVectors; ++v) sum[i][v] = add_products(sum[i][v], bytes, weights[v]);
         }
     }
 #pragma GCC unroll 6

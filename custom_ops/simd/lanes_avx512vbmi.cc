@@ -1,6 +1,6 @@
-#include <immintrin.h>
-
 #include "simd/lanes.h"
+
+#include "simd/avx512.h"
 
 namespace onnxdc {
 namespace {
@@ -8,17 +8,7 @@ namespace {
 constexpr size_t kLanes = WindowLanes::kLanes;
 constexpr size_t kPrefetchedSteps = 32;
 
-// Adds the products of four bytes each. GCC 12 keeps many such sums in memory rather than in registers, unless it sees
-// no more of the instruction than this.
-inline __m512i add_products(__m512i sum, __m512i bytes, __m512i weights) {
-    asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(bytes), "v"(weights));
-    return sum;
-}
-
-// With masks of ones, of whose intrinsics alone GCC 12 does not warn.
 inline __m512i permute(__m512i index, __m512i bytes) { return _mm512_maskz_permutexvar_epi8(~0ull, index, bytes); }
-inline __m512i widen(__m128i bytes) { return _mm512_maskz_cvtepu8_epi32(0xffff, bytes); }
-inline __m512 to_floats(__m512i integers) { return _mm512_maskz_cvtepi32_ps(0xffff, integers); }
 
 // Sums of one input that do not wait for each other, where there are few: an instruction takes five cycles, and one
 // can start in each.
@@ -72,8 +62,6 @@ void multiply(const LaneBand& band, const LaneInputs& x, bool add, int32_t* sums
     }
 }
 
-inline __mmask16 first(size_t count) { return static_cast<__mmask16>(count < kLanes ? (1u << count) - 1 : 0xffffu); }
-
 void finish(const int32_t* sums, const uint8_t* places, size_t inputs, size_t rows, const ByteLanes& of_inputs,
             const ByteRows& of_rows, float* y, size_t y_pitch) {
     // Of 16 rows of the band each, which are the outputs' order:
@@ -88,7 +76,7 @@ void finish(const int32_t* sums, const uint8_t* places, size_t inputs, size_t ro
 #pragma GCC unroll 4
     for (size_t v = 0; v < kVectors; ++v) {
         const size_t row = v * kLanes;
-        mask[v] = row < rows ? first(rows - row) : __mmask16{0};
+        mask[v] = row < rows ? first_lanes(rows - row) : __mmask16{0};
         place[v] = widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(places + row)));
         far[v] = _mm512_test_epi32_mask(place[v], _mm512_set1_epi32(2 * kLanes));
         row_sum[v] = _mm512_maskz_loadu_epi32(mask[v], of_rows.sum + row);

@@ -1,14 +1,11 @@
-#include <immintrin.h>
-
 #include "simd/lookup.h"
+
+#include "simd/avx512.h"
 
 namespace onnxdc {
 namespace {
 
 constexpr size_t kLanes = 16;
-
-// The masked form of the conversion: GCC 12 warns of its intrinsic for the other.
-inline __m512i widen(__m128i codes) { return _mm512_maskz_cvtepu8_epi32(0xFFFF, codes); }
 
 // The whole table lies in registers, of which a permutation looks up in two; the upper bits of a code then choose among
 // the results.
@@ -42,7 +39,7 @@ void look_up(const float* table, const uint8_t* codes, size_t count, float* out)
         const __m128i some = _mm_loadu_si128(reinterpret_cast<const __m128i*>(codes + i));
         _mm512_storeu_ps(out + i, values_of<kPairs>(registers, widen(some)));
     }
-    const auto rest = static_cast<__mmask16>((1u << (count - i)) - 1);
+    const __mmask16 rest = first_lanes(count - i);
     const __m128i some = _mm_maskz_loadu_epi8(rest, codes + i);
     _mm512_mask_storeu_ps(out + i, rest, values_of<kPairs>(registers, widen(some)));
 }

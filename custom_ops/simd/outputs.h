@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "isa/isa.h"
 #include "simd/bytes.h"
 
 namespace onnxdc {
@@ -13,8 +14,12 @@ namespace onnxdc {
 using FinishOutputs = void (*)(const int32_t* sums, size_t count, int32_t zero, float scale, const ByteRows& rows,
                                float* y);
 
-// What the file of the instruction set defines.
+// Null where there is none.
+FinishOutputs finish_outputs(Isa isa);
+
+// What the files of each instruction set define.
 void finish_outputs_avx512(const int32_t* sums, size_t count, int32_t zero, float scale, const ByteRows& rows,
                            float* y);
+void finish_outputs_avx2(const int32_t* sums, size_t count, int32_t zero, float scale, const ByteRows& rows, float* y);
 
 }  // namespace onnxdc

@@ -1,16 +1,15 @@
-#include <immintrin.h>
-
 #include "simd/outputs.h"
+
+#include "simd/avx512.h"
 
 namespace onnxdc {
 
 void finish_outputs_avx512(const int32_t* sums, size_t count, int32_t zero, float scale, const ByteRows& rows,
                            float* y) {
     constexpr size_t kLanes = 16;
-    constexpr __mmask16 kAll = 0xffff;  // GCC 12 warns of the intrinsic that has no mask
     for (size_t i = 0; i < count; i += kLanes) {
         const __m512i zeros = _mm512_mullo_epi32(_mm512_set1_epi32(zero), _mm512_loadu_si512(rows.sum + i));
-        const __m512 number = _mm512_maskz_cvtepi32_ps(kAll, _mm512_sub_epi32(_mm512_loadu_si512(sums + i), zeros));
+        const __m512 number = to_floats(_mm512_sub_epi32(_mm512_loadu_si512(sums + i), zeros));
         const __m512 own_scale = _mm512_mul_ps(_mm512_set1_ps(rows.alpha), _mm512_loadu_ps(rows.scale + i));
         const __m512 product = _mm512_mul_ps(_mm512_set1_ps(scale), own_scale);
         _mm512_storeu_ps(y + i, _mm512_fmadd_ps(number, product, _mm512_loadu_ps(rows.bias + i)));

@@ -1,5 +1,4 @@
-#include <immintrin.h>
-
+#include "simd/avx512.h"
 #include "simd/panel_loops.h"
 
 namespace onnxdc {
@@ -13,25 +12,22 @@ struct Avx512 {
     static constexpr size_t kSums = 4;  // a multiply-add takes 4 cycles, in each of which one begins
     static constexpr size_t kMaxVectors = 5;
 
-    static __mmask16 first(size_t n) { return static_cast<__mmask16>((1u << n) - 1); }
-
     static Vector zero() { return _mm512_setzero_ps(); }
     static Vector load(const float* p) { return _mm512_load_ps(p); }
     static Vector load_unaligned(const float* p) { return _mm512_loadu_ps(p); }
-    static Vector load_part(const float* p, size_t n) { return _mm512_maskz_loadu_ps(first(n), p); }
+    static Vector load_part(const float* p, size_t n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
     static Vector load_lanes(const float* p, uint32_t lanes) {
         return _mm512_maskz_loadu_ps(static_cast<__mmask16>(lanes), p);
     }
     static Vector merge(Vector a, Vector b) { return _mm512_or_ps(a, b); }
     static void store(float* p, Vector v) { _mm512_store_ps(p, v); }
     static void store_unaligned(float* p, Vector v) { _mm512_storeu_ps(p, v); }
-    static void store_part(float* p, Vector v, size_t n) { _mm512_mask_storeu_ps(p, first(n), v); }
+    static void store_part(float* p, Vector v, size_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
     static Vector broadcast(const float* p) { return _mm512_set1_ps(*p); }
     // The ports that load are the bottleneck: a permutation of a register takes none of their time.
     static Values load_values(const float* p) { return _mm512_castps256_ps512(_mm256_loadu_ps(p)); }
     static Vector broadcast(Values values, size_t i) {
-        // Masked, with a mask that keeps all: GCC 12 warns of the other one.
-        return _mm512_maskz_permutexvar_ps(0xffff, _mm512_set1_epi32(static_cast<int>(i)), values);
+        return _mm512_maskz_permutexvar_ps(kAllLanes, _mm512_set1_epi32(static_cast<int>(i)), values);
     }
     static Vector add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
     static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
@@ -46,19 +42,21 @@ struct Avx512Half {
     static constexpr size_t kSums = 8;
     static constexpr size_t kMaxVectors = 8;
 
-    static __mmask8 first(size_t n) { return static_cast<__mmask8>((1u << n) - 1); }
-
     static Vector zero() { return _mm256_setzero_ps(); }
     static Vector load(const float* p) { return _mm256_load_ps(p); }
     static Vector load_unaligned(const float* p) { return _mm256_loadu_ps(p); }
-    static Vector load_part(const float* p, size_t n) { return _mm256_maskz_loadu_ps(first(n), p); }
+    static Vector load_part(const float* p, size_t n) {
+        return _mm256_maskz_loadu_ps(static_cast<__mmask8>(first_lanes(n)), p);
+    }
     static Vector load_lanes(const float* p, uint32_t lanes) {
         return _mm256_maskz_loadu_ps(static_cast<__mmask8>(lanes), p);
     }
     static Vector merge(Vector a, Vector b) { return _mm256_or_ps(a, b); }
     static void store(float* p, Vector v) { _mm256_store_ps(p, v); }
     static void store_unaligned(float* p, Vector v) { _mm256_storeu_ps(p, v); }
-    static void store_part(float* p, Vector v, size_t n) { _mm256_mask_storeu_ps(p, first(n), v); }
+    static void store_part(float* p, Vector v, size_t n) {
+        _mm256_mask_storeu_ps(p, static_cast<__mmask8>(first_lanes(n)), v);
+    }
     static Vector broadcast(const float* p) { return _mm256_broadcast_ss(p); }
     static Values load_values(const float* p) { return _mm256_loadu_ps(p); }
     static Vector broadcast(Values values, size_t i) {

@@ -43,10 +43,12 @@ struct PixelKernels {
     // finite, and times `inverse` below 2^15 in magnitude.
     void (*round)(const PixelRow& row, float inverse, int32_t zero, uint8_t* to, size_t to_pitch);
 
-    // What the sums [block][pixel][lane] of one band become at up to kMaxPixels pixels whose outputs lie side by side:
+    // What the sums [block][pitch pixels][lane] of one band become at `pixels` of these pixels, up to kMaxPixels, whose
+    // outputs lie side by side:
     // (sum - zero * sum of the row) * (scale * row scale) + bias, the last product and sum rounded once; plus the
     // residual; then from low to high, with that of high where low is above it. A NaN stays one.
-    void (*finish)(const int32_t* sums, size_t pixels, const PixelBand& band, int32_t zero, float scale,
+    // The sums of kMaxPixels pixels may be read, whatever they are.
+    void (*finish)(const int32_t* sums, size_t pitch, size_t pixels, const PixelBand& band, int32_t zero, float scale,
                    const PixelOutput& output);
 
     // moved[i] = starts[bases[i] >> shift] + bases[i] % 2^shift

@@ -1,8 +1,7 @@
 #include "simd/pixels.h"
 
-#include <immintrin.h>
-
 #include "layouts/lanes.h"
+#include "simd/avx512.h"
 #include "simd/transpose_loops.h"
 
 namespace onnxdc {
@@ -12,13 +11,8 @@ struct Avx512 {};  // so that templates of it are this file's own
 
 constexpr size_t kLanes = 16;
 
-inline __mmask16 first(size_t count) { return static_cast<__mmask16>(count < kLanes ? (1u << count) - 1 : 0xffffu); }
-
-// With masks of ones, of whose intrinsics alone GCC 12 does not warn.
-inline __m512i to_integers(__m512 floats) { return _mm512_maskz_cvtps_epi32(0xffff, floats); }
-inline __m512 to_floats(__m512i integers) { return _mm512_maskz_cvtepi32_ps(0xffff, integers); }
-inline __m512i low_twos(__m512i a, __m512i b) { return _mm512_maskz_unpacklo_epi32(0xffff, a, b); }
-inline __m512i high_twos(__m512i a, __m512i b) { return _mm512_maskz_unpackhi_epi32(0xffff, a, b); }
+inline __m512i low_twos(__m512i a, __m512i b) { return _mm512_maskz_unpacklo_epi32(kAllLanes, a, b); }
+inline __m512i high_twos(__m512i a, __m512i b) { return _mm512_maskz_unpackhi_epi32(kAllLanes, a, b); }
 inline __m512i low_fours(__m512i a, __m512i b) { return _mm512_maskz_unpacklo_epi64(0xff, a, b); }
 inline __m512i high_fours(__m512i a, __m512i b) { return _mm512_maskz_unpackhi_epi64(0xff, a, b); }
 
@@ -33,7 +27,7 @@ inline ByteSquare pack_square(const Channel& channel, __m512i zero) {
     // In each quarter of a register the bytes of four channels at four pixels: first pixel by pixel within a channel,
     // then channel by channel within a pixel.
     const __m512i turn =
-        _mm512_maskz_broadcast_i32x4(0xffff, _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+        _mm512_maskz_broadcast_i32x4(kAllLanes, _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
     const auto four = [&](size_t c) __attribute__((always_inline)) {
         const __m512i low = _mm512_add_epi16(_mm512_packs_epi32(channel(c), channel(c + 1)), zero),
                       high = _mm512_add_epi16(_mm512_packs_epi32(channel(c + 2), channel(c + 3)), zero);
@@ -55,7 +49,7 @@ inline void store_square(const ByteSquare& square, size_t pixels, size_t channel
     if (channels == kLanes) {
         for (size_t i = 0; i < pixels; ++i, to += to_pitch) _mm_storeu_si128(reinterpret_cast<__m128i*>(to), pixel(i));
     } else {
-        const __mmask16 mask = first(channels);
+        const __mmask16 mask = first_lanes(channels);
         for (size_t i = 0; i < pixels; ++i, to += to_pitch) _mm_mask_storeu_epi8(to, mask, pixel(i));
     }
 }
@@ -63,13 +57,13 @@ inline void store_square(const ByteSquare& square, size_t pixels, size_t channel
 // `pixels` floats that lie `step` apart, and nothing else.
 inline __m512 load_some(const float* x, size_t step, size_t pixels) {
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __mmask16 mask = first(pixels);
+    const __mmask16 mask = first_lanes(pixels);
     if (step == 1) return _mm512_maskz_loadu_ps(mask, x);
     const __m512i place = _mm512_mullo_epi32(lane, _mm512_set1_epi32(static_cast<int>(step)));
     if (step > 2) return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask, place, x, sizeof *x);
     const size_t reach = 2 * pixels - 1;
-    const __m512 low = _mm512_maskz_loadu_ps(first(reach), x),
-                 high = _mm512_maskz_loadu_ps(first(reach < kLanes ? 0 : reach - kLanes), x + kLanes);
+    const __m512 low = _mm512_maskz_loadu_ps(first_lanes(reach), x),
+                 high = _mm512_maskz_loadu_ps(first_lanes(reach < kLanes ? 0 : reach - kLanes), x + kLanes);
     return _mm512_permutex2var_ps(low, place, high);
 }
 
@@ -98,6 +92,29 @@ void round_pixels(const PixelRow& row, float inverse, int32_t zero, uint8_t* to,
     }
 }
 
+// What turns the sums of 16 rows, from `place` on, into floats.
+struct RowOutputs {
+    __m512i zeros;
+    __m512 factor, bias;
+};
+
+__attribute__((always_inline)) inline RowOutputs outputs_of(const PixelBand& band, size_t place, int32_t zero,
+                                                            float scale) {
+    return {_mm512_mullo_epi32(_mm512_set1_epi32(zero), _mm512_load_si512(band.sum + place)),
+            _mm512_mul_ps(_mm512_set1_ps(scale), _mm512_load_ps(band.scale + place)),
+            _mm512_load_ps(band.bias + place)};
+}
+
+__attribute__((always_inline)) inline __m512 output_of(const int32_t* sums, const RowOutputs& rows) {
+    return _mm512_fmadd_ps(to_floats(_mm512_sub_epi32(_mm512_load_si512(sums), rows.zeros)), rows.factor, rows.bias);
+}
+
+// Of two numbers that do not compare these instructions yield the second.
+__attribute__((always_inline)) inline __m512 limit(__m512 y, const PixelOutput& output) {
+    return _mm512_maskz_min_ps(kAllLanes, _mm512_set1_ps(output.high),
+                               _mm512_maskz_max_ps(kAllLanes, _mm512_set1_ps(output.low), y));
+}
+
 // What the sums of 16 rows at up to 16 pixels become. Sums of pixels that are not there are those of the next block, or
 // memory that has no meaning, and nothing is written of them.
 //
@@ -109,45 +126,59 @@ __attribute__((always_inline)) inline void finish_block(const int32_t* sums, siz
                                                         const PixelOutput& output) {
     // `square` has a vector of rows for each pixel, then a vector of pixels for each row.
     Lanes<kLanes>::Vector square[kLanes];
-    const __m512i zeros = _mm512_mullo_epi32(_mm512_set1_epi32(zero), _mm512_load_si512(band.sum + place));
-    const __m512 factor = _mm512_mul_ps(_mm512_set1_ps(scale), _mm512_load_ps(band.scale + place)),
-                 bias = _mm512_load_ps(band.bias + place);
+    const RowOutputs rows = outputs_of(band, place, zero, scale);
 #pragma GCC unroll 16
-    for (size_t i = 0; i < kLanes; ++i) {
-        const __m512i sum = _mm512_sub_epi32(_mm512_load_si512(sums + i * kLanes), zeros);
-        square[i] = _mm512_fmadd_ps(to_floats(sum), factor, bias);
-    }
+    for (size_t i = 0; i < kLanes; ++i) square[i] = output_of(sums + i * kLanes, rows);
     swap_halves<Avx512, kLanes, kLanes / 2>(square, std::make_integer_sequence<int, kLanes>());
-    const __mmask16 mask = first(pixels);
-    const __m512 low = _mm512_set1_ps(output.low), high = _mm512_set1_ps(output.high);
+    const __mmask16 mask = first_lanes(pixels);
 #pragma GCC unroll 16
     for (size_t i = 0; i < kLanes; ++i) {
         if (!kIsFull && place + i >= band.count) break;
         const size_t to = band.row[place + i] * output.pitch;
         __m512 y = square[i];
         if (kHasResidual) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, output.residual + to));
-        // Of two numbers that do not compare these are the second.
-        y = _mm512_maskz_min_ps(0xffff, high, _mm512_maskz_max_ps(0xffff, low, y));
-        _mm512_mask_storeu_ps(output.y + to, mask, y);
+        _mm512_mask_storeu_ps(output.y + to, mask, limit(y, output));
     }
 }
 
 template <bool kHasResidual>
-__attribute__((always_inline)) inline void finish_blocks(const int32_t* sums, size_t pixels, const PixelBand& band,
-                                                         int32_t zero, float scale, const PixelOutput& output) {
+__attribute__((always_inline)) inline void finish_blocks(const int32_t* sums, size_t pitch, size_t pixels,
+                                                         const PixelBand& band, int32_t zero, float scale,
+                                                         const PixelOutput& output) {
     // The state of the loop: `place` is that of the block's first row.
     size_t place = 0;
-    for (; place + kLanes <= band.count; place += kLanes, sums += pixels * kLanes)
+    for (; place + kLanes <= band.count; place += kLanes, sums += pitch * kLanes)
         finish_block<true, kHasResidual>(sums, pixels, band, place, zero, scale, output);
     if (place < band.count) finish_block<false, kHasResidual>(sums, pixels, band, place, zero, scale, output);
 }
 
-void finish(const int32_t* sums, size_t pixels, const PixelBand& band, int32_t zero, float scale,
+// The same for one pixel, where to turn 16 by 16 numbers would take four times as long.
+__attribute__((always_inline)) inline void finish_pixel(const int32_t* sums, size_t pitch, const PixelBand& band,
+                                                        int32_t zero, float scale, const PixelOutput& output) {
+    for (size_t place = 0; place < band.count; place += kLanes, sums += pitch * kLanes) {
+        const __mmask16 mask = first_lanes(band.count - place);
+        const __m512i to =
+            _mm512_mullo_epi32(_mm512_loadu_si512(band.row + place), _mm512_set1_epi32(static_cast<int>(output.pitch)));
+        __m512 y = output_of(sums, outputs_of(band, place, zero, scale));
+        if (output.residual) {
+            y = _mm512_add_ps(y,
+                              _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask, to, output.residual, sizeof(float)));
+        }
+        _mm512_mask_i32scatter_ps(output.y, mask, to, limit(y, output), sizeof(float));
+    }
+}
+
+// Planes whose outputs of a band 32 bits tell apart.
+constexpr size_t kMaxScattered = size_t{1} << 24;
+
+void finish(const int32_t* sums, size_t pitch, size_t pixels, const PixelBand& band, int32_t zero, float scale,
             const PixelOutput& output) {
-    if (output.residual) {
-        finish_blocks<true>(sums, pixels, band, zero, scale, output);
+    if (pixels == 1 && output.pitch <= kMaxScattered) {
+        finish_pixel(sums, pitch, band, zero, scale, output);
+    } else if (output.residual) {
+        finish_blocks<true>(sums, pitch, pixels, band, zero, scale, output);
     } else {
-        finish_blocks<false>(sums, pixels, band, zero, scale, output);
+        finish_blocks<false>(sums, pitch, pixels, band, zero, scale, output);
     }
 }
 
@@ -155,7 +186,7 @@ void move_bases(const uint32_t* bases, size_t count, const uint32_t* starts, uin
     const __m128i by = _mm_cvtsi32_si128(static_cast<int>(shift));
     const __m512i rest = _mm512_set1_epi32(static_cast<int>((uint32_t{1} << shift) - 1));
     for (size_t i = 0; i < count; i += kLanes) {
-        const __mmask16 mask = first(count - i);
+        const __mmask16 mask = first_lanes(count - i);
         const __m512i base = _mm512_maskz_loadu_epi32(mask, bases + i), span = _mm512_maskz_srl_epi32(mask, base, by);
         const __m512i start = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), mask, span, starts, sizeof *starts);
         _mm512_mask_storeu_epi32(moved + i, mask, _mm512_add_epi32(start, _mm512_and_si512(base, rest)));

@@ -1,6 +1,7 @@
 // As simd/quad_ymm.h, for vectors of 64 bytes.
 #pragma once
 
+#include "simd/avx512.h"
 #include "simd/quad_ymm.h"
 
 namespace onnxdc {
@@ -9,7 +10,6 @@ template <class Products>
 struct Zmm {
     using Vector = __m512i;
     static constexpr size_t kVectorLanes = 16;
-    static constexpr __mmask16 kAll = 0xffff;  // GCC 12 warns of the intrinsics that have no mask
 
     static Vector zero() { return _mm512_setzero_si512(); }
     static Vector load(const void* p) { return _mm512_loadu_si512(p); }
@@ -23,7 +23,7 @@ struct Zmm {
     static void finish(Vector sums, const int32_t* zero, int32_t row_sum, const float* lane_scale, float scale,
                        float bias, float* y) {
         const Vector zeros = _mm512_mullo_epi32(load(zero), _mm512_set1_epi32(row_sum));
-        const __m512 number = _mm512_maskz_cvtepi32_ps(kAll, _mm512_sub_epi32(sums, zeros));
+        const __m512 number = to_floats(_mm512_sub_epi32(sums, zeros));
         const __m512 product = _mm512_mul_ps(_mm512_loadu_ps(lane_scale), _mm512_set1_ps(scale));
         _mm512_storeu_ps(y, _mm512_fmadd_ps(number, product, _mm512_set1_ps(bias)));
     }
@@ -52,15 +52,14 @@ struct WideZmm : Zmm<Products> {
     // Transposes the quarters.
     static void put_in_order(Vector (&sums)[kVectors]) {
         constexpr int kFirstTwo = 0x44, kLastTwo = 0xee, kEven = 0x88, kOdd = 0xdd;
-        constexpr __mmask16 kAll = V::kAll;
-        const Vector a = _mm512_maskz_shuffle_i32x4(kAll, sums[0], sums[1], kFirstTwo),
-                     b = _mm512_maskz_shuffle_i32x4(kAll, sums[2], sums[3], kFirstTwo),
-                     c = _mm512_maskz_shuffle_i32x4(kAll, sums[0], sums[1], kLastTwo),
-                     d = _mm512_maskz_shuffle_i32x4(kAll, sums[2], sums[3], kLastTwo);
-        sums[0] = _mm512_maskz_shuffle_i32x4(kAll, a, b, kEven);
-        sums[1] = _mm512_maskz_shuffle_i32x4(kAll, a, b, kOdd);
-        sums[2] = _mm512_maskz_shuffle_i32x4(kAll, c, d, kEven);
-        sums[3] = _mm512_maskz_shuffle_i32x4(kAll, c, d, kOdd);
+        const Vector a = _mm512_maskz_shuffle_i32x4(kAllLanes, sums[0], sums[1], kFirstTwo),
+                     b = _mm512_maskz_shuffle_i32x4(kAllLanes, sums[2], sums[3], kFirstTwo),
+                     c = _mm512_maskz_shuffle_i32x4(kAllLanes, sums[0], sums[1], kLastTwo),
+                     d = _mm512_maskz_shuffle_i32x4(kAllLanes, sums[2], sums[3], kLastTwo);
+        sums[0] = _mm512_maskz_shuffle_i32x4(kAllLanes, a, b, kEven);
+        sums[1] = _mm512_maskz_shuffle_i32x4(kAllLanes, a, b, kOdd);
+        sums[2] = _mm512_maskz_shuffle_i32x4(kAllLanes, c, d, kEven);
+        sums[3] = _mm512_maskz_shuffle_i32x4(kAllLanes, c, d, kOdd);
     }
 };
 
@@ -80,7 +79,7 @@ struct NarrowZmm : Zmm<Products> {
             column(3), 3);
         const Vector lanes = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
         const Vector fours = _mm512_set4_epi32(0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400);
-        const Vector bytes = _mm512_shuffle_epi8(_mm512_maskz_permutexvar_epi32(V::kAll, lanes, columns), fours);
+        const Vector bytes = _mm512_shuffle_epi8(_mm512_maskz_permutexvar_epi32(kAllLanes, lanes, columns), fours);
         sums[0] = Products::add(sums[0], bytes, V::weights_of(quad));
     }
     static void put_in_order(Vector (&)[kVectors]) {}

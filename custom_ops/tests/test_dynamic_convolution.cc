@@ -103,14 +103,41 @@ void test_images() {
     CHECK(check_dynamic(c, 2));
 }
 
+// Where planes are small, blocks have pixels of several images: of up to sixteen, or rows of two.
+void test_small_planes() {
+    for (const int64_t height : {1, 2, 3}) {
+        for (const int64_t width : {1, 2, 3, 4, 7}) {
+            for (const Spatial& kernel : {Spatial{1, 1, 1}, Spatial{1, height, width}, Spatial{1, 3, 3}}) {
+                ConvolutionCase c = sized(18, 70, {1, height, width}, kernel, 0.4);
+                c.batch = 37;
+                c.params.groups = 2;
+                c.special = 3;
+                CHECK(check_dynamic(c, static_cast<uint32_t>(height * width)));
+                c.pads = c.end_pads = {0, 0, 0};
+                if (kernel[1] <= height && kernel[2] <= width)
+                    CHECK(check_dynamic(c, static_cast<uint32_t>(height * width + 1)));
+            }
+        }
+    }
+    // Likewise where windows are gathered.
+    ConvolutionCase c = sized(18, 70, {1, 3, 4}, {1, 3, 3}, 0.4);
+    c.batch = 37;
+    c.params.dilations = {1, 400, 300};
+    c.params.strides = {1, 400, 300};
+    c.pads = {0, 400, 300};
+    c.end_pads = {0, 800, 300};
+    CHECK(check_dynamic(c, 1));
+}
+
 // What the epilogue makes of the outputs, against the epilogue alone: the same bits.
-void test_epilogues() {
-    const ConvolutionCase c = sized(40, 70, {1, 13, 19}, {1, 3, 3}, 0.4);
+void test_epilogues(const Spatial& in_size, int64_t batch) {
+    ConvolutionCase c = sized(40, 70, in_size, {1, 3, 3}, 0.4);
+    c.batch = batch;
     Random random(1);
     const SparseWeight weight = random_weight(random, c.weight_shape(), c.weight);
-    const Floats x(static_cast<size_t>(c.inputs * product(c.in_size)), random), bias(70, random);
+    const Floats x(static_cast<size_t>(c.batch * c.inputs * product(c.in_size)), random), bias(70, random);
     ConvolutionRun run = c.run(x, bias);
-    const Floats residual(static_cast<size_t>(c.outputs * product(run.out_size)), random);
+    const Floats residual(static_cast<size_t>(c.batch * c.outputs * product(run.out_size)), random);
     for (const Isa isa : supported_isas()) {
         const char* problem = nullptr;
         const auto layer = create_dynamic_convolution(weight, c.params, isa, &problem);
@@ -131,6 +158,24 @@ void test_epilogues() {
     }
 }
 
+// Window lanes where they exist, but for groups of so few outputs that a block of sixteen is nearly empty.
+void test_layouts_by_groups() {
+    const Isa isa = supported_isas().front();
+    for (const int64_t group_outputs : {1, 2, 3, 4, 16}) {
+        for (const double density : {0.01, 0.3, 1.0}) {
+            ConvolutionCase c = sized(32, 8 * group_outputs, {1, 9, 9}, {1, 7, 7}, density);
+            c.params.groups = 8;
+            Random random(1);
+            const SparseWeight weight = random_weight(random, c.weight_shape(), c.weight);
+            const char* problem = nullptr;
+            const auto layer = create_dynamic_convolution(weight, c.params, isa, &problem);
+            const bool is_on_lanes = dynamic_cast<const DynamicLaneConvolution*>(layer.get());
+            if (!lane_kernels(isa) || group_outputs < 4) CHECK(!is_on_lanes);
+            if (lane_kernels(isa) && group_outputs == 16) CHECK(is_on_lanes);
+        }
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -140,6 +185,10 @@ int main() {
     test_windows_that_are_gathered();
     test_bands();
     test_images();
-    test_epilogues();
+    test_small_planes();
+    test_layouts_by_groups();
+    test_epilogues({1, 13, 19}, 1);
+    test_epilogues({1, 1, 1}, 37);
+    test_epilogues({1, 3, 2}, 5);
     return check::finish();
 }

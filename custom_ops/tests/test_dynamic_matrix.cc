@@ -117,6 +117,36 @@ void test_few_rows_do_not_meet_window_lanes() {
     }
 }
 
+// Up to 2^24 floats hold all integers: beyond, a sum of 255 times 127 that is odd would be another one in them.
+void test_sums_that_floats_hold_and_beyond() {
+    for (uint32_t count = 510; count < 526; ++count) {
+        for (const float sign : {1.0f, -1.0f}) {
+            SparseWeight weight;
+            weight.shape = {2, 2000};
+            weight.codes_per_group = 2;
+            weight.codebook = {sign * 0.5f, 0.125f};
+            for (uint32_t i = 0; i < count; ++i) weight.position.push_back(3 * i);
+            weight.position.push_back(2000);
+            weight.code.assign(count, 0);
+            weight.code.push_back(1);
+            std::vector<float> x(2000, 1.0f);
+            x[1] = -0.5f;  // which no nonzero meets: 85 stands for 0, 255 for 1, and 24 bits hold the outputs
+            MatrixRun run;
+            run.x = x.data();
+            run.m = 1;
+            run.x_row_stride = 2000;
+            run.y_row_stride = 2;
+            const auto output_of = [&](Isa isa) {
+                const char* problem = nullptr;
+                const auto layer = create_dynamic_matrix(weight, true, isa, 0, &problem);
+                SerialExecutor executor;
+                return run_once(*layer, run, executor)[0];
+            };
+            for (const Isa isa : supported_isas()) CHECK(output_of(isa) == output_of(Isa::kScalar));
+        }
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -127,5 +157,6 @@ int main() {
     test_infinities_spoil_their_rows();
     test_epilogues();
     test_few_rows_do_not_meet_window_lanes();
+    test_sums_that_floats_hold_and_beyond();
     return check::finish();
 }

@@ -10,7 +10,7 @@ AVX-512 have the same peak, and are those of the slower of the two, since a mode
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Final
 
@@ -44,7 +44,8 @@ INTEGER_TILE_COLUMNS: Final = 896  # of a panel (custom_ops/layouts/quads.cc)
 INTEGER_OUTPUT: Final = 15.0  # an output: from an integer to a float, bias, activation, writing it out
 INTEGER_INPUT: Final = 7.0  # an input, once for all that meets it: its range, and to a byte
 WIDE, NARROW, NARROW_COST = 32, 8, 16  # lanes of panels; a narrow one takes the time of so many lanes of a wide one
-INTEGER_ROW_ENTRY: Final = 0.85  # of up to 8 rows together, a nonzero
+INTEGER_ROW_ENTRY: Final = 0.5  # of a few rows, a nonzero: on floats, too, but without VBMI, which takes less
+MANY: Final = 1024  # rows of a matrix product, as any number from some hundreds on
 MARGIN: Final = 0.97  # a layer must be faster by more than 3 %, which is about the noise of the measurements
 
 
@@ -87,11 +88,21 @@ def dynamic_gain(layer: Layer, density: float) -> float:
 
     Of an unknown number of rows, too, this is what gains less.
     """
-    row = _dynamic_gain_of_rows(layer, density, min(layer.positions, FEW_ROWS) or 1)
+    row = _dynamic_gain_of_row(layer, density)
     if not layer.taps and 0 < layer.positions <= FEW_ROWS:
         return row
     many = _dynamic_gain_of_many(layer, density)
     return many if layer.taps or layer.positions else min(many, row)
+
+
+def integers_pay(layer: Layer, density: float) -> bool:
+    """Return whether a sparse layer is faster on integers than on floats, about.
+
+    Of an unknown number of rows, many decide: a single one takes about as long either way.
+    """
+    if not layer.taps and not layer.positions:
+        layer = replace(layer, positions=MANY)
+    return dynamic_gain(layer, density) * MARGIN > gain(layer, density)
 
 
 def gain_of_rows(elements: int) -> float:
@@ -130,10 +141,9 @@ def _dynamic_gain_of_many(layer: Layer, density: float) -> float:
     return _dense(layer) / sparse
 
 
-def _dynamic_gain_of_rows(layer: Layer, density: float, rows: int) -> float:
+def _dynamic_gain_of_row(layer: Layer, density: float) -> float:
     size = layer.outputs * layer.columns
-    sparse = INTEGER_ROW_ENTRY / rows * density * size + ROW_OUTPUT * layer.outputs + CALL
-    return ROW_PRODUCT * size / sparse
+    return ROW_PRODUCT * size / (INTEGER_ROW_ENTRY * density * size + ROW_OUTPUT * layer.outputs + CALL)
 
 
 def _dense(layer: Layer) -> float:

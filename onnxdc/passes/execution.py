@@ -6,7 +6,7 @@ This is the only place where that is decided; ``cost.py`` says which of the two 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from math import prod
 from typing import Final
@@ -23,7 +23,6 @@ from onnxdc.passes import cost
 MOST_INPUTS: Final = (2**31 - 1) // (255 * 127)  # whose products with integers of 8 bits 32 bits hold in any case
 MAX_OUTPUTS: Final = 1 << 22  # as custom_ops/ops/weight_input.cc has it
 _TRANSPOSES: Final = ("transA", "transB")
-_MANY: Final = 1024  # rows of a matrix product, as any number from some hundreds on
 _PASSED: Final = 8  # nodes that a reason names
 _RANKS: Final = {"Gemm": (2,), "MatMul": (2,), "Conv": (3, 4, 5)}
 
@@ -130,10 +129,11 @@ def choose(
     best = min(cost.gain(layer, 0.0) for layer in layers)
     if dynamic:
         on_integers = min(cost.dynamic_gain(layer, density) for layer in layers)
-        if on_integers * cost.MARGIN > gain:
+        pays = all(cost.integers_pay(layer, density) for layer in layers)
+        if pays and on_integers * cost.MARGIN > min(gain, 1.0):
             gain, best = on_integers, min(cost.dynamic_gain(layer, 0.0) for layer in layers)
         else:
-            dynamic, floats = False, _no_faster(layers, density)
+            dynamic, floats = False, "no faster on integers"
     sparse = gain * cost.MARGIN > 1
     return Execution(
         sparse,
@@ -144,13 +144,6 @@ def choose(
         gain=gain,
         best_gain=best,
     )
-
-
-def _no_faster(layers: Sequence[cost.Layer], density: float) -> str:
-    unknown = [replace(layer, positions=_MANY) for layer in layers if not layer.taps and not layer.positions]
-    if any(cost.dynamic_gain(layer, density) * cost.MARGIN > cost.gain(layer, density) for layer in unknown):
-        return "no faster on integers for a single row, and how many there are is not known"
-    return "no faster on integers"
 
 
 def why_no_integers(weight: Weight, codebook: np.ndarray, activation: str | None = "dynamic") -> str:

@@ -109,12 +109,7 @@ def product_of_rows(rows: int | str, array: np.ndarray) -> ir.Model:
     [
         (64, False, "SparseDynamicMatMul", ""),
         (1, False, "SparseQuantMatMul", NO_FASTER),
-        (
-            "N",
-            False,
-            "SparseQuantMatMul",
-            "no faster on integers for a single row, and how many there are is not known",
-        ),
+        ("N", False, "SparseDynamicMatMul", ""),
         (64, True, "SparseQuantMatMul", "holds an infinity or a NaN"),
     ],
 )
