@@ -14,7 +14,7 @@ from onnxdc.budget.builds import Build, Weigh, best_of_size, smallest_of_diverge
 from onnxdc.budget.dataset import Given, given
 from onnxdc.budget.int8 import Int8, int8_targets
 from onnxdc.budget.makers import Calibrated, DataFree, says_all_steps
-from onnxdc.budget.telling import few_items, held_back_record, not_calibrated
+from onnxdc.budget.telling import few_items, held_back_record, no_classes, not_calibrated
 from onnxdc.budget.wish import Wish
 from onnxdc.calibration.sensitivity import Sensitivity
 from onnxdc.domain.target_size import target_bytes
@@ -218,7 +218,8 @@ class Chooser:
             raise ModelError(f"{self._name}: expected f of at most {largest:g}, got more at the finest steps")
         f = 2**found.best.y
         told = f"f {f:.3g} on {judge.items} items, of {largest:g} allowed"
-        return Choice(found.best.thing, [told], {"max_drop": largest, "metric": "f", "after": float(f"{f:.3g}")})
+        record = {"max_drop": largest, "metric": "f", "after": float(f"{f:.3g}")}
+        return Choice(found.best.thing, [told], record, [] if self._wish.metric else no_classes(largest, LARGEST_F))
 
     def _usual(self) -> Choice:
         """Return the coarsest build that is as good as it is without any wish, by items that are held back."""
