@@ -145,6 +145,12 @@ def test_points_where_f_is_meant_are_warned_of():
     assert not any("without labels" in warning for warning in asked.report.warnings)
 
 
+def test_a_model_whose_outputs_do_not_depend_on_the_input_is_warned_of():
+    result = onnxdc.compress(MODEL, val=OTHERS, max_drop=1e6, metric="f")
+    assert np.ptp(run(result.model, OTHERS["x"]), axis=0).max() < 1e-6
+    assert any("y: it does not depend on the input any more" in warning for warning in result.report.warnings)
+
+
 def test_labels_of_val_say_that_outputs_are_scores_of_classes():
     scores = build("linear (float[N, 96] x) => (float[N, 10] y) { y = MatMul(x, w) }", w=normal(96, 10, seed=3))
     result = onnxdc.compress(scores, data=DATA, val=OTHERS | {"labels": LABELS}, max_drop=0.02, metric="f")
