@@ -121,7 +121,9 @@ def tools(dist: Path) -> Iterator[str]:
 
 def links() -> Iterator[str]:
     """Yield links of the documentation to files that are not there."""
-    for page in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")]):
+    folders = ("benchmarks", "docs", "examples", "js")
+    pages = (page for folder in folders for page in ROOT.glob(f"{folder}/**/*.md") if "node_modules" not in page.parts)
+    for page in sorted([*ROOT.glob("*.md"), *pages]):
         for link in re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text(encoding="utf-8")):
             if not (page.parent / link).exists():
                 yield f"{page.relative_to(ROOT)}: a link to {link}, which is not there"

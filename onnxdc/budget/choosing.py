@@ -14,7 +14,7 @@ from onnxdc.budget.builds import Build, Weigh, best_of_size, smallest_of_diverge
 from onnxdc.budget.dataset import Given, given
 from onnxdc.budget.int8 import Int8, int8_targets
 from onnxdc.budget.makers import Calibrated, DataFree, says_all_steps
-from onnxdc.budget.telling import few_items, held_back_record, not_calibrated
+from onnxdc.budget.telling import few_items, held_back_record, no_classes, not_calibrated
 from onnxdc.budget.wish import Wish
 from onnxdc.calibration.sensitivity import Sensitivity
 from onnxdc.domain.target_size import target_bytes
@@ -124,6 +124,7 @@ class Chooser:
         self._custom_ops, self._name = custom_ops, model_io.name_of(original)
         self._given = given(wish.data, wish.val, input_specs(plan.model, self._name), self._name)
         self._held_back = held_back_judge(original, self._given, custom_ops)
+        self._val: Judge | None = None
         self._maker: DataFree | Calibrated | Int8
         self._targets: Targets | None = None
         if wish.int8:
@@ -165,6 +166,10 @@ class Chooser:
             choice.cautions += cautions
         choice.told += not_calibrated(choice.skips)
         choice.cautions += few_items(self._given)
+        judges = [judge for judge in (self._held_back, self._val) if judge is not None]
+        failures = dict.fromkeys(failure for judge in judges for failure in judge.failures(model))
+        if failures:
+            choice.cautions.append(f"{'; '.join(failures)}: look with `onnxdc verify`")
         if self._held_back is None:
             return
         divergence, items = self._held_back.divergence(model), self._held_back.items
@@ -198,7 +203,7 @@ class Chooser:
         val = self._given.val
         assert val is not None, "checked by the wish"
         metric = self._wish.metric_for(val.has_classes)
-        judge = Judge(self._original, val.feeds, val.labels, self._custom_ops)
+        self._val = judge = Judge(self._original, val.feeds, val.labels, self._custom_ops)
         if metric is None:
             return self._of_divergence(judge, largest)
         found, drop = smallest_of_drop(self._make, judge, metric, largest, start=self._maker.start)
@@ -218,7 +223,8 @@ class Chooser:
             raise ModelError(f"{self._name}: expected f of at most {largest:g}, got more at the finest steps")
         f = 2**found.best.y
         told = f"f {f:.3g} on {judge.items} items, of {largest:g} allowed"
-        return Choice(found.best.thing, [told], {"max_drop": largest, "metric": "f", "after": float(f"{f:.3g}")})
+        record = {"max_drop": largest, "metric": "f", "after": float(f"{f:.3g}")}
+        return Choice(found.best.thing, [told], record, [] if self._wish.metric else no_classes(largest, LARGEST_F))
 
     def _usual(self) -> Choice:
         """Return the coarsest build that is as good as it is without any wish, by items that are held back."""

@@ -27,3 +27,10 @@ def few_items(given: Given) -> list[str]:
     """Return a caution if there are few items to calibrate on."""
     items = FEW_ITEMS if given.kept is None else given.kept.items
     return [f"calibrated on {items} items, {FEW_ITEMS} or more are better"] if items < FEW_ITEMS else []
+
+
+def no_classes(largest: float, usual: float) -> list[str]:
+    """Return a caution if a drop that is meant in points, as of labels that are classes, was taken for one of f."""
+    if largest <= usual:
+        return []
+    return [f"without labels that are classes f may be {largest:g}; models beyond {usual:g} have lost accuracy"]

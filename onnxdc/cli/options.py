@@ -66,7 +66,7 @@ FOLDER: Final = output_option("FOLDER", "The folder to write.")
 INPUTS: Final = click.option("--inputs", metavar="X.NPZ", type=PATH, help="An array for each input; made up without.")
 LABELS: Final = click.option("--labels", metavar="NAME", help="The array in X.NPZ with the right class of each item.")
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-QUIET: Final = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+QUIET: Final = click.option("-q", "--quiet", is_flag=True, help="Print errors and warnings only.")
 VERBOSE: Final = click.option(
     "-v", "--verbose", is_flag=True, help="Name everything that was folded or left as it is, instead of counting it."
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,11 +11,12 @@ from onnxdc import model_io
 from onnxdc.errors import ModelError
 from onnxdc.evaluate.endings import endings
 from onnxdc.evaluate.metrics import Drop, Metric
-from onnxdc.evaluate.outputs import OutputPair
+from onnxdc.evaluate.outputs import Largest, OutputPair
 from onnxdc.evaluate.runner import Runner, runners
 from onnxdc.evaluate.spread import items_of
 from onnxdc.model_io import Source
 from onnxdc.model_io.feeds import Feed
+from onnxdc.report.output_difference import OutputDifference
 
 
 class Judge:
@@ -70,14 +71,24 @@ class Judge:
         before, after = self._joined(self._answers), self._joined(answers)
         return metric.drop(before, after, self._labels), self._divergence(answers)
 
+    def failures(self, model: Source) -> list[str]:
+        """Return why ``verify`` would not accept a model on the same inputs, a sentence each.
+
+        Raises:
+            ModelError: The model cannot be run, or has other outputs.
+        """
+        found = self._differences(self._run(model), "usual")
+        return [failure for difference in found for failure in difference.failures()]
+
     def _divergence(self, answers: Sequence[list[np.ndarray]]) -> float:
-        total = 0.0
+        return sum((difference.divergence for difference in self._differences(answers, None)), 0.0)
+
+    def _differences(self, answers: Sequence[list[np.ndarray]], largest: Largest) -> Iterator[OutputDifference]:
         for number, name in enumerate(self._names):
             pair = OutputPair(name, self._endings.get(name), labelled=self._has_scores and not number)
             for feed, before, after in zip(self._feeds, self._answers, answers, strict=True):
                 pair.add(before[number], after[number], items_of(feed))
-            total += pair.difference(None, alike=False).divergence
-        return total
+            yield pair.difference(largest, alike=False)
 
     def _run(self, model: Source) -> list[list[np.ndarray]]:
         runner = self._runner(model)

@@ -184,7 +184,7 @@ class Overview(Printable):
         return f"{len(self.weights)} weights, {self.nbytes:,} bytes"
 
     def __str__(self) -> str:
-        """Return the stages in aligned columns, and the notes."""
+        """Return the stages in aligned columns, the figures of the page, and the notes."""
         rows = [("stage", "bytes"), *((part.name, f"{part.nbytes:,}") for part in self.stages)]
         lines = aligned(rows)
         if self.original_bytes is not None:
@@ -193,4 +193,7 @@ class Overview(Printable):
             lines.append(
                 f"a run takes {self.speed.after / self.speed.before:.2f} of the time of {shown(self.original)}"
             )
+        if self.verification is not None and len(self.verification.accuracies) > 1:
+            before, after = self.verification.accuracies[:2]
+            lines.append(f"top-1 {after.top1:.2%}, before {before.top1:.2%}, of {self.verification.items:,} items")
         return "\n".join([*lines, *self.notes])

@@ -135,6 +135,20 @@ def test_a_drop_is_kept_to_and_told(data):
 def test_without_labels_f_is_what_may_drop():
     result = onnxdc.compress(MODEL, val=OTHERS, max_drop=0.02)
     assert 0.01 < divergence(result) <= 0.02
+    assert not result.report.warnings
+
+
+def test_points_where_f_is_meant_are_warned_of():
+    result = onnxdc.compress(MODEL, val=OTHERS, max_drop=1.0)
+    assert any("without labels that are classes f may be 1;" in warning for warning in result.report.warnings)
+    asked = onnxdc.compress(MODEL, val=OTHERS, max_drop=1.0, metric="f")
+    assert not any("without labels" in warning for warning in asked.report.warnings)
+
+
+def test_a_model_whose_outputs_do_not_depend_on_the_input_is_warned_of():
+    result = onnxdc.compress(MODEL, val=OTHERS, max_drop=1e6, metric="f")
+    assert np.ptp(run(result.model, OTHERS["x"]), axis=0).max() < 1e-6
+    assert any("y: it does not depend on the input any more" in warning for warning in result.report.warnings)
 
 
 def test_labels_of_val_say_that_outputs_are_scores_of_classes():

@@ -50,6 +50,13 @@ def test_summaries_are_whole_sentences():
         assert f"{name} {' '.join(command.help.split('.')[0].split())}" in told
 
 
+def test_help_says_that_quiet_commands_warn_all_the_same():
+    assert "-q, --quiet Print errors and warnings only." in " ".join(onnxdc("prune", "--help").stdout.split())
+    quiet = onnxdc("prune", LENET, "--density", "0.1", "--dry-run", "--quiet")
+    assert quiet.stdout == ""
+    assert quiet.stderr.startswith("onnxdc: warning: pruning took")
+
+
 def test_help_says_defaults_and_choices():
     told = " ".join(onnxdc("compress", "--help").stdout.split())
     for key in KEYS:

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,13 @@ def test_pages_name_no_option_that_is_not_there() -> None:
         options = {name for parameter in known.params for name in (*parameter.opts, *parameter.secondary_opts)}
         asked = {word.partition("=")[0] for word in rest if re.match(r"--?[a-z]", word)}
         assert asked <= options | {"-h", "--help"}, f"{page}: onnxdc {words}"
+
+
+def test_what_is_copied_from_a_block_is_of_one_language() -> None:
+    typed = re.compile(r"(?:onnxdc|pip|npm|python) ")
+    source = re.compile(r"(?:import|from|const|\w+ =) ")
+    for page in [*PAGES, ROOT / "js" / "README.md", *(ROOT / "examples").glob("*/README.md")]:
+        lines = page.read_text(encoding="utf-8").splitlines()
+        for indented, block in groupby((line for line in lines if line), lambda line: line.startswith("    ")):
+            inside = [line.strip() for line in block]
+            assert not (indented and any(map(typed.match, inside)) and any(map(source.match, inside))), (page, inside)

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_ir as ir
+import onnxruntime
 import pytest
 import scipy.stats
 
 import onnxdc
 from onnxdc.overview import look
 from tests.helpers.few_values import weight
-from tests.helpers.small_models import LENET, constants, dense, saved
+from tests.helpers.small_models import DIGITS, LENET, constants, dense, saved
 from tests.helpers.small_models import onnxdc as command_line
 from tests.helpers.text_models import build, normal
 
@@ -154,6 +155,17 @@ def test_folded_weights_are_compared_to_folded_ones(tmp_path):
     small = onnxdc.compress(path, min_elements=1)
     (weight_seen,) = [each for each in look(small.model, path).weights if each.row.kind == "conv"]
     assert weight_seen.change < 0.1  # unfolded it would be about 4
+
+
+def test_accuracies_are_told_in_words_too(lenet):
+    with np.load(DIGITS) as test:
+        digits, labels = test["input"], test["labels"]
+    found = look(lenet, LENET, inputs={"input": digits}, labels=labels)
+    after, before = (
+        np.mean(onnxruntime.InferenceSession(path).run(None, {"input": digits})[0].argmax(axis=1) == labels)
+        for path in (lenet, LENET)
+    )
+    assert f"top-1 {after:.2%}, before {before:.2%}, of {labels.size} items" in str(found).splitlines()
 
 
 def test_nothing_is_guessed_without_the_original(lenet):

@@ -39,8 +39,16 @@ def test_links_of_the_documentation_lead_somewhere(check):
 
 def test_links_that_lead_nowhere_are_named(check, monkeypatch, tmp_path):
     (tmp_path / "README.md").write_text("[here](README.md#top) [web](https://example.org) [there](docs/no.md)")
+    for folder in ("docs/start", "js", "js/node_modules/other"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "page.md").write_text("[up](../README.md) [there](no.md)")
     monkeypatch.setattr(check, "ROOT", tmp_path)
-    assert list(check.links()) == ["README.md: a link to docs/no.md, which is not there"]
+    assert list(check.links()) == [
+        "README.md: a link to docs/no.md, which is not there",
+        "docs/start/page.md: a link to ../README.md, which is not there",
+        "docs/start/page.md: a link to no.md, which is not there",
+        "js/page.md: a link to no.md, which is not there",
+    ]
 
 
 def test_files_that_are_missing_and_others_are_named(check, tmp_path):
