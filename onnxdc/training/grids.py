@@ -14,7 +14,7 @@ from onnxdc.torch.grid import Grid
 from onnxdc.training.rates import Rate
 from onnxdc.training.schedule import GridSchedule
 
-_CLOSE: Final = 0.99  # of the bytes asked for: a file this large is accepted
+_CLOSE: Final = 0.997  # of the bytes asked for: a file this large is accepted
 _MOST_FILES: Final = 10
 _PRICE: Final = 0.1  # squared steps a bit that the search moves by
 _SLOPE: Final = -0.2  # of the bytes by which that changes them, a first guess

@@ -12,11 +12,13 @@ _SOFT: Final = 0.1  # of the way to the target, in which the rate comes to act, 
 _POWER: Final = 3  # most of the way is gone early, as when weights are pruned by degrees: late, no rate makes zeros
 # By which a difference of sizes, in logarithms, moves the logarithm of the rate: for good at each look, and for as long
 # as it is there. Weights answer within some tens of steps: without the second the size would swing around its goal.
-_GAIN, _DAMPING = 0.05, 2.0
+_GAIN, _DAMPING = 0.05, 8.0
 _HASTE: Final = 6.0  # by which more it moves in the end than before, as weights move less at a low learning rate
-# The size to steer to, over that asked for, when the rate has risen and when integers are fixed. What is too large then
-# is rounded to fewer bits at once, for which nothing makes up; zeros, on the other hand, seldom come back.
-_ROOM, _AIM = 1.06, 1.0
+# The size to steer to, over that asked for, when the rate has risen and when the steps of grids are rounded: after that
+# little moves. It is to be there before integers are fixed. The price keeps many elements where rounding is undecided,
+# and bits that are saved at once send them all to one side: the last 2.6 % of the bytes of ResNet-20, saved like that,
+# took its loss from 0.15 to 0.6. Zeros, on the other hand, seldom come back.
+_ROOM, _AIM = 1.06, 0.995
 # For a search by rounds, choices: the first price, over the number of elements, which costs most networks nothing, and
 # the factors from one round to the next.
 _FIRST_OF_ROUNDS, _RISE, _FALL = 0.1, 2.0, 0.25
@@ -38,7 +40,7 @@ class Rate(Protocol):
     def steer(self, progress: float, late: float, entropy: float, extra: float) -> None:
         """Take in what the integers amount to, in bytes, and what the rest of the file does.
 
-        ``late`` goes from 0 to 1 between the end of ``progress`` and the step at which integers are fixed.
+        ``late`` goes from 0 to 1 between the end of ``progress`` and the step at which the steps of grids are rounded.
         """
 
     def state(self) -> dict[str, Any]:

@@ -146,9 +146,9 @@ class GridSchedule:
         return step / rising if step < rising else 1.0
 
     def late(self, step: int) -> float:
-        """Return how far a step is from there to the one at which integers are fixed, from 0 to 1."""
+        """Return how far a step is from there to the one at which the steps of grids are rounded, from 0 to 1."""
         risen = self.options.rate_ramp * self.steps
-        return min(max(step - risen, 0.0) / max(self.frozen_from - risen, 1.0), 1.0)
+        return min(max(step - risen, 0.0) / max(self.held_from - risen, 1.0), 1.0)
 
     def measures(self, step: int) -> bool:
         """Tell whether tables are made anew before this step: seldom, but often enough in a short training."""

@@ -106,7 +106,7 @@ def test_the_file_is_as_large_as_it_was_told_to_be(target):
     assert 0.98 < size / (target if isinstance(target, int) else 12_000) <= 1
     assert found.report.after.accuracy > 0.8
     before_integers_are_fixed = found.report.epochs[6].nbytes
-    assert before_integers_are_fixed < 1.02 * size
+    assert before_integers_are_fixed < 1.005 * size, "what is saved when integers are fixed costs too much"
 
 
 def test_a_size_may_be_a_part_of_the_file(tmp_path):
