@@ -116,5 +116,6 @@ def _make(case: Case, dense: Path, small: Path, facts: Path) -> None:
     layers = [
         Layer(row.size, row.nnz, row.runs_sparse, row.execution == "dynamic", *uses[row.name])
         for row in encoded.report.rows
+        if row.name in uses  # not what layers add or multiply by, such as the scales of a normalization
     ]
     facts.write_text(json.dumps([dataclasses.asdict(layer) for layer in layers]), encoding="utf-8")
