@@ -21,9 +21,9 @@ The columns of the table:
   the others   dense / peer, with --peers (see peers/__init__.py); "-" for one that fails; why it did, and the peers'
                errors, which are larger, are in the JSON file
 
-Exits with 1 if one of our errors is above 1e-4, or above 0.05 where layers run on integers. Whether the ratios are
-reached is for the reader: it takes an idle machine. The peak and the bandwidths are measured by a program that the C++
-compiler makes here.
+Exits with 1 if one of our errors is above 1e-4; on integers, above 0.05 for a layer and 0.1 for a network. Whether the
+ratios are reached is for the reader: it takes an idle machine. The peak and the bandwidths are measured by a program
+that the C++ compiler makes here.
 """
 
 from __future__ import annotations
