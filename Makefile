@@ -136,4 +136,4 @@ $(VENV)/release: $(VENV)/installed
 
 # The C++ unit tests, under AddressSanitizer and UndefinedBehaviorSanitizer.
 $(CHECKS)/CMakeCache.txt: $(VENV)/tested custom_ops/CMakeLists.txt
-	$(CONFIGURE) -B $(CHECKS) -DONNXDC_RANDOM_CASES=1000
+	$(CONFIGURE) -B $(CHECKS) -DONNXDC_RANDOM_CASES=600

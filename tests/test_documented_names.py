@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
@@ -71,10 +69,9 @@ for name in sorted(sys.argv[1:], key=lambda name: ":" in name):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_documented_names_are_there(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    assert not missing(names_in(text) | imported_in(text))
+def test_documented_names_are_there() -> None:
+    texts = [page.read_text(encoding="utf-8") for page in PAGES]
+    assert not missing({name for text in texts for name in names_in(text) | imported_in(text)})
 
 
 def test_public_names_are_there() -> None:

@@ -201,7 +201,7 @@ def test_bits_bound_the_values():
     assert all(np.unique(dense.graph.initializers[name].const_value.numpy()).size <= 16 for name in ("fc1", "fc2"))
 
 
-@pytest.mark.parametrize("option", ["density", "global_density"])
+@pytest.mark.parametrize("option", [pytest.param("density", marks=pytest.mark.slow), "global_density"])
 def test_pruning_by_second_moments_keeps_more_than_pruning_by_magnitude(option):
     calibrated = onnxdc.compress(MODEL, data=DATA, target_size=30_000, **{option: 0.4})
     plain = onnxdc.compress(MODEL, target_size=30_000, **{option: 0.4})

@@ -67,6 +67,7 @@ def test_a_size_is_kept_to(compressed: onnxdc.CompressionResult, tmp_path: Path)
         onnxdc.compress(network(), int8=True, data=DATA, target_size=900)
 
 
+@pytest.mark.slow
 def test_a_divergence_is_kept_to() -> None:
     sizes = []
     for largest in (0.01, 0.05):
@@ -84,6 +85,7 @@ def test_a_drop_is_kept_to_by_quantize() -> None:
     assert 100 * (after.argmax(axis=1) == val["labels"]).mean() >= 75
 
 
+@pytest.mark.slow
 def test_pruned_and_int8_at_once() -> None:
     result = onnxdc.compress(network(), int8=True, data=DATA, density=0.3)
     stored = constants(onnxdc.decode(result.model).model)

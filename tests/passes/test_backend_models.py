@@ -24,7 +24,7 @@ RECIPES = {
 }
 STORED = [(kind, name) for kind in backend_cases.STORED_KINDS for name in backend_cases.stored_names(kind)]
 EXECUTIONS = ["auto", pytest.param("sparse", marks=pytest.mark.slow)]
-SMALL = ("light_shufflenet", "light_squeezenet")
+SMALL = ("light_squeezenet",)
 NODES = {case.name: case for case in backend_cases.node_cases()}
 
 

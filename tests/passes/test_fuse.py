@@ -283,7 +283,10 @@ def test_a_graph_output_keeps_its_name():
     assert [value.name for value in encoded.graph.outputs] == [encoded.graph[0].outputs[0].name] == ["y"]
 
 
-@pytest.mark.parametrize("product", ["conv and residual", "gemm", "matmul and bias"])
+@pytest.mark.parametrize(
+    "product",
+    ["conv and residual", *(pytest.param(product, marks=pytest.mark.slow) for product in ("gemm", "matmul and bias"))],
+)
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_without_the_record_decode_writes_the_nodes_of_the_body(product: str, name: str):
     model = fused_models.model(product, TAILS[name], 20)

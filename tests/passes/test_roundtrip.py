@@ -48,7 +48,7 @@ def test_encoded_model_computes_the_same(case: Case, execution: str, native: boo
 
 
 @each_case
-@pytest.mark.parametrize("execution", ["sparse", "dense", "auto"])
+@pytest.mark.parametrize("execution", ["sparse", pytest.param("dense", marks=pytest.mark.slow), "auto"])
 def test_decoding_gives_the_same_model_back(case: Case, execution: str):
     original = ir.to_proto(case.make())
     decoded = decode(encoded(case, execution)).model

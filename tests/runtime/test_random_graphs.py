@@ -63,7 +63,9 @@ def assert_same(found: np.ndarray, expected: np.ndarray, graph: Graph) -> None:
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * scale, err_msg=str(graph))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "seed", [seed if seed < len(SEEDS) // 2 else pytest.param(seed, marks=pytest.mark.slow) for seed in SEEDS]
+)
 def test_random_graph(seed, monkeypatch):
     graph = complete(seed)
     expected = expected_output(graph)
