@@ -325,7 +325,9 @@ def grouped_weight(groups: int, each: int, shape: tuple[int, ...], axis: int) ->
     return np.sqrt(tables)[group, rng.integers(0, each + 1, shape)].astype(np.float32)
 
 
-@pytest.mark.parametrize(("shape", "axis"), [((12, 5000), 0), ((500, 12, 10), 1), ((5000, 12), -1)])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((12, 5000), 0), ((500, 12, 10), 1), pytest.param((5000, 12), -1, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(("groups", "each"), [(1, 255), (1, 3), (2, 100), (4, 15), (4, 100), (4, 255), (12, 85)])
 def test_groups_are_found(shape: tuple[int, ...], axis: int, groups: int, each: int) -> None:
     array = grouped_weight(groups, each, shape, axis % len(shape))
