@@ -20,7 +20,7 @@ CONFIGURE = $(BIN)/cmake -S custom_ops -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $
 # Here a native library that does not build is an error; a user's installation does without it.
 export ONNXDC_REQUIRE_NATIVE := 1
 
-.PHONY: demo test test-slow check-all docs clang fuzz test-js test-olive test-neon tsan valgrind lint wheels release-check matrix clean
+.PHONY: demo test test-random test-slow check-all docs clang fuzz test-js test-olive test-neon tsan valgrind lint wheels release-check matrix clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -32,7 +32,12 @@ test: $(VENV)/tested $(CHECKS)/CMakeCache.txt lint
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not slow"
 
 # What takes longer than `make test`.
-check-all: test test-slow test-js test-olive clang tsan valgrind test-neon fuzz
+check-all: test test-random test-slow test-js test-olive clang tsan valgrind test-neon fuzz
+
+# Random cases of the C++ unit tests, under sanitizers, five times as many as in `make test`.
+test-random: $(CHECKS)/CMakeCache.txt
+	$(BIN)/cmake --build $(CHECKS)
+	for program in $(CHECKS)/tests/test_random_*; do $$program 3000 || exit 1; done
 
 # The Python tests that `make test` leaves out: large models, other versions of onnxruntime, all instruction sets.
 test-slow: $(VENV)/tested

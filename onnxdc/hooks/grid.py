@@ -7,12 +7,12 @@ from typing import Final
 
 import numpy as np
 
+from onnxdc.numeric.code_lengths import code_lengths
 from onnxdc.numeric.grids import element_grid
 from onnxdc.numeric.weight import MAX_CODES
 
 MOST_VALUES: Final = MAX_CODES - 1  # besides zero
 FIRST_STEP: Final = 0.4  # in root mean squares of the nonzeros: from twice that training finds its way back late
-_UNSEEN: Final = 0.5  # how often an integer counts that does not occur, so that its code has a length
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +59,13 @@ class HookedGrid:
     def lengths(self, codes: np.ndarray | None = None) -> np.ndarray:
         """Return the bits of the codes of all integers by how often they occur, float32 ``[2 * largest + 1]``.
 
-        The first is that of ``-largest``. An integer that does not occur counts as half a time.
+        The first is that of ``-largest``. See ``numeric.code_lengths``.
 
         Args:
             codes: The integers, from ``-largest`` to ``largest``; its own by default.
         """
         seen = (self.codes if codes is None else codes).reshape(-1).astype(np.int64) + self.largest
-        likely = np.bincount(seen, minlength=2 * self.largest + 1) + _UNSEEN
-        return np.asarray(-np.log2(likely / likely.sum())).astype(np.float32)
+        return code_lengths(np.bincount(seen, minlength=2 * self.largest + 1)).astype(np.float32)
 
 
 def off_grid(values: np.ndarray) -> str | None:

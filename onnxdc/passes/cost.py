@@ -44,7 +44,7 @@ INTEGER_TILE_COLUMNS: Final = 896  # of a panel (custom_ops/layouts/quads.cc)
 INTEGER_OUTPUT: Final = 15.0  # an output: from an integer to a float, bias, activation, writing it out
 INTEGER_INPUT: Final = 7.0  # an input, once for all that meets it: its range, and to a byte
 WIDE, NARROW, NARROW_COST = 32, 8, 16  # lanes of panels; a narrow one takes the time of so many lanes of a wide one
-INTEGER_ROW_ENTRY: Final = 0.5  # of a few rows, a nonzero: on floats, too, but without VBMI, which takes less
+INTEGER_ROW_ENTRY: Final = 0.5  # a nonzero of a few rows: that of the slower kernels, which do without VBMI
 MANY: Final = 1024  # rows of a matrix product, as any number from some hundreds on
 MARGIN: Final = 0.97  # a layer must be faster by more than 3 %, which is about the noise of the measurements
 

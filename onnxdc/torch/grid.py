@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from onnxdc.errors import WeightError
+from onnxdc.numeric.code_lengths import code_lengths
 from onnxdc.numeric.weight import MAX_CODES
-
-_UNSEEN: Final = 0.5  # how often an integer counts that does not occur, so that its code has a length
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,8 @@ class Grid(nn.Module):
 
     Gradients pass the rounding straight through; so that of the step is the error of rounding in steps, summed up
     (Esser et al., ICLR 2020, section 2.1). The price of an element is the length of an ideal code for the integers as
-    they occur, linear between two integers, so that it has a slope towards the likelier neighbour, which nearly always
-    is zero. What is zero keeps its gradient, and may come back.
+    they occur (``numeric.code_lengths``), linear between two integers, so that it has a slope towards the likelier
+    neighbour, which nearly always is zero. What is zero keeps its gradient, and may come back.
 
     Attributes:
         log_step: The natural logarithms of the steps: as many as channels have steps of their own, else one; of the
@@ -97,8 +96,7 @@ class Grid(nn.Module):
         """
         codes = self.integers(latent)
         counts = torch.bincount((codes.reshape(-1).to(torch.int32) + self._largest), minlength=self._lengths.numel())
-        likely = counts.double() + _UNSEEN
-        self._lengths.copy_(-torch.log2(likely / likely.sum()))
+        self._lengths.copy_(torch.from_numpy(code_lengths(counts.numpy(force=True))))
         self._slopes.copy_(self._lengths[1:] - self._lengths[:-1])
         seen = counts[counts > 0].double()
         return float((seen * torch.log2(codes.numel() / seen)).sum())
