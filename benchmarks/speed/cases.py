@@ -132,7 +132,10 @@ def speed_cases() -> dict[str, Case]:
         Case("bert_20", (1, 128, 768), partial(architectures.bert, density=0.20), 2.6, 3.2),
         Case("alexnet_int8", (1, 3, 227, 227), architectures.alexnet, 4.2, 5.5, integers=True),
         Case("vgg16_int8", image, architectures.vgg16, 4.7, 6, integers=True),
-        Case("resnet50_10_int8", image, partial(architectures.resnet50, density=0.10), 4, 5.5, integers=True),
+        *(
+            Case(name, (images, 3, 224, 224), partial(architectures.resnet50, density=0.10), 4, 5.5, integers=True)
+            for name, images in (("resnet50_10_int8", 1), ("resnet50_10_b8_int8", 8))
+        ),
         *(
             Case(
                 f"{name}_{percent}_int8",

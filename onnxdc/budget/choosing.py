@@ -167,9 +167,9 @@ class Chooser:
         choice.told += not_calibrated(choice.skips)
         choice.cautions += few_items(self._given)
         judges = [judge for judge in (self._held_back, self._val) if judge is not None]
-        failures = dict.fromkeys(failure for judge in judges for failure in judge.failures(model))
-        if failures:
-            choice.cautions.append(f"{'; '.join(failures)}: look with `onnxdc verify`")
+        found = dict.fromkeys(caution for judge in judges for caution in judge.cautions(model))
+        if found:
+            choice.cautions.append(f"{'; '.join(found)}: look with `onnxdc verify`")
         if self._held_back is None:
             return
         divergence, items = self._held_back.divergence(model), self._held_back.items

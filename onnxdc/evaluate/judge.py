@@ -71,14 +71,14 @@ class Judge:
         before, after = self._joined(self._answers), self._joined(answers)
         return metric.drop(before, after, self._labels), self._divergence(answers)
 
-    def failures(self, model: Source) -> list[str]:
-        """Return why ``verify`` would not accept a model on the same inputs, a sentence each.
+    def cautions(self, model: Source) -> list[str]:
+        """Return why ``verify`` would not accept a model on the same inputs, or what f hardly heeds, a sentence each.
 
         Raises:
             ModelError: The model cannot be run, or has other outputs.
         """
         found = self._differences(self._run(model), "usual")
-        return [failure for difference in found for failure in difference.failures()]
+        return [caution for difference in found for caution in difference.cautions()]
 
     def _divergence(self, answers: Sequence[list[np.ndarray]]) -> float:
         return sum((difference.divergence for difference in self._differences(answers, None)), 0.0)

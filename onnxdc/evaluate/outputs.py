@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from onnxdc.evaluate.endings import BOUNDS, DISTRIBUTIONS
+from onnxdc.evaluate.first_classes import FirstClasses
 from onnxdc.evaluate.limits import ENOUGH, LEAST_AGREEMENT, limit_of
 from onnxdc.evaluate.spread import Spread
 from onnxdc.numeric.divergence import Divergence, Measure, divergence, is_class_scores, measure_of
@@ -36,7 +37,7 @@ class OutputPair:
         self._divergence = Divergence()
         self._flat = Divergence()  # of an answer that gives every class the same probability
         self._new = 0  # elements of B that are no finite number where A has one
-        self._agreeing: Divergence | None = None  # first classes that differ, where there are classes
+        self._classes: FirstClasses | None = None  # where there are classes
         self._other_shapes = 0
 
     def add(self, a: np.ndarray, b: np.ndarray, items: int) -> None:
@@ -55,8 +56,8 @@ class OutputPair:
             if self._measure is Measure.KL:
                 self._flat += divergence(a, np.ones_like(a), Measure.KL, axis=self._axis)
             self._new += _new_faults(a, b)
-            if self._agreeing is not None:
-                self._agreeing += _first_classes(a, b, self._axis)
+            if self._classes is not None:
+                self._classes.add(a, b, self._axis)
 
     def difference(self, largest: Largest, *, alike: bool) -> OutputDifference:
         """Return what was found.
@@ -66,8 +67,9 @@ class OutputPair:
             alike: Whether the inputs were all the same.
         """
         measure = self._measure or Measure.SQUARES
-        agreeing = self._agreeing if self._agreeing is not None and self._agreeing.weight else None
-        judged = agreeing is not None and agreeing.weight >= ENOUGH and measure is Measure.KL and largest == "usual"
+        classes = self._classes or FirstClasses()
+        rare = classes.rare()
+        judged = classes.items >= ENOUGH and measure is Measure.KL and largest == "usual"
         return OutputDifference(
             name=self._name,
             absolute=self._absolute,
@@ -75,7 +77,8 @@ class OutputPair:
             measure=measure,
             divergence=self._divergence.value,
             limit=limit_of(measure, self._flat.value) if largest == "usual" else largest,
-            top1_agreement=1 - agreeing.value if agreeing is not None else None,
+            top1_agreement=classes.agreement,
+            rare=rare if rare is not None and rare.items >= ENOUGH else None,
             least_agreement=LEAST_AGREEMENT if judged else None,
             other_shapes=self._other_shapes,
             new_faults=self._new,
@@ -89,7 +92,7 @@ class OutputPair:
         if self._labelled and self._measure is Measure.KL:
             self._axis = None  # as labels are counted: the first axis counts items
         if self._measure is Measure.KL or (self._measure is Measure.SQUARES and is_class_scores(a)):
-            self._agreeing = Divergence()
+            self._classes = FirstClasses()
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
@@ -116,13 +119,3 @@ def _new_faults(a: np.ndarray, b: np.ndarray) -> int:
     if a.dtype.kind in "OSUbiu" or b.dtype.kind in "OSUbiu":
         return 0
     return int(np.count_nonzero(np.isfinite(a.astype(np.float64)) & ~np.isfinite(b.astype(np.float64))))
-
-
-def _first_classes(a: np.ndarray, b: np.ndarray, axis: int | None) -> Divergence:
-    """Return how often the first class is another one; an item of A without a number does not count."""
-    if a.ndim < 2 or axis is None:
-        a, b = (array.reshape(1 if array.ndim < 2 else len(array), -1) for array in (a, b))
-        axis = 1
-    usable = ~np.isnan(a.astype(np.float64)).any(axis=axis)
-    different = a.argmax(axis=axis) != b.argmax(axis=axis)
-    return Divergence(float(np.count_nonzero(different & usable)), float(np.count_nonzero(usable)))

@@ -11,6 +11,7 @@ from onnxdc.shown import shown
 
 CONSTANT: Final = 1e-5  # an element that changes by less than this, of the largest value, does not change
 _CLEARLY: Final = 1e-3  # one that changes by more than this does
+_KEPT: Final = 0.8  # of the items of rare classes: what one would not miss is less than the rest
 _SATURATED: Final = 0.99  # share of the elements that lie at the bounds of a Sigmoid or the like
 
 
@@ -49,6 +50,24 @@ class OutputState:
 
 
 @dataclass(frozen=True)
+class RareClasses:
+    """What becomes of the items whose first class is not the commonest one, in A or in B.
+
+    Attributes:
+        items: The number of these items.
+        agreement: The share of them whose first class is the same in both.
+    """
+
+    items: int
+    agreement: float
+
+    def told(self) -> str:
+        """Return that in words."""
+        shares = f"{self.agreement:.1%} of the {self.items:,} items"
+        return f"the first class is the same for {shares} that are not of the commonest class"
+
+
+@dataclass(frozen=True)
 class OutputDifference:
     """How far two runs are apart in one output.
 
@@ -60,7 +79,8 @@ class OutputDifference:
         divergence: The divergence f.
         limit: The largest divergence that is accepted; None if any is.
         top1_agreement: The share of the items whose first class is the same; None if it has no classes.
-        least_agreement: The smallest ``top1_agreement`` that is accepted; None if any is.
+        rare: The same of the items of rare classes, where one class is the first of nearly all; None elsewhere.
+        least_agreement: The smallest of both shares that is accepted; None if any is.
         other_shapes: The number of runs in which the shapes differed.
         new_faults: The number of elements of B that are NaN or infinite where A has a number.
         a, b: What the output is like in each run.
@@ -73,6 +93,7 @@ class OutputDifference:
     divergence: float
     limit: float | None
     top1_agreement: float | None
+    rare: RareClasses | None
     least_agreement: float | None
     other_shapes: int
     new_faults: int
@@ -91,8 +112,17 @@ class OutputDifference:
         if self.least_agreement is not None and (self.top1_agreement or 0.0) < self.least_agreement:
             shares = f"{self.top1_agreement or 0.0:.1%} of the items, at least {self.least_agreement:.0%} is accepted"
             yield f"{name}: the first class is the same for {shares}"
+        elif self.least_agreement is not None and self.rare is not None and self.rare.agreement < self.least_agreement:
+            yield f"{name}: {self.rare.told()}, at least {self.least_agreement:.0%} is accepted"
         if self.b.is_constant and self.a.variation is not None and self.a.variation > _CLEARLY:
             yield f"{name}: it does not depend on the input any more"
+
+    def cautions(self) -> Iterator[str]:
+        """Yield why it is not accepted, or what is lost that the divergence hardly heeds."""
+        failures = list(self.failures())
+        yield from failures
+        if not failures and self.rare is not None and self.rare.agreement < _KEPT:
+            yield f"{shown(self.name)}: {self.rare.told()}, for which a mean over all items says little"
 
     def warnings(self) -> Iterator[str]:
         """Yield why the comparison says little."""

@@ -90,6 +90,8 @@ class Comparison:
 
 def _line(output: OutputDifference) -> str:
     top1 = "" if output.top1_agreement is None else f", top-1 agrees in {output.top1_agreement:.2%}"
+    if output.rare is not None:
+        top1 += f", {output.rare.agreement:.1%} of the {output.rare.items:,} items of rare classes"
     return (
         f"  {shown(output.name)}: largest difference {output.absolute:.3e}, relative {output.relative:.3e}, "
         f"divergence {output.divergence:.3e} ({output.measure}){top1}"

@@ -111,6 +111,44 @@ def test_the_first_classes_are_compared():
     assert comparison.outputs[0].top1_agreement == np.mean(first > 1)
 
 
+def test_what_is_rare_is_judged_by_itself():
+    """As of a detector, most of whose anchors see nothing: one that sees nothing at all is right nearly everywhere."""
+    rng = np.random.default_rng(3)
+    scores = rng.normal([4, 0], 1, [10, 1000, 2]).astype(np.float32)
+    seen = rng.random((10, 1000)) < 0.05
+    scores[seen, 1] += 6
+    model, dim, blind = (
+        build(
+            "g (float[N, 1000, 2] x) => (float[N, 1000, 2] y) { t = Add(x, c)  y = Softmax<axis = 2>(t) }",
+            c=np.array([shift, 0], np.float32),
+        )
+        for shift in (0, 1.5, 3)
+    )
+    found = onnxdc.verify(model, blind, {"x": scores})
+    (output,) = found.comparisons[0].outputs
+    a, b = scores.argmax(-1), (scores + np.array([3, 0], np.float32)).argmax(-1)
+    rare = (a == 1) | (b == 1)
+    assert output.top1_agreement == np.mean(a == b) > 0.9
+    assert output.rare is not None
+    assert output.rare.items == rare.sum()
+    assert output.rare.agreement == np.mean((a == b)[rare]) < 0.5
+    (failure,) = found.failures
+    assert f"{output.rare.agreement:.1%} of the {output.rare.items:,} items that are not of" in failure
+    (output,) = onnxdc.verify(model, dim, {"x": scores}).comparisons[0].outputs
+    assert not list(output.failures())
+    (caution,) = output.cautions()
+    assert caution.endswith("not of the commonest class, for which a mean over all items says little")
+    (same,) = onnxdc.verify(model, model, {"x": scores}).comparisons[0].outputs
+    assert not list(same.cautions())
+    assert same.rare is not None
+    assert same.rare.agreement == 1
+
+
+def test_classes_without_a_common_one_have_no_rare_ones():
+    (comparison,) = onnxdc.verify(graph("y = Softmax(x)"), graph("y = Softmax(x)"), X).comparisons
+    assert comparison.outputs[0].rare is None
+
+
 def test_outputs_of_another_shape_fail():
     shorter = graph("y = Slice(x, s, e, k)", s=np.array([0]), e=np.array([3]), k=np.array([1]))
     verification = onnxdc.verify(graph("y = Identity(x)"), shorter, X)
