@@ -40,7 +40,7 @@ PASSES: Sequence[set[str]] = (
     {"execution", "codings"},
     {"result"},
     {"plan", "fusion", "halves", "int32_biases"},
-    {"decision", "half_biases"},
+    {"decision", "rounded_biases"},
     {"fold", "prune", "share", "strip", "encode", "decode"},
 )
 

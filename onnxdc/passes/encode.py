@@ -41,7 +41,7 @@ from onnxdc.passes.decision import (
 )
 from onnxdc.passes.execution import choose, why_no_integers
 from onnxdc.passes.fusion.fuse import fuse
-from onnxdc.passes.halves import bytes_saved_as_half, store_halves
+from onnxdc.passes.halves import bytes_saved_by_joining, store_halves
 from onnxdc.passes.int32_biases import store_biases
 from onnxdc.passes.plan import Outcome, Plan, PlannedWeight, work_on_each
 from onnxdc.passes.result import Encoded, Figures, GroupFigures, Progress, Result
@@ -77,9 +77,9 @@ def encode(plan: Plan, *, force: bool = False, progress: Progress | None = None)
 
     def keep(planned: PlannedWeight, outcome: Outcome[Coded, CompressedWeight]) -> None:
         dense = outcome.record.dense
-        as_half = bytes_saved_as_half(planned.weight.value, opset)
-        if not force and as_half and saved_bytes(dense.nbytes, outcome.value) < as_half:
-            halved.append(Skip(planned.weight.name, SkipCode.NO_GAIN, "two bytes an element take less"))
+        joined = bytes_saved_by_joining(planned.weight.value, opset)
+        if not force and joined and saved_bytes(dense.nbytes, outcome.value) < joined:
+            halved.append(Skip(planned.weight.name, SkipCode.NO_GAIN, "a byte or two an element take less"))
             return
         integers = planned.settings.activation in ("dynamic", "static")
         execution = choose(

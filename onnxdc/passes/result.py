@@ -235,15 +235,17 @@ class Folded:
 
 
 class RoundedBiases(NamedTuple):
-    """Biases, and scales and shifts of normalizations, that were rounded to float16.
+    """Biases, and scales and shifts of normalizations, that were rounded to float16 or to integers of a byte.
 
     Attributes:
         vectors: Their number.
         elements: The number of their elements.
+        in_bytes: The number of those elements that are integers of a byte times a step.
     """
 
     vectors: int = 0
     elements: int = 0
+    in_bytes: int = 0
 
 
 NO_BIASES: Final = RoundedBiases()

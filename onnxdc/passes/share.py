@@ -14,9 +14,9 @@ from onnxdc.numeric.codebook import share as share_array
 from onnxdc.numeric.energy import energy_lost
 from onnxdc.numeric.grid_rounding import round_to_grid
 from onnxdc.numeric.grids import find_grid
-from onnxdc.passes.half_biases import round_biases
 from onnxdc.passes.plan import Outcome, Plan, only, replace_values, work_on_each
 from onnxdc.passes.result import Figures, Progress, Result, Shared
+from onnxdc.passes.rounded_biases import round_biases
 from onnxdc.recipe import Settings
 
 
@@ -36,8 +36,8 @@ def share(plan: Plan, *, progress: Progress | None = None) -> Result[Shared]:
     """
     work = partial(share_weight, seed=plan.recipe.seed)
     result = work_on_each(plan, work, replace_values, progress, only(Role.WEIGHT, Role.TABLE))
-    if plan.recipe.biases == "float16":
-        result.biases = round_biases(plan.model)
+    if plan.recipe.biases != "keep":
+        result.biases = round_biases(plan.model, plan.recipe.biases)
     return result
 
 

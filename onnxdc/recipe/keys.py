@@ -106,11 +106,12 @@ KEYS: Final = (
         of_weight=False,
     ),
     Key(
-        *("biases", str, one_of("float16", "keep"), "share"),
-        "Round biases, and scales and shifts of normalizations, to float16 (they stay float32), or keep them.",
+        *("biases", str, one_of("float16", "int8", "keep"), "share"),
+        "Round biases, and scales and shifts of normalizations, to float16 (they stay float32), or to a byte "
+        "an element, as whole multiples of a step, where they bear it, or keep them.",
         default="float16",
         of_weight=False,
-        choices=("float16", "keep"),
+        choices=("float16", "int8", "keep"),
     ),
     Key(
         *("activation", str, one_of(*ACTIVATIONS), "quantize"),

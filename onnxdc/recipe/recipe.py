@@ -56,7 +56,7 @@ class Recipe:
             prune none.
         seed: The seed of random initialisation.
         min_elements: The number of elements that a weight has at least.
-        biases: Whether sharing rounds biases to ``"float16"``, or is to ``"keep"`` them.
+        biases: Whether sharing rounds biases to ``"float16"`` or ``"int8"``, or is to ``"keep"`` them.
         fuse: Whether a sparse operator takes in the activation after it, and a bias or residual that is added.
         strip: Whether texts of exporters are dropped, and names inside the graphs shortened.
 

@@ -130,8 +130,9 @@ class Report(Printable):
         return [f"folded: {', '.join(f'{count} {what}' for what, count in counts.items())}"] if counts else []
 
     def _biases_line(self) -> list[str]:
-        vectors, elements = self.biases
-        return [f"biases: {elements:,} elements of {vectors} vectors rounded to float16"] if vectors else []
+        vectors, elements, in_bytes = self.biases
+        to = {0: "float16", elements: "a byte"}.get(in_bytes, f"float16, {in_bytes:,} of them to a byte")
+        return [f"biases: {elements:,} elements of {vectors} vectors rounded to {to}"] if vectors else []
 
     def _provenance_line(self) -> list[str]:
         return [f"made by {shown(self.provenance, MESSAGE_LENGTH)}"] if self.provenance else []

@@ -13,8 +13,8 @@ from onnxdc.graph.constants import lift_constants
 from onnxdc.hooks import put_back
 from onnxdc.passes.encode import encode
 from onnxdc.passes.fold import fold
-from onnxdc.passes.half_biases import round_biases
 from onnxdc.passes.plan import plan_weights
+from onnxdc.passes.rounded_biases import round_biases
 from onnxdc.passes.strip import strip, strip_encoded
 from onnxdc.recipe import Recipe
 from onnxdc.recipe.recorded import recorded
@@ -27,8 +27,8 @@ def ready_for_grids(model: ir.Model, recipe: Recipe) -> int:
     """
     lift_constants(model)
     folds = fold(model).changes
-    if recipe.biases == "float16":
-        round_biases(model)
+    if recipe.biases != "keep":
+        round_biases(model, recipe.biases)
     return len(folds)
 
 

@@ -14,6 +14,7 @@ from torch.nn.utils import parametrize
 
 from onnxdc.errors import ModelError
 from onnxdc.hooks.hook import TrainingHook
+from onnxdc.passes.halves.narrow import LARGEST_BYTE, best_exponent, byte_exponents
 from onnxdc.torch.grid import Grid
 from onnxdc.torch.module import OnnxModule
 from onnxdc.torch.parametrizations import Masked
@@ -44,10 +45,19 @@ class Network:
     grids: dict[str, GridWeight] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, module: OnnxModule, hook: TrainingHook, weights: Sequence[str], masked: Collection[str]) -> Network:
+    def of(
+        cls,
+        module: OnnxModule,
+        hook: TrainingHook,
+        weights: Sequence[str],
+        masked: Collection[str],
+        *,
+        byte_biases: bool = False,
+    ) -> Network:
         """Make a network whose pruned weights, and those named in ``masked``, have masks.
 
-        Beside weights that are shared or on grids, vectors that are rounded to float16 stay so.
+        Beside weights that are shared or on grids, vectors that are rounded to float16 stay so; with ``byte_biases``
+        those stay whole multiples of a step that are that.
 
         Raises:
             ModelError: Nothing in it can be trained, or a weight to be masked is none of the module's.
@@ -61,6 +71,8 @@ class Network:
         are_shared = any(weight.stage == "shared" for weight in hook.weights.values()) or any(
             isinstance(rule, Grid) for rule in module.modules()
         )
+        vectors = {name: weight.values for name, weight in hook.weights.items() if weight.values.ndim == 1}
+        exponent = best_exponent(list(vectors.values())) if byte_biases else None
         for name, attribute in module.names.items():
             if name in masked and not parametrize.is_parametrized(module, attribute):
                 mask = torch.ones_like(getattr(module, attribute), dtype=torch.bool)
@@ -72,8 +84,11 @@ class Network:
                 network.grids[name] = GridWeight(original, rule)
             if original.dtype.itemsize < torch.float32.itemsize:
                 _keep_precise(module, attribute)
-            elif rule is None and are_shared and _is_half(hook.weights[name].values):
-                parametrize.register_parametrization(module, attribute, _AsHalf())
+            elif rule is None and are_shared and name in vectors:
+                if exponent is not None and exponent in byte_exponents(vectors[name]):
+                    parametrize.register_parametrization(module, attribute, _AsBytes(2.0**exponent))
+                elif _is_half(vectors[name]):
+                    parametrize.register_parametrization(module, attribute, _AsHalf())
         return network
 
     def optimizer(self, options: TrainingOptions, step_lr: float) -> torch.optim.Optimizer:
@@ -169,9 +184,24 @@ class _AsHalf(nn.Module):
         return half
 
 
+class _AsBytes(nn.Module):
+    """A value of float32 as a byte times a step has it, with the gradient of the precise one (straight through)."""
+
+    def __init__(self, step: float) -> None:
+        super().__init__()
+        self.step = step
+
+    def forward(self, precise: torch.Tensor) -> torch.Tensor:
+        codes = (precise.detach() / self.step).round().clamp(-LARGEST_BYTE, LARGEST_BYTE)
+        return precise + (codes * self.step - precise.detach())
+
+    def right_inverse(self, rounded: torch.Tensor) -> torch.Tensor:
+        return rounded
+
+
 def _is_half(values: np.ndarray) -> bool:
-    """Tell whether values are a vector, such as biases, that float16 holds exactly."""
-    if values.ndim != 1 or values.dtype != np.float32:
+    """Tell whether float16 holds values of float32 exactly."""
+    if values.dtype != np.float32:
         return False
     with np.errstate(over="ignore"):
         return bool(np.array_equal(values.astype(np.float16).astype(np.float32), values))

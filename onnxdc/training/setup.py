@@ -204,6 +204,7 @@ def _student(
         hook,
         names,
         [name for ranking in ranked for name in ranking.names],
+        byte_biases=recipe.biases == "int8",
     )
     layers = layers_after_dropout(copy, weights)
     dropouts = Dropouts(

@@ -17,6 +17,7 @@ from onnxdc.domain.origin import KEY
 from onnxdc.errors import ModelError
 from onnxdc.model_io import load
 from onnxdc.passes.decode import decode
+from onnxdc.passes.halves.narrow import byte_exponents
 from onnxdc.recipe import Options, Recipe
 from tests.helpers.few_values import weight
 from tests.helpers.passes import encode
@@ -37,6 +38,11 @@ def halves(n: int, seed: int = 0) -> np.ndarray:
 def brains(n: int, seed: int = 0) -> np.ndarray:
     """Exact in bfloat16, and beyond float16."""
     return (normal(n, seed=seed) * 1e9).astype(ml_dtypes.bfloat16).astype(np.float32)
+
+
+def eighths(n: int, seed: int = 0) -> np.ndarray:
+    """Integers of a byte times an eighth; in float16 they would be exact, too."""
+    return (np.random.default_rng(seed).integers(-127, 128, n) / 8).astype(np.float32)
 
 
 def layers(opset: int = 17, **vectors: np.ndarray) -> onnx.ModelProto:
@@ -83,6 +89,61 @@ def test_runtimes_see_the_same_bits_and_decode_gives_them_back(
         reference = [ReferenceEvaluator(proto).run(None, feed)[0] for proto in (small, dense)]
         np.testing.assert_array_equal(*reference)
     assert ir.to_proto(decode(model).model) == ir.to_proto(load(dense))
+
+
+def wide_layers(opset: int = 17, **vectors: np.ndarray) -> onnx.ModelProto:
+    usual = {"B": eighths(128), "C": eighths(128, 1), "D": halves(128, 2)}
+    model = build(LAYERS.replace("64", "128"), V=weight(128, 128), W=weight(128, 128, seed=1), **usual | vectors)
+    proto = ir.to_proto(model)
+    proto.opset_import[0].version = opset
+    return proto
+
+
+@pytest.mark.parametrize("opset", [11, 13, 17])
+def test_integers_of_a_byte_times_a_power_of_two_take_a_byte_an_element(opset: int):
+    dense = wide_layers(opset, B=eighths(128) / 4)
+    model = encoded(dense)
+    assert [tensor.const_value.dtype for name, tensor in model.graph.initializers.items() if name == "halves"] == [
+        ir.DataType.FLOAT16
+    ]
+    dense = wide_layers(opset)
+    model = encoded(dense)
+    kept = {name: value.const_value for name, value in model.graph.initializers.items()}
+    assert kept["halves"].dtype == ir.DataType.INT8
+    assert kept["halves"].shape.numpy() == (256,)
+    assert kept["halves.scale"].numpy() == 0.125
+    small, feed = ir.to_proto(model), {"A": normal(3, 128, seed=5)}
+    expected = onnxruntime.InferenceSession(dense.SerializeToString()).run(None, feed)[0]
+    session = onnxruntime.InferenceSession(small.SerializeToString())
+    np.testing.assert_array_equal(session.run(None, feed)[0], expected)
+    reference = [ReferenceEvaluator(proto).run(None, feed)[0] for proto in (small, dense)]
+    np.testing.assert_array_equal(*reference)
+    assert ir.to_proto(decode(model).model) == ir.to_proto(load(dense))
+
+
+def test_a_scale_that_is_no_constant_is_an_error():
+    proto = ir.to_proto(encoded(wide_layers()))
+    scaling = node(proto, "Mul")
+    scaling.input[1] = "A"
+    with pytest.raises(ModelError, match="halves: expected a Cast and a Split"):
+        decode(ir.from_proto(proto))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_exponents_are_those_that_trying_them_finds(seed: int):
+    rng = np.random.default_rng(seed)
+    integers = rng.integers(-rng.integers(1, 300), rng.integers(1, 300), rng.integers(1, 6))
+    array = (integers * 2.0 ** rng.integers(-20, 20)).astype(np.float32) + np.float32(0)
+    scaled = {e: array / np.float64(2) ** e for e in range(-60, 60)}
+    found = [e for e, numbers in scaled.items() if np.abs(numbers).max() <= 127 and (numbers % 1 == 0).all()]
+    assert [e for e in byte_exponents(array) if -60 <= e < 60] == found
+
+
+@pytest.mark.parametrize("value", [-0.0, np.nan, np.inf, 0.1, 1e-45])
+def test_what_is_no_integer_of_a_byte_has_no_exponent(value: float):
+    found = byte_exponents(np.array([1, value], np.float32))
+    assert not len(found)
+    assert not len(byte_exponents(np.array([1.0])))  # of float64
 
 
 def test_doubles_are_joined_apart_and_only_what_is_exact():

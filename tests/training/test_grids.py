@@ -12,6 +12,7 @@ from scipy import stats
 import onnxdc as library
 from onnxdc import Recipe, Rule
 from onnxdc.errors import OptionError, TrainingError
+from onnxdc.graph.constants import replace_constant
 from onnxdc.numeric.grids import element_grid, grid_of_values
 from onnxdc.training.options import TrainingOptions
 from tests.helpers.small_models import constants
@@ -75,6 +76,28 @@ def test_weights_end_on_grids_of_their_own_and_biases_on_float16():
     for name in ("b1", "b2"):
         assert arrays[name].any()
         np.testing.assert_array_equal(arrays[name], arrays[name].astype(np.float16))
+
+
+def test_biases_may_take_a_byte():
+    model = wide_classifier()
+    replace_constant(model.graph.initializers["b1"], normal(WIDE, seed=4) / 8)
+    recipe = Recipe(biases="int8")
+    found = tuned(model, grid=True, rate=1e-5, recipe=recipe)
+    b1 = constants(found.model)["b1"]
+    step = 2.0 ** np.ceil(np.log2(np.abs(normal(WIDE, seed=4) / 8).max() / 127))
+    assert (b1 % step == 0).all()
+    assert np.abs(b1 / step).max() <= 127
+    assert (b1 != np.round(normal(WIDE, seed=4) / 8 / step) * step).any()
+    file = library.encode(found.model)
+    assert file.model.graph.initializers["halves"].const_value.dtype == ir.DataType.INT8
+    assert found.report.encoded_bytes == file.to_proto().ByteSize()
+    halves = tuned(model, grid=True, rate=1e-5)
+    assert abs(found.report.after.accuracy - halves.report.after.accuracy) < 0.05
+
+
+def test_biases_of_zeros_are_trained_though_they_may_take_a_byte():
+    found = tuned(wide_classifier(), grid=True, rate=1e-5, recipe=Recipe(biases="int8"))
+    assert constants(found.model)["b1"].any()
 
 
 def test_the_score_before_is_that_of_the_model_that_was_read():

@@ -1,0 +1,62 @@
+"""In which types of fewer bytes the values of a vector are exact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from onnxdc.numeric.arrays import BFLOAT16, bit_patterns
+
+HALVES: Final = (np.dtype(np.float16), BFLOAT16)
+INTEGERS: Final = (np.dtype(np.int8), np.dtype(np.int16))
+LARGEST_BYTE: Final = 127
+_BFLOAT16_OPSET: Final = 13  # the first whose Cast takes it
+_FEW: Final = 100  # steps from 2^-100 to 2^99, of which float32 holds products with an integer exactly
+_MANTISSA: Final = 24  # bits of float32
+
+
+def narrow_type(array: np.ndarray, opset: int) -> np.dtype | None:
+    """Return the first type of two bytes that holds all floats exactly; none holds a NaN, whose bits may change."""
+    if np.isnan(array).any():  # to convert a signalling one warns, too
+        return None
+    for narrow in HALVES[: 2 if opset >= _BFLOAT16_OPSET else 1]:
+        with np.errstate(over="ignore"):
+            back = array.astype(narrow).astype(array.dtype)
+        if np.array_equal(bit_patterns(back), bit_patterns(array)):
+            return narrow
+    return None
+
+
+def narrow_integers(array: np.ndarray) -> np.dtype | None:
+    """Return the first type of fewer bytes that holds all integers."""
+    return next((narrow for narrow in INTEGERS if np.array_equal(array.astype(narrow), array)), None)
+
+
+def byte_exponents(array: np.ndarray) -> range:
+    """Return the exponents e for which all floats are integers from -127 to 127 times 2^e; any if all are zero."""
+    if array.dtype != np.float32 or not np.isfinite(array).all() or (np.signbit(array) & (array == 0)).any():
+        return range(0)
+    mantissas, exponents = np.frexp(array[array != 0].astype(np.float64))
+    if not mantissas.size:
+        return range(-_FEW, _FEW)
+    integers = (mantissas * 2.0**_MANTISSA).astype(np.int64)
+    lowest = np.frexp((integers & -integers).astype(np.float64))[1] - 1  # of each its lowest bit that is set
+    coarsest = int((lowest + exponents - _MANTISSA).min())
+    largest = float(np.abs(array).max())
+    finest = int(np.ceil(np.log2(largest / LARGEST_BYTE)))
+    return range(max(finest, -_FEW), min(coarsest, _FEW - 1) + 1)
+
+
+def best_exponent(arrays: Sequence[np.ndarray]) -> int | None:
+    """Return the finest of the exponents for which most elements are integers of a byte; None if none are.
+
+    Vectors of zeros, which any suits, do not count.
+    """
+    elements: dict[int, int] = {}
+    for array in arrays:
+        found = byte_exponents(array)
+        for exponent in found if len(found) and array.any() else ():
+            elements[exponent] = elements.get(exponent, 0) + array.size
+    return max(sorted(elements), key=lambda exponent: elements[exponent], default=None)
