@@ -58,7 +58,8 @@ def calibrate(
         lambda_: How coarsely: steps grow with its square root.
         given: The steps of those that have one of their own.
         pruned: The names of those that were pruned by ``prune``.
-        forms: The forms of those that are to be int8.
+        forms: The forms of those that are to be int8; None in a model of floats. Beside weights of int8, others stay as
+            they are if they are on grids already, as those do.
         progress: Called after each weight.
 
     Raises:
@@ -74,7 +75,7 @@ def calibrate(
                 step = float(steps_of(lambda_, np.array([importance.get(name, 0.0)]), np.array([known.pivot]))[0])
             build.steps[name] = step
             most = (1 << planned.settings.bits) - 1
-            yield planned.weight, known, step, most, name in pruned, (forms or {}).get(name)
+            yield planned.weight, known, step, most, name in pruned, (forms or {}).get(name), forms is not None
 
     build = Build({}, list(statistics.skips.values()))
     weights = [planned.weight for planned in calibrated_weights(plan)]
@@ -127,14 +128,15 @@ def _collect(
 
 
 def _round(
-    array: np.ndarray, known: Known, step: float, most: int, pruned: bool, form: Form | None
+    array: np.ndarray, known: Known, step: float, most: int, pruned: bool, form: Form | None, stays: bool
 ) -> CalibratedWeight | WeightError:
-    """Return a weight on its grid, or why it cannot be."""
+    """Return a weight on its grid, which may be the one that it has, or why it cannot be."""
     task = WeightTask.of(array, known)
     try:
-        if form is None:
-            return task.round(step, most, pruned=pruned)
-        return task.round_to_int8(step, form, most, pruned=pruned)
+        if form is not None:
+            return task.round_to_int8(step, form, most, pruned=pruned)
+        kept = task.kept() if stays else None
+        return kept or task.round(step, most, pruned=pruned)
     except WeightError as error:
         return error
 

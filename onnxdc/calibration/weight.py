@@ -11,11 +11,12 @@ from onnxdc.calibration.layers import Layer
 from onnxdc.calibration.statistics import Inputs
 from onnxdc.errors import WeightError
 from onnxdc.numeric.calibrated.error import mean_change, output_error
-from onnxdc.numeric.calibrated.int8 import Form, round_to_int8
+from onnxdc.numeric.calibrated.int8 import LEAST_ON_GRID, Form, round_to_int8
 from onnxdc.numeric.calibrated.pruning import prune
 from onnxdc.numeric.calibrated.rounding import round_alone, round_with_feedback
 from onnxdc.numeric.calibrated.steps import MAX_NONZERO
 from onnxdc.numeric.calibrated.zeros import saliency
+from onnxdc.numeric.grids import element_grid
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,14 @@ class WeightTask(Known):
         made = self._calibrated(self._matrices(), values.astype(self.array.dtype), float(rounded.steps.max()))
         steps = rounded.steps.reshape(-1)
         return replace(made, integers=Integers(self._back(integers), steps[:1] if rounded.one else steps))
+
+    def kept(self) -> CalibratedWeight | None:
+        """Return the weight as it is if it is on a grid, and not by chance as one of few elements may be; else None."""
+        found = element_grid(self.array) if self.array.any() else None
+        if found is None or self.array.size < LEAST_ON_GRID * np.unique(self.array).size:
+            return None
+        made = self._calibrated(self._matrices(), self._matrices(), float(found[1].max()))
+        return replace(made, values=self.array)
 
     def prune(self, density: float) -> CalibratedWeight:
         """Return a layer's weight with some of its elements zero, for which others make up; see ``pruning.prune``.

@@ -108,6 +108,13 @@ class Grid(nn.Module):
         return _bits(self._masked(latent), self._steps(), self._lengths, self._slopes)
 
     @torch.no_grad()
+    def make_finer(self, latent: Tensor, factor: float) -> None:
+        """Multiply the steps by a factor below 1, or by one above that where the largest integers permit no more."""
+        reach = latent.abs().amax().clamp_min(torch.finfo(latent.dtype).tiny) / self._largest
+        steps = self.log_step.exp()
+        self.log_step.copy_(torch.minimum(torch.maximum(steps * factor, reach), steps).log())
+
+    @torch.no_grad()
     def hold(self) -> None:
         """Round the steps to four significant bits, as the file format has them, and train without them from here on.
 

@@ -16,6 +16,8 @@ from onnxdc.training.schedule import GridSchedule
 
 _CLOSE: Final = 0.997  # of the bytes asked for: a file this large is accepted
 _MOST_FILES: Final = 10
+_FINER, _LEAST_BITS, _MOST_BITS = 20, 1 / 64, 1 / 16  # how often new grids are made finer, by how much at a time
+_SMALL: Final = 0.985  # of the bytes asked for: a file this small has room for finer grids
 _PRICE: Final = 0.1  # squared steps a bit that the search moves by
 _SLOPE: Final = -0.2  # of the bytes by which that changes them, a first guess
 
@@ -87,8 +89,12 @@ class Grids:
         if step == self.schedule.frozen_from or self.schedule.measures(step):
             entropy = self._measure()
             if step == 0 and self.rate.target is not None:
-                self.extra = self.file_bytes() - entropy
+                entropy = self._begin_at_size(self.rate.target, entropy)
             self.rate.steer(self.schedule.progress(step), self.schedule.late(step), entropy, self.extra)
+            if self.rate.target is not None and step < self.schedule.held_from:
+                lacking = self.rate.target - entropy - self.extra
+                if lacking > (1 - _SMALL) * self.rate.target:
+                    self._make_finer(lacking, most=_MOST_BITS)
         if step == self.schedule.frozen_from:
             self._freeze()
 
@@ -125,6 +131,48 @@ class Grids:
     def _measure(self) -> float:
         """Make all tables anew, and return the entropy of the integers in bytes."""
         return sum(weight.grid.measure(weight.latent.detach()) for weight in self.weights.values()) / 8
+
+    def _begin_at_size(self, target: int, entropy: float) -> float:
+        """Make grids finer where the file is too small already, and return the entropy of the integers in bytes.
+
+        Raises:
+            TrainingError: The file would be larger without any weight.
+        """
+        least = self._least_bytes()
+        if least > target:
+            raise TrainingError(
+                f"expected a file of at most {target:,} bytes, got {least:,} with nothing but zeros: set a larger ",
+                OptionName("target_size"),
+            )
+        nbytes = self.file_bytes()
+        if not any(weight.grid.codes.any() for weight in self.weights.values()):  # nothing is on a grid yet
+            for _ in range(_FINER):
+                if nbytes >= target:
+                    break
+                self._make_finer(target - nbytes, most=1.0)
+                entropy, nbytes = self._measure(), self.file_bytes()
+        self.extra = nbytes - entropy
+        return entropy
+
+    def _make_finer(self, nbytes: float, most: float) -> None:
+        """Make the grids finer by about so many bytes, and by at most so many bits an element."""
+        elements = sum(weight.latent.numel() for weight in self.weights.values())
+        bits = min(max(8 * nbytes / elements, _LEAST_BITS), most)
+        for weight in self.weights.values():
+            weight.grid.make_finer(weight.latent.detach(), 2**-bits)
+
+    def _least_bytes(self) -> int:
+        """Return the bytes of the file if all integers were zero."""
+        grids = [weight.grid for weight in self.weights.values()]
+        kept = [(grid, grid.codes.clone(), grid.frozen) for grid in grids]
+        for grid in grids:
+            grid.codes.zero_()
+            grid.frozen = True
+        nbytes = self.file_bytes()
+        for grid, codes, frozen in kept:
+            grid.codes.copy_(codes)
+            grid.frozen = frozen
+        return nbytes
 
     def _freeze(self) -> None:
         nearest, _ = self._freeze_at(0.0)

@@ -103,6 +103,7 @@ class TrainingReport(Printable):
         after: The score of the model that is written, on the same data.
         measured_on: The data of ``before`` and ``after``: ``"validation"`` or ``"training"``.
         encoded_bytes: The bytes of the file that encoding makes of the model; None without grids.
+        target_bytes: The bytes that it was asked to have at most; None if it was not.
         folds: How many nodes were folded before training.
         drop: By how many points the accuracy fell on the validation data; None if no drop was asked for.
         max_drop: By how many it was allowed to.
@@ -117,6 +118,7 @@ class TrainingReport(Printable):
     after: Score
     measured_on: str
     encoded_bytes: int | None = None
+    target_bytes: int | None = None
     folds: int = 0
     drop: Drop | None = None
     max_drop: float | None = None
@@ -161,7 +163,8 @@ class TrainingReport(Printable):
                 f"{self.drop.error:.2g} points, of {self.max_drop:g} allowed"
             )
         if self.encoded_bytes is not None:
-            lines.append(f"encoded: {self.encoded_bytes:,} bytes")
+            asked = "" if self.target_bytes is None else f", of {self.target_bytes:,} asked for"
+            lines.append(f"encoded: {self.encoded_bytes:,} bytes{asked}")
         return "\n".join(lines)
 
     def brief(self) -> str:

@@ -181,7 +181,8 @@ def _report(task: Task, before: Score, after: Score) -> TrainingReport:
         report = dataclasses.replace(report, multiply_adds=counted.sparse, dense_multiply_adds=counted.dense)
     if not network.grids or not loop.done:
         return report
-    return dataclasses.replace(report, encoded_bytes=encoded_bytes(task.model, task.recipe, {}))
+    nbytes, asked = encoded_bytes(task.model, task.recipe, {}), loop.grids.rate.target
+    return dataclasses.replace(report, encoded_bytes=nbytes, target_bytes=asked)
 
 
 def _density(values: np.ndarray) -> float:

@@ -139,6 +139,27 @@ def test_a_size_may_be_a_part_of_the_file(tmp_path):
     assert 20 <= path.stat().st_size / encoded_bytes(found) < 20.41
 
 
+def test_a_large_size_begins_with_finer_grids():
+    usual = tuned(wide_classifier(), grid=True, rate=0.0, settle=1, epochs=1).report.encoded_bytes
+    target = 3 * usual // 2
+    found = tuned(wide_classifier(), grid=True, target_size=target, epochs=8, batch=8)
+    assert 0.98 * target <= found.report.encoded_bytes <= target
+    assert str(found.report).endswith(f"encoded: {found.report.encoded_bytes:,} bytes, of {target:,} asked for")
+    assert on_grid(constants(found.model)["fc2"])
+
+
+def test_a_size_below_that_of_zeros_is_an_error_before_it_is_trained():
+    empty = wide_classifier()
+    for name in ("fc1", "fc2", "fc3"):
+        array = constants(empty)[name]
+        replace_constant(empty.graph.initializers[name], np.zeros_like(array))
+    least = library.encode(empty).to_proto().ByteSize()
+    epochs = []
+    with pytest.raises(TrainingError, match=rf"at most {least - 200:,} bytes, got .* with nothing but zeros"):
+        tuned(wide_classifier(), grid=True, target_size=least - 200, progress=epochs.append)
+    assert not epochs
+
+
 def test_a_size_that_is_out_of_reach_is_said():
     with pytest.raises(TrainingError, match=r"at most 2,300 bytes, got [0-9,]+ at least .* train for longer"):
         tuned(wide_classifier(), grid=True, target_size="2.3KB", epochs=1, val=None)

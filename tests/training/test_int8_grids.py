@@ -54,3 +54,15 @@ def test_integers_that_int8_permits_stay(largest, kept):
     found = round_to_int8(matrices, 1.0, None, Form(by_row=False, pairs=True, axis=0))
     assert np.array_equal(found.integers, codes) == kept
     assert (found.steps == np.float32(0.0371)).all() == kept
+
+
+def test_a_weight_that_stays_float_keeps_its_grid():
+    w = (np.random.default_rng(0).integers(-9, 10, (32, 20)) * np.float32(0.0371)).astype(np.float32)
+    model = build(
+        "g (float[N, 32] x) => (float[N, 300] y) { a = MatMul(x, w)  b = Relu(a)  y = MatMul(b, v) }",
+        w=w,  # of fewer elements than a layer is faster with as integers
+        v=normal(20, 300) / 4,
+    )
+    found = constants(library.quantize(model, data={"x": normal(64, 32)}, activation="dynamic").model)
+    assert found["v"].dtype == np.int8
+    assert np.array_equal(found["w"], w)

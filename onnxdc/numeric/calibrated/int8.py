@@ -22,12 +22,12 @@ from onnxdc.numeric.calibrated.steps import LARGEST as BINS
 from onnxdc.numeric.grids import grid_of_values
 
 LARGEST: Final = 127  # the largest integer, in magnitude: -128 would make the range uneven
+LEAST_ON_GRID: Final = 2  # elements for each value, for a grid that is none by chance
 PAIR: Final = 128  # what two integers of one sign may add up to
 
 _MARGIN: Final = 2  # that rounding with feedback may add to the largest integer, or to two of them
 _PASSES: Final = 2  # each with the codewords that the one before led to
 _COARSER: Final = 1.0625  # for rows that feedback took out of range all the same
-_LEAST_ON_GRID: Final = 2  # elements for each value, for a grid that is none by chance
 _SMALLEST: Final = 2.0**-100  # of weights: there is no step for smaller ones
 
 
@@ -144,7 +144,7 @@ def round_to_int8(
 def _kept(matrices: NDArray[np.float32], reach: int, form: Form) -> RoundedRows | None:
     """Return the integers and the step that a weight has, if int8 permits them; None if it has none of that kind."""
     values = np.unique(matrices)
-    if values.size > 2 * reach + 1 or not matrices.any() or matrices.size < _LEAST_ON_GRID * values.size:
+    if values.size > 2 * reach + 1 or not matrices.any() or matrices.size < LEAST_ON_GRID * values.size:
         return None
     found = grid_of_values(values)
     if found is None:
