@@ -17,6 +17,7 @@ from onnxdc.graph.weights import named_constants
 from onnxdc.hooks.grid import MOST_VALUES, HookedGrid, step_fault
 from onnxdc.hooks.hook import TrainingHook, check_codebook
 from onnxdc.hooks.reading import check_model
+from onnxdc.hooks.rounding_graph import trained_grid
 from onnxdc.hooks.summary import HookSummary, summary
 from onnxdc.hooks.tensors import read_tensors
 from onnxdc.hooks.training_graph import build_rules, steps_of
@@ -146,11 +147,11 @@ def _of_rounding(
     latent, log_step = (None if part is None else read_constant(part) for part in parts)
     if weight.grid is None or latent is None or log_step is None:
         raise HookError(f"{os.fspath(path)}: {weight.name}: expected its latent values and its step, got neither")
-    step = np.exp(log_step)
-    fault = step_fault(step, weight.shape) or ("NaN or infinite values" if not np.isfinite(latent).all() else None)
-    if fault is not None:
-        raise HookError(f"{os.fspath(path)}: {weight.name}: {fault}")
-    return {weight.name + CODES: weight.grid.nearest(latent, step), weight.name + STEP: step}
+    try:
+        grid = trained_grid(weight, weight.grid, latent, log_step)
+    except HookError as error:
+        raise HookError(f"{os.fspath(path)}: ", *error.args) from error
+    return {weight.name + CODES: grid.codes, weight.name + STEP: grid.step}
 
 
 def _same(a: ir.Value, b: ir.Value) -> bool:
