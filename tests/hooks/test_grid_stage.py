@@ -39,11 +39,12 @@ def made() -> dict[str, ir.Model]:
     }
 
 
-def steps_of_channels() -> ir.Model:
-    """Return a model with a weight whose channels are too unlike to be on one grid."""
+def steps_of_channels(kind: str = "float", channels: int = 32) -> ir.Model:
+    """Return a model with a weight whose channels are too unlike to be on one grid, or are all on one."""
     integers = np.random.default_rng(0).integers(-9, 10, (40, 32))
-    steps = (9 + 2 * (np.arange(32) % 4)) * np.exp2(np.arange(32) % 7 * 2) / 64
-    return build("m (float[N, 40] x) => (float[N, 32] y) { y = MatMul(x, w) }", w=(integers * steps).astype(np.float32))
+    steps = (9 + 2 * (np.arange(channels) % 4)) * np.exp2(np.arange(channels) % 7 * 2) / 64
+    text = "m (float[N, 40] x) => (float[N, 32] y) { y = MatMul(x, w) }".replace("float", kind)
+    return build(text, w=(integers * steps).astype(np.float64 if kind == "double" else np.float32))
 
 
 def on_grids(hook: TrainingHook) -> list[HookedWeight]:
@@ -135,6 +136,7 @@ def test_integers_and_steps_come_back_and_are_encoded(tmp_path):
     [
         (lambda a: a | {"fc1.step": -a["fc1.step"]}, "fc1.step: expected finite numbers above 0"),
         (lambda a: a | {"fc1.step": np.ones((1, 2), np.float32)}, r"fc1.step: expected axes of 1, or as in \[40, 84\]"),
+        (lambda a: {name: a[name] for name in a if name != "fc1.step"}, "fc1.step: missing, got fc1.codes alone"),
         (lambda a: a | {"fc1.codes": a["fc1.codes"] * 0.5}, "fc1.codes: expected integers"),
         (
             lambda a: a | {"fc1.codes": np.arange(40 * 84).reshape(40, 84)},
@@ -148,6 +150,49 @@ def test_what_is_no_grid_is_refused(change, message):
     hook = hooks.export(model, stage="grid")
     with pytest.raises(HookError, match=message):
         hooks.import_(model, hook, change(moved(hook)))
+
+
+HIDDEN = {
+    "steps of channels": ("float", 32, 0, r"expected steps of channels with four significant bits, got 0\.15468"),
+    "float64": ("double", 1, 0, r"expected a step of float64 values with four significant bits, got 0\.15468"),
+    "large integers": ("float", 1, 9, r"expected integers that begin at 8 or less, got none below 10$"),
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_what_encoding_cannot_find_is_refused_by_its_cause(case):
+    kind, channels, added, cause = HIDDEN[case]
+    model = steps_of_channels(kind, channels)
+    hook = hooks.export(model, stage="grid")
+    (grid,) = hook.grids().values()
+    assert grid.step.size == channels
+    codes, step = grid.codes + added * np.sign(grid.codes), grid.step * np.float32(1.1)
+    with pytest.raises(HookError, match=f"^trained: w: {cause}"):
+        hooks.import_(model, hook, {"w.codes": codes, "w.step": step})
+    hooks.import_(model, hook, {"w.codes": codes, "w.step": step}, project=True)
+
+
+@pytest.mark.parametrize("kind", ["float", "double"])
+def test_steps_come_back_from_their_logarithms(kind, tmp_path):
+    path = saved(steps_of_channels(kind), tmp_path / "model.onnx")
+    hook = hooks.export(path, tmp_path / "hook", stage="grid")
+    (grid,) = hook.grids().values()
+    step = np.exp(np.log(grid.step))
+    assert (step != grid.step).any()
+    for trained in ({"w.codes": grid.codes, "w.step": step}, tmp_path / "hook" / "training.onnx"):
+        np.testing.assert_array_equal(constants(hooks.import_(path, hook, trained).model)["w"], hook.values()["w"])
+
+
+@pytest.mark.parametrize("kind", ["float16", "float", "double"])
+def test_a_hook_that_was_not_trained_comes_back(kind, tmp_path):
+    dtype = {"float16": np.float16, "float": np.float32, "double": np.float64}[kind]
+    text = "m (float[N, 40] x) => (float[N, 32] y) { y = MatMul(x, w) }".replace("float", kind)
+    path = saved(build(text, w=normal(40, 32, dtype=dtype)), tmp_path / "model.onnx")
+    hook = hooks.export(path, tmp_path / "hook", stage="grid")
+    (grid,) = hook.grids().values()
+    for trained in ({"w.codes": grid.codes, "w.step": grid.step}, tmp_path / "hook" / "training.onnx"):
+        found = constants(hooks.import_(path, hook, trained).model)["w"]
+        np.testing.assert_allclose(found, grid.values(found.dtype), rtol=2e-3 if kind == "float16" else 1e-6)
 
 
 @pytest.mark.parametrize(("part", "array"), [("codes", np.zeros((40, 84), np.int32)), ("step", np.zeros((1, 1), "f4"))])
