@@ -175,6 +175,7 @@ def train_again(
 
 def main(folder: Path, epochs: int = 20) -> None:
     """Take the model through all stages, and print how good each is."""
+    folder.mkdir(parents=True, exist_ok=True)
     names = ("pruned", "pruned and trained", "shared", "shared and trained", "small", "on grids", "small by grids")
     files = [folder / f"{name.replace(' ', '_')}.onnx" for name in names]
     pruned, trained, shared, tuned, small, on_grids, smaller = files

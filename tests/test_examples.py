@@ -120,6 +120,17 @@ def test_a_network_that_learns_is_the_model_that_is_written(tmp_path: Path, netw
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("examples")
+def test_jax_keeps_its_files_in_a_folder_that_it_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = importlib.import_module("finetune_jax")
+    monkeypatch.setattr(example, "train_again", lambda model, *_: sys.exit(f"trains {model}"))
+    pruned = tmp_path / "runs" / "first" / "pruned.onnx"
+    with pytest.raises(SystemExit, match=r"pruned\.onnx"):
+        example.main(pruned.parent)
+    assert pruned.is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("examples")
 def test_jax_trains_through_a_hook(tmp_path: Path) -> None:
     example = importlib.import_module("finetune_jax")
     example.main(tmp_path, epochs=3)

@@ -8,11 +8,13 @@ from typing import Final
 import numpy as np
 
 from onnxdc.numeric.code_lengths import code_lengths
-from onnxdc.numeric.grids import element_grid
+from onnxdc.numeric.grid_rounding import rounded_steps
+from onnxdc.numeric.grids import LARGEST, SMALLEST_MULTIPLE, element_grid
 from onnxdc.numeric.weight import MAX_CODES
 
 MOST_VALUES: Final = MAX_CODES - 1  # besides zero
 FIRST_STEP: Final = 0.4  # in root mean squares of the nonzeros: from twice that training finds its way back late
+_LOST: Final = 1e-5  # of a step, in its logarithm and back
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,9 @@ class HookedGrid:
         precise = np.float64 if values.dtype == np.float64 else np.float32
         kept = values[values != 0].astype(np.float64)
         length = FIRST_STEP * np.sqrt(np.mean(kept**2)) if kept.size else 1.0
-        empty = cls(np.zeros(values.shape, np.int16), np.full([1] * values.ndim, length, precise))
+        step = np.full([1] * values.ndim, length, precise)
+        step = rounded_steps(step) if _needs_four_bits(step, values.dtype) else step
+        empty = cls(np.zeros(values.shape, np.int16), step)
         return cls(empty.nearest(values), empty.step)
 
     @property
@@ -74,7 +78,8 @@ def off_grid(values: np.ndarray) -> str | None:
         return None
     found = element_grid(values)
     if found is None:
-        return f"expected whole multiples of one step, at most {MOST_VALUES} different ones besides zero, got others"
+        steps = "one step, or of one with four significant bits for each channel"
+        return f"expected whole multiples of {steps}, at most {MOST_VALUES} different ones besides zero, got others"
     return None
 
 
@@ -87,3 +92,29 @@ def step_fault(step: np.ndarray, shape: tuple[int, ...]) -> str | None:
     if not np.isfinite(step).all() or step.min(initial=1.0) <= 0:
         return "expected finite numbers above 0, got others"
     return None
+
+
+def restored_step(step: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return the steps of a weight of this type; those with four significant bits get back what a logarithm lost."""
+    if not _needs_four_bits(step, dtype):
+        return step
+    nearest = rounded_steps(step)
+    return np.where(np.abs(nearest - step) <= _LOST * step, nearest, step)
+
+
+def hidden_fault(codes: np.ndarray, step: np.ndarray, dtype: np.dtype) -> str | None:
+    """Say why the values of a weight of this type do not show their integers and their step; None if it is neither."""
+    if _needs_four_bits(step, dtype):
+        restored = restored_step(step, dtype)
+        odd = restored[rounded_steps(restored) != restored]
+        kind = "steps of channels" if step.size > 1 else f"a step of {dtype} values"
+        return f"expected {kind} with four significant bits, got {odd[0]:.9g}" if odd.size else None
+    smallest = np.abs(codes[codes != 0].astype(np.int64)).min(initial=LARGEST)
+    if dtype == np.float32 and smallest > SMALLEST_MULTIPLE:
+        return f"expected integers that begin at {SMALLEST_MULTIPLE} or less, got none below {smallest}"
+    return None
+
+
+def _needs_four_bits(step: np.ndarray, dtype: np.dtype) -> bool:
+    """Tell whether encoding finds steps by their four significant bits alone: those of channels, and of float64."""
+    return step.size > 1 or dtype == np.float64

@@ -14,9 +14,10 @@ from onnxdc import model_io
 from onnxdc.errors import HookError, OptionError, OptionName, WeightError
 from onnxdc.graph.constants import read_constant, replace_constant
 from onnxdc.graph.weights import named_constants
-from onnxdc.hooks.grid import MOST_VALUES, HookedGrid, step_fault
+from onnxdc.hooks.grid import MOST_VALUES, HookedGrid, hidden_fault, restored_step, step_fault
 from onnxdc.hooks.hook import TrainingHook, check_codebook
 from onnxdc.hooks.reading import check_model
+from onnxdc.hooks.rounding_graph import trained_grid
 from onnxdc.hooks.summary import HookSummary, summary
 from onnxdc.hooks.tensors import read_tensors
 from onnxdc.hooks.training_graph import build_rules, steps_of
@@ -146,11 +147,11 @@ def _of_rounding(
     latent, log_step = (None if part is None else read_constant(part) for part in parts)
     if weight.grid is None or latent is None or log_step is None:
         raise HookError(f"{os.fspath(path)}: {weight.name}: expected its latent values and its step, got neither")
-    step = np.exp(log_step)
-    fault = step_fault(step, weight.shape) or ("NaN or infinite values" if not np.isfinite(latent).all() else None)
-    if fault is not None:
-        raise HookError(f"{os.fspath(path)}: {weight.name}: {fault}")
-    return {weight.name + CODES: weight.grid.nearest(latent, step), weight.name + STEP: step}
+    try:
+        grid = trained_grid(weight, weight.grid, latent, log_step)
+    except HookError as error:
+        raise HookError(f"{os.fspath(path)}: ", *error.args) from error
+    return {weight.name + CODES: grid.codes, weight.name + STEP: grid.step}
 
 
 def _same(a: ir.Value, b: ir.Value) -> bool:
@@ -162,7 +163,8 @@ def _checked(hook: TrainingHook, arrays: Mapping[str, np.ndarray], project: bool
     # A weight may be called as a part of another.
     parts = {name: array for name, array in arrays.items() if name not in hook.weights}
     values = {
-        weight.name: _checked_one(weight, _array(weight, arrays, parts), project) for weight in hook.weights.values()
+        weight.name: _checked_one(weight, _array(weight, arrays, parts), parts, project)
+        for weight in hook.weights.values()
     }
     known = {weight.name + part for weight in hook.weights.values() for part in (VALUES, *_PARTS[weight.stage])}
     unknown = [name for name in parts if name not in known]
@@ -203,7 +205,9 @@ def _array(weight: HookedWeight, arrays: Mapping[str, np.ndarray], parts: Mappin
 
 def _of_codes(weight: HookedWeight, grid: HookedGrid, parts: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return the values that integers and a step stand for."""
-    codes, step = parts[weight.name + CODES], parts.get(weight.name + STEP, grid.step)
+    if weight.name + STEP not in parts:
+        raise HookError(f"{weight.name}{STEP}: missing, got {weight.name}{CODES} alone")
+    codes, step = parts[weight.name + CODES], parts[weight.name + STEP]
     if codes.dtype.kind not in "iu" or codes.shape != weight.shape:
         got = f"{codes.dtype}{list(codes.shape)}"
         raise HookError(f"{weight.name}{CODES}: expected integers {list(weight.shape)}, got {got}")
@@ -213,10 +217,10 @@ def _of_codes(weight: HookedWeight, grid: HookedGrid, parts: Mapping[str, np.nda
     different = np.unique(codes[codes != 0]).size
     if different > MOST_VALUES:
         raise HookError(f"{weight.name}{CODES}: expected at most {MOST_VALUES} integers besides zero, got {different}")
-    return grid.values(weight.dtype, codes, step)
+    return grid.values(weight.dtype, codes, restored_step(step, weight.dtype))
 
 
-def _checked_one(weight: HookedWeight, array: np.ndarray, project: bool) -> np.ndarray:
+def _checked_one(weight: HookedWeight, array: np.ndarray, parts: Mapping[str, np.ndarray], project: bool) -> np.ndarray:
     """Return the values of a weight in its type, with its rule kept, or restored if ``project`` says so."""
     if array.shape != weight.shape:
         raise HookError(f"{weight.name}: expected shape {list(weight.shape)}, got {list(array.shape)}")
@@ -231,6 +235,10 @@ def _checked_one(weight: HookedWeight, array: np.ndarray, project: bool) -> np.n
     if project:
         return weight.project(array)
     violation = weight.violation(array)
+    if violation is not None and weight.grid is not None and weight.name + CODES in parts:
+        hidden = hidden_fault(parts[weight.name + CODES], parts[weight.name + STEP], weight.dtype)
+        if hidden is not None:
+            raise HookError(f"{weight.name}: {hidden}")
     if violation is not None:
         raise HookError(
             f"{weight.name}: {violation}; projecting the weights (", OptionName("project"), ") restores the rule"

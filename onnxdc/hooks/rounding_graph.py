@@ -16,7 +16,7 @@ import onnx_ir as ir
 from onnxdc.errors import HookError
 from onnxdc.graph.constants import constant_tensor
 from onnxdc.graph.names import Names
-from onnxdc.hooks.grid import HookedGrid
+from onnxdc.hooks.grid import HookedGrid, step_fault
 from onnxdc.hooks.weight import HookedWeight
 
 FIRST_OPSET: Final = 13  # of Clip and ReduceSum as they are here
@@ -127,7 +127,22 @@ def log_step_of(rounded: ir.Node, weight: HookedWeight) -> ir.Value:
     return log_step
 
 
-def trained_values(weight: HookedWeight, grid: HookedGrid, latent: np.ndarray, log_step: np.ndarray) -> np.ndarray:
-    """Return the values of a weight by what is trained of it."""
+def trained_grid(weight: HookedWeight, grid: HookedGrid, latent: np.ndarray, log_step: np.ndarray) -> HookedGrid:
+    """Return the integers and the step of a weight by what is trained of it.
+
+    Args:
+        weight: The weight.
+        grid: The grid that it has in the hook.
+        latent: Its latent values.
+        log_step: The logarithms of its steps.
+
+    Raises:
+        HookError: They have other shapes than in the hook, or NaN or infinity.
+    """
+    if latent.shape != weight.shape:
+        raise HookError(f"{weight.name}: expected shape {list(weight.shape)}, got {list(latent.shape)}")
     step = np.exp(log_step)
-    return grid.values(weight.dtype, grid.nearest(latent, step), step)
+    fault = step_fault(step, weight.shape) or ("NaN or infinite values" if not np.isfinite(latent).all() else None)
+    if fault is not None:
+        raise HookError(f"{weight.name}: {fault}")
+    return HookedGrid(grid.nearest(latent, step), step)

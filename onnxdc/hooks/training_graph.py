@@ -15,14 +15,13 @@ from onnxdc.graph.constants import (
     drop_if_unused,
     must_be_node,
     read_constant,
-    replace_constant,
 )
 from onnxdc.graph.names import Names
 from onnxdc.graph.walk import graphs
 from onnxdc.graph.weights import NamedConstant, named_constants
 from onnxdc.hooks.grid import HookedGrid
 from onnxdc.hooks.hook import TrainingHook, check_codebook
-from onnxdc.hooks.rounding_graph import Rounding, add_bits, check_operator_set, drop_bits, log_step_of, trained_values
+from onnxdc.hooks.rounding_graph import Rounding, add_bits, check_operator_set, drop_bits, log_step_of, trained_grid
 from onnxdc.hooks.weight import HookedWeight
 
 _WEIGHT: Final = "onnxdc.weight"  # on the node that gives a weight under its rule: the weight's name
@@ -68,17 +67,21 @@ def build_rules(model: ir.Model, hook: TrainingHook) -> dict[str, str]:
     return {weight: named[value] for value, weight in trained.items()}
 
 
-def undo_rules(model: ir.Model, hook: TrainingHook) -> None:
+def undo_rules(model: ir.Model, hook: TrainingHook) -> dict[str, HookedGrid]:
     """Change a model that ``build_rules`` made, in place, back to one whose weights are plain constants.
 
     Args:
         model: The model as it was made, or trained since.
         hook: The hook that it was made with.
 
+    Returns:
+        The grids of the weights that have one as they are in the model; their constants keep the latent values.
+
     Raises:
         HookError: The model is not as ``build_rules`` made it.
     """
     known = {constant.name: constant.value for constant in named_constants(model)}
+    grids = dict[str, HookedGrid]()
     drop_bits(model)
     for function, graph in graphs(model):
         for node in list(graph):
@@ -88,12 +91,13 @@ def undo_rules(model: ir.Model, hook: TrainingHook) -> None:
             value = known.get(weight.name)
             if weight.grid is not None and value is not None:
                 log_step = read_constant(log_step_of(node, weight))
-                replace_constant(value, trained_values(weight, weight.grid, read_constant(value), log_step))
+                grids[weight.name] = trained_grid(weight, weight.grid, read_constant(value), log_step)
             if value is None:  # a codebook took its place
                 values = weight.expand(_trained_codebook(node, weight))
                 value = add_constant(weight.name, values, node, as_node=must_be_node(model, function))
             node.outputs[0].replace_all_uses_with(value)
     RemoveUnusedNodesPass()(model)
+    return grids
 
 
 def steps_of(model: ir.Model, hook: TrainingHook) -> dict[str, str]:

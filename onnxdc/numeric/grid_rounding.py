@@ -47,7 +47,13 @@ def rounded_step(step: float) -> float:
     (0.1015625, 1.0)
     """
     _require_step(step)
-    return float(_rounded(np.array(step)))
+    return float(rounded_steps(np.array(step)))
+
+
+def rounded_steps(steps: np.ndarray) -> np.ndarray:
+    """Return the numbers of four significant bits that are nearest to steps, of their shape and type."""
+    mantissas, exponents = np.frexp(steps)
+    return np.asarray(np.ldexp(np.rint(np.ldexp(mantissas, _SIGNIFICANT)), exponents - _SIGNIFICANT))
 
 
 def round_to_grid(array: np.ndarray, step: float, *, most: int = MAX_CODES - 1, axis: int | None = None) -> OnGrid:
@@ -96,11 +102,6 @@ def round_to_grid(array: np.ndarray, step: float, *, most: int = MAX_CODES - 1, 
 def _require_step(step: float) -> None:
     if not 0 < step < math.inf:
         raise OptionError(f"a step must be finite and above 0, got {step}")
-
-
-def _rounded(steps: np.ndarray) -> np.ndarray:
-    mantissas, exponents = np.frexp(steps)
-    return np.asarray(np.ldexp(np.rint(np.ldexp(mantissas, _SIGNIFICANT)), exponents - _SIGNIFICANT))
 
 
 def _integers(tile: np.ndarray, step: float, low: int, high: int) -> np.ndarray:
@@ -158,7 +159,7 @@ def _fit(groups: Sequence[np.ndarray], steps: np.ndarray, most: int) -> tuple[np
     while True:
         if not ((steps >= SMALLEST_STEP) & (steps <= LARGEST_STEP)).all():
             raise WeightError(f"a grid has steps from 2^-100 to 2^100, got {steps.min():.3g} to {steps.max():.3g}")
-        rounded = _rounded(steps)
+        rounded = rounded_steps(steps)
         counts = _counts(groups, rounded, low, high)
         if _distinct(np.flatnonzero(counts) - MAX_INTEGER) <= most:
             return rounded, low, high

@@ -18,7 +18,7 @@ from onnxdc import model_io
 from onnxdc.errors import HookError, ModelError
 from onnxdc.graph.constants import read_constant
 from onnxdc.graph.weights import named_constants
-from onnxdc.hooks import HookedGrid, HookedWeight, TrainingHook, check_model, read_hook
+from onnxdc.hooks import HookedWeight, TrainingHook, check_model, read_hook
 from onnxdc.hooks.exporting import TRAINING_GRAPH_FILE
 from onnxdc.hooks.training_graph import undo_rules
 from onnxdc.model_io import Source
@@ -35,8 +35,8 @@ def module(
     """Make a trainable module of a model.
 
     Args:
-        model: A path, or a model in memory, not compressed; or the folder of a hook, which has its model within. It is
-            left as it is.
+        model: A path, or a model in memory, not compressed; or the folder of a hook, which has its model within: there
+            weights on grids begin with the latent values and the steps of ``training.onnx``. It is left as it is.
         hook: The hook of the model, or its folder, to say which constants are trained and what they must keep; read
             from the model without one.
         grid: Whether each weight is on a grid of its own, see ``parametrizations.default_grids`` and ``grid.Grid``.
@@ -50,13 +50,15 @@ def module(
     if isinstance(model, str | os.PathLike) and Path(model).is_dir():
         hook = TrainingHook.load(model) if hook is None else hook
         loaded = model_io.load(Path(model) / TRAINING_GRAPH_FILE, upgrade=False)
-        undo_rules(loaded, hook)
+        grids = undo_rules(loaded, hook)
     else:
+        grids = {}
         if hook is not None:
             check_model(hook, model_io.load(model, upgrade=False), model_io.name_of(model))
         loaded = model_io.load(model)
     try:
-        weights = _as_trained(loaded, (read_hook(loaded) if hook is None else hook).weights)
+        weights = dict((read_hook(loaded) if hook is None else hook).weights)
+        weights |= {name: dataclasses.replace(weights[name], grid=trained) for name, trained in grids.items()}
         return OnnxModule(loaded, weights, default_grids(weights) if grid else {})
     except ModelError as error:
         raise ModelError(f"{model_io.name_of(model)}: {error}") from error
@@ -139,17 +141,6 @@ class OnnxModule(nn.Module):
         rule = parametrization(weight, grid=self._grids.get(name))
         if rule is not None:
             parametrize.register_parametrization(self, own, rule)
-
-
-def _as_trained(model: ir.Model, weights: Mapping[str, HookedWeight]) -> Mapping[str, HookedWeight]:
-    """Let weights on grids begin on the grids that they are on in the model, where training may have moved them."""
-    values = {constant.name: constant.value for constant in named_constants(model)}
-    moved = {
-        name: dataclasses.replace(weight, grid=HookedGrid.of(read_constant(values[name])))
-        for name, weight in weights.items()
-        if weight.grid is not None and name in values
-    }
-    return {**weights, **moved}
 
 
 def _identifier(name: str, owner: nn.Module) -> str:

@@ -76,8 +76,13 @@ class FromCodebook(nn.Module):
 
 
 def default_grids(weights: Mapping[str, HookedWeight]) -> dict[str, GridStart]:
-    """Return the grids of the weights that encoding takes by default, by name: no vectors, and no small weights."""
-    taken = (weight for weight in weights.values() if len(weight.shape) > 1 and weight.stage != "statistic")
+    """Return the grids of the weights that encoding takes by default, by name: no vectors, and no small weights.
+
+    Those at stage ``"grid"`` begin on the grids that they have.
+    """
+    taken = (
+        weight for weight in weights.values() if len(weight.shape) > 1 and weight.stage not in ("grid", "statistic")
+    )
     return {weight.name: GridStart() for weight in taken if weight.values.size >= MIN_ELEMENTS.default}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx_ir as ir
@@ -36,6 +37,14 @@ def made() -> dict[str, ir.Model]:
         "channels": build(text + "{ y = MatMul(x, w) }", w=channels.astype(np.float32)),
         "half": build(text.replace("float", "float16") + "{ y = MatMul(x, w) }", w=normal(40, 32).astype(np.float16)),
     }
+
+
+def steps_of_channels(kind: str = "float", channels: int = 32) -> ir.Model:
+    """Return a model with a weight whose channels are too unlike to be on one grid, or are all on one."""
+    integers = np.random.default_rng(0).integers(-9, 10, (40, 32))
+    steps = (9 + 2 * (np.arange(channels) % 4)) * np.exp2(np.arange(channels) % 7 * 2) / 64
+    text = "m (float[N, 40] x) => (float[N, 32] y) { y = MatMul(x, w) }".replace("float", kind)
+    return build(text, w=(integers * steps).astype(np.float64 if kind == "double" else np.float32))
 
 
 def on_grids(hook: TrainingHook) -> list[HookedWeight]:
@@ -127,6 +136,7 @@ def test_integers_and_steps_come_back_and_are_encoded(tmp_path):
     [
         (lambda a: a | {"fc1.step": -a["fc1.step"]}, "fc1.step: expected finite numbers above 0"),
         (lambda a: a | {"fc1.step": np.ones((1, 2), np.float32)}, r"fc1.step: expected axes of 1, or as in \[40, 84\]"),
+        (lambda a: {name: a[name] for name in a if name != "fc1.step"}, "fc1.step: missing, got fc1.codes alone"),
         (lambda a: a | {"fc1.codes": a["fc1.codes"] * 0.5}, "fc1.codes: expected integers"),
         (
             lambda a: a | {"fc1.codes": np.arange(40 * 84).reshape(40, 84)},
@@ -140,6 +150,49 @@ def test_what_is_no_grid_is_refused(change, message):
     hook = hooks.export(model, stage="grid")
     with pytest.raises(HookError, match=message):
         hooks.import_(model, hook, change(moved(hook)))
+
+
+HIDDEN = {
+    "steps of channels": ("float", 32, 0, r"expected steps of channels with four significant bits, got 0\.15468"),
+    "float64": ("double", 1, 0, r"expected a step of float64 values with four significant bits, got 0\.15468"),
+    "large integers": ("float", 1, 9, r"expected integers that begin at 8 or less, got none below 10$"),
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_what_encoding_cannot_find_is_refused_by_its_cause(case):
+    kind, channels, added, cause = HIDDEN[case]
+    model = steps_of_channels(kind, channels)
+    hook = hooks.export(model, stage="grid")
+    (grid,) = hook.grids().values()
+    assert grid.step.size == channels
+    codes, step = grid.codes + added * np.sign(grid.codes), grid.step * np.float32(1.1)
+    with pytest.raises(HookError, match=f"^trained: w: {cause}"):
+        hooks.import_(model, hook, {"w.codes": codes, "w.step": step})
+    hooks.import_(model, hook, {"w.codes": codes, "w.step": step}, project=True)
+
+
+@pytest.mark.parametrize("kind", ["float", "double"])
+def test_steps_come_back_from_their_logarithms(kind, tmp_path):
+    path = saved(steps_of_channels(kind), tmp_path / "model.onnx")
+    hook = hooks.export(path, tmp_path / "hook", stage="grid")
+    (grid,) = hook.grids().values()
+    step = np.exp(np.log(grid.step))
+    assert (step != grid.step).any()
+    for trained in ({"w.codes": grid.codes, "w.step": step}, tmp_path / "hook" / "training.onnx"):
+        np.testing.assert_array_equal(constants(hooks.import_(path, hook, trained).model)["w"], hook.values()["w"])
+
+
+@pytest.mark.parametrize("kind", ["float16", "float", "double"])
+def test_a_hook_that_was_not_trained_comes_back(kind, tmp_path):
+    dtype = {"float16": np.float16, "float": np.float32, "double": np.float64}[kind]
+    text = "m (float[N, 40] x) => (float[N, 32] y) { y = MatMul(x, w) }".replace("float", kind)
+    path = saved(build(text, w=normal(40, 32, dtype=dtype)), tmp_path / "model.onnx")
+    hook = hooks.export(path, tmp_path / "hook", stage="grid")
+    (grid,) = hook.grids().values()
+    for trained in ({"w.codes": grid.codes, "w.step": grid.step}, tmp_path / "hook" / "training.onnx"):
+        found = constants(hooks.import_(path, hook, trained).model)["w"]
+        np.testing.assert_allclose(found, grid.values(found.dtype), rtol=2e-3 if kind == "float16" else 1e-6)
 
 
 @pytest.mark.parametrize(("part", "array"), [("codes", np.zeros((40, 84), np.int32)), ("step", np.zeros((1, 1), "f4"))])
@@ -238,6 +291,62 @@ def test_a_trained_graph_comes_back(name, tmp_path):
     for weight, array in expected.items():
         np.testing.assert_allclose(found[weight], array, rtol=1e-5)
         np.testing.assert_allclose(of_module[weight], found[weight], rtol=2e-3 if name == "half" else 1e-5)
+
+
+def train_half_way(path: Path, hook: TrainingHook) -> None:
+    """Move what is trained of the weights on grids in a training graph, and make its price tables anew."""
+    graph = ir.load(path)
+    values = {constant.name: constant.value for constant in named_constants(graph)}
+    for weight in on_grids(hook):
+        latent = read_constant(values[weight.name])
+        moved = (latent + 0.3 * weight.grid.step * normal(*latent.shape, seed=3)).astype(latent.dtype)
+        log_step = read_constant(values[f"{weight.name}.log_step"]) + np.float32(0.1)
+        lengths = weight.grid.lengths(weight.grid.nearest(moved, np.exp(log_step)))
+        for part, array in (("", moved), (".log_step", log_step), (".lengths", lengths)):
+            replace_constant(values[weight.name + part], array)
+    ir.save(graph, path)
+
+
+@pytest.mark.parametrize("grid", [False, True])
+@pytest.mark.parametrize("is_trained", [False, True])
+@pytest.mark.parametrize("name", [*made(), "steps of channels"])
+def test_a_module_begins_where_the_training_graph_is(name, is_trained, grid, tmp_path):
+    hook = hooks.export({**made(), "steps of channels": steps_of_channels()}[name], tmp_path, stage="grid")
+    if is_trained:
+        train_half_way(tmp_path / "training.onnx", hook)
+    x = normal(7, 40, seed=2).astype(np.float16 if name == "half" else np.float32)
+    *answers, bits = onnxruntime.InferenceSession(tmp_path / "training.onnx").run(None, {"x": x})
+    network = module(tmp_path, grid=grid)
+    tolerance = (1e-2 if name == "half" else 1e-5) * np.abs(answers[0]).max()
+    np.testing.assert_allclose(network(torch.from_numpy(x)).detach(), answers[0], rtol=0, atol=tolerance)
+    price, latent = 0.0, constants(ir.load(tmp_path / "training.onnx"))
+    for weight in on_grids(hook):
+        rules = network.get_submodule(f"parametrizations.{network.names[weight.name]}")
+        np.testing.assert_array_equal(rules.original.detach(), latent[weight.name])
+        np.testing.assert_allclose(rules[0].log_step.detach(), latent[f"{weight.name}.log_step"], rtol=1e-5, atol=1e-6)
+        rules[0].measure(rules.original.detach())
+        price += rules[0].rate(rules.original).item()
+    assert bits.item() == pytest.approx(price, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("part", "array", "message"),
+    [
+        ("", np.full((40, 84), np.nan, np.float32), "fc1: NaN or infinite values"),
+        ("", np.zeros((40, 83), np.float32), r"fc1: expected shape \[40, 84\], got \[40, 83\]"),
+        (".log_step", np.full((1, 1), np.nan, np.float32), "fc1: expected finite numbers above 0"),
+    ],
+)
+def test_a_training_graph_that_training_has_spoilt_is_refused(part, array, message, tmp_path):
+    model = dense()
+    hook = hooks.export(model, tmp_path, stage="grid")
+    graph = ir.load(tmp_path / "training.onnx")
+    graph.graph.initializers[f"fc1{part}"].const_value = ir.tensor(array, name=f"fc1{part}")
+    ir.save(graph, tmp_path / "training.onnx")
+    with pytest.raises(HookError, match=f"training.onnx: {message}"):
+        hooks.import_(model, hook, tmp_path / "training.onnx")
+    with pytest.raises(HookError, match=message):
+        module(tmp_path)
 
 
 def test_old_operators_cannot_round(tmp_path):
