@@ -224,3 +224,17 @@ def test_layers_on_integers_have_times(tmp_path, op_type):
     assert (each.row.execution, found.notes) == ("dynamic", ())
     assert each.seconds_before > 0
     assert each.seconds_after > 0
+
+
+def test_a_rule_says_how_a_weight_runs_and_the_reason_heeds_it(tmp_path):
+    model = build(
+        "g (float[64, 768] x) => (float[64, 768] y) { h = MatMul(x, a)  y = MatMul(h, b) }",
+        a=weight(768, 512, density=0.1),
+        b=weight(512, 768, density=0.1),
+    )
+    recipe = onnxdc.Recipe(rules=(onnxdc.Rule(pattern="a", activation="dynamic"),))
+    small = onnxdc.encode(saved(model, tmp_path / "model.onnx"), recipe)
+    on_integers, on_floats = look(small.model).weights
+    assert [each.row.execution for each in (on_integers, on_floats)] == ["dynamic", "sparse"]
+    assert on_integers.reason.endswith("times as fast as dense, on integers")
+    assert on_floats.reason.endswith("times as fast as dense")
