@@ -40,6 +40,11 @@ Extremes extremes(const float* x, size_t count) {
 }
 
 void round_bytes(const float* x, size_t count, float inverse, int32_t zero, uint8_t* bytes) {
+    // The state of the loops: i is the next element.
+    //   factor, point  the inverse of the scale and the zero point, in all lanes
+    //   low, high      integers of 16 elements each, as words: in each half of a register four of the first eight
+    //                  elements, then four of the others; packing saturates, to bytes in the end
+    //   v, words       the last elements, up to eight, the words twice
     const __m256 factor = _mm256_set1_ps(inverse);
     const __m256i point = _mm256_set1_epi32(zero);
     const auto rounded = [&](__m256 v) {

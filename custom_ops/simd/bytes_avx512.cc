@@ -52,6 +52,10 @@ Extremes extremes(const float* x, size_t count) {
 }
 
 void round(const float* x, size_t count, float inverse, int32_t zero, uint8_t* bytes) {
+    // The state of the loop: i is the next element.
+    //   factor, point  the inverse of the scale and the zero point, in all lanes
+    //   integers, sum  of 16 elements, without the zero point and with it; what is above 255 becomes that when it is
+    //                  narrowed to bytes
     const auto rounded = [factor = _mm512_set1_ps(inverse), point = _mm512_set1_epi32(zero)](__m512 v) {
         const __m512i integers = to_integers(_mm512_mul_ps(v, factor));
         const __m512i sum =

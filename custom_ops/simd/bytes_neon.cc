@@ -22,6 +22,10 @@ Extremes extremes(const float* x, size_t count) {
 }
 
 void round_bytes(const float* x, size_t count, float inverse, int32_t zero, uint8_t* bytes) {
+    // The state of the loops: i is the next element.
+    //   point          the zero point, in all lanes
+    //   words          integers of eight elements, at the end of one again and again; narrowing saturates, to bytes in
+    //                  the end
     const int32x4_t point = vdupq_n_s32(zero);
     const auto rounded = [&](float32x4_t v) {
         return vqmovn_s32(vaddq_s32(vcvtnq_s32_f32(vmulq_n_f32(v, inverse)), point));

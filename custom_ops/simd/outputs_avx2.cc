@@ -5,6 +5,10 @@
 namespace onnxdc {
 
 void finish_outputs_avx2(const int32_t* sums, size_t count, int32_t zero, float scale, const ByteRows& rows, float* y) {
+    // The state of the loop: i is the first of eight outputs.
+    //   zeros          the part of their sums that belongs to the zero point
+    //   number         what is left, as floats
+    //   product        what a number is multiplied by; own_scale is the row's part of that
     constexpr size_t kLanes = 8;
     const auto load = [](const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); };
     for (size_t i = 0; i < count; i += kLanes) {

@@ -6,6 +6,10 @@ namespace onnxdc {
 
 void finish_outputs_avx512(const int32_t* sums, size_t count, int32_t zero, float scale, const ByteRows& rows,
                            float* y) {
+    // The state of the loop: i is the first of 16 outputs.
+    //   zeros          the part of their sums that belongs to the zero point
+    //   number         what is left, as floats
+    //   product        what a number is multiplied by; own_scale is the row's part of that
     constexpr size_t kLanes = 16;
     for (size_t i = 0; i < count; i += kLanes) {
         const __m512i zeros = _mm512_mullo_epi32(_mm512_set1_epi32(zero), _mm512_loadu_si512(rows.sum + i));

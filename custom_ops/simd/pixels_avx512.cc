@@ -155,6 +155,10 @@ __attribute__((always_inline)) inline void finish_blocks(const int32_t* sums, si
 // The same for one pixel, where to turn 16 by 16 numbers would take four times as long.
 __attribute__((always_inline)) inline void finish_pixel(const int32_t* sums, size_t pitch, const PixelBand& band,
                                                         int32_t zero, float scale, const PixelOutput& output) {
+    // The state of the loop: place is that of the first of 16 rows, whose sums are at `sums`.
+    //   mask           which of them there are
+    //   to             where their outputs are, in floats from output.y on
+    //   y              the outputs, a lane for each row
     for (size_t place = 0; place < band.count; place += kLanes, sums += pitch * kLanes) {
         const __mmask16 mask = first_lanes(band.count - place);
         const __m512i to =
@@ -183,6 +187,10 @@ void finish(const int32_t* sums, size_t pitch, size_t pixels, const PixelBand& b
 }
 
 void move_bases(const uint32_t* bases, size_t count, const uint32_t* starts, uint32_t shift, uint32_t* moved) {
+    // The state of the loop: i is the first of 16 bases.
+    //   by, rest       how far a base is shifted to be a span, and the bits that are its column in the span
+    //   mask           which bases there are
+    //   span, start    the spans of these bases, and where they start
     const __m128i by = _mm_cvtsi32_si128(static_cast<int>(shift));
     const __m512i rest = _mm512_set1_epi32(static_cast<int>((uint32_t{1} << shift) - 1));
     for (size_t i = 0; i < count; i += kLanes) {

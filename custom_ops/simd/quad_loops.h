@@ -48,6 +48,10 @@ void multiply_quads(const QuadBlock& block, const uint8_t* panel, int32_t* sums)
 
 template <class P>
 void finish_quads(const int32_t* sums, size_t rows, const ByteLanes& lanes, const ByteRows& of_rows, float* y) {
+    // The state of the loop:
+    //   row, sums, y   the row at hand, its sums and its outputs
+    //   vectors        the sums of all lanes, first in the panel's order, then in the natural one
+    //   scale, bias    of the row, for all lanes; `lane` is the first of those at hand
     for (size_t row = 0; row < rows; ++row, sums += P::kLanes, y += P::kLanes) {
         typename P::Vector vectors[P::kVectors];
 #pragma GCC unroll 4

@@ -42,6 +42,7 @@ struct WideYmm : Ymm<Products> {
     static constexpr size_t kLanes = 32, kVectors = 4, kChains = 1;
 
     static void add_quad(Vector (&sums)[kVectors], const uint8_t* panel, const Quad& quad) {
+        // c0 .. c3 are the bytes of 32 lanes in each of the quad's columns, `weights` its four weights for every lane.
         const Vector c0 = V::load(panel + quad.column[0] * kLanes), c1 = V::load(panel + quad.column[1] * kLanes),
                      c2 = V::load(panel + quad.column[2] * kLanes), c3 = V::load(panel + quad.column[3] * kLanes);
         const Vector weights = V::weights_of(quad);
@@ -69,6 +70,8 @@ struct NarrowYmm : Ymm<Products> {
     static constexpr size_t kLanes = 8, kVectors = 1, kChains = 2;
 
     static void add_quad(Vector (&sums)[kVectors], const uint8_t* panel, const Quad& quad) {
+        // The bytes of eight lanes side by side: `first` has those of the first two columns, `last` those of the
+        // last two, `bytes` all four.
         const auto column = [&](int i) {
             return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(panel + quad.column[i] * kLanes));
         };

@@ -38,6 +38,7 @@ struct WideZmm : Zmm<Products> {
     static constexpr size_t kLanes = 64, kVectors = 4, kChains = 1;
 
     static void add_quad(Vector (&sums)[kVectors], const uint8_t* panel, const Quad& quad) {
+        // c0 .. c3 are the bytes of 64 lanes in each of the quad's columns, `weights` its four weights for every lane.
         const Vector c0 = V::load(panel + quad.column[0] * kLanes), c1 = V::load(panel + quad.column[1] * kLanes),
                      c2 = V::load(panel + quad.column[2] * kLanes), c3 = V::load(panel + quad.column[3] * kLanes);
         const Vector weights = V::weights_of(quad);
@@ -73,7 +74,8 @@ struct NarrowZmm : Zmm<Products> {
         const auto column = [&](int i) {
             return _mm_loadu_si128(reinterpret_cast<const __m128i*>(panel + quad.column[i] * kLanes));
         };
-        // The columns side by side; then of each the four bytes of four lanes, in a quarter; then those of a lane.
+        // `columns` has the bytes of 16 lanes, a quarter for each column. `lanes` brings those of four lanes into a
+        // quarter, column by column; `fours` brings those of a lane side by side, in `bytes`.
         const Vector columns = _mm512_inserti32x4(
             _mm512_inserti32x4(_mm512_inserti32x4(_mm512_castsi128_si512(column(0)), column(1), 1), column(2), 2),
             column(3), 3);

@@ -7,6 +7,9 @@ namespace {
 struct NeonProducts {
     static void add(int32x4_t (&sums)[4], int8x16_t c0, int8x16_t c1, int8x16_t c2, int8x16_t c3,
                     const int8_t* weights) {
+        // c0 .. c3 are the bytes of 16 lanes in each of four columns, of which a pair at a time is `a` and `b`.
+        //   first, second  the weights of the pair, in all lanes
+        //   low, high      the products of both columns, added up: of lanes 0 .. 7, and 8 .. 15
         const auto add_pair = [&](int8x16_t a, int8x16_t b, const int8_t* two) {
             const int8x8_t first = vdup_n_s8(two[0]), second = vdup_n_s8(two[1]);
             const int16x8_t low = vmlal_s8(vmull_s8(vget_low_s8(a), first), vget_low_s8(b), second),

@@ -6,6 +6,10 @@ namespace {
 struct DotProducts {
     static void add(int32x4_t (&sums)[4], int8x16_t c0, int8x16_t c1, int8x16_t c2, int8x16_t c3,
                     const int8_t* weights) {
+        // c0 .. c3 are the bytes of 16 lanes in each of four columns.
+        //   factors        the four weights, for every lane
+        //   first, last    columns c0 and c1, and c2 and c3, of eight lanes in each half
+        //   bytes          all four columns, of four lanes in each part: those of sums[2 * half + i]
         int32_t four;
         __builtin_memcpy(&four, weights, sizeof four);
         const int8x16_t factors = vreinterpretq_s8_s32(vdupq_n_s32(four));

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 import onnx_ir as ir
 
+from onnxdc.domain.operators import Operator
 from onnxdc.errors import LimitError, OptionError, OptionName
 from onnxdc.numeric.weight import CompressedWeight
 
@@ -25,6 +26,9 @@ PER_BYTE: Final = 1000  # bytes that it may take more for each of its own; model
 _PORTABLE_ELEMENT: Final = 13
 _PORTABLE_SYMBOL: Final = 12
 _PORTABLE_STEP: Final = 30
+# What that of a product on integers takes more for each element, by its operator: the weight is rounded, and that of a
+# Gemm may be turned before.
+_PORTABLE_ROUNDED: Final = {"MatMul": 5, "Conv": 15, "Gemm": 25}
 
 _UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SIZE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?) ?([KMGT]?)(i?)B?", re.ASCII | re.IGNORECASE)
@@ -122,9 +126,17 @@ def dense_bytes(weight: CompressedWeight) -> int:
     return math.prod(weight.shape) * weight.dtype.itemsize
 
 
-def portable_bytes(weight: CompressedWeight) -> int:
-    """Estimate what onnxruntime takes for the portable body of a group, which was checked, besides the weight."""
+def portable_bytes(weight: CompressedWeight, operator: Operator | None) -> int:
+    """Estimate what onnxruntime takes for the portable body of a group, which was checked, besides the weight.
+
+    Args:
+        weight: The group.
+        operator: The operator that works on it; None for one that decodes it.
+    """
     # The body steps over whole packets, however short the last one of a stream is.
     steps = sum(-(-stream.size // weight.packet) * weight.packet for stream in (weight.codes, weight.gaps))
     symbols = weight.entries * (1 + bool(weight.gaps.size))
-    return _PORTABLE_ELEMENT * math.prod(weight.shape) + _PORTABLE_SYMBOL * symbols + _PORTABLE_STEP * steps
+    element = _PORTABLE_ELEMENT
+    if operator is not None and operator.dynamic:
+        element += _PORTABLE_ROUNDED[operator.standard]
+    return element * math.prod(weight.shape) + _PORTABLE_SYMBOL * symbols + _PORTABLE_STEP * steps

@@ -111,7 +111,10 @@ def is_symbols(op_type: str) -> bool:
 
 
 def has_group(op_type: str) -> bool:
-    """Tell whether a node of an operator of the domain reads a weight group."""
+    """Tell whether a node of an operator of the domain, outside of the portable bodies, reads a weight group.
+
+    An unknown operator counts as one that does: ``check_node`` refuses it.
+    """
     return not is_symbols(op_type) and op_type != QUANTIZE_BIAS
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -99,7 +99,8 @@ def check_encoded(before: ir.Model, after: ir.Model, custom_ops: Sequence[str | 
             "what was encoded differs, run natively and portably: expected outputs within "
             f"{AGREEMENT_OF_INTEGERS:g} of the largest, got {apart:.1e}; please report it"
         )
-    return [*left_out, *_told_of_integers(moved), *_lost(before, after, custom_ops)]
+    woken = max((_no_longer_zeros(expected, found) for found in runs), default=0)
+    return [*left_out, *_told_of_integers(moved, woken), *_lost(before, after, custom_ops)]
 
 
 def made_up_divergence(before: Source, after: ir.Model, custom_ops: Sequence[str | os.PathLike[str]] = ()) -> list[str]:
@@ -210,22 +211,29 @@ def _movement(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> fl
     """Return the root mean square of the differences over that of the output, the largest of all outputs of floats.
 
     None if there is nothing to compare: no output of floats has a finite element, or as many as before, where that
-    depends on the inputs.
+    depends on the inputs, or only zeros of which something else became, see ``_no_longer_zeros``.
     """
-    moved = None
+    pairs = [(size, change) for size, change in _changes(expected, found) if size or change in (0.0, np.inf)]
+    return max(((change / size if size else change) ** 0.5 for size, change in pairs), default=None)
+
+
+def _no_longer_zeros(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> int:
+    """Return how many outputs were all zeros and are other numbers now: there is no share by which they have moved."""
+    return sum(not size and 0 < change < np.inf for size, change in _changes(expected, found))
+
+
+def _changes(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> Iterator[tuple[float, float]]:
+    """Yield the sum of squares of each output that can be compared, and that of its differences."""
     for a, b in zip(expected, found, strict=True):
         if a.ndim != b.ndim:
-            return np.inf
+            yield 0.0, np.inf
         if a.dtype.kind not in "fV" or a.shape != b.shape:
             continue
         a, b = a.astype(np.float64), b.astype(np.float64)
         known = np.isfinite(a)
-        if not known.any():
-            continue
-        size = float(np.square(a[known]).sum())
-        change = float(np.square(np.nan_to_num(b - a, nan=np.inf)[known]).sum())
-        moved = max(moved or 0.0, (change / size) ** 0.5 if size else 0.0)
-    return moved
+        if known.any():
+            change = np.square(np.nan_to_num(b - a, nan=np.inf)[known]).sum()
+            yield float(np.square(a[known]).sum()), float(change)
 
 
 def _apart(expected: Sequence[np.ndarray], native: Sequence[np.ndarray], portable: Sequence[np.ndarray]) -> float:
@@ -235,22 +243,29 @@ def _apart(expected: Sequence[np.ndarray], native: Sequence[np.ndarray], portabl
     return _difference([a for a, _ in kept], [b for _, b in kept])
 
 
-def _told_of_integers(movements: Sequence[float | None]) -> list[str]:
+def _told_of_integers(movements: Sequence[float | None], woken: int) -> list[str]:
     """Say by how much layers on integers move the outputs; nothing if they were not run.
+
+    Args:
+        movements: By how much, in each run; None where nothing can be compared.
+        woken: How many outputs were all zeros before.
 
     Raises:
         ModelError: By so much that nothing is left of the outputs.
     """
     moved = [movement for movement in movements if movement is not None]
+    told = [f"layers on integers: of the outputs {woken} were zeros for made-up inputs, and are not any more"]
+    told = told if woken else []
     if not moved:
-        return ["layers on integers: no output for made-up inputs can be compared"] if movements else []
+        nothing = [] if told else ["layers on integers: no output for made-up inputs can be compared"]
+        return [*told, *nothing] if movements else []
     largest = max(moved)
     if largest > _MOVED:
         raise ModelError(
             f"layers on integers: expected outputs for made-up inputs to move by at most {_MOVED:.0%}, "
             f"got {largest:.0%}; activation = float leaves them as they are"
         )
-    return [f"layers on integers: outputs for made-up inputs move by {largest:.2%}"]
+    return [f"layers on integers: outputs for made-up inputs move by {largest:.2%}", *told]
 
 
 def _own_difference(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from onnxdc.domain.provenance import Provenance
-from onnxdc.errors import RecipeError
+from onnxdc.errors import OptionError, RecipeError
 from onnxdc.recipe import Options, Recipe, Rule
 from onnxdc.recipe.keys import KEYS
 from onnxdc.recipe.writing import to_toml
@@ -30,11 +30,10 @@ def again_of(made: Provenance, original: str, name: str, *, same: bool) -> Again
         same: Whether the weights of the file are those of the original, bit for bit: ``encode`` leaves them so.
     """
     options = made.options
-    stages = [stage for stage in _STAGES if stage in options]
     verb = "compress" if all(stage in options for stage in _COMPRESS) else "encode"
     is_of_another = verb == "encode" and bool(original) and not same
     words = ["onnxdc", verb, "model.onnx" if is_of_another or not original else _path(original), "-o", _path(name)]
-    said = {key: value for stage in stages for key, value in _settings(options[stage]).items()}
+    said = _said(options)
     if "quantize" in options:
         words.append("--int8")
     recipe = ""
@@ -54,9 +53,24 @@ def again_of(made: Provenance, original: str, name: str, *, same: bool) -> Again
     return Again(shlex.join([*words, *wished]), recipe, remark)
 
 
+def recipe_of(made: Provenance | None) -> Recipe:
+    """Return the recipe that a file was made by, an empty one if it does not say which."""
+    if made is None:
+        return Recipe()
+    try:
+        return _recipe(_said(made.options), made.options.get("rules") or ())
+    except (OptionError, RecipeError, TypeError, KeyError, ValueError):
+        return Recipe()
+
+
 def _path(name: str) -> str:
     """Return the name of a file as an argument, which no option begins like."""
     return f"./{name}" if name.startswith("-") else name
+
+
+def _said(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what all stages that ran were told."""
+    return {key: value for stage in _STAGES for key, value in _settings(options.get(stage)).items()}
 
 
 def _settings(said: Any) -> Mapping[str, Any]:

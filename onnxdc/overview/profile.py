@@ -21,7 +21,6 @@ from onnxdc.domain.operators import DOMAIN, has_group
 from onnxdc.errors import ModelError
 from onnxdc.evaluate.runner import session_options
 from onnxdc.graph.slots import ROLES
-from onnxdc.graph.walk import graphs
 from onnxdc.graph.weights import Weight, find_weights
 from onnxdc.model_io import Source
 from onnxdc.model_io.budget import budget_of
@@ -118,7 +117,7 @@ def _nodes_of_weights(model: ir.Model) -> Mapping[str, list[ir.Node]]:
     """Return which nodes each weight is for; a node of two weights, such as an LSTM, is for the first."""
     nodes: dict[str, list[ir.Node]] = defaultdict(list)
     taken: set[ir.Node] = set()
-    for _, graph in graphs(model):
+    for graph in model.graphs():  # not those of the portable bodies, whose nodes are for any weight
         for node in graph:
             if node.domain == DOMAIN and has_group(node.op_type) and not node.op_type.startswith("Decode"):
                 nodes[group.name_of(node)].append(node)

@@ -12,6 +12,7 @@ from onnxdc.graph.shapes import known_shapes
 from onnxdc.graph.weights import Weight
 from onnxdc.numeric.energy import energy_lost
 from onnxdc.numeric.picture import histogram, reach_of, value_entropy
+from onnxdc.overview.again import recipe_of
 from onnxdc.overview.dequantized import dequantized
 from onnxdc.overview.originals import Originals
 from onnxdc.passes.execution import choose
@@ -39,8 +40,7 @@ def seen_weights(
         ModelError: The data of a weight cannot be read.
     """
     shapes = known_shapes(model)
-    options = _encode_options(made)
-    wish, integers = str(options.get("execution", "auto")), options.get("activation") == "dynamic"
+    recipe = recipe_of(made)
     for row in rows:
         weight = weights.get(row.name)
         if weight is None:
@@ -48,7 +48,9 @@ def seen_weights(
             continue
         reason = row.reason
         if row.execution and not row.is_integer:
-            chosen = choose(weight, row.density, shapes, wish, integers=integers)
+            said = recipe.without_step(weight)
+            integers = said.activation == "dynamic"
+            chosen = choose(weight, row.density, shapes, said.execution, integers=integers)
             is_same = (chosen.sparse, chosen.dynamic) == (row.runs_sparse, row.execution == "dynamic")
             reason = chosen.reason if is_same else ""
         before = None if originals is None else originals.array(row.name, row.shape)
@@ -66,8 +68,3 @@ def _seen(row: WeightRow, weight: Weight, before: np.ndarray | None, reason: str
     is_finite = before is not None and bool(np.isfinite(before).all() and np.isfinite(after).all())
     change = energy_lost(np.ascontiguousarray(before), after) ** 0.5 if before is not None and is_finite else None
     return SeenWeight(row, entropy, change, Histogram(reach, counts, histogram(after, reach)), reason, before_bytes)
-
-
-def _encode_options(made: Provenance | None) -> Mapping[str, object]:
-    said = made.options.get("encode") if made else None
-    return said if isinstance(said, dict) else {}

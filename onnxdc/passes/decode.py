@@ -13,7 +13,7 @@ import onnx_ir as ir
 from onnxdc.domain import group
 from onnxdc.domain.compressed import is_dynamic
 from onnxdc.domain.limits import Budget, dense_bytes, portable_bytes, stored_bytes
-from onnxdc.domain.operators import DECODERS, DOMAIN, INTEGER, has_group
+from onnxdc.domain.operators import DECODERS, DOMAIN, INTEGER, OPERATORS, has_group
 from onnxdc.domain.origin import ADDED, NameCount, Origin, Origins
 from onnxdc.domain.weight_origin import restored_constant, restored_tensor, restored_value
 from onnxdc.errors import FormatError, ModelError
@@ -159,7 +159,7 @@ def charge_portable(model: ir.Model, budget: Budget) -> None:
         FormatError: A weight breaks a rule of the format that shows without decoding: the bodies check nothing.
     """
     for stored in _stored_weights(model):
-        budget.charge(portable_bytes(_read(stored)) * len(stored.nodes), stored.name)
+        budget.charge(_portable_bytes(stored, _read(stored)), stored.name)
 
 
 def has_integers(model: ir.Model) -> bool:
@@ -173,9 +173,12 @@ def has_integers(model: ir.Model) -> bool:
 
 def portable_memory(model: ir.Model) -> int:
     """Estimate the bytes that opening a model by its portable bodies takes above opening the dense model."""
-    return sum(
-        portable_bytes(group.read_group(stored.nodes[0])) * len(stored.nodes) for stored in _stored_weights(model)
-    )
+    return sum(_portable_bytes(stored, group.read_group(stored.nodes[0])) for stored in _stored_weights(model))
+
+
+def _portable_bytes(stored: _StoredWeight, compressed: CompressedWeight) -> int:
+    """Estimate what the portable bodies of the nodes of a weight take."""
+    return sum(portable_bytes(compressed, OPERATORS.get(node.op_type)) for node in stored.nodes)
 
 
 def _stored_weights(model: ir.Model) -> list[_StoredWeight]:

@@ -133,7 +133,7 @@ def choose(
         if pays and on_integers * cost.MARGIN > min(gain, 1.0):
             gain, best = on_integers, min(cost.dynamic_gain(layer, 0.0) for layer in layers)
         else:
-            dynamic, floats = False, "no faster on integers"
+            dynamic, floats = False, "not faster on integers on every processor"
     sparse = gain * cost.MARGIN > 1
     return Execution(
         sparse,

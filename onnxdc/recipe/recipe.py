@@ -145,6 +145,10 @@ class Recipe:
         """Return the settings that a weight would have without any rule, but for its step."""
         return self._settings(weight, Options(), {})
 
+    def without_step(self, weight: Weight) -> Settings:
+        """Return the settings of a weight, but for a step that follows from the other weights."""
+        return self._settings(weight, self._rule(weight), {})
+
     def _rule(self, weight: Weight) -> Options:
         """Return the rule that counts for a weight."""
         return next((rule for rule in self.rules if rule.matches(weight)), Options())

@@ -144,3 +144,17 @@ def test_verify_leaves_out_a_portable_run_beyond_the_limit_and_says_so(tmp_path)
     assert found.notes == ("no portable run: it would take more than the limit",)
     with pytest.raises(ModelError, match="expected the model to take at most 1,000 bytes"):
         onnxdc.verify(LENET, compressed, limit=1000)
+
+
+def test_a_change_of_an_output_of_zeros_is_told_without_a_share() -> None:
+    """The difference of two equal products, one of which is on integers."""
+    array = weight(64, 48, density=0.2)
+    text = "g (float[64, 64] x) => (float[64, 48] z{more}) {{ a = MatMul(x, W)  b = MatMul(x, V)  z = Sub(a, b){end} }}"
+    rules = onnxdc.Recipe(rules=(onnxdc.Rule(pattern="W", activation="dynamic"), onnxdc.Rule(pattern="V", skip=True)))
+    told = "layers on integers: of the outputs 1 were zeros for made-up inputs, and are not any more"
+    alone = build(text.format(more="", end=""), W=array, V=array)
+    assert onnxdc.encode(alone, rules, execution="sparse", force=True).report.remarks == (told,)
+    beside = build(text.format(more=", float[64, 48] y", end="  y = Relu(a)"), W=array, V=array)
+    remarks = onnxdc.encode(beside, rules, execution="sparse", force=True).report.remarks
+    assert remarks[0].startswith("layers on integers: outputs for made-up inputs move by 0.")
+    assert remarks[1:] == (told,)

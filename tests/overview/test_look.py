@@ -200,3 +200,41 @@ def test_another_model_than_the_original_is_an_error(lenet, tmp_path):
     other = saved(build("g (float[N, 1, 28, 28] image) => (y) { y = Relu(image) }"), tmp_path / "other.onnx")
     with pytest.raises(onnxdc.ModelError, match=r"other.onnx: expected the model that .* got inputs \['image'\]"):
         look(lenet, other)
+
+
+def on_integers() -> dict[str, ir.Model]:
+    return {
+        "MatMul": build(
+            "g (float[64, 768] x) => (float[64, 512] y) { y = MatMul(x, w) }", w=weight(768, 512, density=0.1)
+        ),
+        "Conv": build(
+            "g (float[1, 64, 14, 14] x) => (float[1, 64, 12, 12] y) { y = Conv(x, w) }",
+            w=weight(64, 64, 3, 3, density=0.1),
+        ),
+    }
+
+
+@pytest.mark.parametrize("op_type", ["MatMul", "Conv"])
+def test_layers_on_integers_have_times(tmp_path, op_type):
+    """The functions that their portable bodies call have no weight of their own."""
+    path = saved(on_integers()[op_type], tmp_path / "model.onnx")
+    onnxdc.encode(path, activation="dynamic", execution="sparse").save(tmp_path / "small.onnx")
+    found = look(tmp_path / "small.onnx", path)
+    (each,) = found.weights
+    assert (each.row.execution, found.notes) == ("dynamic", ())
+    assert each.seconds_before > 0
+    assert each.seconds_after > 0
+
+
+def test_a_rule_says_how_a_weight_runs_and_the_reason_heeds_it(tmp_path):
+    model = build(
+        "g (float[64, 768] x) => (float[64, 768] y) { h = MatMul(x, a)  y = MatMul(h, b) }",
+        a=weight(768, 512, density=0.1),
+        b=weight(512, 768, density=0.1),
+    )
+    recipe = onnxdc.Recipe(rules=(onnxdc.Rule(pattern="a", activation="dynamic"),))
+    small = onnxdc.encode(saved(model, tmp_path / "model.onnx"), recipe)
+    on_integers, on_floats = look(small.model).weights
+    assert [each.row.execution for each in (on_integers, on_floats)] == ["dynamic", "sparse"]
+    assert on_integers.reason.endswith("times as fast as dense, on integers")
+    assert on_floats.reason.endswith("times as fast as dense")

@@ -22,7 +22,7 @@ from tests.helpers.small_models import report_of, saved
 from tests.helpers.text_models import build, normal
 
 DYNAMIC = Options(activation="dynamic")
-NO_FASTER = "no faster on integers"
+NO_FASTER = "not faster on integers on every processor"
 
 
 def op_types(model: ir.Model) -> list[str]:
