@@ -148,6 +148,7 @@ def test_jax_trains_through_a_hook(tmp_path: Path) -> None:
     for array in constants(ir.load(tmp_path / "on_grids.onnx")).values():
         if array.ndim > 1:
             step, integers = grid_of_values(np.unique(array))
-            assert 1 < integers.size < 100
+            assert 1 < integers.size <= 255
+            assert np.mean(array == 0) > 0.5  # which the price of bits makes
             assert step > 0
     assert example.right(tmp_path / "small_by_grids.onnx") == example.right(tmp_path / "on_grids.onnx") > 0.9
