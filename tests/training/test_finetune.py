@@ -169,6 +169,11 @@ def test_a_score_is_better_if_right_more_often_then_at_a_lower_loss():
     assert Score(1.0, 0.1).better_than(Score(float("nan"), 0.1))
 
 
+def test_no_loss_is_told_as_a_negative_zero():
+    assert str(Score(-1e-9, 0.5)) == "loss 0.0000 accuracy 50.00%"
+    assert str(Score(-0.25, None)) == "loss -0.2500"
+
+
 def test_a_teacher_needs_no_labels():
     teacher = tuned(classifier(), epochs=8).model
     unlabelled = {"x": items(400, seed=5)["x"]}
