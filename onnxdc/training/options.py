@@ -115,7 +115,9 @@ class TrainingOptions:
     mask_interval: int | None = field(
         default=None,
         metadata=_row(
-            integer(1), "The number of steps from one choice of the masks to the next.", "16, by gradients 100"
+            integer(1),
+            "The number of steps from one choice of the masks to the next.",
+            "16, by gradients 100, fewer in a short training",
         ),
     )
     regrow: bool = field(
@@ -251,13 +253,6 @@ class TrainingOptions:
         return self.regrow_by == "gradients" or self.sparse_from_start is not None
 
     @property
-    def steps_between_masks(self) -> int:
-        """The number of steps from one choice of the masks to the next."""
-        if self.mask_interval is not None:
-            return self.mask_interval
-        return _INTERVAL_BY_GRADIENTS if self.regrows_by_gradients else _INTERVAL
-
-    @property
     def round_count(self) -> int:
         """The number of rounds of the iterative schedule, or of a search for the smallest file."""
         if self.rounds is not None:
@@ -314,7 +309,6 @@ _DEFAULTS: Final = {option.name: option.default for option in dataclasses.fields
 _SETTLE, _SETTLE_GRIDS = 0.25, 0.12
 _WARMUP_GRIDS: Final = 0.05  # rounding costs most before weights and steps have answered to it
 _ROUNDS, _ROUNDS_OF_DROP = 3, 6
-_INTERVAL, _INTERVAL_BY_GRADIENTS = 16, 100
 
 _HINTS: Final = get_type_hints(TrainingOptions)
 
