@@ -115,7 +115,9 @@ class TrainingOptions:
     mask_interval: int | None = field(
         default=None,
         metadata=_row(
-            integer(1), "The number of steps from one choice of the masks to the next.", "16, by gradients 100"
+            integer(1),
+            "The number of steps from one choice of the masks to the next.",
+            "16, by gradients 100, fewer in a short training",
         ),
     )
     regrow: bool = field(
@@ -231,6 +233,7 @@ class TrainingOptions:
         default="cpu",
         metadata=_row(_DEVICE, "Where PyTorch computes: cpu, or a device that it finds, such as cuda or cuda:1."),
     )
+    given: frozenset[str] = field(default=frozenset(), repr=False, compare=False)  # the names of those asked for
 
     def __post_init__(self) -> None:
         for key in TRAINING_KEYS:
@@ -239,23 +242,16 @@ class TrainingOptions:
             if not accepts(value) and not (value is None and key.default is None):
                 raise OptionError(OptionName(key.name), f": expected {words}, got {value!r}")
 
-        check_together(vars(self), _DEFAULTS)
+        check_together(vars(self), self.given)
 
     def is_given(self, name: str) -> bool:
-        """Tell whether an option has another value than its default."""
-        return bool(getattr(self, name) != _DEFAULTS[name])
+        """Tell whether an option was asked for, be it with its default; a switch that is off asks for nothing."""
+        return name in self.given
 
     @property
     def regrows_by_gradients(self) -> bool:
         """Whether pruned elements come back by their gradients."""
         return self.regrow_by == "gradients" or self.sparse_from_start is not None
-
-    @property
-    def steps_between_masks(self) -> int:
-        """The number of steps from one choice of the masks to the next."""
-        if self.mask_interval is not None:
-            return self.mask_interval
-        return _INTERVAL_BY_GRADIENTS if self.regrows_by_gradients else _INTERVAL
 
     @property
     def round_count(self) -> int:
@@ -289,7 +285,8 @@ class TrainingOptions:
         unknown = sorted(options.keys() - set(known))
         if unknown:
             raise OptionError(f"no option {unknown[0]}, expected one of {', '.join(known)}")
-        return TrainingOptions(**{name: value for name, value in options.items() if value is not None})
+        values = {name: value for name, value in options.items() if value is not None}
+        return TrainingOptions(**values, given=frozenset(name for name in values if values[name] is not False))
 
 
 def _key(option: dataclasses.Field[Any], hint: Any) -> Key:
@@ -310,13 +307,13 @@ def _key(option: dataclasses.Field[Any], hint: Any) -> Key:
     )
 
 
-_DEFAULTS: Final = {option.name: option.default for option in dataclasses.fields(TrainingOptions)}
 _SETTLE, _SETTLE_GRIDS = 0.25, 0.12
 _WARMUP_GRIDS: Final = 0.05  # rounding costs most before weights and steps have answered to it
 _ROUNDS, _ROUNDS_OF_DROP = 3, 6
-_INTERVAL, _INTERVAL_BY_GRADIENTS = 16, 100
 
 _HINTS: Final = get_type_hints(TrainingOptions)
 
-TRAINING_KEYS: Final = tuple(_key(option, _HINTS[option.name]) for option in dataclasses.fields(TrainingOptions))
+TRAINING_KEYS: Final = tuple(
+    _key(option, _HINTS[option.name]) for option in dataclasses.fields(TrainingOptions) if option.metadata
+)
 """The options as rows like those of a recipe's keys, in their order."""

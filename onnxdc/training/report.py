@@ -30,7 +30,7 @@ class Score:
         return math.isnan(other.loss) or (-(self.accuracy or 0.0), self.loss) < (-(other.accuracy or 0.0), other.loss)
 
     def __str__(self) -> str:
-        return f"loss {self.loss:.4f}" + ("" if self.accuracy is None else f" accuracy {self.accuracy:.2%}")
+        return f"loss {self.loss:z.4f}" + ("" if self.accuracy is None else f" accuracy {self.accuracy:.2%}")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from onnxdc.training.options import TrainingOptions
 _STEP_WAY: Final = 10.0  # that the logarithm of a step can go in a training, about
 _LEAST_STEP_LR, _MOST_STEP_LR = 0.001, 0.01
 _MOVED: Final = 0.3  # the paper's
+_INTERVAL, _INTERVAL_BY_GRADIENTS = 16, 100  # steps from one choice of the masks to the next
+_FEWEST_CHOICES: Final = 5  # of masks while the density falls, a choice: it falls by a factor of about two at each
 _LONGEST_INTERVAL: Final = 16  # steps from one table of code lengths to the next
 _FEWEST_INTERVALS: Final = 256  # of them in a training, a choice: the price of bits is steered at each
 
@@ -99,18 +101,27 @@ class DensitySchedule:
     def chooses(self, step: int) -> bool:
         """Tell whether masks are chosen before this step.
 
-        They are every ``mask_interval`` steps, when an epoch or a round starts, and for the last time. By gradients, of
-        which a step moves nothing else, the start of an epoch counts only where epochs are longer than that.
+        They are every ``mask_interval`` steps, by default more often in a short training, when an epoch or a round
+        starts, and for the last time. By gradients, of which a step moves nothing else, the start of an epoch counts
+        only where epochs are longer than that.
         """
         if step >= self.settled_from:
             return step == self.settled_from
-        interval = self.options.steps_between_masks
+        interval = self._interval
         epochs_count = not self.options.regrows_by_gradients or self.epoch_steps >= interval
         return (
             step % interval == 0
             or (epochs_count and step % self.epoch_steps == 0)
             or (self.options.schedule == "iterative" and step in self._starts)
         )
+
+    @property
+    def _interval(self) -> int:
+        """The number of steps from one choice of the masks to the next."""
+        if self.options.mask_interval is not None:
+            return self.options.mask_interval
+        usual = _INTERVAL_BY_GRADIENTS if self.options.regrows_by_gradients else _INTERVAL
+        return min(usual, max(1, (self._reached_at or self.settled_from) // _FEWEST_CHOICES))
 
     @property
     def _starts(self) -> tuple[int, ...]:

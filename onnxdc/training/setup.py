@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,7 +28,7 @@ from onnxdc.training.grids import Grids
 from onnxdc.training.loop import Loop
 from onnxdc.training.multiply_adds import MultiplyAdds, multiply_adds_of
 from onnxdc.training.network import Network
-from onnxdc.training.options import TrainingOptions
+from onnxdc.training.options import TRAINING_KEYS, TrainingOptions
 from onnxdc.training.outputs import bypass_activation
 from onnxdc.training.pruning import Pruner
 from onnxdc.training.rates import GivenRate, Rate, RisingRate, SteeredRate
@@ -119,6 +118,9 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
     as_read = loaded.clone() if options.grid else loaded
     folds = ready_for_grids(loaded, recipe) if options.grid else 0
     training, validation = data.read(specs, options, required=teacher is None)
+    if training.labels is None and options.is_given("distill_weight") and options.distill_weight != 1:
+        message = f": expected 1, as {name_of_data(data.training)} has no labels, got {options.distill_weight:g}"
+        raise OptionError(OptionName("distill_weight"), message)
     for part in (training, validation):
         check_batch(specs, options, part, where)
     try:
@@ -133,8 +135,10 @@ def prepare(model: Source, data: Data, teacher: Source | None, recipe: Recipe, o
             raise OptionError(
                 OptionName("regrow"), f": expected a density, or weights that are pruned already, {where} has none"
             )
-        for name in ("schedule", "mask_interval", *(() if options.grid else ("settle",))):
-            if not ranked and options.is_given(name):
+        falling = [ranking for ranking in ranked if ranking.target < ranking.start]
+        needed = {"schedule": ranked, "ramp": falling, "mask_interval": ranked, "settle": ranked or options.grid}
+        for name, there in needed.items():
+            if not there and options.is_given(name):
                 or_grids = " or grids" if name == "settle" else ""
                 raise OptionError(OptionName(name), f": expected a density to prune to{or_grids}, got none")
         if options.grid and ranked:
@@ -229,7 +233,7 @@ def _run(
     teacher: Teacher | None,
 ) -> dict[str, Any]:
     """Return what must be the same for a training to go on from a checkpoint."""
-    return dataclasses.asdict(options) | {
+    return {key.name: getattr(options, key.name) for key in TRAINING_KEYS} | {
         "density": ", ".join(f"{' and '.join(ranking.names)} {ranking.target:.4g}" for ranking in ranked) or None,
         "grids": ", ".join(f"{name} {weight.told()}" for name, weight in network.grids.items()) or None,
         "model": hook.digest,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from onnxdc.domain.target_size import target_bytes
@@ -18,30 +18,38 @@ _OF_OTHERS: Final = (
     ("temperature", "loss", ("cross_entropy",)),
     ("max_drop", "loss", ("cross_entropy", "bce")),
 )
+_OF_NONZERO: Final = (("temperature", "distill_weight"), ("rate_ramp", "rate"))  # the same, where the second is not 0
 
 
-def check_together(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+def check_together(options: Mapping[str, Any], given: Collection[str]) -> None:
     """Refuse options that do not go together, whatever the model and the data are.
 
     Args:
         options: The values of the options of a training, by name.
-        defaults: Those that they have by default; what has another one was asked for.
+        given: The names of those that were asked for.
 
     Raises:
         OptionError: An option needs another one, or the price of bits on grids is missing, or said twice.
     """
     for name, other, values in _OF_OTHERS:
-        if options[name] != defaults[name] and options[other] not in values:
+        if name in given and options[other] not in values:
             raise OptionError(OptionName(name), " needs ", OptionName(other), f" {' or '.join(values)}")
+    for name, other in _OF_NONZERO:
+        if name in given and options[other] == 0:
+            raise OptionError(OptionName(name), " needs ", OptionName(other), " above 0")
     for name in _OF_GRID:
-        if not options["grid"] and options[name] != defaults[name]:
+        if not options["grid"] and name in given:
             raise OptionError(OptionName(name), " needs ", OptionName("grid"))
     if options["rounds"] is not None and options["schedule"] != "iterative" and options["max_drop"] is None:
         raise OptionError(OptionName("rounds"), " needs ", OptionName("schedule"), " iterative")
-    if options["regrow_by"] != defaults["regrow_by"] and not options["regrow"]:
+    if "regrow_by" in given and not options["regrow"]:
         raise OptionError(OptionName("regrow_by"), " needs ", OptionName("regrow"))
+    moves = options["regrow"] or options["sparse_from_start"] is not None or options["schedule"] == "gradual"
+    if "mask_interval" in given and not moves:
+        schedule = (OptionName("schedule"), " gradual")
+        raise OptionError(OptionName("mask_interval"), " needs ", OptionName("regrow"), " or ", *schedule)
     for name in _NOT_SPARSE if options["sparse_from_start"] is not None else ():
-        if options[name] != defaults[name]:
+        if name in given:
             raise OptionError(OptionName(name), ": expected none with ", OptionName("sparse_from_start"), ", got one")
     prices = [name for name in _PRICES if options[name] is not None]
     if options["grid"] and len(prices) != 1:

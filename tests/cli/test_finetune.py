@@ -99,6 +99,7 @@ def test_wrong_usage(options, message, model, data):
     ("options", "message"),
     [
         (["--shift", "1"], "--shift: expected a model with images [N, C, H, W], {model} has no such input"),
+        (["--temperature", "4.0"], "--temperature needs --teacher"),
         (["--regrow"], "--regrow: expected a density, or weights that are pruned already, {model} has none"),
         (
             ["--val", "{data}", "--val-share", "0.5"],

@@ -49,7 +49,7 @@ TEXTS = {
     "--data": (*FILES, ("nowhere:f", 2)),
     "--val": (*FILES, ("nowhere:f", 2)),
     "--metric": (("f1", 2), ("nowhere:f", 2), ("", 2)),
-    "--target-size": (*SIZES, ("0.5x", 2), ("nanx", 2)),
+    "--target-size": (*SIZES, ("12", 2), ("0.5x", 2), ("nanx", 2)),
     "--memory": SIZES,
     "--limit": SIZES,
     "--workers": (("nowhere", 2), ("", 2)),

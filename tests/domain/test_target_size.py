@@ -30,6 +30,15 @@ def test_what_is_no_size_is_refused(target):
         target_bytes(target, 1_000_000)
 
 
+@pytest.mark.parametrize(("target", "shown"), [("12", "12x"), (12, "12x"), ("0.05KB", "50x"), (99, "99x")])
+def test_what_holds_no_model_was_meant_as_a_part(target, shown):
+    with pytest.raises(OptionError) as caught:
+        target_bytes(target, 1_000_000)
+    expected = f'100 bytes or more, or "{shown}" for a part of the file'
+    assert str(caught.value) == f"target_size: expected {expected}, got {target}"
+    assert target_bytes(100, None) == 100
+
+
 def test_a_part_of_no_file_is_refused():
     with pytest.raises(OptionError, match=r"target_size: 8x of what\?"):
         target_bytes("8x", None)

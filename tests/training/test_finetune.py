@@ -92,7 +92,7 @@ def test_a_shared_model_keeps_its_clusters_and_moves_their_values():
 @pytest.mark.parametrize("schedule", ["one_shot", "iterative", "gradual"])
 @pytest.mark.parametrize("regrow", [False, True])
 def test_the_density_is_exact(schedule, regrow):
-    found = tuned(classifier(), density=0.1, schedule=schedule, regrow=regrow, mask_interval=2)
+    found = tuned(classifier(), density=0.1, schedule=schedule, regrow=regrow)
     assert {name: nonzeros(found.model)[name] for name in ("fc1", "fc2")} == {"fc1": 51, "fc2": 26}
     assert [row.after for row in found.report.weights] == [51 / 512, 26 / 256]
     assert found.report.epochs[-1].density == (51 + 26) / (512 + 256)
@@ -167,6 +167,11 @@ def test_a_score_is_better_if_right_more_often_then_at_a_lower_loss():
     assert not Score(1.0, None).better_than(Score(1.0, None))
     assert Score(1.0, None).better_than(Score(float("nan"), None))
     assert Score(1.0, 0.1).better_than(Score(float("nan"), 0.1))
+
+
+def test_no_loss_is_told_as_a_negative_zero():
+    assert str(Score(-1e-9, 0.5)) == "loss 0.0000 accuracy 50.00%"
+    assert str(Score(-0.25, None)) == "loss -0.2500"
 
 
 def test_a_teacher_needs_no_labels():
@@ -310,8 +315,42 @@ def test_a_device_is_named_or_refused():
         ({"distill_weight": 0.5}, "distill_weight needs teacher"),
         ({"temperature": 2.0, "loss": "mse", "teacher": classifier()}, "temperature needs loss cross_entropy"),
         ({"class_axis": -1, "loss": "mse"}, "class_axis needs loss cross_entropy"),
+        ({"ramp": 0.3}, "ramp: expected a density to prune to, got none"),
+        ({"ramp": 0.3, "grid": True, "rate": 0.0}, "ramp: expected a density to prune to, got none"),
+        ({"rate_ramp": 0.3, "grid": True, "rate": 0.0}, "rate_ramp needs rate above 0"),
+        (
+            {"temperature": 2.0, "distill_weight": 0.0, "teacher": classifier()},
+            "temperature needs distill_weight above 0",
+        ),
+        (
+            {"mask_interval": 5, "schedule": "one_shot", "density": 0.5},
+            "mask_interval needs regrow or schedule gradual",
+        ),
+        (
+            {"mask_interval": 5, "schedule": "iterative", "density": 0.5},
+            "mask_interval needs regrow or schedule gradual",
+        ),
+        ({"temperature": 4.0}, "temperature needs teacher"),
+        ({"schedule": "gradual"}, "schedule: expected a density to prune to, got none"),
+        ({"step_init": 0.4}, "step_init needs grid"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(options, message):
     with pytest.raises(OptionError, match=f"^{message}$"):
         tuned(classifier(), **options)
+
+
+def test_a_ramp_needs_a_density_that_falls():
+    with pytest.raises(OptionError, match=r"^ramp: expected a density to prune to, got none$"):
+        tuned(pruned_classifier(), regrow=True, ramp=0.3)
+
+
+def test_without_labels_the_teacher_is_all_of_the_loss():
+    unlabelled = {"x": DATA["x"]}
+    with pytest.raises(OptionError, match=r"^distill_weight: expected 1, as data has no labels, got 0\.3$"):
+        tuned(classifier(), data=unlabelled, val=None, teacher=classifier(), distill_weight=0.3)
+    tuned(classifier(), data=unlabelled, val=None, teacher=classifier(), distill_weight=1.0, epochs=1)
+
+
+def test_a_switch_that_is_off_needs_nothing():
+    tuned(classifier(), regrow=False, grid=False, int8=False, flip=False, epochs=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import itertools
 import math
 
 import numpy as np
@@ -88,7 +89,7 @@ def test_a_density_of_nothing_is_reached():
 @pytest.mark.parametrize("kind", ["gradual", "iterative", "one_shot"])
 @pytest.mark.parametrize("settle", [0.0, 0.25, 1.0])
 def test_the_masks_are_chosen_for_the_last_time_at_the_target(kind, settle):
-    found = schedule(schedule=kind, settle=settle, mask_interval=7)
+    found = schedule(schedule=kind, settle=settle, mask_interval=7, regrow=True)
     last = max(step for step in range(100) if found.chooses(step))
     assert last == found.settled_from
     assert found.density(last, 1.0, 0.1) == 0.1
@@ -99,6 +100,21 @@ def test_the_masks_are_chosen_for_the_last_time_at_the_target(kind, settle):
 def test_masks_are_chosen_at_intervals_and_when_an_epoch_starts():
     found = schedule(mask_interval=16, settle=0.25)
     assert [step for step in range(100) if found.chooses(step)] == [0, 16, 32, 48, 50, 64, 75]
+
+
+@pytest.mark.parametrize("options", [{}, {"regrow": True}, {"regrow": True, "regrow_by": "gradients"}])
+def test_in_a_short_training_the_density_falls_along_the_ramp_as_well(options):
+    found = schedule(steps=94, epoch_steps=47, **options)
+    choices = [step for step in range(94) if found.chooses(step)]
+    assert choices == [0, 9, 18, 27, 36, 45, 47, 54, 63, 70]
+    falls = [found.density(step, 1.0, 0.05) for step in choices]
+    assert max(before / after for before, after in itertools.pairwise(falls)) < 2.5
+
+
+@pytest.mark.parametrize(("options", "interval"), [({}, 16), ({"regrow": True, "regrow_by": "gradients"}, 100)])
+def test_in_a_long_training_masks_are_chosen_seldom(options, interval):
+    found = schedule(steps=10_000, epoch_steps=10_000, **options)
+    assert [step for step in range(7500) if found.chooses(step)] == [*range(0, 7500, interval)]
 
 
 def test_dropout_falls_with_the_root_of_the_connections():

@@ -187,7 +187,7 @@ def test_weights_of_inputs_that_are_always_zero_go(options):
     dead = [3, 7, 11]
     data = DATA | {"x": DATA["x"].copy()}
     data["x"][:, dead] = 0
-    found = tuned(classifier(), data=data, val=None, density=0.4, mask_interval=4, epochs=8, **options)
+    found = tuned(classifier(), data=data, val=None, density=0.4, epochs=8, **options)
     kept = constants(found.model)["fc1"]
     assert not kept[dead].any()
     assert np.count_nonzero(kept) == round(0.4 * kept.size)
