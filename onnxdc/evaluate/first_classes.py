@@ -39,8 +39,8 @@ class FirstClasses:
             axis = 1
         usable = ~np.isnan(a.astype(np.float64)).any(axis=axis)
         first, other = a.argmax(axis=axis)[usable], b.argmax(axis=axis)[usable]
-        if not len(self.same):
-            self.same, self.of_a = np.zeros((2, a.shape[axis]), np.int64)
+        more = max(0, a.shape[axis] - len(self.same))  # where runs have different numbers of classes
+        self.same, self.of_a = (np.pad(counts, (0, more)) for counts in (self.same, self.of_a))
         self.items += first.size
         for counts, classes in ((self.same, first[first == other]), (self.of_a, first)):
             counts += np.bincount(classes, minlength=len(counts))

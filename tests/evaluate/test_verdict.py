@@ -9,6 +9,7 @@ import onnx_ir as ir
 import pytest
 
 import onnxdc
+from onnxdc.evaluate.first_classes import FirstClasses
 from onnxdc.numeric.divergence import Measure
 from tests.helpers.small_models import CNN, DIGITS, LENET
 from tests.helpers.text_models import build, normal
@@ -142,6 +143,15 @@ def test_what_is_rare_is_judged_by_itself():
     assert not list(same.cautions())
     assert same.rare is not None
     assert same.rare.agreement == 1
+
+
+def test_runs_may_have_different_numbers_of_classes():
+    found = FirstClasses()
+    for classes in (3, 5, 2):
+        scores = np.eye(classes, dtype=np.float32)[[classes - 1] * 4]
+        found.add(scores, scores, 1)
+    assert (found.items, found.agreement, found.rare()) == (12, 1.0, None)
+    assert found.of_a.tolist() == [0, 4, 4, 0, 4]
 
 
 def test_classes_without_a_common_one_have_no_rare_ones():
