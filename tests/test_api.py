@@ -19,6 +19,7 @@ import onnxdc
 from onnxdc import ModelError, NativeError, Recipe, RecipeError, Rule, api, native
 from onnxdc.api import encoding
 from tests.helpers.small_models import CNN, DIGITS, LENET, constants, dense, recurrent, saved
+from tests.helpers.text_models import normal
 
 
 def accuracy(session: onnxruntime.InferenceSession) -> float:
@@ -207,11 +208,12 @@ def test_prune_keeps_the_largest_and_the_graph():
     onnx.checker.check_model(result.to_proto(), full_check=True)
 
 
+@pytest.mark.parametrize("data", [None, normal(60, 40)], ids=["alone", "calibrated"])
 @pytest.mark.parametrize("convert", [ir.to_proto, lambda model: model], ids=["ModelProto", "ir.Model"])
-def test_a_model_in_memory_is_left_as_it_is(convert):
+def test_a_model_in_memory_is_left_as_it_is(convert, data):
     model = convert(dense())
     before = ir.to_proto(model).SerializeToString() if isinstance(model, ir.Model) else model.SerializeToString()
-    onnxdc.compress(model, density=0.1)
+    onnxdc.compress(model, density=0.1, data=None if data is None else {"x": data})
     after = ir.to_proto(model).SerializeToString() if isinstance(model, ir.Model) else model.SerializeToString()
     assert before == after
 

@@ -92,7 +92,8 @@ def _open_weights(plan: Plan, copy: ir.Model, names: Names) -> dict[str, str]:
         constant, tensor = constants[planned.weight.name], planned.weight.tensor
         if constant.function is not None or tensor.dtype.numpy() == BFLOAT16 or constant.value.is_graph_output():
             continue
-        value = _default(copy.graph, names.take("weight"), tensor)
+        own = ir.Tensor(tensor.numpy(), dtype=tensor.dtype)  # what is written gives its name to a tensor
+        value = _default(copy.graph, names.take("weight"), own)
         ir.convenience.replace_all_uses_with(constant.value, value)
         drop_if_unused(constant.value)
         opened[planned.weight.name] = value.name or ""

@@ -101,7 +101,7 @@ def _difference(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
         return (0.0 if np.array_equal(a, b) else np.inf), 1.0
     a, b = a.astype(np.float64), b.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        distance = np.abs(a - b)
+        distance = np.asarray(np.abs(a - b))
     distance[(a == b) | (np.isnan(a) & np.isnan(b))] = 0.0
     distance[np.isnan(distance)] = np.inf
     finite = np.abs(a[np.isfinite(a)])

@@ -17,7 +17,7 @@ import onnx_ir as ir
 from onnxdc.graph.constants import replace_constant
 from onnxdc.graph.slots import is_affine_slot
 from onnxdc.passes.halves import OVERHEAD, SCALE_OVERHEAD, joinable
-from onnxdc.passes.halves.narrow import LARGEST_BYTE, narrow_type
+from onnxdc.passes.halves.narrow import EXPONENTS, LARGEST_BYTE, narrow_type
 from onnxdc.passes.result import RoundedBiases
 
 _PRODUCTS: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
@@ -66,7 +66,7 @@ def _round_to_bytes(found: Sequence[tuple[ir.Value, np.ndarray]]) -> dict[ir.Val
         finest = math.ceil(math.log2(float(np.abs(array).max()) / LARGEST_BYTE))
         spread = float(array.std(dtype=np.float64))
         coarsest = math.floor(math.log2(_BYTE_SPREAD * spread)) if spread else finest - 1
-        for exponent in range(finest, coarsest + 1):
+        for exponent in range(max(finest, EXPONENTS.start), min(coarsest + 1, EXPONENTS.stop)):
             able.setdefault(exponent, []).append((value, array))
     if not able:
         return {}

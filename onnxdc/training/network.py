@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 
 from onnxdc.errors import ModelError
 from onnxdc.hooks.hook import TrainingHook
-from onnxdc.passes.halves.narrow import LARGEST_BYTE, best_exponent, byte_exponents
+from onnxdc.passes.halves.narrow import LARGEST_BYTE, best_exponent, borne_exponents
 from onnxdc.torch.grid import Grid
 from onnxdc.torch.module import OnnxModule
 from onnxdc.torch.parametrizations import Masked
@@ -22,6 +22,7 @@ from onnxdc.training.grids import GridWeight
 from onnxdc.training.options import TrainingOptions
 from onnxdc.training.pruning import MaskedWeight
 
+_BORNE = 0.5  # of the standard deviation: a step of a byte, twice what vectors are rounded to, which changes it
 _MOMENTUM = 0.9
 _USUAL_SIZE = 0.1  # the root mean square of a weight on a grid whose learning rate is the one that is given
 
@@ -72,7 +73,8 @@ class Network:
             isinstance(rule, Grid) for rule in module.modules()
         )
         vectors = {name: weight.values for name, weight in hook.weights.items() if weight.values.ndim == 1}
-        exponent = best_exponent(list(vectors.values())) if byte_biases else None
+        borne = {name: borne_exponents(vector, _BORNE) if byte_biases else range(0) for name, vector in vectors.items()}
+        exponent = best_exponent(list(vectors.values()), list(borne.values()))
         for name, attribute in module.names.items():
             if name in masked and not parametrize.is_parametrized(module, attribute):
                 mask = torch.ones_like(getattr(module, attribute), dtype=torch.bool)
@@ -85,7 +87,7 @@ class Network:
             if original.dtype.itemsize < torch.float32.itemsize:
                 _keep_precise(module, attribute)
             elif rule is None and are_shared and name in vectors:
-                if exponent is not None and exponent in byte_exponents(vectors[name]):
+                if exponent is not None and exponent in borne[name]:
                     parametrize.register_parametrization(module, attribute, _AsBytes(2.0**exponent))
                 elif _is_half(vectors[name]):
                     parametrize.register_parametrization(module, attribute, _AsHalf())

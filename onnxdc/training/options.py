@@ -242,6 +242,11 @@ class TrainingOptions:
             if not accepts(value) and not (value is None and key.default is None):
                 raise OptionError(OptionName(key.name), f": expected {words}, got {value!r}")
 
+        if not self.given:  # made without ``of``
+            others = (
+                option.name for option in dataclasses.fields(self) if getattr(self, option.name) != option.default
+            )
+            object.__setattr__(self, "given", frozenset(others))
         check_together(vars(self), self.given)
 
     def is_given(self, name: str) -> bool:

@@ -159,6 +159,14 @@ def test_classes_without_a_common_one_have_no_rare_ones():
     assert comparison.outputs[0].rare is None
 
 
+def test_an_output_may_be_a_single_number():
+    model = build("g (float[N, 4] x) => (float y) { y = ReduceMean<keepdims = 0>(x) }")
+    other = build("g (float[N, 4] x) => (float y) { m = ReduceMean<keepdims = 0>(x)  y = Add(m, c) }", c=np.float32(1))
+    (output,) = onnxdc.verify(model, other, X).comparisons[0].outputs
+    assert output.absolute == pytest.approx(1)
+    assert onnxdc.verify(model, model, X).comparisons[0].outputs[0].absolute == 0
+
+
 def test_outputs_of_another_shape_fail():
     shorter = graph("y = Slice(x, s, e, k)", s=np.array([0]), e=np.array([3]), k=np.array([1]))
     verification = onnxdc.verify(graph("y = Identity(x)"), shorter, X)

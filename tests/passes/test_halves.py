@@ -121,10 +121,40 @@ def test_integers_of_a_byte_times_a_power_of_two_take_a_byte_an_element(opset: i
     assert ir.to_proto(decode(model).model) == ir.to_proto(load(dense))
 
 
-def test_a_scale_that_is_no_constant_is_an_error():
+def scale_of(array: np.ndarray) -> Callable[[onnx.ModelProto], object]:
+    def change(proto: onnx.ModelProto) -> None:
+        tensor(proto, "halves.scale").CopyFrom(onnx.numpy_helper.from_array(array, "halves.scale"))
+
+    return change
+
+
+def cast_to(kind: int) -> Callable[[onnx.ModelProto], object]:
+    def change(proto: onnx.ModelProto) -> None:
+        (cast,) = (node for node in proto.graph.node if "halves" in node.input)
+        cast.attribute[0].i = kind
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda proto: node(proto, "Mul").input.__setitem__(1, "A"),
+        cast_to(onnx.TensorProto.INT32),
+        cast_to(onnx.TensorProto.DOUBLE),
+        lambda proto: proto.graph.input.append(
+            onnx.helper.make_tensor_value_info("halves.scale", onnx.TensorProto.FLOAT, [])
+        ),
+        scale_of(np.zeros(0, np.float32)),
+        scale_of(np.ones(256, np.float32)),
+        scale_of(np.float32(np.nan)),
+        scale_of(np.float32(np.inf)),
+        scale_of(np.float64(1)),
+    ],
+)
+def test_a_scale_that_is_no_number_is_an_error(change: Callable[[onnx.ModelProto], object]):
     proto = ir.to_proto(encoded(wide_layers()))
-    scaling = node(proto, "Mul")
-    scaling.input[1] = "A"
+    change(proto)
     with pytest.raises(ModelError, match="halves: expected a Cast and a Split"):
         decode(ir.from_proto(proto))
 

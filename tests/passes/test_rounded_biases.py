@@ -132,6 +132,15 @@ def test_what_a_byte_cannot_hold_stays(vector: np.ndarray) -> None:
     assert np.array_equal(constants(model)["D"].view(np.uint32), vector.view(np.uint32))
 
 
+@pytest.mark.parametrize("size", [1e-44, 1e-40, 1e-33, 1e37])
+def test_steps_that_no_file_can_have_are_none(size: float) -> None:
+    vector = (np.clip(normal(300), -3, 3) * size).astype(np.float32)
+    text = "g (float[N, 64] X) => (float[N, 300] Y) { Y = Gemm(X, W, B) }"
+    model = build(text, W=normal(64, 300), B=vector)
+    assert round_biases(model, "int8").in_bytes == 0
+    assert np.array_equal(constants(model)["B"], vector)
+
+
 def test_bytes_that_gain_nothing_are_none() -> None:
     text = "g (float[N, 64] X) => (float[N, 64] Y) { P = Gemm(X, V, B)  Y = Gemm(P, W, C) }"
     model = build(text, V=normal(64, 64), W=normal(64, 64), B=normal(64), C=normal(64, seed=1))

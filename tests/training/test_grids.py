@@ -100,6 +100,22 @@ def test_biases_of_zeros_are_trained_though_they_may_take_a_byte():
     assert constants(found.model)["b1"].any()
 
 
+def test_equal_values_are_not_held_to_the_step_of_biases():
+    model = build(
+        f"""wide (float[N, {FEATURES}] x) => (float[N, {CLASSES}] y)
+        {{ h = Gemm(x, fc1, b1)  n = LayerNormalization(h, s, t)  a = Relu(n)  y = MatMul(a, fc2) }}""",
+        fc1=normal(FEATURES, WIDE, seed=1) / 4,
+        b1=normal(WIDE, seed=4),
+        s=np.ones(WIDE, np.float32),
+        t=np.zeros(WIDE, np.float32),
+        fc2=normal(WIDE, CLASSES, seed=3) / 16,
+    )
+    found = constants(tuned(model, grid=True, rate=1e-6, epochs=2, recipe=Recipe(biases="int8")).model)
+    assert np.unique(found["b1"]).size < 256
+    for name in "st":
+        assert np.unique(found[name]).size > 100
+
+
 def test_the_score_before_is_that_of_the_model_that_was_read():
     assert tuned(classifier(), grid=True, rate=1e-4).report.before.accuracy == accuracy(classifier(), HELD_OUT)
 

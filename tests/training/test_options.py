@@ -12,6 +12,7 @@ import pytest
 
 import onnxdc
 from onnxdc.cli import cli
+from onnxdc.errors import OptionError
 from onnxdc.recipe.keys import Key, keys_of
 from onnxdc.training.keywords import FinetuneOptions
 from onnxdc.training.options import TRAINING_KEYS, TrainingOptions
@@ -74,3 +75,10 @@ def test_the_page_has_no_other_rows() -> None:
     table = PAGE.split("| option | default |")[1]
     rows = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `--")]
     assert rows == [flag(key) for key in TRAINING_KEYS]
+
+
+@pytest.mark.parametrize("options", [{"regrow_by": "gradients"}, {"max_drop": 1.0}, {"rate": 1e-5}])
+def test_options_that_go_with_others_need_them_however_they_are_made(options: dict[str, object]) -> None:
+    for make in (TrainingOptions, TrainingOptions.of):
+        with pytest.raises(OptionError):
+            make(**options)

@@ -64,7 +64,8 @@ def _cut(graph: ir.Graph, name: str) -> list[ir.Value] | None:
     to = cast.attributes.get("to")
     wide = _WIDE.get(to.as_int()) if to is not None and to.type is ir.AttributeType.INT else None
     factor = scaling.inputs[1] if scaling else None
-    if factor is not None and (factor.const_value is None or factor.const_value.dtype != ir.DataType.FLOAT):
+    scale = None if factor is None else _scale(factor)
+    if factor is not None and (scale is None or wide != np.float32):
         return None
     narrow = INTEGERS if wide == np.int32 or factor is not None else HALVES
     if array.ndim != 1 or array.dtype not in narrow or wide is None or len(sizes) != len(split.outputs):
@@ -72,8 +73,8 @@ def _cut(graph: ir.Graph, name: str) -> list[ir.Value] | None:
     if min(sizes, default=-1) < 0 or sum(sizes) != array.size or not all(output.name for output in split.outputs):
         return None
     values = array.astype(wide)
-    if factor is not None and factor.const_value is not None:
-        values *= factor.const_value.numpy().reshape(-1)[:1]
+    if scale is not None:
+        values *= scale
     parts = []
     for output, end, size in zip(split.outputs, accumulate(sizes), sizes, strict=True):
         value = copied(output)
@@ -85,6 +86,15 @@ def _cut(graph: ir.Graph, name: str) -> list[ir.Value] | None:
         if used is not None and not used.uses() and not used.is_graph_input() and not used.is_graph_output():
             _drop(graph, used)
     return parts
+
+
+def _scale(factor: ir.Value) -> np.float32 | None:
+    """Return the number that a value holds, a constant scalar of float32; None if it holds no finite one."""
+    tensor = factor.const_value
+    if tensor is None or tensor.dtype != ir.DataType.FLOAT or len(tensor.shape) or factor.is_graph_input():
+        return None
+    number = np.float32(tensor.numpy())
+    return number if np.isfinite(number) else None
 
 
 def _drop(graph: ir.Graph, value: ir.Value) -> None:

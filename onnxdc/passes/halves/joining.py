@@ -118,10 +118,11 @@ def _vectors(graph: ir.Graph) -> Iterator[_Vector]:
 
 def _in_bytes(vectors: Sequence[_Vector]) -> tuple[list[_Vector], int]:
     """Return which vectors are to be integers of a byte times a power of two, and its exponent."""
-    exponent = best_exponent([vector.array for vector in vectors])
+    exponents = [byte_exponents(vector.array) for vector in vectors]
+    exponent = best_exponent([vector.array for vector in vectors], exponents)
     if exponent is None:
         return [], 0
-    able = [vector for vector in vectors if exponent in byte_exponents(vector.array)]
+    able = [vector for vector, found in zip(vectors, exponents, strict=True) if exponent in found]
     return (able if sum(vector.array.size for vector in able) > OVERHEAD + SCALE_OVERHEAD else []), exponent
 
 

@@ -13,7 +13,7 @@ HALVES: Final = (np.dtype(np.float16), BFLOAT16)
 INTEGERS: Final = (np.dtype(np.int8), np.dtype(np.int16))
 LARGEST_BYTE: Final = 127
 _BFLOAT16_OPSET: Final = 13  # the first whose Cast takes it
-_FEW: Final = 100  # steps from 2^-100 to 2^99, of which float32 holds products with an integer exactly
+EXPONENTS: Final = range(-100, 100)  # of steps of which float32 holds products with an integer exactly
 _MANTISSA: Final = 24  # bits of float32
 
 
@@ -40,23 +40,31 @@ def byte_exponents(array: np.ndarray) -> range:
         return range(0)
     mantissas, exponents = np.frexp(array[array != 0].astype(np.float64))
     if not mantissas.size:
-        return range(-_FEW, _FEW)
+        return EXPONENTS
     integers = (mantissas * 2.0**_MANTISSA).astype(np.int64)
     lowest = np.frexp((integers & -integers).astype(np.float64))[1] - 1  # of each its lowest bit that is set
     coarsest = int((lowest + exponents - _MANTISSA).min())
     largest = float(np.abs(array).max())
     finest = int(np.ceil(np.log2(largest / LARGEST_BYTE)))
-    return range(max(finest, -_FEW), min(coarsest, _FEW - 1) + 1)
+    return range(max(finest, EXPONENTS.start), min(coarsest + 1, EXPONENTS.stop))
 
 
-def best_exponent(arrays: Sequence[np.ndarray]) -> int | None:
-    """Return the finest of the exponents for which most elements are integers of a byte; None if none are.
+def borne_exponents(array: np.ndarray, spread: float) -> range:
+    """Return those exponents whose step is at most a part of the standard deviation: none where all are equal."""
+    exact, deviation = byte_exponents(array), spread * float(array.std(dtype=np.float64)) if array.size else 0.0
+    coarsest = int(np.floor(np.log2(deviation))) if deviation > 0 else EXPONENTS.start - 1
+    return range(exact.start, min(exact.stop, coarsest + 1))
 
-    Vectors of zeros, which any suits, do not count.
+
+def best_exponent(arrays: Sequence[np.ndarray], exponents: Sequence[range]) -> int | None:
+    """Return the finest of the exponents that suit most elements; None if none suits any.
+
+    Args:
+        arrays: Vectors; those of zeros, which any suits, do not count.
+        exponents: For each the exponents that suit it.
     """
     elements: dict[int, int] = {}
-    for array in arrays:
-        found = byte_exponents(array)
+    for array, found in zip(arrays, exponents, strict=True):
         for exponent in found if len(found) and array.any() else ():
             elements[exponent] = elements.get(exponent, 0) + array.size
     return max(sorted(elements), key=lambda exponent: elements[exponent], default=None)
