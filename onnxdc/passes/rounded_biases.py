@@ -7,7 +7,6 @@ power of two, which vectors can bear whose elements differ by much more than tha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,7 +16,7 @@ import onnx_ir as ir
 from onnxdc.graph.constants import replace_constant
 from onnxdc.graph.slots import is_affine_slot
 from onnxdc.passes.halves import OVERHEAD, SCALE_OVERHEAD, joinable
-from onnxdc.passes.halves.narrow import EXPONENTS, LARGEST_BYTE, narrow_type
+from onnxdc.passes.halves.narrow import best_exponent, borne_exponents, narrow_type
 from onnxdc.passes.result import RoundedBiases
 
 _PRODUCTS: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
@@ -59,23 +58,13 @@ def round_biases(model: ir.Model, kind: str = "float16") -> RoundedBiases:
 
 def _round_to_bytes(found: Sequence[tuple[ir.Value, np.ndarray]]) -> dict[ir.Value, np.ndarray]:
     """Return the vectors, rounded, that a step suits which suits most elements; none if that gains nothing."""
-    able: dict[int, list[tuple[ir.Value, np.ndarray]]] = {}
-    for value, array in found:
-        if array.dtype != np.float32 or not np.isfinite(array).all() or not array.any():
-            continue
-        finest = math.ceil(math.log2(float(np.abs(array).max()) / LARGEST_BYTE))
-        spread = float(array.std(dtype=np.float64))
-        coarsest = math.floor(math.log2(_BYTE_SPREAD * spread)) if spread else finest - 1
-        for exponent in range(max(finest, EXPONENTS.start), min(coarsest + 1, EXPONENTS.stop)):
-            able.setdefault(exponent, []).append((value, array))
-    if not able:
-        return {}
-    # The finest of those that suit most.
-    exponent = max(sorted(able), key=lambda exponent: sum(array.size for _, array in able[exponent]))
-    if sum(array.size for _, array in able[exponent]) <= OVERHEAD + SCALE_OVERHEAD:
+    exponents = [borne_exponents(array, _BYTE_SPREAD) for _, array in found]
+    exponent = best_exponent([array for _, array in found], exponents)
+    able = [pair for pair, borne in zip(found, exponents, strict=True) if exponent in borne]
+    if exponent is None or sum(array.size for _, array in able) <= OVERHEAD + SCALE_OVERHEAD:
         return {}
     step = np.float32(2.0**exponent)
-    return {value: np.round(array / step) * step + np.float32(0) for value, array in able[exponent]}
+    return {value: np.round(array / step) * step + np.float32(0) for value, array in able}
 
 
 def round_to_half(array: np.ndarray) -> np.ndarray | None:

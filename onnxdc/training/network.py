@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 
 from onnxdc.errors import ModelError
 from onnxdc.hooks.hook import TrainingHook
-from onnxdc.passes.halves.narrow import LARGEST_BYTE, best_exponent, borne_exponents
+from onnxdc.passes.halves.narrow import LARGEST_BYTE, best_exponent, borne_exponents, byte_exponents
 from onnxdc.torch.grid import Grid
 from onnxdc.torch.module import OnnxModule
 from onnxdc.torch.parametrizations import Masked
@@ -73,8 +73,8 @@ class Network:
             isinstance(rule, Grid) for rule in module.modules()
         )
         vectors = {name: weight.values for name, weight in hook.weights.items() if weight.values.ndim == 1}
-        borne = {name: borne_exponents(vector, _BORNE) if byte_biases else range(0) for name, vector in vectors.items()}
-        exponent = best_exponent(list(vectors.values()), list(borne.values()))
+        steps = {name: _byte_steps(vector) if byte_biases else set() for name, vector in vectors.items()}
+        exponent = best_exponent(list(vectors.values()), list(steps.values()))
         for name, attribute in module.names.items():
             if name in masked and not parametrize.is_parametrized(module, attribute):
                 mask = torch.ones_like(getattr(module, attribute), dtype=torch.bool)
@@ -87,7 +87,7 @@ class Network:
             if original.dtype.itemsize < torch.float32.itemsize:
                 _keep_precise(module, attribute)
             elif rule is None and are_shared and name in vectors:
-                if exponent is not None and exponent in borne[name]:
+                if exponent is not None and exponent in steps[name]:
                     parametrize.register_parametrization(module, attribute, _AsBytes(2.0**exponent))
                 elif _is_half(vectors[name]):
                     parametrize.register_parametrization(module, attribute, _AsHalf())
@@ -199,6 +199,11 @@ class _AsBytes(nn.Module):
 
     def right_inverse(self, rounded: torch.Tensor) -> torch.Tensor:
         return rounded
+
+
+def _byte_steps(vector: np.ndarray) -> set[int]:
+    """Return the exponents of the steps that a vector is whole multiples of, and may be held to."""
+    return set(byte_exponents(vector)).intersection(borne_exponents(vector, _BORNE))
 
 
 def _is_half(values: np.ndarray) -> bool:

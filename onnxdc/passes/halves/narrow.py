@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy as np
@@ -44,19 +44,29 @@ def byte_exponents(array: np.ndarray) -> range:
     integers = (mantissas * 2.0**_MANTISSA).astype(np.int64)
     lowest = np.frexp((integers & -integers).astype(np.float64))[1] - 1  # of each its lowest bit that is set
     coarsest = int((lowest + exponents - _MANTISSA).min())
-    largest = float(np.abs(array).max())
-    finest = int(np.ceil(np.log2(largest / LARGEST_BYTE)))
-    return range(max(finest, EXPONENTS.start), min(coarsest + 1, EXPONENTS.stop))
+    return range(max(_finest(array), EXPONENTS.start), min(coarsest + 1, EXPONENTS.stop))
 
 
 def borne_exponents(array: np.ndarray, spread: float) -> range:
-    """Return those exponents whose step is at most a part of the standard deviation: none where all are equal."""
-    exact, deviation = byte_exponents(array), spread * float(array.std(dtype=np.float64)) if array.size else 0.0
-    coarsest = int(np.floor(np.log2(deviation))) if deviation > 0 else EXPONENTS.start - 1
-    return range(exact.start, min(exact.stop, coarsest + 1))
+    """Return the exponents of steps that a vector may be rounded to: none for one of equal values.
+
+    Args:
+        array: The vector.
+        spread: The largest step, in standard deviations.
+    """
+    if array.dtype != np.float32 or not np.isfinite(array).all() or not array.any():
+        return range(0)
+    step = spread * float(array.std(dtype=np.float64))
+    coarsest = int(np.floor(np.log2(step))) if step else EXPONENTS.start - 1
+    return range(max(_finest(array), EXPONENTS.start), min(coarsest + 1, EXPONENTS.stop))
 
 
-def best_exponent(arrays: Sequence[np.ndarray], exponents: Sequence[range]) -> int | None:
+def _finest(array: np.ndarray) -> int:
+    """Return the exponent of the finest step by which the largest value is an integer of a byte."""
+    return int(np.ceil(np.log2(float(np.abs(array).max()) / LARGEST_BYTE)))
+
+
+def best_exponent(arrays: Sequence[np.ndarray], exponents: Sequence[Collection[int]]) -> int | None:
     """Return the finest of the exponents that suit most elements; None if none suits any.
 
     Args:
